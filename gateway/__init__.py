@@ -1,0 +1,1 @@
+"""lease-gateway: batch files in, a balanced ledger, bank, GL and dealer files out, delivered."""

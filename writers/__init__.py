@@ -1,0 +1,1 @@
+"""Writers: finished records in, bytes out. They touch no file, database or clock."""
