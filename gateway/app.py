@@ -1,0 +1,110 @@
+"""Where everything is put together, once: home, settings, clock, ledger, vault and the acting operator.
+
+Rooms below take an ``App`` (or parts of it) and never look for these things themselves.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import vault
+from gateway.calendar import BankingCalendar
+from gateway.clock import Clock, SystemClock, instant_text
+from gateway.errors import Refused, UsageError
+from gateway.home import Home
+from gateway.ledger import migrate
+from gateway.ledger.database import Database
+from gateway.settings import Right, Settings, load_settings, secret
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts: a 3-letter code, the operating system user behind it, and what the code may do."""
+
+    code: str
+    user: str
+    rights: frozenset[str]
+
+    def require(self, right: Right, action: str) -> None:
+        if right not in self.rights:
+            raise Refused(
+                f"{action}: found operator {self.code} without the right {right!r}, expected it in "
+                "config/operators.toml; ask an operator who has it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    home: Home
+    settings: Settings
+    clock: Clock
+    db: Database
+    vault: vault.Vault
+    operator: Operator
+
+    def now(self) -> str:
+        """The instant as the database writes it."""
+        return instant_text(self.clock.now())
+
+    def calendar(self) -> BankingCalendar:
+        """Banking days with the site's own holidays; read from the ledger when asked."""
+        from sqlalchemy import text
+
+        with self.db.read() as connection:
+            rows = connection.execute(text("SELECT date, name FROM holiday")).all()
+        return BankingCalendar(
+            covered_years=frozenset(self.settings.gateway.calendar.covered), extra={d: n for d, n in rows}
+        )
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def open_app(
+    home: Path,
+    *,
+    operator: str | None = None,
+    clock: Clock | None = None,
+    user: str | None = None,
+    check_schema: bool = True,
+) -> App:
+    """Open a home. Raises UsageError when it is none, SettingsError with every mistake, Refused on schema or operator."""
+    place = Home(home.resolve())
+    if not place.settings_file.is_file():
+        raise UsageError(
+            f"opening {home}: found no config/gateway.toml there, expected a home; run `gateway init {home}` or "
+            "name one with --home or GATEWAY_HOME"
+        )
+    place.make()
+    settings = load_settings(place)
+    acting = acting_operator(settings, operator, user or getpass.getuser())
+    url = settings.gateway.database.url
+    if url.startswith(("env:", "file:")):
+        url = secret(url, place, what="database.url")
+    db = Database(url) if url else Database.at_path(place.ledger)
+    if check_schema:
+        try:
+            migrate.require_current(db)
+        except BaseException:
+            db.close()
+            raise
+    return App(place, settings, clock or SystemClock(), db, vault.open_vault(place), acting)
+
+
+def acting_operator(settings: Settings, code: str | None, user: str) -> Operator:
+    """The operator the caller may act as: only the caller's own code works."""
+    own = {c: o for c, o in settings.operators.operators.items() if user in o.users}
+    if code is None:
+        if not own:
+            raise Refused(
+                f"opening the home: found no operator for user {user}, expected one in config/operators.toml"
+            )
+        code = sorted(own)[0]
+    elif code not in own:
+        raise Refused(
+            f"--operator {code}: found user {user} with {', '.join(sorted(own)) or 'no code'}, "
+            "expected the caller's own code; see config/operators.toml"
+        )
+    return Operator(code, user, frozenset(own[code].rights))

@@ -1,0 +1,118 @@
+"""What the database itself refuses, in each dialect: invariants 1 and 6 do not rest on our code.
+
+* entries, lines and unit totals enter only an OPEN unit, and are never updated, deleted, replaced or truncated;
+* closing a unit checks in one pass that every entry has lines, balances, and stays within one office;
+* a closed unit never changes; an open one cannot commit (``unit_guard`` in ``schema.py``).
+
+SQLite has row triggers only; PostgreSQL uses statement triggers with transition tables, one look a statement.
+"""
+
+from __future__ import annotations
+
+from gateway.ledger.schema import ENTRIES_A_UNIT, JOURNAL_TABLES
+
+_UNIT_OF = f"entry_id / {ENTRIES_A_UNIT}"
+
+_BAD_ENTRY = f"""
+    SELECT 1 FROM journal_entry e
+    LEFT JOIN journal_line l ON l.entry_id = e.entry_id
+    LEFT JOIN gl_account a ON a.account_id = l.account_id
+    WHERE e.entry_id BETWEEN NEW.unit_id * {ENTRIES_A_UNIT} AND (NEW.unit_id + 1) * {ENTRIES_A_UNIT} - 1
+    GROUP BY e.entry_id
+    HAVING SUM(CASE l.side WHEN 'D' THEN l.amount_cents WHEN 'C' THEN -l.amount_cents END) <> 0
+        OR COUNT(a.account_id) = 0 OR MIN(a.office_id) <> MAX(a.office_id) OR MIN(a.office_id) <> MIN(e.office_id)
+"""
+_UNBALANCED = "a posting unit holds an entry that does not balance within one office"
+_CLOSED = "the posting unit is closed: correct by a new entry"
+_APPEND_ONLY = "the journal is append-only: correct by a new entry"
+
+
+def sqlite_statements() -> list[str]:
+    out = []
+    for table in JOURNAL_TABLES:
+        key = "NEW.unit_id" if table == "unit_total" else f"NEW.{_UNIT_OF}"
+        out.append(
+            f"CREATE TRIGGER {table}_open_unit BEFORE INSERT ON {table} "
+            f"WHEN (SELECT state FROM posting_unit WHERE unit_id = {key}) IS NOT 'OPEN' "
+            f"BEGIN SELECT RAISE(ABORT, '{_CLOSED}'); END"
+        )
+        out += [
+            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END"
+            for verb in ("UPDATE", "DELETE")
+        ]
+    out += [
+        "CREATE TRIGGER posting_unit_no_delete BEFORE DELETE ON posting_unit "
+        f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END",
+        "CREATE TRIGGER posting_unit_closed BEFORE UPDATE ON posting_unit WHEN OLD.state = 'CLOSED' "
+        f"BEGIN SELECT RAISE(ABORT, '{_CLOSED}'); END",
+        "CREATE TRIGGER posting_unit_balances BEFORE UPDATE ON posting_unit WHEN NEW.state = 'CLOSED' "
+        f"BEGIN SELECT RAISE(ABORT, '{_UNBALANCED}') WHERE EXISTS ({_BAD_ENTRY}); END",
+        "CREATE TRIGGER posting_unit_opens BEFORE INSERT ON posting_unit "
+        "WHEN NEW.state <> 'OPEN' OR NEW.open_guard IS NOT 1 "
+        "BEGIN SELECT RAISE(ABORT, 'a posting unit is inserted open, with its guard'); END",
+        "CREATE TRIGGER posting_unit_guarded BEFORE UPDATE ON posting_unit "
+        "WHEN NEW.state = 'OPEN' AND NEW.open_guard IS NOT 1 "
+        "BEGIN SELECT RAISE(ABORT, 'an open posting unit keeps its guard'); END",
+        "CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard "
+        "BEGIN SELECT RAISE(ABORT, 'unit_guard stays empty'); END",
+    ]
+    return out
+
+
+def postgresql_statements() -> list[str]:
+    out = [
+        _function("journal_append_only", f"RAISE EXCEPTION '{_APPEND_ONLY}';"),
+        _function("unit_guard_refuse", "RAISE EXCEPTION 'unit_guard stays empty';"),
+        _function(
+            "posting_unit_check",
+            f"""
+            IF TG_OP = 'INSERT' THEN
+                IF NEW.state <> 'OPEN' OR NEW.open_guard IS DISTINCT FROM 1 THEN
+                    RAISE EXCEPTION 'a posting unit is inserted open, with its guard';
+                END IF;
+                RETURN NEW;
+            END IF;
+            IF OLD.state = 'CLOSED' THEN RAISE EXCEPTION '{_CLOSED}'; END IF;
+            IF NEW.state = 'OPEN' AND NEW.open_guard IS DISTINCT FROM 1 THEN
+                RAISE EXCEPTION 'an open posting unit keeps its guard';
+            END IF;
+            IF NEW.state = 'CLOSED' AND EXISTS ({_BAD_ENTRY}) THEN RAISE EXCEPTION '{_UNBALANCED}'; END IF;
+            RETURN NEW;
+            """,
+        ),
+        "CREATE TRIGGER posting_unit_check BEFORE INSERT OR UPDATE ON posting_unit "
+        "FOR EACH ROW EXECUTE FUNCTION posting_unit_check()",
+        "CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard "
+        "FOR EACH ROW EXECUTE FUNCTION unit_guard_refuse()",
+    ]
+    for table in (*JOURNAL_TABLES, "posting_unit"):
+        verbs = "DELETE OR TRUNCATE" if table == "posting_unit" else "UPDATE OR DELETE OR TRUNCATE"
+        out.append(
+            f"CREATE TRIGGER {table}_append_only BEFORE {verbs} ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION journal_append_only()"
+        )
+    for table in JOURNAL_TABLES:
+        key = "unit_id" if table == "unit_total" else _UNIT_OF
+        out.append(
+            _function(
+                f"{table}_open_unit",
+                f"""
+                IF EXISTS (
+                    SELECT 1 FROM (SELECT DISTINCT {key} AS unit_id FROM new_rows) n
+                    LEFT JOIN posting_unit u ON u.unit_id = n.unit_id
+                    WHERE u.state IS DISTINCT FROM 'OPEN'
+                ) THEN RAISE EXCEPTION '{_CLOSED}'; END IF;
+                RETURN NULL;
+                """,
+            )
+        )
+        out.append(
+            f"CREATE TRIGGER {table}_open_unit AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_open_unit()"
+        )
+    return out
+
+
+def _function(name: str, body: str) -> str:
+    return f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"

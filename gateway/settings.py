@@ -1,0 +1,374 @@
+"""Settings: read once from ``config/*.toml`` into frozen models; every mistake is shown together.
+
+``gateway.toml`` holds what belongs to the installation (database, sources, endpoints, banks, alarms);
+``portfolios/pNN.toml`` what belongs to a portfolio; ``formats/*.toml`` the profiles of the formats;
+``operators.toml`` the people. Secrets are never values here: ``"env:NAME"`` or ``"file:PATH"`` refer to them.
+Every key has a default that is written as a comment in the file ``gateway init`` makes.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from gateway.errors import SettingsError
+from gateway.home import Home
+from parsers.profile import InboundProfiles, ProfileError, profiles_from_mapping
+from parsers.xsellerator import XselProfile, XselProfileError
+from parsers.xsellerator import profile_from_mapping as xsel_profile_from_mapping
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+CashVector = Annotated[str, StringConstraints(pattern=r"^1(2[5-9]|3\d|4[0-4])$")]
+M = TypeVar("M", bound="Model")
+Right = Literal["post", "load", "approve", "deliver", "resolve", "admin"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class DatabaseSettings(Model):
+    url: str = ""
+    """'' = SQLite in ``var/ledger.db``; else ``postgresql://…`` or a reference ``env:NAME`` / ``file:PATH``."""
+
+
+class Source(Model):
+    """A folder that files are dropped into, and how the sender says that a file is whole."""
+
+    path: str = "inbox"
+    completeness: Literal["quiet", "marker", "rename"] = "quiet"
+    quiet_seconds: float = Field(default=2.0, gt=0)
+    markers: tuple[str, ...] = (".done", ".ok")
+    polling: bool = False  # for network mounts, where the kernel sends no events
+
+
+class Intake(Model):
+    scan_seconds: float = Field(default=1.0, gt=0)
+    ignored_suffixes: tuple[str, ...] = (".part", ".tmp", ".filepart", ".filtered")
+    overlap_share: float = Field(default=0.5, gt=0, le=1)
+    overlap_prefix: int = Field(default=10, ge=1)
+    overlap_days: int = Field(default=45, ge=0)
+    reject_limit_percent: float | None = Field(default=None, gt=0, le=100)
+    free_space_mb: int = Field(default=200, ge=0)  # claiming stops below this, posting goes on
+    claim_group: int = Field(default=200, ge=1)
+    workers: int = Field(default=2, ge=1, le=16)
+
+
+class Retry(Model):
+    attempts: int = Field(default=8, ge=1)
+    first_seconds: float = Field(default=5.0, gt=0)
+    max_seconds: float = Field(default=900.0, gt=0)
+
+
+class Endpoint(Model):
+    """A place files are delivered to over SFTP."""
+
+    host: str
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str
+    key: str  # file reference of the private key, relative to the home: "config/keys/id_bank"
+    key_passphrase: str = ""  # "env:NAME" or "file:PATH"
+    known_hosts: str = "config/keys/known_hosts"
+    host_keys: tuple[str, ...] = ()  # further pinned keys: "ssh-ed25519 AAAA…"
+    directory: str = "."
+    temporary_directory: str | None = None  # None: the same directory
+    temporary_suffix: str = ".part"
+    read_back: Literal["full", "size", "none"] = "full"  # what the far side lets us see of an upload
+    stat_after_rename: bool = True  # off where the far side takes files away at once
+    acknowledge_within_minutes: int | None = Field(default=None, ge=1)
+    connect_timeout: float = Field(default=20.0, gt=0)
+    io_timeout: float = Field(default=60.0, gt=0)
+    channels: int = Field(default=4, ge=1, le=16)
+    retry: Retry = Retry()
+
+
+class Bank(Model):
+    """What one ODFI wants to see; nothing about a bank is in code."""
+
+    name: str  # immediate destination name, 23
+    routing_number: str  # 9 digits
+    immediate_destination: str = ""  # 10 characters; '' = blank + routing number
+    immediate_origin: str  # 10 characters, right-justified
+    origin_name: str  # 23
+    company_name: str  # 16
+    company_identification: str  # 10
+    odfi: str = ""  # 8 digits; '' = first 8 of the routing number
+    entry_description: str = "VENDOR PAY"
+    discretionary_data: str = ""
+    reference_code: str = ""
+    line_ending: Literal["lf", "crlf", "none"] = "lf"
+    service_class: Literal["auto", "200 only", "never 200"] = "auto"
+    character_set: Literal["ascii", "narrow"] = "narrow"
+    balanced: bool = False
+    offset_account: str = ""  # "env:NAME" / "file:PATH", the company's own account, for balanced files
+    offset_account_type: Literal["checking", "savings"] = "checking"
+    line_limit: int = Field(default=10_000, ge=10)  # records a file, headers and filler included
+    name_pattern: str = "P{portfolio:0>2}-VACH-BANK-{date}{further}.DAT"
+    endpoint: str | None = None
+    lead_days: int = Field(default=1, ge=0, le=10)
+    modifier_alphabet: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+class Alarms(Model):
+    command: tuple[str, ...] = ()  # run with the alarm as JSON on standard input
+    webhook: str = ""  # "env:NAME" or "file:PATH" of a URL
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    mail_host: str = "localhost"
+    repeat_minutes: int = Field(default=60, ge=1)
+
+
+class Retention(Model):
+    """Days things are kept; None = for ever. Originals and journal are never removed by default."""
+
+    reports_days: int | None = Field(default=None, ge=1)
+    avro_days: int | None = Field(default=None, ge=1)
+    outbox_days: int | None = Field(default=None, ge=1)
+    log_days: int | None = Field(default=None, ge=1)
+    originals_days: int | None = Field(default=None, ge=1)
+
+
+class Calendar(Model):
+    covered: tuple[int, ...] = (2025, 2026, 2027, 2028, 2029, 2030)  # years a person has checked
+
+
+class Service(Model):
+    operator: str = "SVC"  # the code under which the service posts
+    eop_at: str | None = None  # "22:30", local time of the zone; None: by hand
+    timezone: str = "America/New_York"
+
+
+class GatewaySettings(Model):
+    database: DatabaseSettings = DatabaseSettings()
+    sources: Mapping[Name, Source] = {"inbox": Source()}
+    intake: Intake = Intake()
+    endpoints: Mapping[Name, Endpoint] = {}
+    banks: Mapping[Name, Bank] = {}
+    alarms: Alarms = Alarms()
+    retention: Retention = Retention()
+    calendar: Calendar = Calendar()
+    service: Service = Service()
+
+
+class AssessmentSettings(Model):
+    posting: Literal["on-arrival", "end-of-period"] = "on-arrival"
+    charge_lines_an_invoice: int = Field(default=25, ge=1)
+    refuse_repeated_lines: bool = True
+
+
+class EscrowSettings(Model):
+    default_bank: CashVector = "126"
+
+
+class PaymentSettings(Model):
+    default_cash: CashVector = "125"
+    warn_times_normal: int = Field(default=5, ge=1)
+    suspended_statuses: tuple[str, ...] = ("ABPT", "AREP", "HHLD", "HREP", "HVOL", "NBRD")
+
+
+class ReversalSettings(Model):
+    default_reason: str = "UNDO"
+    bank: Mapping[Literal["N", "S", "U", "O", "T"], CashVector] = {}  # cash account by reason family
+    first_session: int = Field(default=900_001, ge=1, le=999_999)
+
+
+class GlSettings(Model):
+    record: Literal[128, 143] = 128
+    name_case: Literal["upper", "lower"] = "upper"
+    endpoint: str | None = None
+
+
+class VendorAchSettings(Model):
+    used: bool = False
+    bank: str | None = None  # a name below [banks]
+    prenotes: bool = False
+    grace_days: int = Field(default=2, ge=0, le=30)
+    cash_account: CashVector = "126"
+    scratch_endpoint: str | None = None
+
+
+class XselleratorSettings(Model):
+    used: bool = False
+    endpoint: str | None = None
+    interfaces: tuple[Literal["BILLING", "DEPRECIATION", "LEVERAGED", "PAYMENTS", "DEFERRED", "TERMINATION"], ...] = (
+        "BILLING",
+    )
+    condense: bool = False
+    auto_condense_accounts: tuple[str, ...] = ()
+    in_end_of_period: bool = False
+
+
+class ReleaseSettings(Model):
+    four_eyes: bool = True  # a second person approves every file that leaves
+    kinds_without: tuple[Literal["DSGL", "XSELLERATOR", "VACH-SCRATCH"], ...] = ("DSGL", "VACH-SCRATCH")
+
+
+class Expected(Model):
+    """A file that should come: the nine-o'clock answer names it when it is late."""
+
+    kind: Literal["assessments", "escrow", "reversals", "payments"]
+    by: str = "09:00"
+
+
+class PortfolioSettings(Model):
+    default_office: str | None = None  # "1/1/1"; None: the lowest
+    assessments: AssessmentSettings = AssessmentSettings()
+    escrow: EscrowSettings = EscrowSettings()
+    payments: PaymentSettings = PaymentSettings()
+    reversals: ReversalSettings = ReversalSettings()
+    gl: GlSettings = GlSettings()
+    vendor_ach: VendorAchSettings = VendorAchSettings()
+    xsellerator: XselleratorSettings = XselleratorSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    expected: tuple[Expected, ...] = ()
+    eop_skip: tuple[str, ...] = ()
+
+
+class OperatorSettings(Model):
+    users: tuple[str, ...]
+    rights: tuple[Right, ...] = ("post", "load", "approve", "deliver", "resolve", "admin")
+    name: str = ""
+
+
+class Operators(Model):
+    operators: Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3}$")], OperatorSettings] = {}
+
+    @field_validator("operators")
+    @classmethod
+    def _not_empty(cls, value: Mapping[str, OperatorSettings]) -> Mapping[str, OperatorSettings]:
+        for code, operator in value.items():
+            if not operator.users:
+                raise ValueError(f"operator {code} names no operating system user")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is configured, checked."""
+
+    gateway: GatewaySettings
+    portfolios: Mapping[str, PortfolioSettings]  # by portfolio number '1'..'99'
+    operators: Operators
+    inbound: InboundProfiles
+    xsellerator: XselProfile
+
+    def portfolio(self, number: str) -> PortfolioSettings:
+        """A portfolio without a file of its own has the defaults, which are written in the sample file."""
+        return self.portfolios.get(number, DEFAULT_PORTFOLIO)
+
+
+DEFAULT_PORTFOLIO = PortfolioSettings()
+
+
+def load_settings(home: Home) -> Settings:
+    """Read and check every file below ``config``. Raises SettingsError with all mistakes at once."""
+    mistakes: list[str] = []
+    gateway = _model(home.settings_file, GatewaySettings, mistakes) or GatewaySettings()
+    portfolios: dict[str, PortfolioSettings] = {}
+    for path in sorted(home.portfolios.glob("*.toml")):
+        number = path.stem[1:].lstrip("0")
+        if path.stem[:1] != "p" or not number.isdigit() or not 1 <= int(number) <= 99 or len(path.stem) != 3:
+            mistakes.append(f"{_short(home, path)}: found name {path.name}, expected p01.toml to p99.toml: rename it")
+            continue
+        read = _model(path, PortfolioSettings, mistakes)
+        if read is not None:
+            portfolios[number] = read
+    operators = _model(home.operators_file, Operators, mistakes) or Operators()
+    inbound = xsellerator = None
+    try:
+        inbound = profiles_from_mapping(_toml(home.formats / "inbound.toml", mistakes))
+    except ProfileError as error:
+        mistakes += [f"config/formats/inbound.toml: {m}" for m in error.mistakes]
+    try:
+        xsellerator = xsel_profile_from_mapping(_toml(home.formats / "xsellerator.toml", mistakes))
+    except XselProfileError as error:
+        mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
+    _check_references(gateway, portfolios, mistakes)
+    if mistakes or inbound is None or xsellerator is None:
+        raise SettingsError(mistakes)
+    return Settings(gateway, portfolios, operators, inbound, xsellerator)
+
+
+def _check_references(
+    gateway: GatewaySettings, portfolios: Mapping[str, PortfolioSettings], mistakes: list[str]
+) -> None:
+    """A name that points at nothing is a mistake here, not a surprise in the night."""
+    endpoints = [(f"banks.{n}.endpoint", bank.endpoint) for n, bank in gateway.banks.items()]
+    for number, settings in portfolios.items():
+        file = f"config/portfolios/p{int(number):02d}.toml"
+        endpoints += [
+            (f"{file}: gl.endpoint", settings.gl.endpoint),
+            (f"{file}: vendor_ach.scratch_endpoint", settings.vendor_ach.scratch_endpoint),
+            (f"{file}: xsellerator.endpoint", settings.xsellerator.endpoint),
+        ]
+        bank = settings.vendor_ach.bank
+        if settings.vendor_ach.used and bank not in gateway.banks:
+            mistakes.append(
+                f"{file}: vendor_ach.bank: found {bank!r}, expected one of [banks.*] in gateway.toml "
+                f"({', '.join(gateway.banks) or 'there is none'})"
+            )
+    mistakes += [
+        f"{where}: found {name!r}, expected one of [endpoints.*] in gateway.toml "
+        f"({', '.join(gateway.endpoints) or 'there is none'})"
+        for where, name in endpoints
+        if name is not None and name not in gateway.endpoints
+    ]
+
+
+def _short(home: Home, path: Path) -> str:
+    return str(path.relative_to(home.root))
+
+
+def _toml(path: Path, mistakes: list[str]) -> dict[str, Any]:
+    """The parsed file; an absent file is an empty one."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        mistakes.append(f"{path.name}: {error}")
+        return {}
+
+
+def _model(path: Path, model: type[M], mistakes: list[str]) -> M | None:
+    before = len(mistakes)
+    content = _toml(path, mistakes)
+    if len(mistakes) > before:
+        return None
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            mistakes.append(f"{path.name}: {where}: {problem['msg']} (found {problem['input']!r})")
+        return None
+
+
+def secret(reference: str, home: Home, *, what: str) -> str:
+    """Resolve ``env:NAME`` or ``file:PATH`` (relative to the home). Raises SettingsError naming ``what``."""
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(rest)
+        if value is None:
+            raise SettingsError([f"{what}: found no environment variable {rest}, expected the secret in it"])
+        return value
+    if kind == "file":
+        try:
+            return (home.root / rest).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError([f"{what}: could not read {rest}: {error.strerror}"]) from error
+    raise SettingsError([f"{what}: found a plain value, expected env:NAME or file:PATH"])
+
+
+def iso_date(text: str, *, what: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError([f"{what}: found {text!r}, expected a date such as 2026-11-21"]) from None

@@ -1,0 +1,87 @@
+"""Fixtures of the whole suite: a home, a clock that is set, and a ledger on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.clock import FixedClock
+from gateway.home import Home
+from gateway.ledger import migrate
+from gateway.ledger.database import Database
+from tests.support import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server with a migrated template database ``gateway_template``; gives its admin URL."""
+    with postgres.server("fsync=off", "synchronous_commit=off") as url:
+        _execute(url, "CREATE DATABASE gateway_template")
+        db = Database(database_at(url, "gateway_template"))
+        migrate.upgrade(db)
+        db.close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ledger") / "template.db"
+    db = Database.at_path(path)
+    migrate.upgrade(db)
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    db.close()
+    return path
+
+
+def database_at(admin_url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return f"{admin_url.rsplit('/', 1)[0]}/{name}"
+
+
+def _execute(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a fresh migrated ledger; every test that takes it runs on both databases."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        path = tmp_path / "ledger.db"
+        shutil.copy(template, path)
+        yield f"sqlite:///{path}"
+        return
+    admin: str = request.getfixturevalue("postgres_url")
+    name = f"t{next(_numbers)}"
+    _execute(admin, f"CREATE DATABASE {name} TEMPLATE gateway_template STRATEGY FILE_COPY")
+    yield database_at(admin, name)
+    _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime(2026, 3, 2, 14, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    made.make()
+    return made
