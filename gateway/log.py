@@ -58,7 +58,9 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
         root.addHandler(to_file)
     if verbose or (sys.stderr.isatty() if terminal is None else terminal):
         to_terminal = logging.StreamHandler(sys.stderr)
-        to_terminal.setFormatter(_formatter(shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())))
+        to_terminal.setFormatter(
+            _formatter(shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        )
         to_terminal.setLevel(logging.INFO if verbose else logging.WARNING)
         root.addHandler(to_terminal)
 

@@ -65,7 +65,9 @@ class Database:
         """A consistent view; never takes the write lock."""
         connection = self.engine.connect()
         if not self.is_sqlite:
-            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
         try:
             with connection.begin() as transaction:
                 yield connection
@@ -78,7 +80,9 @@ class Database:
         if self.is_sqlite:
             return
         for name in sorted(set(portfolios)):
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"portfolio:{name}")})
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"portfolio:{name}")}
+            )
 
     def lock(self, connection: Connection, name: str) -> None:
         """Hold a named lock until the transaction ends."""
@@ -108,7 +112,9 @@ class Database:
                 count += 1
         return count
 
-    def insert_returning_id(self, connection: Connection, table: Table, key: str, values: dict[str, Any]) -> int:
+    def insert_returning_id(
+        self, connection: Connection, table: Table, key: str, values: dict[str, Any]
+    ) -> int:
         """Insert one row and give the number the database assigned to ``key``."""
         statement = table.insert().values(**values).returning(table.c[key])
         return int(connection.execute(statement).scalar_one())

@@ -438,7 +438,9 @@ suspense_item = Table(
     Column("entry_id", Id, ForeignKey("journal_entry.entry_id"), nullable=False),
     Column("file_id", Id, ForeignKey("inbound_file.file_id")),
     Column("line_no", Integer),
-    CheckConstraint("remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"),
+    CheckConstraint(
+        "remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"
+    ),
     Index("ix_suspense_item_lease", "lease"),
     Index("ix_suspense_item_batch", "batch"),
     sqlite_autoincrement=True,

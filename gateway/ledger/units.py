@@ -69,7 +69,9 @@ class Unit:
     ) -> int:
         """Buffer one balanced entry and give its id. The balance is checked here and again by the database."""
         if sum(cents if side == "D" else -cents for _, side, cents in legs) != 0 or not legs:
-            raise LedgerError(f"posting {txn} for lease {lease}: found legs {legs}, expected debits equal to credits")
+            raise LedgerError(
+                f"posting {txn} for lease {lease}: found legs {legs}, expected debits equal to credits"
+            )
         entry_id = self.first_id + self._next
         self._next += 1
         self._entries.append(
@@ -173,7 +175,9 @@ def close_unit(unit: Unit) -> ClosedUnit:
     )
     digest = unit_digest(unit.db, connection, unit.unit_id)
     connection.execute(
-        text("UPDATE posting_unit SET state = 'CLOSED', open_guard = NULL, digest = :digest WHERE unit_id = :unit"),
+        text(
+            "UPDATE posting_unit SET state = 'CLOSED', open_guard = NULL, digest = :digest WHERE unit_id = :unit"
+        ),
         {"digest": digest, "unit": unit.unit_id},
     )
     return ClosedUnit(unit.unit_id, entries, amount, digest)
@@ -208,7 +212,8 @@ def unit_digest(db: Database, connection: Connection, unit_id: int) -> str:
     """
     digest = hashlib.sha256()
     header = connection.execute(
-        text(f"SELECT {', '.join(_HEADER_COLUMNS)} FROM posting_unit WHERE unit_id = :unit"), {"unit": unit_id}
+        text(f"SELECT {', '.join(_HEADER_COLUMNS)} FROM posting_unit WHERE unit_id = :unit"),
+        {"unit": unit_id},
     ).one()
     digest.update(_SEPARATOR.join("" if v is None else str(v) for v in header).encode())
     for block in _blocks(db, connection, unit_id):
@@ -228,7 +233,12 @@ def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]
     for start in range(low, (last or low - 1) + 1, BULK_ROWS):
         bounds = {"low": start, "high": start + BULK_ROWS - 1}
         for statement in (entries, lines):
-            yield connection.execute(text(f"{statement} WHERE entry_id BETWEEN :low AND :high"), bounds).scalar() or ""
+            yield (
+                connection.execute(
+                    text(f"{statement} WHERE entry_id BETWEEN :low AND :high"), bounds
+                ).scalar()
+                or ""
+            )
     totals = connection.execute(
         text(
             "SELECT account_id, debit_cents, credit_cents FROM unit_total WHERE unit_id = :unit ORDER BY account_id"

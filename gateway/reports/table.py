@@ -1,0 +1,60 @@
+"""What a report is: a name, a table of columns, rows in order. One table gives text, CSV and JSON (``render.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["text", "money", "count", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``key`` is the stable name in CSV and JSON, ``heading`` the one on paper. Money values are integer cents.
+
+    ``width`` holds the widest value of the field's own format; a longer value (a message) wraps when ``wraps``,
+    otherwise it is a fault, never cut.
+    """
+
+    key: str
+    heading: str
+    width: int
+    kind: Kind = "text"
+    wraps: bool = False
+    totalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSpec:
+    """A report's look. ``office_columns`` says that the row's first four values are the office key
+    (portfolio, company, region, office) and totals are drawn by office, region, company and portfolio;
+    ``total_by`` names one more column to total by (the charge code of U0418B)."""
+
+    name: str  # U0418B
+    title: str  # BATCH ASSESSMENT AUDIT
+    columns: tuple[Column, ...]
+    by_office: bool = False
+    total_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    spec: ReportSpec
+    portfolio: str
+    portfolio_name: str
+    business_date: str
+    run_at: str
+    rows: Iterable[Sequence[Any]]
+    notes: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # counts and money of the file, for JSON and the footer
+
+
+OFFICE_COLUMNS = (
+    Column("portfolio", "P", 2),
+    Column("company", "C", 2),
+    Column("region", "R", 2),
+    Column("office", "O", 3),
+)
