@@ -5,7 +5,8 @@ amount is integer cents, days are ISO text, everything made of digits that is no
 records have no form here: they are computed from the finished batches when a file is written and recomputed
 and compared when one is read.
 
->>> ENTRY.decode("622091000019123456789        0000043298INV-7          ACME SUPPLY CO          0091000010000001")
+>>> line = "622091000019123456789        0000043298INV-7          ACME SUPPLY CO          0091000010000001"
+>>> ENTRY.decode(line)
 ('22', '09100001', '9', '123456789', 43298, 'INV-7', 'ACME SUPPLY CO', '', '0', '091000010000001')
 """
 
