@@ -4,7 +4,7 @@ Postings name a *purpose*; the office's chart gives the account. An account has 
 number (12), a name (36) and a side. Numbers are our choice, except 1011 (ASSESSED FEES) and the cash vectors
 125..144 (125 the default, 126 the default for disbursals), which the vendor's pages state.
 
->>> cash_purpose("125"), cash_purpose("CLR"), charge_purposes("RCR12")
+>>> cash_purpose("125"), cash_purpose("CLR"), charge_purposes("RC12")
 ('CASH 125', 'CLEARING', ('ASSMT RECV - RCR CHG 12', 'ASSMT INC/PAY - RCR CHG 12'))
 """
 
