@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.errors import SettingsError
 from gateway.home import Home
-from parsers.profile import InboundProfiles, ProfileError, profiles_from_mapping
+from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
 from parsers.xsellerator import XselProfile, XselProfileError
 from parsers.xsellerator import profile_from_mapping as xsel_profile_from_mapping
 
@@ -256,7 +256,7 @@ class Settings:
     gateway: GatewaySettings
     portfolios: Mapping[str, PortfolioSettings]  # by portfolio number '1'..'99'
     operators: Operators
-    inbound: InboundProfiles
+    inbound: Profile
     xsellerator: XselProfile
 
     def portfolio(self, number: str) -> PortfolioSettings:
@@ -285,7 +285,7 @@ def load_settings(home: Home) -> Settings:
     operators = _model(home.operators_file, Operators, mistakes) or Operators()
     inbound = xsellerator = None
     try:
-        inbound = profiles_from_mapping(_toml(home.formats / "inbound.toml", mistakes))
+        inbound = profile_from_mapping(DEFAULT, _toml(home.formats / "inbound.toml", mistakes))
     except ProfileError as error:
         mistakes += [f"config/formats/inbound.toml: {m}" for m in error.mistakes]
     try:

@@ -1,0 +1,336 @@
+"""Lineage: any cent followed both ways, from whatever a person has in hand.
+
+file and line -> staged record -> journal entry -> outbound record and trace number -> delivered file -> receipt.
+A reference may be a lease, invoice, batch, check, trace number, file (``name``, ``name:line``, ``#id``), entry number or
+amount; where it can be several things, every one of them is followed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.money import to_cents
+
+STAGING = {
+    "assessments": "staged_assessment",
+    "escrow": "staged_escrow",
+    "reversals": "staged_reversal",
+    "payments": "staged_payment",
+}
+_IN_LIST = 500
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Story:
+    """What one meaning of the reference leads to. Rows are plain mappings; money is integer cents (``*_cents``)."""
+
+    kind: str
+    reference: str
+    facts: Row
+    files: list[Row] = field(default_factory=list)
+    records: list[Row] = field(default_factory=list)
+    messages: list[Row] = field(default_factory=list)
+    entries: list[Row] = field(default_factory=list)
+    batches: list[Row] = field(default_factory=list)
+    suspense: list[Row] = field(default_factory=list)
+    checks: list[Row] = field(default_factory=list)
+    outbound: list[Row] = field(default_factory=list)
+    more: bool = False  # entries beyond the limit exist
+
+
+def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[Story]:
+    """Every story the reference has; an empty list when it names nothing we know."""
+    ref = reference.strip()
+    stories = [
+        *_leases(connection, ref.upper(), limit),
+        *_invoices(connection, ref.upper(), limit),
+        *_batches(connection, ref, limit),
+        *_checks(connection, ref.upper(), limit),
+        *_traces(connection, ref, limit),
+        *_files(connection, ref, limit),
+        *_entries(connection, ref, limit),
+        *_amounts(connection, ref, limit),
+    ]
+    for story in stories:
+        _complete(connection, story, limit)
+    return stories
+
+
+def _rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
+    clause = text(statement)
+    for key, value in values.items():
+        if isinstance(value, tuple):
+            clause = clause.bindparams(bindparam(key, expanding=True))
+    return [dict(row) for row in connection.execute(clause, values).mappings()]
+
+
+_ENTRY = """
+    SELECT e.entry_id AS entry, e.lease, e.invoice, e.asset, e.txn, e.reason, e.effective_date, e.source_line,
+           e.corrects, u.unit_id AS unit, u.update_name AS posted_by, u.business_date, u.operator, u.file_id,
+           o.portfolio, o.company, o.region, o.office
+    FROM journal_entry e
+    JOIN posting_unit u ON u.unit_id = e.entry_id / {per_unit}
+    JOIN office o ON o.office_id = e.office_id
+""".format(per_unit=ENTRIES_A_UNIT)
+
+
+def _entries_where(connection: Connection, story: Story, where: str, limit: int, **values: Any) -> None:
+    found = _rows(connection, f"{_ENTRY} WHERE {where} ORDER BY e.entry_id LIMIT :limit", limit=limit + 1, **values)
+    known = {row["entry"] for row in story.entries}
+    story.entries += [row for row in found[:limit] if row["entry"] not in known]
+    story.more = story.more or len(found) > limit
+
+
+def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    for facts in _rows(
+        connection,
+        "SELECT l.lease, l.lessee, l.lessee_name, l.status, o.portfolio, o.company, o.region, o.office, l.nsf_count "
+        "FROM lease l JOIN office o ON o.office_id = l.office_id WHERE l.lease = :ref",
+        ref=ref,
+    ):
+        story = Story("lease", ref, facts)
+        _entries_where(connection, story, "e.lease = :ref", limit, ref=ref)
+        story.batches = _rows(connection, f"{_BATCH} WHERE l.lease = :ref ORDER BY l.batch, l.line", ref=ref)
+        story.suspense = _rows(connection, f"{_SUSPENSE} WHERE lease = :ref ORDER BY item", ref=ref)
+        story.checks = _rows(connection, f"{_CHECK} WHERE lease = :ref ORDER BY portfolio, bank, check_no", ref=ref)
+        yield story
+
+
+_BATCH = """
+    SELECT l.batch, l.line, b.check_no, b.operator, b.effective_date, b.state AS batch_state, l.lease, l.invoice,
+           l.charge, l.amount_cents, l.state, l.suspense_item, l.entry_id, l.reversed_by
+    FROM payment_line l JOIN payment_batch b ON b.batch = l.batch
+"""
+_SUSPENSE = (
+    "SELECT item, kind, lease, invoice, amount_cents, remaining_cents, reason, batch, check_no, opened_on, closed_on, "
+    "entry_id, file_id, line_no FROM suspense_item"
+)
+_CHECK = (
+    "SELECT portfolio, bank, check_no, type, amount_cents, disbursement_date, vendor, lease, payee, state, outbound_id, "
+    "unit_id, file_id, line_no FROM bank_check"
+)
+
+
+def _invoices(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    for facts in _rows(
+        connection,
+        "SELECT i.invoice, i.lease, i.due_date, i.source, SUM(r.billed_cents) AS billed_cents, "
+        "SUM(r.paid_cents) AS paid_cents FROM invoice i JOIN receivable r ON r.invoice = i.invoice "
+        "WHERE i.invoice = :ref GROUP BY i.invoice, i.lease, i.due_date, i.source",
+        ref=ref,
+    ):
+        facts["billed_cents"], facts["paid_cents"] = int(facts["billed_cents"]), int(facts["paid_cents"])
+        story = Story("invoice", ref, facts)
+        _entries_where(connection, story, "e.lease = :lease AND e.invoice = :ref", limit, lease=facts["lease"], ref=ref)
+        story.batches = _rows(connection, f"{_BATCH} WHERE l.invoice = :ref ORDER BY l.batch, l.line", ref=ref)
+        yield story
+
+
+def _batches(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    for facts in _rows(
+        connection,
+        "SELECT batch, portfolio, check_no, operator, effective_date, effective_time, cash_account, amount_cents, state, "
+        "exported_in, file_id FROM payment_batch WHERE batch = :ref",
+        ref=ref,
+    ):
+        yield _batch_story(connection, "batch", ref, facts, limit)
+
+
+def _batch_story(connection: Connection, kind: str, ref: str, facts: Row, limit: int) -> Story:
+    story = Story(kind, ref, facts)
+    batch = facts["batch"]
+    story.batches = _rows(connection, f"{_BATCH} WHERE l.batch = :batch ORDER BY l.line", batch=batch)
+    story.suspense = _rows(connection, f"{_SUSPENSE} WHERE batch = :batch ORDER BY item", batch=batch)
+    ids = {row[key] for row in story.batches for key in ("entry_id", "reversed_by") if row[key] is not None}
+    ids |= {row["entry_id"] for row in story.suspense}
+    _entries_by_id(connection, story, ids, limit)
+    return story
+
+
+def _entries_by_id(connection: Connection, story: Story, ids: Iterable[int], limit: int) -> None:
+    ordered = sorted(set(ids))
+    story.more = story.more or len(ordered) > limit
+    for start in range(0, min(len(ordered), limit), _IN_LIST):
+        part = tuple(ordered[start : start + _IN_LIST])
+        _entries_where(connection, story, "e.entry_id IN :ids", limit, ids=part)
+
+
+def _checks(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    for facts in _rows(connection, f"{_CHECK} WHERE check_no = :ref ORDER BY portfolio, bank", ref=ref):
+        yield _check_story(connection, "check", ref, facts, limit)
+    for facts in _rows(
+        connection,
+        "SELECT batch, portfolio, check_no, operator, effective_date, cash_account, amount_cents, state, file_id "
+        "FROM payment_batch WHERE check_no = :ref ORDER BY batch LIMIT :limit",
+        ref=ref,
+        limit=limit,
+    ):
+        yield _batch_story(connection, "payment by check", ref, facts, limit)
+
+
+def _check_story(connection: Connection, kind: str, ref: str, facts: Row, limit: int) -> Story:
+    story = Story(kind, ref, facts)
+    if facts["unit_id"] is not None:
+        low = facts["unit_id"] * ENTRIES_A_UNIT
+        where = "e.entry_id BETWEEN :low AND :high"
+        bounds = {"low": low, "high": low + ENTRIES_A_UNIT - 1}
+        if facts["line_no"] is not None:
+            _entries_where(connection, story, f"{where} AND e.source_line = :line", limit, line=facts["line_no"], **bounds)
+        elif facts["lease"] is not None:
+            _entries_where(connection, story, f"{where} AND e.lease = :lease", limit, lease=facts["lease"], **bounds)
+    source = f"check:{facts['portfolio']}:{facts['bank']}:{facts['check_no']}"
+    story.outbound = _rows(connection, f"{_OUTBOUND} WHERE s.source = :source ORDER BY f.outbound_id", source=source)
+    return story
+
+
+_OUTBOUND = """
+    SELECT f.outbound_id, f.name, f.kind, f.portfolio, f.business_date, f.state, f.sha256, s.seq, s.source,
+           r.trace_number, d.endpoint, d.state AS delivery_state, d.remote_name, d.ended_at AS delivered_at
+    FROM outbound_source s
+    JOIN outbound_file f ON f.outbound_id = s.outbound_id
+    LEFT JOIN outbound_row r ON r.outbound_id = s.outbound_id AND r.seq = s.seq
+    LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
+"""
+
+
+def _traces(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    if not re.fullmatch(r"\d{15}", ref):
+        return
+    for row in _rows(connection, f"{_OUTBOUND} WHERE r.trace_number = :ref ORDER BY f.outbound_id", ref=ref):
+        source = str(row["source"]).split(":")
+        checks = (
+            _rows(
+                connection, f"{_CHECK} WHERE portfolio = :p AND bank = :b AND check_no = :c",
+                p=source[1], b=source[2], c=source[3],
+            )
+            if source[0] == "check" and len(source) == 4
+            else []
+        )  # fmt: skip
+        story = _check_story(connection, "trace number", ref, checks[0], limit) if checks else None
+        story = story or Story("trace number", ref, row, outbound=[row])
+        story.checks = checks
+        story.facts = {k: row[k] for k in ("outbound_id", "name", "seq", "source", "trace_number")}
+        yield story
+
+
+_FILE = (
+    "SELECT file_id, name, kind, portfolio, sha256, state, hold_code, lines, records, rejects, blank, amount_cents, "
+    "posted_cents, suspended_cents, rejected_cents, business_date, archive_name FROM inbound_file"
+)
+
+
+def _files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    m = re.fullmatch(r"(?:#(\d+)|([^:]+?))(?::(\d+))?", ref)
+    if m is None:
+        return
+    by_id, name, line = m.groups()
+    if by_id:
+        found = _rows(connection, f"{_FILE} WHERE file_id = :id", id=int(by_id))
+    else:
+        found = _rows(
+            connection, f"{_FILE} WHERE LOWER(name) = :name OR sha256 = :name ORDER BY file_id", name=name.lower()
+        )
+    for facts in found:
+        story = Story("file", ref, facts, files=[facts])
+        low_high = _rows(
+            connection, "SELECT unit_id FROM posting_unit WHERE file_id = :id ORDER BY unit_id", id=facts["file_id"]
+        )
+        for unit in low_high:
+            low = unit["unit_id"] * ENTRIES_A_UNIT
+            where = "e.entry_id BETWEEN :low AND :high" + (" AND e.source_line = :line" if line else "")
+            values = {"low": low, "high": low + ENTRIES_A_UNIT - 1} | ({"line": int(line)} if line else {})
+            _entries_where(connection, story, where, limit, **values)
+        if line:
+            story.records = _rows(
+                connection, f"SELECT * FROM {STAGING[facts['kind']]} WHERE file_id = :id AND line_no = :line",
+                id=facts["file_id"], line=int(line),
+            )  # fmt: skip
+        condition = " AND line_no = :line" if line else ""
+        story.messages = _rows(
+            connection,
+            "SELECT line_no, severity, code, field, col, found, expected, action, amount_cents, suspense_item "
+            f"FROM line_message WHERE file_id = :id{condition} ORDER BY line_no, seq LIMIT :limit",
+            id=facts["file_id"], limit=limit, **({"line": int(line)} if line else {}),
+        )  # fmt: skip
+        yield story
+
+
+def _entries(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    if not re.fullmatch(r"\d{9,18}", ref):
+        return
+    entry = int(ref)
+    story = Story("entry", ref, {"entry": entry})
+    _entries_where(connection, story, "e.entry_id = :entry OR e.corrects = :entry", limit, entry=entry)
+    if any(row["entry"] == entry for row in story.entries):
+        yield story
+
+
+def _amounts(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    if not re.fullmatch(r"\d{1,13}\.\d{2}", ref.replace(",", "")):
+        return
+    cents = to_cents(ref.replace(",", ""))
+    story = Story("amount", ref, {"amount_cents": cents})
+    _entries_where(
+        connection, story,
+        "e.entry_id IN (SELECT entry_id FROM journal_line WHERE amount_cents = :cents LIMIT :most)",
+        limit, cents=cents, most=10 * limit,
+    )  # fmt: skip
+    story.suspense = _rows(connection, f"{_SUSPENSE} WHERE amount_cents = :cents ORDER BY item", cents=cents)
+    story.checks = _rows(connection, f"{_CHECK} WHERE amount_cents = :cents ORDER BY check_no LIMIT :n", cents=cents, n=limit)
+    if story.entries or story.suspense or story.checks:
+        yield story
+
+
+def _complete(connection: Connection, story: Story, limit: int) -> None:
+    """Add the legs of the entries, the files they came from, and where they went out."""
+    ids = [row["entry"] for row in story.entries]
+    legs: dict[int, list[Row]] = {}
+    sources: list[str] = []
+    for start in range(0, len(ids), _IN_LIST):
+        part = tuple(ids[start : start + _IN_LIST])
+        for row in _rows(
+            connection,
+            "SELECT l.entry_id, l.line, a.number AS account, a.name, l.side, l.amount_cents FROM journal_line l "
+            "JOIN gl_account a ON a.account_id = l.account_id WHERE l.entry_id IN :ids ORDER BY l.entry_id, l.line",
+            ids=part,
+        ):
+            legs.setdefault(row.pop("entry_id"), []).append(row)
+        sources += [f"entry:{i}" for i in part]
+    for row in story.entries:
+        row["legs"] = legs.get(row["entry"], [])
+    known = {row["file_id"] for row in story.files}
+    wanted = sorted(
+        {row["file_id"] for row in (*story.entries, *story.suspense, *story.checks) if row.get("file_id")} - known
+    )
+    for start in range(0, len(wanted), _IN_LIST):
+        story.files += _rows(
+            connection, f"{_FILE} WHERE file_id IN :ids ORDER BY file_id", ids=tuple(wanted[start : start + _IN_LIST])
+        )
+    names = {row["file_id"]: row["name"] for row in story.files}
+    for row in story.entries:
+        row["source_file"] = names.get(row["file_id"])
+    checks = [f"check:{c['portfolio']}:{c['bank']}:{c['check_no']}" for c in story.checks]
+    _outbound_of(connection, story, [*sources, *checks, *_batch_sources(story)])
+
+
+def _batch_sources(story: Story) -> Sequence[str]:
+    return sorted({f"batch:{row['batch']}" for row in story.batches})
+
+
+def _outbound_of(connection: Connection, story: Story, sources: Sequence[str]) -> None:
+    known = {(row["outbound_id"], row["seq"], row["source"]) for row in story.outbound}
+    for start in range(0, len(sources), _IN_LIST):
+        for row in _rows(
+            connection, f"{_OUTBOUND} WHERE s.source IN :sources ORDER BY f.outbound_id, s.seq",
+            sources=tuple(sources[start : start + _IN_LIST]),
+        ):  # fmt: skip
+            if (row["outbound_id"], row["seq"], row["source"]) not in known:
+                story.outbound.append(row)

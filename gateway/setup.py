@@ -1,0 +1,79 @@
+"""A new home: folders, commented settings, field key, the caller as operator, an empty ledger."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import gateway
+from gateway import vault
+from gateway.errors import Refused, UsageError
+from gateway.home import Home
+from gateway.ledger import migrate
+from gateway.ledger.database import Database
+from gateway.settings import load_settings, secret
+
+
+def default_config() -> Path:
+    """The commented settings: package data in a wheel, ``config/`` of the checkout otherwise."""
+    package = Path(gateway.__file__).parent
+    packaged = package / "defaults" / "config"
+    return packaged if packaged.is_dir() else package.parent / "config"
+
+
+def make_home(root: Path, *, user: str, code: str | None = None) -> Home:
+    """Create a home at ``root``. Refused when one is there already: nothing of it is ever overwritten."""
+    home = Home(root.resolve())
+    if home.operators_file.exists() and home.field_key.exists():
+        raise Refused(f"init {root}: found a home there already, expected a new folder; name another one")
+    home.make()
+    source = default_config()
+    for path in sorted(source.rglob("*.toml")):
+        target = home.config / path.relative_to(source)
+        if not target.exists() and path.name != "operators.toml":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    code = (code or operator_code(user)).upper()
+    if not re.fullmatch(r"[A-Z0-9]{3}", code):
+        raise UsageError(f"init: found operator code {code!r}, expected three letters or digits")
+    enter_operator(home, source, code, user)
+    if not home.field_key.exists():
+        fd = os.open(home.field_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", encoding="ascii") as handle:
+            handle.write(vault.new_key() + "\n")
+    home.known_hosts.touch(mode=0o600)
+    open_ledger(home)
+    return home
+
+
+def open_ledger(home: Home) -> tuple[str | None, str]:
+    """Create or upgrade the ledger the home's settings name; gives the revision before and after."""
+    url = load_settings(home).gateway.database.url
+    if url.startswith(("env:", "file:")):
+        url = secret(url, home, what="database.url")
+    db = Database(url) if url else Database.at_path(home.ledger)
+    try:
+        changed = migrate.upgrade(db)
+    finally:
+        db.close()
+    if not url:
+        home.ledger.chmod(0o600)
+    return changed
+
+
+def operator_code(user: str) -> str:
+    """Three characters from a user name: ``alex`` -> ``ALE``, ``bo`` -> ``BOX``."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", user)
+    return (letters + "XXX")[:3].upper()
+
+
+def enter_operator(home: Home, source: Path, code: str, user: str) -> None:
+    """Write ``operators.toml`` with the caller, and the service's code under the same user."""
+    text = (source / "operators.toml").read_text(encoding="utf-8")
+    quoted = user.replace("\\", "\\\\").replace('"', '\\"')
+    text += f'\n[operators.{code}]\nname = "{quoted}"\nusers = ["{quoted}"]\n'
+    if code != "SVC":
+        text += f'\n[operators.SVC]\nname = "the service (gateway run)"\nusers = ["{quoted}"]\nrights = ["post", "deliver"]\n'
+    home.operators_file.write_text(text, encoding="utf-8")
