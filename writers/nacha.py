@@ -43,7 +43,7 @@ from parsers.nacha_records import (
     NachaFile,
     routing_problem,
 )
-from writers.text import BANK_CHARSET, BankText, WriterError, bank_text, payee_name
+from writers.text import PRINTABLE_CHARSET, BankText, WriterError, bank_text, payee_name
 
 __all__ = [
     "BankOptions",
@@ -72,11 +72,10 @@ class BankOptions:
     """How one bank wants its files. ``max_lines`` counts every record of the file, filler included."""
 
     line_ending: Literal["lf", "crlf", "none"] = "lf"
-    service_class: Literal["auto", "200_only", "never_200"] = "auto"
+    service_class: Literal["auto", "200 only", "never 200"] = "auto"
     max_lines: int = MAX_FILE_LINES
     max_entry_cents: int = MAX_ENTRY_CENTS
     max_total_cents: int = MAX_TOTAL_CENTS
-    charset: frozenset[str] = BANK_CHARSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,18 +119,15 @@ def totals(entries: Sequence[Entry]) -> Totals:
     )
 
 
-def service_class_for(
-    entries: Iterable[Entry], policy: Literal["auto", "200_only", "never_200"] = "auto"
-) -> str:
+def service_class_for(entries: Iterable[Entry], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
     """200, 220 or 225 by what the entries are and what the bank allows."""
     debits = {entry.is_debit for entry in entries}
-    if policy == "200_only":
+    if policy == "200 only":
         return "200"
     if len(debits) > 1:
-        if policy == "never_200":
+        if policy == "never 200":
             raise WriterError(
-                "a batch mixes credits and debits and the bank takes no service class 200: "
-                "put them in separate batches"
+                "a batch mixes credits and debits and the bank takes no service class 200: put them in separate batches"
             )
         return "200"
     return "225" if debits == {True} else "220"
@@ -210,7 +206,7 @@ def rmr_addenda(reference: str, amount_cents: int) -> BankText:
 
     The reference may not hold the separators of X12, for nothing can quote them.
     """
-    made = bank_text(reference, frozenset(map(chr, range(0x20, 0x7F))))
+    made = bank_text(reference, PRINTABLE_CHARSET)
     if made.problem is not None:
         return made
     if not made.text:
@@ -297,9 +293,9 @@ def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
         if cents > limit:
             raise WriterError(f"{of}: {name} total {_money(cents)} is over the limit {_money(limit)}")
     _check_traces(batch, of)
-    if options.service_class == "never_200" and batch.service_class == "200":
+    if options.service_class == "never 200" and batch.service_class == "200":
         raise WriterError(f"{of} has service class 200, which this bank does not take")
-    if options.service_class == "200_only" and batch.service_class != "200":
+    if options.service_class == "200 only" and batch.service_class != "200":
         raise WriterError(f"{of} has service class {batch.service_class}, this bank takes 200 only")
     if batch.sec_code != "CTX" and any(len(entry[8]) > 1 for entry in batch.entries if entry[8]):
         raise WriterError(f"{of} has an entry with several addenda: {batch.sec_code} takes one")

@@ -25,6 +25,8 @@ REMITTANCE_CHARSET: Final = BANK_CHARSET | frozenset("*~\\|:^>")
 """In addenda texts: X12 needs its separators too."""
 PRINTABLE_CHARSET: Final = frozenset(map(chr, range(0x20, 0x7F)))
 """What the Nacha rules allow."""
+CHARSETS: Final = {"ascii": PRINTABLE_CHARSET, "narrow": BANK_CHARSET}
+"""By the name a bank's settings use."""
 
 _COUNTERPARTS: Final = {
     "Æ": "AE",
@@ -69,9 +71,7 @@ def bank_text(text: str, charset: frozenset[str] = BANK_CHARSET) -> BankText:
             continue
         other = _counterpart(sign)
         if not charset.issuperset(other):
-            return BankText(
-                "", (), f"{sign!r} (position {position}) cannot be written in the bank's character set"
-            )
+            return BankText("", (), f"{sign!r} (position {position}) cannot be written in the bank's character set")
         if other or not unicodedata.combining(sign):
             warnings[f"{sign} written as {other}"] = None
         written.append(other)

@@ -158,10 +158,10 @@ def test_refused_files() -> None:
         (with_batches(batch(1, one)), BankOptions(max_total_cents=43297), "over the limit 432.97"),
         (with_batches(batch(1, one), batch(2, one)), BankOptions(max_total_cents=43298), "split the file"),
         (with_batches(batch(1, one)), BankOptions(max_lines=9), "takes 10 records"),
-        (with_batches(batch(1, one)), BankOptions(service_class="200_only"), "takes 200 only"),
+        (with_batches(batch(1, one)), BankOptions(service_class="200 only"), "takes 200 only"),
         (
             with_batches(batch(1, one, service_class="200")),
-            BankOptions(service_class="never_200"),
+            BankOptions(service_class="never 200"),
             "does not take",
         ),
         (with_batches(batch(1, one, company_name="X" * 17)), BankOptions(), "batch_header.company_name"),
@@ -178,10 +178,10 @@ def test_service_class() -> None:
     assert service_class_for([credit]) == "220"
     assert service_class_for([debit]) == "225"
     assert service_class_for([credit, debit]) == "200"
-    assert service_class_for([credit], "200_only") == "200"
-    assert service_class_for([credit], "never_200") == "220"
+    assert service_class_for([credit], "200 only") == "200"
+    assert service_class_for([credit], "never 200") == "220"
     with pytest.raises(WriterError, match="separate batches"):
-        service_class_for([credit, debit], "never_200")
+        service_class_for([credit, debit], "never 200")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("checking", "27"), ("savings", "37")])
