@@ -1,0 +1,110 @@
+"""Batch Payment Reversal input, ``p<n>_bptmtrev.dat`` (also ``bpmtrev``), U0470: whole batches taken back.
+
+Sent by upstream systems, read by the gateway; never sent on. After the vendor's public description of the
+update and this project's inbound page, profile version 1; the letters beyond I and L are a table of
+``parsers.profile``.
+
+One record a line, comma separated: ``I<invoice>`` or ``L<lease>``, the amount in cents, ``B<batch number>``,
+in that order; then in any order, each at most once, ``R<reason>``, ``C<check>``, ``E<effective YYMMDD>``,
+``G<bank>``. The batch number is 20 digits: entry date, 6 of the session, 8 of the sequence. A reason begins
+with the letter of its family. Whether the batch, the bank or the amount are right is for the update.
+
+Refused: TARGET_PREFIX, VALUE_MISSING, the AMOUNT_ codes, BATCH_MISPLACED, ITEM_EMPTY, UNKNOWN_ITEM,
+ITEM_REPEATED, TOO_WIDE, BAD_IDENTIFIER, BAD_DATE, BAD_BANK, BAD_BATCH, BAD_REASON, and the codes of stray
+bytes and of lines without end.
+
+>>> from parsers.profile import DEFAULT
+>>> [chunk] = parse([b"L1,20000,B03030890000100000001,RNSFC,C123\\n"], profile=DEFAULT)
+>>> Reversal(*chunk.records[0])
+Reversal(line_no=1, target_kind='L', target='1', amount_cents=20000, batch='03030890000100000001', \
+reason='NSFC', check_no='123', effective_date=None, bank=None)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, StringConstraints, TypeAdapter
+
+from parsers import prefixed
+from parsers.base import ParsedChunk
+from parsers.checks import Cell, Explained, Findings, shown
+from parsers.codes import RejectCode
+from parsers.engine import Row, parse_lines
+from parsers.prefixed import Item, PrefixedPlan, Shape
+from parsers.profile import Profile
+
+
+class Reversal(NamedTuple):
+    """One batch to reverse, named by an invoice (``I``) or a lease (``L``) it paid."""
+
+    line_no: int
+    target_kind: str
+    target: str
+    amount_cents: int
+    batch: str
+    reason: str | None
+    check_no: str | None
+    effective_date: str | None
+    bank: str | None
+
+
+def parse(chunks: Iterable[bytes], *, profile: Profile) -> Iterator[ParsedChunk]:
+    """The records and rejects of a file, up to CHUNK_RECORDS lines at a time."""
+    return parse_lines(chunks, plan(profile), profile.line_limit)
+
+
+def render(record: Row, profile: Profile) -> str:
+    """The line (without terminator) that reads back as ``record``; its ``line_no`` is not used."""
+    return prefixed.render(record, plan(profile).shape)
+
+
+def line_of(item: dict[str, Any], profile: Profile) -> str:
+    """The canonical line of values by field name, dates as YYMMDD; None is left out."""
+    return prefixed.line_of(item, plan(profile).shape)
+
+
+def explain_line(line: str, *, profile: Profile) -> list[Explained]:
+    """The items of ``line`` with their columns and meanings."""
+    return prefixed.explain(line, plan(profile))
+
+
+@lru_cache(maxsize=16)
+def plan(profile: Profile) -> PrefixedPlan:
+    """The compiled halves of the format for ``profile``."""
+    letters, w, families = profile.reversals.letters, profile.widths, profile.reversals.reason_families
+    items = (
+        Item("batch", letters.batch, "batch", 20),
+        Item("reason", letters.reason, "identifier", w.code),
+        Item("check_no", letters.check, "identifier", w.check),
+        Item("effective_date", letters.effective, "date", 6),
+        Item("bank", letters.bank, "number", 3, expected="a bank of three digits"),
+    )
+    shape = Shape(letters.invoice, letters.lease, items, Reversal._fields[1:], batch_third=True)
+
+    def settle(value: dict[str, Any], cells: dict[str, Cell], findings: Findings) -> None:
+        reason = value.get("reason")
+        if reason is not None and reason[0] not in families:
+            c = cells["reason"]
+            expected = "a reason that begins with one of " + " ".join(families)
+            findings.fault(RejectCode.BAD_REASON, "reason", c.column, f"{shown(c.text)} for {c.label}", expected)
+
+    def strange(item: dict[str, Sequence[str | None]], numbers: Sequence[int]) -> set[int]:
+        return {n for n, r in zip(numbers, item["reason"], strict=True) if r and r[0] not in families}
+
+    return PrefixedPlan(profile, shape, _adapter(profile).validator.validate_python, settle, strange)
+
+
+def _adapter(profile: Profile) -> TypeAdapter[list[Any]]:
+    """Rows as pydantic admits them."""
+    w = profile.widths
+    target = Annotated[str, StringConstraints(min_length=1, max_length=max(w.lease, w.invoice))]
+    batch = Annotated[str, StringConstraints(min_length=20, max_length=20)]
+    reason = Annotated[str, StringConstraints(min_length=1, max_length=w.code)] | None
+    check = Annotated[str, StringConstraints(min_length=1, max_length=w.check)] | None
+    day = Annotated[str, StringConstraints(min_length=10, max_length=10)] | None
+    bank = Annotated[str, StringConstraints(min_length=3, max_length=3)] | None
+    cents = Annotated[int, Field(gt=0, lt=10**w.money)]
+    return TypeAdapter(list[tuple[int, Literal["I", "L"], target, cents, batch, reason, check, day, bank]])  # type: ignore[valid-type]
