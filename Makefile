@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` and `make test`. Both set up .venv from requirements.lock (hashes, no index named).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR ?= var/demo
+
+.PHONY: demo test lint types unit bench lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/gateway demo $(HOME_DIR)
+
+test: lint types unit
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
+	$(BIN)/python -m tests.support.coverage_floor
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.installed
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --group dev -o requirements.lock
+	! grep -nE 'https?://|index-url|find-links' requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,124 @@
+"""Commands about a home: init, demo, config check, db upgrade, backup, restore."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import setup
+from gateway.cli.common import Session, command
+from gateway.errors import UsageError
+from gateway.home import Home
+from gateway.ledger import backup as backups
+from gateway.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "init", example="gateway init /srv/lease-gateway")(init)
+    command(app, "demo", example="gateway demo /tmp/lease-demo")(demo)
+    command(app, "backup", example="gateway backup /backups/2026-11-21")(backup)
+    command(app, "restore", example="gateway restore /backups/2026-11-21 --home /srv/new-home")(restore)
+    config = typer.Typer(no_args_is_help=True, help="The settings below config/.")
+    command(config, "check", example="gateway config check")(config_check)
+    app.add_typer(config, name="config")
+    database = typer.Typer(no_args_is_help=True, help="The ledger's schema.")
+    command(database, "upgrade", example="gateway db upgrade")(db_upgrade)
+    app.add_typer(database, name="db")
+
+
+def init(
+    session: Session,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where; --home or this folder otherwise.")] = None,
+    code: Annotated[str | None, typer.Option("--code", metavar="XXX", help="Your 3-letter operator code.")] = None,
+) -> None:
+    """Make a new home: folders, commented settings, a field key, you as its first operator, an empty ledger."""
+    target = folder or session.home
+    home = setup.make_home(target, user=getpass.getuser(), code=code)
+    operators = load_settings(home).operators.operators
+    own = next(c for c in operators if c != "SVC" or len(operators) == 1)
+    session.show(
+        {"home": str(home.root), "operator": own, "ledger": str(home.ledger)},
+        [
+            f"Made a home in {home.root}; you are operator {own}.",
+            "",
+            "Next:",
+            f"  edit {home.settings_file.relative_to(home.root)} and config/portfolios/p01.toml (every key is explained there)",
+            f"  gateway load DIR --date YYYY-MM-DD --home {target}    # portfolios, offices, leases, invoices",
+            f"  gateway run --home {target}                           # watch inbox/, post, deliver",
+            "",
+            "Keep config/keys/field.key safe: account numbers are encrypted with it.",
+        ],
+    )
+
+
+def demo(
+    session: Session,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="A new folder for the demo's home.")] = None,
+) -> int:
+    """Run the whole job on sample data in a fresh home, with a local SFTP server, and show what happened."""
+    from gateway.cli.demo import run_demo
+
+    return run_demo(session, folder or Path("var/demo"))
+
+
+def config_check(session: Session) -> None:
+    """Read every file below config/ and show every mistake at once."""
+    home = Home(session.home.resolve())
+    if not home.settings_file.is_file():
+        raise UsageError(f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home")
+    settings = load_settings(home)
+    session.show(
+        {
+            "ok": True,
+            "portfolios": sorted(settings.portfolios),
+            "endpoints": sorted(settings.gateway.endpoints),
+            "banks": sorted(settings.gateway.banks),
+            "operators": sorted(settings.operators.operators),
+        },
+        [
+            "The settings are sound.",
+            f"  portfolios with settings of their own: {', '.join(sorted(settings.portfolios)) or 'none'}",
+            f"  endpoints: {', '.join(sorted(settings.gateway.endpoints)) or 'none'}",
+            f"  banks:     {', '.join(sorted(settings.gateway.banks)) or 'none'}",
+            f"  operators: {', '.join(sorted(settings.operators.operators)) or 'none'}",
+        ],
+    )
+
+
+def db_upgrade(session: Session) -> None:
+    """Bring the ledger to the schema this version needs. Safe to run again."""
+    before, after = setup.open_ledger(Home(session.home.resolve()))
+    text = f"The ledger is at revision {after} already." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
+    session.show({"before": before, "after": after}, text)
+
+
+def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]) -> None:
+    """Copy ledger, archive and settings (with keys) consistently into a new folder."""
+    session.app.operator.require("admin", "backup")
+    with session.progress("backing up") as progress:
+        result = backups.backup(session.app.home, session.app.db, target, progress=progress)
+    session.show(
+        {"folder": str(target), "files": result.files, "rows": result.rows, "bytes": result.bytes},
+        [
+            f"Wrote {result.files} files and {result.rows:,} ledger rows to {target} ({result.bytes:,} bytes).",
+            "It holds keys and account data: keep it as safe as the home.",
+            f"Prove it with: gateway restore {target} --home NEW_HOME",
+        ],
+    )
+
+
+def restore(session: Session, source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")]) -> None:
+    """Restore a backup into a new home and an empty ledger, then prove it with verify."""
+    home = Home(session.home.resolve())
+    with session.progress("restoring") as progress:
+        result = backups.restore(source, home, progress=progress)
+    session.show(
+        {"home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks, "ok": True},
+        [
+            f"Restored {result.files} files and {result.rows:,} ledger rows into {home.root}.",
+            f"Verify passed all {result.checks} checks.",
+        ],
+    )

@@ -1,0 +1,119 @@
+"""``gateway status``: the nine-o'clock answer, as a page for a person or one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, table
+from gateway.console.status import TROUBLED_FILES, Status
+from gateway.console.status import status as gather
+from gateway.money import from_cents, shown
+from gateway.settings import iso_date
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "status", example="gateway status --date 2026-03-02")(status)
+
+
+def status(session: Session, date: DateOption = None) -> int:
+    """What came, balanced, left, is late or held. Exit code 1 when something wants a person."""
+    if date is not None:
+        iso_date(date, what="--date")
+    found = gather(session.app, date)
+    session.show(document(found), page(found))
+    return WITH_REJECTS if found.wants_attention else DONE
+
+
+def document(found: Status) -> dict[str, Any]:
+    return {
+        "attention": found.wants_attention,
+        "date": found.date,
+        "portfolios": [money_as_text(row) for row in found.portfolios],
+        "files": [money_as_text(row) for row in found.files],
+        "late": list(found.late),
+        "outbound": [money_as_text(row) for row in found.outbound],
+        "end_of_period": list(found.end_of_period),
+        "alarms": list(found.alarms),
+    }
+
+
+def money_as_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """``amount_cents: 250`` becomes ``amount: "2.50"``, the form of every JSON document."""
+    return {
+        key.removesuffix("_cents"): (from_cents(value) if value is not None else None) if key.endswith("_cents") else value
+        for key, value in row.items()
+    }
+
+
+def page(found: Status) -> Iterator[str]:
+    for p in found.portfolios:
+        state = "open" if p["period_state"] == "OPEN" else "CLOSED, End of Period is under way"
+        balance = "balanced" if p["balanced"] else "OUT OF BALANCE"
+        yield f"Portfolio {p['portfolio']} {p['name']}: business date {p['business_date']} {state}"
+        yield f"  posted {shown(p['debit_cents'])} debit, {shown(p['credit_cents'])} credit in {p['units']} units: {balance}"
+    if not found.portfolios:
+        yield "No portfolio is loaded. Load reference data with `gateway load DIR --date YYYY-MM-DD`."
+        return
+    yield ""
+    yield from _files(found)
+    yield from _outbound(found)
+    yield from _modules(found)
+    for late in found.late:
+        yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"
+    for alarm in found.alarms:
+        yield f"ALARM {alarm['code']} since {alarm['raised_at'][:16]}: {alarm['text']}"
+    yield "Something wants a person; see above." if found.wants_attention else "Nothing is late, held or in doubt."
+
+
+def _files(found: Status) -> Iterator[str]:
+    if not found.files:
+        yield "Came: nothing."
+    else:
+        yield "Came:"
+        keys = ("id", "name", "state", "lines", "records", "rejects", "amount_cents", "posted_cents",
+                "suspended_cents", "rejected_cents")  # fmt: skip
+        heads = [k.removesuffix("_cents") for k in keys]
+        money = ("amount", "posted", "suspended", "rejected")
+        yield from (f"  {line}" for line in table(heads, [[f[k] for k in keys] for f in found.files], money=money))
+        for f in found.files:
+            if f["state"] in TROUBLED_FILES and (f["hold_text"] or f["hold_code"]):
+                yield f"  {f['state']} {f['name']} (#{f['id']}): {f['hold_text'] or f['hold_code']}"
+    yield ""
+
+
+def _outbound(found: Status) -> Iterator[str]:
+    if not found.outbound:
+        return
+    yield "Left:"
+    rows = [
+        (o["id"], o["name"], o["state"], o["records"], o["total_debit_cents"], o["total_credit_cents"],
+         o["endpoint"] or "(stays here)", o["delivery"] or "-")
+        for o in found.outbound
+    ]  # fmt: skip
+    heads = ("id", "name", "state", "records", "debit", "credit", "endpoint", "delivery")
+    yield from (f"  {line}" for line in table(heads, rows, money=("debit", "credit")))
+    for o in found.outbound:
+        if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") and o["last_error"]:
+            yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
+        if o["state"] == "BUILT":
+            yield f"  {o['name']} (#{o['id']}) waits for approval: gateway outbound show {o['id']}"
+    yield ""
+
+
+def _modules(found: Status) -> Iterator[str]:
+    if not found.end_of_period:
+        return
+    yield "End of Period:"
+    by_run: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for m in found.end_of_period:
+        by_run.setdefault((m["portfolio"], m["business_date"]), []).append(m)
+    for (portfolio, day), modules in by_run.items():
+        done = [m["module"] for m in modules if m["state"] == "DONE"]
+        yield f"  portfolio {portfolio}, {day}: done {' '.join(done) or 'nothing'}"
+        for m in modules:
+            if m["state"] != "DONE":
+                yield f"    {m['module']} {m['state']}" + (f": {m['message']}" if m["message"] else "")
+    yield ""

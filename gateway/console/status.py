@@ -1,0 +1,155 @@
+"""The nine-o'clock answer: what came, balanced, left, is late or held. Gathered in a few set queries, decided by value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.settings import Settings
+
+Row = dict[str, Any]
+
+TROUBLED_FILES = ("HELD", "WAITING", "FAILED", "QUARANTINED", "CLAIMED", "STAGED")
+"""States in which a file still wants something: an operator, an open business date, a repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything the answer is made of. Money is integer cents."""
+
+    date: str | None  # the business date asked for; None: each portfolio's open one
+    portfolios: Sequence[Row]
+    files: Sequence[Row]  # of the date, or still wanting something
+    late: Sequence[Row]  # expected and not there
+    outbound: Sequence[Row]
+    end_of_period: Sequence[Row]
+    alarms: Sequence[Row]
+
+    @property
+    def wants_attention(self) -> bool:
+        return bool(
+            self.late
+            or self.alarms
+            or any(f["state"] in TROUBLED_FILES for f in self.files)
+            or any(not p["balanced"] for p in self.portfolios)
+            or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") for o in self.outbound)
+            or any(m["state"].startswith(("FAILED", "POSTPONED", "HALTED")) for m in self.end_of_period)
+        )
+
+
+def status(app: App, date: str | None) -> Status:
+    with app.db.read() as connection:
+        portfolios = _portfolios(connection, date)
+        files = _files(connection, date)
+        return Status(
+            date,
+            portfolios,
+            files,
+            late_files(portfolios, files, app.settings, app.clock.now(), date),
+            _outbound(connection, date),
+            _end_of_period(connection, date),
+            _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
+        )
+
+
+def _rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
+    return [dict(row) for row in connection.execute(text(statement), values).mappings()]
+
+
+def _portfolios(connection: Connection, date: str | None) -> list[Row]:
+    rows = _rows(
+        connection,
+        """
+        SELECT p.portfolio, p.name, p.business_date, p.period_state,
+               COALESCE(SUM(t.debit_cents), 0) AS debit_cents, COALESCE(SUM(t.credit_cents), 0) AS credit_cents,
+               COUNT(DISTINCT t.unit_id) AS units
+        FROM portfolio p
+        LEFT JOIN posting_unit u ON u.portfolio = p.portfolio AND u.kind <> 'OPENING'
+             AND u.business_date = COALESCE(:date, p.business_date)
+        LEFT JOIN unit_total t ON t.unit_id = u.unit_id
+        GROUP BY p.portfolio, p.name, p.business_date, p.period_state
+        """,
+        date=date,
+    )
+    for row in rows:
+        row["debit_cents"], row["credit_cents"] = int(row["debit_cents"]), int(row["credit_cents"])
+        row["balanced"] = row["debit_cents"] == row["credit_cents"]
+    return sorted(rows, key=lambda row: int(row["portfolio"]))
+
+
+def _files(connection: Connection, date: str | None) -> list[Row]:
+    return _rows(
+        connection,
+        """
+        SELECT f.file_id AS id, f.name, f.kind, f.portfolio, f.state, f.lines, f.records, f.rejects, f.amount_cents,
+               f.posted_cents, f.suspended_cents, f.rejected_cents, f.held_cents, f.hold_code, f.hold_text,
+               f.claimed_at, f.business_date
+        FROM inbound_file f
+        WHERE f.state IN ('HELD', 'WAITING', 'FAILED', 'CLAIMED', 'STAGED')
+           OR (CAST(:date AS TEXT) IS NOT NULL AND f.business_date = :date)
+           OR (CAST(:date AS TEXT) IS NULL AND f.business_date IN (SELECT business_date FROM portfolio))
+        ORDER BY f.file_id
+        """,
+        date=date,
+    )
+
+
+def _outbound(connection: Connection, date: str | None) -> list[Row]:
+    return _rows(
+        connection,
+        """
+        SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
+               o.total_credit_cents, o.hold_text, o.business_date, d.state AS delivery, d.last_error, d.ended_at
+        FROM outbound_file o LEFT JOIN delivery d ON d.outbound_id = o.outbound_id
+        WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'UNKNOWN', 'NOT_DELIVERED')
+           OR o.business_date = COALESCE(
+                CAST(:date AS TEXT),
+                (SELECT MAX(x.business_date) FROM outbound_file x WHERE x.portfolio = o.portfolio))
+        ORDER BY o.outbound_id
+        """,
+        date=date,
+    )
+
+
+def _end_of_period(connection: Connection, date: str | None) -> list[Row]:
+    return _rows(
+        connection,
+        """
+        SELECT r.portfolio, r.business_date, m.module, m.state, m.message, m.ended_at
+        FROM eop_run r JOIN eop_module m ON m.run_id = r.run_id
+        WHERE r.business_date = COALESCE(
+            CAST(:date AS TEXT), (SELECT MAX(x.business_date) FROM eop_run x WHERE x.portfolio = r.portfolio))
+        ORDER BY r.portfolio, m.position
+        """,
+        date=date,
+    )
+
+
+def late_files(
+    portfolios: Sequence[Mapping[str, Any]],
+    files: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    now: datetime,
+    date: str | None,
+) -> list[Row]:
+    """Files that ``[[expected]]`` names and that have not come by their hour on the business date."""
+    local = now.astimezone(ZoneInfo(settings.gateway.service.timezone))
+    late: list[Row] = []
+    for portfolio in portfolios:
+        day = date or portfolio["business_date"]
+        for expected in settings.portfolio(portfolio["portfolio"]).expected:
+            here = any(
+                f["kind"] == expected.kind and f["portfolio"] in (portfolio["portfolio"], None)
+                and (f["business_date"] or day) == day
+                for f in files
+            )  # fmt: skip
+            past = (local.date().isoformat(), local.strftime("%H:%M")) >= (day, expected.by)
+            if past and not here:
+                late.append({"portfolio": portfolio["portfolio"], "kind": expected.kind, "by": f"{day} {expected.by}"})
+    return late
