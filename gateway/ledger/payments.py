@@ -1,0 +1,261 @@
+"""What paying and reversing need of the ledger, read for many leases at once, and the bulk writing of what changed.
+
+``load_leases`` gives every touched lease with its open charge lines in the order money pays them, each with the
+accounts of its office already found, so that deciding a line of a file asks the database nothing.
+
+Escrow: the balance of an escrow charge (type E) is the ledger balance of its ``ASSMT INC/PAY - x`` account by lease.
+It therefore rises with every credit to that account and falls with every debit, and with nothing else. An accrual
+escrow charge is credited when it is assessed, so its payment leaves the balance alone; a cash basis one is
+credited when it is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Column, Connection, MetaData, Table, text
+
+from gateway.errors import LedgerError
+from gateway.ledger.accounts import accounts as accounts_by_purpose
+from gateway.ledger.chart import ASSESSED_FEES, CASH_VECTORS, CLEARING_ACCOUNT, cash_purpose
+from gateway.ledger.database import Database
+from gateway.ledger.hierarchy import rank
+
+LineKey = tuple[str, str, str]
+"""(invoice, charge, asset) of a charge line."""
+EscrowKey = tuple[str, str]
+"""(lease, charge) of an escrow balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Accounts of a portfolio by office and purpose."""
+
+    portfolio: str
+    by_purpose: Mapping[tuple[int, str], int]
+
+    def find(self, office_id: int, purpose: str) -> int | None:
+        return self.by_purpose.get((office_id, purpose))
+
+    def need(self, office_id: int, purpose: str) -> int:
+        account = self.by_purpose.get((office_id, purpose))
+        if account is None:
+            raise LedgerError(
+                f"posting in office {office_id} of portfolio {self.portfolio}: found no account for {purpose}, "
+                "expected one; load it with gl_accounts.csv"
+            )
+        return account
+
+    def cash(self, office_id: int, account: str) -> int | None:
+        """Account of a cash vector, or of CLR; None when the office's chart has none, or it is neither."""
+        if account not in _CASH:
+            return None
+        return self.by_purpose.get((office_id, cash_purpose(account)))
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    basis: str
+    type: str
+    payment_order: int
+    priority: str
+    receivable_purpose: str
+    income_purpose: str
+
+    @property
+    def is_cash_basis(self) -> bool:
+        return self.basis == "C"
+
+
+@dataclass(slots=True)
+class OpenLine:
+    """A charge line with money open; ``open_cents`` falls as it is paid in memory."""
+
+    invoice: str
+    due_date: str
+    charge: str
+    asset: str
+    open_cents: int
+    receivable: int  # account
+    income: tuple[int, int] | None  # cash basis: (ASSESSED FEES, ASSMT INC/PAY - x) accounts
+    is_escrow: bool  # paying it raises the escrow balance
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease with its open lines: oldest due invoice first, within it the hierarchy. ``first`` skips paid ones."""
+
+    lease: str
+    office_id: int
+    portfolio: str
+    lessee: str
+    status: str
+    normal_cents: int | None
+    lines: list[OpenLine] = field(default_factory=list)
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    lease: str
+    due_date: str
+
+
+_CASH = frozenset((*CASH_VECTORS, CLEARING_ACCOUNT))
+_TOUCHED = Table("touched", MetaData(), Column("name"))
+
+
+def load_accounts(connection: Connection, portfolio: str) -> Accounts:
+    return Accounts(portfolio, accounts_by_purpose(connection, portfolio))
+
+
+def load_charges(connection: Connection, portfolio: str) -> dict[str, Charge]:
+    rows = connection.execute(
+        text(
+            "SELECT code, basis, type, payment_order, priority, receivable_purpose, income_purpose "
+            "FROM charge WHERE portfolio = :p"
+        ),
+        {"p": portfolio},
+    )
+    return {code: Charge(*rest) for code, *rest in rows}
+
+
+def touch(db: Database, connection: Connection, names: Iterable[str]) -> None:
+    """The names the next look-up joins with, in the scratch table ``touched``."""
+    db.scratch(connection, _TOUCHED.name, "name TEXT PRIMARY KEY")
+    db.bulk_insert(connection, _TOUCHED, ("name",), ((name,) for name in names))
+
+
+def load_invoices(db: Database, connection: Connection, invoices: Iterable[str]) -> dict[str, Invoice]:
+    """The invoices of these numbers that exist, of any portfolio, open or paid."""
+    touch(db, connection, invoices)
+    rows = connection.execute(
+        text("SELECT i.invoice, i.lease, i.due_date FROM touched t JOIN invoice i ON i.invoice = t.name")
+    )
+    return {invoice: Invoice(lease, due) for invoice, lease, due in rows}
+
+
+def load_leases(
+    db: Database,
+    connection: Connection,
+    leases: Iterable[str],
+    *,
+    accounts: Accounts,
+    charges: Mapping[str, Charge],
+) -> dict[str, Lease]:
+    """The leases of these numbers that exist; those of the accounts' portfolio with their open charge lines."""
+    touch(db, connection, leases)
+    rows = connection.execute(
+        text(
+            "SELECT l.lease, l.office_id, l.portfolio, l.lessee, l.status, l.normal_payment_cents "
+            "FROM touched t JOIN lease l ON l.lease = t.name"
+        )
+    )
+    found = {row[0]: Lease(*row) for row in rows}
+    lines = connection.execute(
+        text(
+            "SELECT i.lease, i.invoice, i.due_date, r.charge, r.asset, r.position, r.billed_cents - r.paid_cents "
+            "FROM touched t JOIN lease l ON l.lease = t.name JOIN invoice i ON i.lease = l.lease "
+            "JOIN receivable r ON r.invoice = i.invoice "
+            "WHERE l.portfolio = :p AND r.paid_cents < r.billed_cents"
+        ),
+        {"p": accounts.portfolio},
+    )
+    ranks: dict[int, tuple[object, ...]] = {}
+    for lease, invoice, due_date, code, asset, position, open_cents in lines:
+        owner = found[lease]
+        charge = charges.get(code)
+        if charge is None:
+            raise LedgerError(f"paying invoice {invoice}: found no charge {code}, expected it in charges.csv")
+        line = _open_line(owner.office_id, charge, accounts, (invoice, due_date, code, asset, open_cents))
+        ranks[id(line)] = (
+            due_date, len(invoice), invoice, *rank(charge.payment_order, charge.priority, position), position,
+        )  # fmt: skip
+        owner.lines.append(line)
+    for owner in found.values():
+        owner.lines.sort(key=lambda line: ranks[id(line)])
+    return found
+
+
+def _open_line(office_id: int, charge: Charge, accounts: Accounts, row: tuple[str, str, str, str, int]) -> OpenLine:
+    income = None
+    if charge.is_cash_basis:
+        income = (
+            accounts.need(office_id, ASSESSED_FEES),
+            accounts.need(office_id, charge.income_purpose),
+        )
+    return OpenLine(
+        *row,
+        receivable=accounts.need(office_id, charge.receivable_purpose),
+        income=income,
+        is_escrow=charge.type == "E" and income is not None,
+    )
+
+
+def near_leases(db: Database, connection: Connection, unknown: Iterable[str], *, width: int = 10) -> dict[str, str]:
+    """For a lease that does not exist, the one that differs from it in leading zeros only, if there is one."""
+    variants: dict[str, str] = {}
+    for name in unknown:
+        bare = name.lstrip("0")
+        variants |= {"0" * zeros + bare: name for zeros in range(width - len(bare) + 1) if bare}
+    if not variants:
+        return {}
+    touch(db, connection, variants)
+    rows = connection.execute(
+        text("SELECT l.lease FROM touched t JOIN lease l ON l.lease = t.name ORDER BY l.lease DESC")
+    )
+    return {variants[lease]: lease for (lease,) in rows}
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+_PAID = Table("paid_change", MetaData(), *map(Column, ("invoice", "charge", "asset", "cents")))
+_ESCROW = Table("escrow_change", MetaData(), *map(Column, ("lease", "charge", "cents")))
+
+
+def change_paid(db: Database, connection: Connection, changes: Mapping[LineKey, int]) -> None:
+    """Raise (or, negative, lower) what is paid of these charge lines; the database refuses to leave 0..billed."""
+    if not changes:
+        return
+    db.scratch(
+        connection,
+        _PAID.name,
+        "invoice TEXT, charge TEXT, asset TEXT, cents BIGINT, PRIMARY KEY (invoice, charge, asset)",
+    )
+    db.bulk_insert(
+        connection, _PAID, ("invoice", "charge", "asset", "cents"), ((*key, cents) for key, cents in changes.items())
+    )
+    changed = connection.execute(
+        text(
+            "UPDATE receivable SET paid_cents = receivable.paid_cents + c.cents FROM paid_change c "
+            "WHERE receivable.invoice = c.invoice AND receivable.charge = c.charge AND receivable.asset = c.asset"
+        )
+    ).rowcount
+    if changed != len(changes):
+        raise LedgerError(f"paying {len(changes)} charge lines: found {changed} of them, expected all")
+
+
+def change_escrow(db: Database, connection: Connection, changes: Mapping[EscrowKey, int]) -> None:
+    """Raise or lower escrow balances; a charge without one yet gets it."""
+    if not changes:
+        return
+    db.scratch(connection, _ESCROW.name, "lease TEXT, charge TEXT, cents BIGINT, PRIMARY KEY (lease, charge)")
+    rows = ((*key, cents) for key, cents in changes.items())
+    db.bulk_insert(connection, _ESCROW, ("lease", "charge", "cents"), rows)
+    connection.execute(
+        text(
+            "INSERT INTO escrow_balance (lease, charge, balance_cents) "
+            "SELECT lease, charge, cents FROM escrow_change WHERE true "
+            "ON CONFLICT (lease, charge) DO UPDATE "
+            "SET balance_cents = escrow_balance.balance_cents + excluded.balance_cents"
+        )
+    )
+
+
+def escrow_balances(db: Database, connection: Connection, leases: Sequence[str]) -> dict[EscrowKey, int]:
+    touch(db, connection, leases)
+    rows = connection.execute(
+        text("SELECT e.lease, e.charge, e.balance_cents FROM touched t JOIN escrow_balance e ON e.lease = t.name")
+    )
+    return {(lease, charge): cents for lease, charge, cents in rows}
