@@ -26,7 +26,8 @@ VECTORS = [
     ),
     (
         _invoice(
-            ("Rental", 1, "N"), ("Interest", 2, "N"), ("Sales tax", 3, "Y"), ("Collections", 4, "N"), ("Rewrite", 5, "Y")
+            ("Rental", 1, "N"), ("Interest", 2, "N"), ("Sales tax", 3, "Y"), ("Collections", 4, "N"),
+            ("Rewrite", 5, "Y"),
         ),
         ["Sales tax", "Rewrite", "Rental", "Interest", "Collections"],
     ),
