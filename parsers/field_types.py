@@ -149,6 +149,7 @@ class Digits(FieldType):
     """Digits that are not added up: text of exactly the field's width. ``optional`` allows blanks."""
 
     optional: bool = False
+    plain_encode = False
 
     def pattern(self, width: int) -> str:
         return f"(?:[0-9]{{{width}}}|[ ]{{{width}}})" if self.optional else f"[0-9]{{{width}}}"
@@ -167,7 +168,9 @@ class Digits(FieldType):
 
 @dataclass(frozen=True, slots=True)
 class Numeric(FieldType):
-    """A count, right-justified, zero-filled, without sign."""
+    """A count, right-justified, zero-filled, without sign. A float is refused: ``%d`` would cut it."""
+
+    plain_encode = False
 
     def pattern(self, width: int) -> str:
         return f"[0-9]{{{width}}}"
@@ -200,7 +203,6 @@ class EntryHash(Numeric):
     """The one number that wraps by rule: only its rightmost digits are kept."""
 
     __slots__ = ()
-    plain_encode = False
 
     def encode(self, value: Any, width: int) -> Any:
         return Numeric.encode(self, value, width) % 10**width

@@ -48,6 +48,7 @@ __all__ = [
     "profile_from_mapping",
     "read",
     "shared_control_numbers",
+    "texts",
     "zero_sum_problem",
 ]
 
@@ -110,19 +111,35 @@ def _day(text: str) -> str | None:
 
 def read(data: bytes, profile: XselProfile = DEFAULT) -> XselFile | list[XselError]:
     """The file in its frozen form, or everything that is wrong with it."""
+    elements = _elements(data, profile)
+    return [elements] if isinstance(elements, XselError) else _rows(elements, profile)
+
+
+def texts(data: bytes, profile: XselProfile = DEFAULT) -> list[dict[str, str]]:
+    """The named texts of every row as they stand, known or not; nothing when there are no rows to be had."""
+    elements = _elements(data, profile)
+    return [] if isinstance(elements, XselError) else [_texts(element) for element in elements]
+
+
+def _elements(data: bytes, profile: XselProfile) -> list[etree._Element] | XselError:
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
     )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, LookupError, ValueError) as wrong:
-        return [XselError(0, "file", "XML", str(wrong), "a well-formed XML document")]
+        return XselError(0, "file", "XML", str(wrong), "a well-formed XML document")
     if root.getroottree().docinfo.internalDTD is not None:
-        return [XselError(0, "file", "DOCTYPE", "a document type declaration", "none")]
+        return XselError(0, "file", "DOCTYPE", "a document type declaration", "none")
     around = profile.envelope
     if root.tag != around.packet:
-        return [XselError(0, "file", "ENVELOPE", f"element {root.tag}", f"element {around.packet}")]
-    return _rows(root.findall(f"{around.rowdata}/{around.row}"), profile)
+        return XselError(0, "file", "ENVELOPE", f"element {root.tag}", f"element {around.packet}")
+    return root.findall(f"{around.rowdata}/{around.row}")
+
+
+def _texts(element: etree._Element) -> dict[Any, Any]:
+    found: dict[Any, Any] = dict(element.attrib)
+    return {child.tag: child.text or "" for child in element} | found if len(element) else found
 
 
 def _rows(elements: list[etree._Element], profile: XselProfile) -> XselFile | list[XselError]:
@@ -158,13 +175,11 @@ def _rows(elements: list[etree._Element], profile: XselProfile) -> XselFile | li
 
 def _values(row_no: int, element: etree._Element, profile: XselProfile) -> tuple[dict[str, str], list[XselError]]:
     """The texts of the known fields by role, and what is wrong with them."""
-    texts: dict[Any, Any] = dict(element.attrib)
-    if len(element):
-        texts = {child.tag: child.text or "" for child in element} | texts
+    found = _texts(element)
     values: dict[str, str] = {}
     errors: list[XselError] = []
     for item in profile.fields:
-        text = texts.get(item.name)
+        text = found.get(item.name)
         if text is None:
             if item.role not in _OPTIONAL:
                 errors.append(XselError(row_no, item.name, "MISSING", "no such field", "a value"))

@@ -286,6 +286,8 @@ def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
     of = f"batch {batch.batch_number} ({batch.sec_code} {batch.description})"
     if not batch.entries:
         raise WriterError(f"{of} has no entries")
+    if {(type(entry[0]), type(entry[4])) for entry in batch.entries} != {(str, int)}:
+        raise WriterError(f"{of} has a transaction code that is no text or an amount that is no whole number")
     if sums.lines > MAX_BATCH_LINES:
         raise WriterError(f"{of} has {sums.lines} entry and addenda records, a batch holds {MAX_BATCH_LINES}")
     limit = options.max_total_cents

@@ -60,7 +60,7 @@ class BankText(NamedTuple):
 
 def bank_text(text: str, charset: frozenset[str] = BANK_CHARSET) -> BankText:
     """The text in the bank's characters, blanks at both ends removed."""
-    upper = text.strip().upper()
+    upper = unicodedata.normalize("NFC", text).strip().upper()
     if charset.issuperset(upper):
         return BankText(upper)
     written: list[str] = []
@@ -70,20 +70,21 @@ def bank_text(text: str, charset: frozenset[str] = BANK_CHARSET) -> BankText:
             written.append(sign)
             continue
         other = _counterpart(sign)
-        if not charset.issuperset(other):
-            return BankText("", (), f"{sign!r} (position {position}) cannot be written in the bank's character set")
-        if other or not unicodedata.combining(sign):
-            warnings[f"{sign} written as {other}"] = None
+        if not charset.issuperset(other) or (not other and not (written and written[-1].isalpha())):
+            found = f"{sign!r} (position {position}) cannot be written in the bank's character set"
+            return BankText("", (), found)
+        said = f"{sign} written as {other}" if other else f"{written[-1]}{sign} written as {written[-1]}"
+        warnings[said] = None
         written.append(other)
     return BankText("".join(written), tuple(warnings))
 
 
 def _counterpart(sign: str) -> str:
-    """Plain letters for a letter with marks; the sign itself when there are none."""
+    """Plain letters for a letter with marks, nothing for a mark; else the sign itself."""
     if sign in _COUNTERPARTS:
         return _COUNTERPARTS[sign]
     if unicodedata.combining(sign):
-        return ""  # the mark of a letter written in decomposed form
+        return ""  # the mark of a letter that has no composed form
     plain = "".join(c for c in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(c))
     return plain.upper() or sign
 

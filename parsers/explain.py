@@ -1,0 +1,230 @@
+"""A file of ours shown field by field: ``gateway explain FILE``.
+
+What a file is, is told by its content where that is beyond doubt (NACHA, GL and Vendor ACH scratch files,
+Xsellerator XML), else by its name (the inbound text files, and outbound files too damaged to be known). Each
+record is shown with positions, raw text, value and what its field should hold; ``problems`` are the findings
+of the format's own strict reader. Account numbers are shown by their last four digits.
+
+>>> explain(b"hello", "notes.txt").kind
+'unknown'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from typing import Any, Final
+
+from parsers import gl_scratch, nacha, vach_scratch, xsellerator
+from parsers.base import render_message
+from parsers.layout import FieldView, Layout, mask
+from parsers.nacha_records import layout_of
+from parsers.names import Ambiguous, Identified, Unknown, identify
+from parsers.profile import DEFAULT, Profile
+
+_MODULES: Final = {
+    "assessments": "parsers.btchassmt",
+    "escrow": "parsers.btchescr",
+    "reversals": "parsers.bptmtrev",
+    "payments": "parsers.btchpmt",
+}
+_XML: Final = re.compile(r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|DATAPACKET)")
+"""A prolog or the packet itself; lines of an assessment file begin with a tag too."""
+_NAMES: Final = (
+    (re.compile(r".*VACH-BANK.*|.*\.ACH", re.IGNORECASE), "nacha"),
+    (re.compile(r"DSPP-.*", re.IGNORECASE), "vach_scratch"),
+    (re.compile(r"DSGL_.*", re.IGNORECASE), "gl_scratch"),
+    (re.compile(r"XPT_.*|.*\.XML", re.IGNORECASE), "xsellerator"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """One record: its line (or record or row) number from 1, its layout's name and its fields."""
+
+    line_no: int
+    name: str
+    fields: tuple[FieldView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding of the format's reader; ``line_no`` 0 is the file as a whole."""
+
+    line_no: int
+    field: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``kind`` is nacha, gl_scratch, vach_scratch, xsellerator, an inbound kind, or unknown."""
+
+    kind: str
+    records: tuple[RecordView, ...]
+    problems: tuple[Problem, ...]
+
+
+def explain(
+    data: bytes,
+    name: str,
+    *,
+    profile: Profile = DEFAULT,
+    xsel_profile: xsellerator.XselProfile = xsellerator.DEFAULT,
+    limit: int | None = None,
+) -> Explanation:
+    """The file's records (the first ``limit`` of them) and everything its reader finds wrong with the whole."""
+    kind = recognise(data, name, profile)
+    records: Iterator[RecordView]
+    if kind == "nacha":
+        records, problems = _nacha(data), _nacha_problems(data)
+    elif kind == "gl_scratch":
+        records, problems = _gl(data), _gl_problems(data)
+    elif kind == "vach_scratch":
+        records, problems = _vach(data), _vach_problems(data)
+    elif kind == "xsellerator":
+        records, problems = _xsel(data, xsel_profile), _xsel_problems(data, xsel_profile)
+    elif kind in _MODULES:
+        records, problems = _inbound(data, kind, profile), _inbound_problems(data, kind, profile)
+    else:
+        records, problems = iter(()), iter((_unknown(name, profile),))
+    return Explanation(kind, tuple(islice(records, limit)), tuple(problems))
+
+
+def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
+    """The kind of a file, by content first."""
+    head = data[:256].decode("latin-1")
+    if _XML.match(head):
+        return "xsellerator"
+    if head[:3] == "101" and head[34:40] == "094101":
+        return "nacha"
+    if len(head) > 128 and head[128] == "\n" and head[100] == "-":
+        return "vach_scratch"
+    width = gl_scratch.width_of(data)
+    if width is not None and isinstance(gl_scratch.LAYOUTS[width].decode(head[:width]), tuple):
+        return "gl_scratch"
+    return _by_name(name, profile)
+
+
+def _by_name(name: str, profile: Profile) -> str:
+    for pattern, kind in _NAMES:
+        if pattern.fullmatch(name):
+            return kind
+    found = identify(name, [profile])
+    return found.kind if isinstance(found, Identified) and found.form == "dat" else "unknown"
+
+
+def _unknown(name: str, profile: Profile) -> Problem:
+    found = identify(name, [profile])
+    if isinstance(found, Unknown | Ambiguous):
+        return Problem(0, "file", "UNKNOWN", found.message)
+    action = "look at an Avro file with an Avro tool, or explain the text form"
+    message = render_message(f"the Avro file {name!r}", "a text or XML file", action)
+    return Problem(0, "file", "UNKNOWN", message)
+
+
+def _views(layout: Layout, line: str) -> tuple[FieldView, ...]:
+    """The layout's own view of a line, secrets masked."""
+    return tuple(
+        view._replace(raw=mask(view.raw), value=mask(view.value) if view.value else view.value) if item.secret else view
+        for item, view in zip(layout.fields, layout.explain(line), strict=True)
+    )
+
+
+def _nacha(data: bytes) -> Iterator[RecordView]:
+    sec_code = ""
+    for line_no, line in enumerate(nacha.records(data), start=1):
+        if line[:1] == "5":
+            sec_code = line[50:53]
+        layout = layout_of(line, sec_code)
+        if layout is None:
+            view = FieldView(1, max(1, len(line)), "record", line, None, "a record of type 1 5 6 7 8 or 9")
+            yield RecordView(line_no, "unknown", (view,))
+        else:
+            yield RecordView(line_no, layout.name, _views(layout, line))
+
+
+def _nacha_problems(data: bytes) -> Iterator[Problem]:
+    for error in nacha.validate([data]):
+        yield Problem(error.line_no, error.field, error.code.value, error.message)
+
+
+def _gl(data: bytes) -> Iterator[RecordView]:
+    width = gl_scratch.width_of(data) or 128
+    layout, text = gl_scratch.LAYOUTS[width], data.decode("latin-1")
+    for number, at in enumerate(range(0, len(text), width), start=1):
+        yield RecordView(number, layout.name, _views(layout, text[at : at + width]))
+
+
+def _gl_problems(data: bytes) -> Iterator[Problem]:
+    found = gl_scratch.read(data)
+    if isinstance(found, list):
+        for error in found:
+            yield _problem(error.record_no, error)
+        return
+    for difference in gl_scratch.tie_out(found.records):
+        office = "/".join(difference.office_key)
+        action = "do not load the file, ask for it again"
+        figures = f"{_money(difference.left_cents)} and {_money(difference.right_cents)}"
+        message = render_message(f"{difference.what} of office {office} as {figures}", "one figure", action)
+        yield Problem(0, "balance", "TIE_OUT", message)
+
+
+def _money(cents: int) -> str:
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def _vach(data: bytes) -> Iterator[RecordView]:
+    layout = vach_scratch.VACH
+    lines = data.decode("latin-1").removesuffix("\n").split("\n") if data else []
+    for line_no, line in enumerate(lines, start=1):
+        yield RecordView(line_no, layout.name, _views(layout, line))
+
+
+def _vach_problems(data: bytes) -> Iterator[Problem]:
+    for found in vach_scratch.read(data):
+        if isinstance(found, vach_scratch.VachError):
+            yield _problem(found.line_no, found)
+
+
+def _problem(line_no: int, error: gl_scratch.GlError | vach_scratch.VachError) -> Problem:
+    action = f"correct positions {error.first} to {error.last}"
+    return Problem(line_no, error.field, "FIELD", render_message(error.found, error.expected, action))
+
+
+def _xsel(data: bytes, profile: xsellerator.XselProfile) -> Iterator[RecordView]:
+    found = xsellerator.read(data, profile)
+    wrong = {(e.row_no, e.field): e.expected for e in found} if isinstance(found, list) else {}
+    for row_no, texts in enumerate(xsellerator.texts(data, profile), start=1):
+        views = (FieldView(0, 0, name, text, text, wrong.get((row_no, name))) for name, text in texts.items())
+        yield RecordView(row_no, profile.envelope.row, tuple(views))
+
+
+def _xsel_problems(data: bytes, profile: xsellerator.XselProfile) -> Iterator[Problem]:
+    found = xsellerator.read(data, profile)
+    for error in found if isinstance(found, list) else []:
+        message = render_message(error.found, error.expected, "correct the row or ask for the file again")
+        yield Problem(error.row_no, error.field, error.code, message)
+
+
+def _inbound(data: bytes, kind: str, profile: Profile) -> Iterator[RecordView]:
+    module: Any = import_module(_MODULES[kind])
+    for line_no, raw in enumerate(data.decode("latin-1").split("\n"), start=1):
+        line = raw.removesuffix("\r")
+        if line.strip():
+            views = [
+                FieldView(first, last, name, text, value, None)
+                for first, last, name, text, value in module.explain_line(line, profile=profile)
+            ]
+            yield RecordView(line_no, kind, tuple(views))
+
+
+def _inbound_problems(data: bytes, kind: str, profile: Profile) -> Iterator[Problem]:
+    module: Any = import_module(_MODULES[kind])
+    for chunk in module.parse([data], profile=profile):
+        for found in sorted([*chunk.rejects, *chunk.warnings], key=lambda one: int(one.line_no)):
+            yield Problem(found.line_no, found.field, str(found.code), found.message)
