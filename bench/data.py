@@ -17,13 +17,19 @@ def reference(folder: Path, *, leases: int, escrow_cents: int = 0, batches: int 
     """CSV files of one portfolio: ``leases`` leases with an open invoice each; RCR5 is the escrow charge."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "portfolios.csv", ["portfolio,name", "1,BENCH"])
-    _write(folder / "offices.csv", ["portfolio,company,region,office,name", *(f"1,1,1,{o},OFFICE {o}" for o in range(1, 11))])
+    _write(
+        folder / "offices.csv",
+        ["portfolio,company,region,office,name", *(f"1,1,1,{o},OFFICE {o}" for o in range(1, 11))],
+    )
     _write(
         folder / "charges.csv",
         [
             "portfolio,code,name,type,basis,payment_order,priority,used,level",
             "1,PYMT,RENT,I,A,0,N,Y,lease",
-            *(f"1,{c},CHARGE {c},{'E' if c == 'RCR5' else 'I'},{'A' if c == 'RCR5' else 'C'},0,N,Y,lease" for c in LEASE_CODES),
+            *(
+                f"1,{c},CHARGE {c},{'E' if c == 'RCR5' else 'I'},{'A' if c == 'RCR5' else 'C'},0,N,Y,lease"
+                for c in LEASE_CODES
+            ),
             "1,PTAX,PROPERTY TAX,P,A,0,N,Y,asset",
         ],
     )

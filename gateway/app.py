@@ -55,7 +55,7 @@ class App:
         with self.db.read() as connection:
             rows = connection.execute(text("SELECT date, name FROM holiday")).all()
         return BankingCalendar(
-            covered_years=frozenset(self.settings.gateway.calendar.covered), extra={d: n for d, n in rows}
+            covered_years=frozenset(self.settings.gateway.calendar.covered), extra={row.date: row.name for row in rows}
         )
 
     def close(self) -> None:
@@ -98,9 +98,7 @@ def acting_operator(settings: Settings, code: str | None, user: str) -> Operator
     own = {c: o for c, o in settings.operators.operators.items() if user in o.users}
     if code is None:
         if not own:
-            raise Refused(
-                f"opening the home: found no operator for user {user}, expected one in config/operators.toml"
-            )
+            raise Refused(f"opening the home: found no operator for user {user}, expected one in config/operators.toml")
         code = sorted(own)[0]
     elif code not in own:
         raise Refused(

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gateway.errors import SettingsError
 from gateway.home import Home
 from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
-from parsers.xsellerator import XselProfile, XselProfileError
-from parsers.xsellerator import profile_from_mapping as xsel_profile_from_mapping
+from parsers.xsellerator_profile import XselProfile, XselProfileError
+from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 CashVector = Annotated[str, StringConstraints(pattern=r"^1(2[5-9]|3\d|4[0-4])$")]
@@ -197,9 +197,9 @@ class VendorAchSettings(Model):
 class XselleratorSettings(Model):
     used: bool = False
     endpoint: str | None = None
-    interfaces: tuple[
-        Literal["BILLING", "DEPRECIATION", "LEVERAGED", "PAYMENTS", "DEFERRED", "TERMINATION"], ...
-    ] = ("BILLING",)
+    interfaces: tuple[Literal["BILLING", "DEPRECIATION", "LEVERAGED", "PAYMENTS", "DEFERRED", "TERMINATION"], ...] = (
+        "BILLING",
+    )
     condense: bool = False
     auto_condense_accounts: tuple[str, ...] = ()
     in_end_of_period: bool = False
@@ -275,9 +275,7 @@ def load_settings(home: Home) -> Settings:
     for path in sorted(home.portfolios.glob("*.toml")):
         number = path.stem[1:].lstrip("0")
         if path.stem[:1] != "p" or not number.isdigit() or not 1 <= int(number) <= 99 or len(path.stem) != 3:
-            mistakes.append(
-                f"{_short(home, path)}: found name {path.name}, expected p01.toml to p99.toml: rename it"
-            )
+            mistakes.append(f"{_short(home, path)}: found name {path.name}, expected p01.toml to p99.toml: rename it")
             continue
         read = _model(path, PortfolioSettings, mistakes)
         if read is not None:

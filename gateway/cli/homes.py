@@ -31,7 +31,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     session: Session,
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where; --home or this folder otherwise.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where; --home or this folder otherwise.")
+    ] = None,
     code: Annotated[str | None, typer.Option("--code", metavar="XXX", help="Your 3-letter operator code.")] = None,
 ) -> None:
     """Make a new home: folders, commented settings, a field key, you as its first operator, an empty ledger."""
@@ -68,7 +70,9 @@ def config_check(session: Session) -> None:
     """Read every file below config/ and show every mistake at once."""
     home = Home(session.home.resolve())
     if not home.settings_file.is_file():
-        raise UsageError(f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home")
+        raise UsageError(
+            f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home"
+        )
     settings = load_settings(home)
     session.show(
         {
@@ -91,7 +95,11 @@ def config_check(session: Session) -> None:
 def db_upgrade(session: Session) -> None:
     """Bring the ledger to the schema this version needs. Safe to run again."""
     before, after = setup.open_ledger(Home(session.home.resolve()))
-    text = f"The ledger is at revision {after} already." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
+    text = (
+        f"The ledger is at revision {after} already."
+        if before == after
+        else f"Upgraded from {before or 'nothing'} to {after}."
+    )
     session.show({"before": before, "after": after}, text)
 
 
@@ -110,7 +118,9 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
     )
 
 
-def restore(session: Session, source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")]) -> None:
+def restore(
+    session: Session, source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")]
+) -> None:
     """Restore a backup into a new home and an empty ledger, then prove it with verify."""
     home = Home(session.home.resolve())
     with session.progress("restoring") as progress:

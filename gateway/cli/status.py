@@ -43,7 +43,9 @@ def document(found: Status) -> dict[str, Any]:
 def money_as_text(row: Mapping[str, Any]) -> dict[str, Any]:
     """``amount_cents: 250`` becomes ``amount: "2.50"``, the form of every JSON document."""
     return {
-        key.removesuffix("_cents"): (from_cents(value) if value is not None else None) if key.endswith("_cents") else value
+        key.removesuffix("_cents"): (from_cents(value) if value is not None else None)
+        if key.endswith("_cents")
+        else value
         for key, value in row.items()
     }
 
@@ -107,7 +109,7 @@ def _modules(found: Status) -> Iterator[str]:
     if not found.end_of_period:
         return
     yield "End of Period:"
-    by_run: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    by_run: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for m in found.end_of_period:
         by_run.setdefault((m["portfolio"], m["business_date"]), []).append(m)
     for (portfolio, day), modules in by_run.items():

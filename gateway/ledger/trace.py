@@ -72,14 +72,14 @@ def _rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
     return [dict(row) for row in connection.execute(clause, values).mappings()]
 
 
-_ENTRY = """
+_ENTRY = f"""
     SELECT e.entry_id AS entry, e.lease, e.invoice, e.asset, e.txn, e.reason, e.effective_date, e.source_line,
            e.corrects, u.unit_id AS unit, u.update_name AS posted_by, u.business_date, u.operator, u.file_id,
            o.portfolio, o.company, o.region, o.office
     FROM journal_entry e
-    JOIN posting_unit u ON u.unit_id = e.entry_id / {per_unit}
+    JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT}
     JOIN office o ON o.office_id = e.office_id
-""".format(per_unit=ENTRIES_A_UNIT)
+"""
 
 
 def _entries_where(connection: Connection, story: Story, where: str, limit: int, **values: Any) -> None:
@@ -183,7 +183,9 @@ def _check_story(connection: Connection, kind: str, ref: str, facts: Row, limit:
         where = "e.entry_id BETWEEN :low AND :high"
         bounds = {"low": low, "high": low + ENTRIES_A_UNIT - 1}
         if facts["line_no"] is not None:
-            _entries_where(connection, story, f"{where} AND e.source_line = :line", limit, line=facts["line_no"], **bounds)
+            _entries_where(
+                connection, story, f"{where} AND e.source_line = :line", limit, line=facts["line_no"], **bounds
+            )
         elif facts["lease"] is not None:
             _entries_where(connection, story, f"{where} AND e.lease = :lease", limit, lease=facts["lease"], **bounds)
     source = f"check:{facts['portfolio']}:{facts['bank']}:{facts['check_no']}"
@@ -284,7 +286,9 @@ def _amounts(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         limit, cents=cents, most=10 * limit,
     )  # fmt: skip
     story.suspense = _rows(connection, f"{_SUSPENSE} WHERE amount_cents = :cents ORDER BY item", cents=cents)
-    story.checks = _rows(connection, f"{_CHECK} WHERE amount_cents = :cents ORDER BY check_no LIMIT :n", cents=cents, n=limit)
+    story.checks = _rows(
+        connection, f"{_CHECK} WHERE amount_cents = :cents ORDER BY check_no LIMIT :n", cents=cents, n=limit
+    )
     if story.entries or story.suspense or story.checks:
         yield story
 

@@ -106,7 +106,9 @@ def _json_head(report: Report) -> str:
 _encode = json.encoder.encode_basestring
 
 
-def _json_rows(columns: Sequence[Column], plain: Sequence[Sequence[Any]], raw: Sequence[Sequence[Any]]) -> Iterable[str]:
+def _json_rows(
+    columns: Sequence[Column], plain: Sequence[Sequence[Any]], raw: Sequence[Sequence[Any]]
+) -> Iterable[str]:
     template = "{" + ", ".join(f'"{c.key}": %s' for c in columns) + "}"
     encoded: list[list[str]] = []
     for column, values in zip(columns, plain, strict=True):
@@ -162,9 +164,7 @@ class _Pages:
             at += len(part)
 
     def details(self, by_column: Sequence[Sequence[Any]]) -> None:
-        shown_columns = [
-            [_shown(c, v) for v in values] for c, values in zip(self.columns, by_column, strict=True)
-        ]
+        shown_columns = [[_shown(c, v) for v in values] for c, values in zip(self.columns, by_column, strict=True)]
         out: list[str] = []
         for row in zip(*shown_columns, strict=True):
             line = self.template % row
@@ -181,9 +181,7 @@ class _Pages:
             for value, width in zip(row, self.widths, strict=True)
         ]
         height = max(map(len, parts))
-        return [
-            (self.template % tuple(p[i] if i < len(p) else "" for p in parts)).rstrip() for i in range(height)
-        ]
+        return [(self.template % tuple(p[i] if i < len(p) else "" for p in parts)).rstrip() for i in range(height)]
 
     def totals(self, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:
@@ -193,9 +191,7 @@ class _Pages:
         money = [c for c in self.columns if c.totalled]
         out = ["", "TOTALS"]
         for row, label in zip(rows, labels, strict=True):
-            figures = "".join(
-                f"  {c.heading} {_shown_total(c, row[c.key]):>18}" for c in money
-            )
+            figures = "".join(f"  {c.heading} {_shown_total(c, row[c.key]):>18}" for c in money)
             out.append(f"{label:<{label_width}}  ITEMS {row['items']:>10,}{figures}")
         self.lines(out)
 

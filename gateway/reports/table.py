@@ -47,9 +47,7 @@ class Report:
     run_at: str
     rows: Iterable[Sequence[Any]]
     notes: Sequence[str] = ()
-    figures: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # counts and money of the file, for JSON and the footer
+    figures: Mapping[str, Any] = field(default_factory=dict)  # counts and money of the file, for JSON and the footer
 
 
 OFFICE_COLUMNS = (

@@ -1,0 +1,67 @@
+"""``python -m tests.support.coverage_floor``: money, state and delivery modules keep 95 % of their branches covered.
+
+Reads the data that ``pytest --cov`` left, prints the modules below the floor, and ends with 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from coverage import Coverage
+
+FLOOR = 95.0
+
+GUARDED = (
+    "gateway/money.py",
+    "gateway/vault.py",
+    "gateway/ledger/units.py",
+    "gateway/ledger/guards.py",
+    "gateway/ledger/database.py",
+    "gateway/ledger/hierarchy.py",
+    "gateway/ledger/accounts.py",
+    "gateway/ledger/payments.py",
+    "gateway/ledger/suspense.py",
+    "gateway/ledger/verify*.py",
+    "gateway/updates/*.py",
+    "gateway/intake/states.py",
+    "gateway/intake/claim.py",
+    "gateway/intake/processing.py",
+    "gateway/outbound/release.py",
+    "gateway/outbound/store.py",
+    "gateway/outbound/numbers.py",
+    "gateway/outbound/states.py",
+    "gateway/outbound/vendor_ach.py",
+    "gateway/outbound/gl.py",
+    "gateway/period/*.py",
+    "gateway/delivery/*.py",
+)
+
+
+def main() -> int:
+    root = Path(__file__).resolve().parents[2]
+    coverage = Coverage(config_file=str(root / "pyproject.toml"))
+    coverage.combine(keep=True) if any(root.glob(".coverage.*")) else None
+    coverage.load()
+    below, covered, total = [], 0, 0
+    for pattern in GUARDED:
+        found = sorted(root.glob(pattern))
+        if not found:
+            below.append(f"{pattern}: names no module")
+        for path in found:
+            numbers = coverage._analyze(str(path)).numbers
+            covered += numbers.n_executed_branches
+            total += numbers.n_branches
+            share = 100.0 * numbers.n_executed_branches / numbers.n_branches if numbers.n_branches else 100.0
+            if share < FLOOR:
+                below.append(f"{path.relative_to(root)}: {share:.1f} % of {numbers.n_branches} branches")
+    print(
+        f"branches of money, state and delivery modules: {100.0 * covered / max(total, 1):.1f} % covered (floor {FLOOR} %)"
+    )
+    for line in below:
+        print(f"  below the floor: {line}")
+    return 1 if below else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
