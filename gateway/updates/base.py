@@ -61,6 +61,7 @@ class PostingContext:
     file: FileFacts
     operator: str
     posted_at: str
+    unit_kind: units.UnitKind = "FILE"  # MODULE when End of Period posts a preloaded file, its business date closed
     _units: dict[str, units.Unit] = field(default_factory=dict)
     _messages: list[tuple[Any, ...]] = field(default_factory=list)
     _next_seq: dict[int, int] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class PostingContext:
         """The open unit of this file for a portfolio."""
         if portfolio not in self._units:
             self._units[portfolio] = units.open_unit(
-                self.db, self.connection, portfolio=portfolio, kind="FILE", update_name=update_name,
+                self.db, self.connection, portfolio=portfolio, kind=self.unit_kind, update_name=update_name,
                 operator=self.operator, posted_at=self.posted_at, file_id=self.file.file_id,
             )  # fmt: skip
         return self._units[portfolio]
