@@ -1,0 +1,326 @@
+"""Deliver what is due: endpoints side by side, several channels of one connection each.
+
+For an endpoint: take its lock; settle what an ended process left; look at what is unknown; then send. What is sent is
+claimed in groups: SENDING is committed before the first byte, PLACING before the rename, the outcome after it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection as DbConnection
+
+from gateway import log
+from gateway.app import App
+from gateway.crashpoints import Step, reached
+from gateway.delivery import queue
+from gateway.delivery.connect import Connection, connect
+from gateway.delivery.lock import StillHeld, endpoint_lock
+from gateway.delivery.probe import Verdict, probe
+from gateway.delivery.queue import Change, Delivery
+from gateway.delivery.sftp import ConnectionLostError, SftpSession
+from gateway.delivery.states import SENDABLE, DeliveryState
+from gateway.delivery.upload import Outcome, Paths, Progress, Render, Uploader
+from gateway.errors import GatewayError, Refused, UsageError
+from gateway.settings import Endpoint
+
+GROUP_FILES: Final = 32
+GROUP_BYTES: Final = 4 * 1024 * 1024
+"""A group shares its transactions and round trips; a large file is a group of its own."""
+
+_log = log.get("gateway.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """Where a delivery stands after a run."""
+
+    delivery_id: int
+    outbound_id: int
+    endpoint: str
+    name: str
+    state: DeliveryState
+    bytes: int
+    attempts: int
+    detail: str | None
+    next_attempt_at: str | None
+
+
+def deliver(
+    app: App,
+    *,
+    render: Render,
+    endpoint: str | None = None,
+    progress: Progress | None = None,
+    rng: random.Random | None = None,
+) -> list[DeliveryResult]:
+    """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, in order of number.
+
+    ``progress`` is called from several threads. Raises UsageError for an endpoint that is not configured and Refused
+    when another process delivers to the one that was named; whatever a far side does is a state, not an exception.
+    """
+    settings = app.settings.gateway.endpoints
+    if endpoint is not None and endpoint not in settings:
+        raise UsageError(
+            f"delivering to {endpoint}: found no such endpoint, expected one of {', '.join(settings) or '(none)'}; "
+            "see [endpoints.*] in config/gateway.toml"
+        )
+    if endpoint is not None:
+        names = [endpoint]
+    else:
+        with app.db.read() as connection:
+            names = queue.endpoints_with_work(connection, now=app.now())
+    shared = threading.Lock()
+    runs = [
+        _Run(app, name, settings[name], render, progress, rng or random.Random(), shared)  # noqa: S311 - jitter
+        for name in names
+        if name in settings
+    ]
+    for name in names:
+        if name not in settings:
+            _log.error("endpoint_missing", endpoint=name)
+    if runs:
+        with ThreadPoolExecutor(len(runs), thread_name_prefix="deliver") as pool:
+            for future in [pool.submit(run.run) for run in runs]:
+                future.result()
+    if endpoint is not None and runs[0].busy:
+        raise Refused(f"delivering to {endpoint}: found another process at it, expected none; wait for it to end")
+    with app.db.read() as connection:
+        return [_result(d) for d in queue.by_ids(connection, [n for run in runs for n in run.touched])]
+
+
+def _result(delivery: Delivery) -> DeliveryResult:
+    return DeliveryResult(
+        delivery.delivery_id, delivery.outbound_id, delivery.endpoint, delivery.remote_name, delivery.state,
+        delivery.bytes, delivery.attempts, delivery.last_error, delivery.next_attempt_at,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Run:
+    """One endpoint's turn."""
+
+    app: App
+    name: str
+    endpoint: Endpoint
+    render: Render
+    progress: Progress | None
+    rng: random.Random
+    writing: threading.Lock
+    """One writer at a time in this process: SQLite has one anyway, and waiting here costs less than there."""
+    touched: set[int] = field(default_factory=set)
+    busy: bool = False
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        with endpoint_lock(self.app.db, self.app.home, self.name) as still_held:
+            if still_held is None:
+                self.busy = True
+                _log.info("endpoint_busy", endpoint=self.name)
+                return
+            with self._write() as connection:
+                left = queue.recover(connection, endpoint=self.name, at=self.app.now())
+            self.touched |= {d.delivery_id for d in left}
+            while self._round(still_held):
+                pass
+
+    @contextmanager
+    def _write(self) -> Iterator[DbConnection]:
+        with self.writing, self.app.db.write() as connection:
+            yield connection
+
+    def _due(self, states: Sequence[DeliveryState]) -> list[Delivery]:
+        with self.app.db.read() as connection:
+            return queue.due(connection, endpoint=self.name, now=self.app.now(), states=states)
+
+    def _round(self, still_held: StillHeld) -> bool:
+        """One connection's worth of work. False when nothing is due, or the endpoint was not reached."""
+        unknown, sendable = self._due([DeliveryState.UNKNOWN]), self._due(SENDABLE)
+        if not unknown and not sendable:
+            return False
+        self._stop.clear()
+        try:
+            connection = connect(self.endpoint, self.app.home)
+        except GatewayError as error:
+            self._postpone([*unknown, *sendable], error)
+            return False
+        try:
+            session = connection.session()
+            try:
+                self._settle_unknown(session, connection, unknown)
+                if sendable:
+                    self._send(connection, session, len(sendable), still_held)
+            finally:
+                session.close()
+        except ConnectionLostError as error:
+            self._postpone([*self._due([DeliveryState.UNKNOWN]), *self._due(SENDABLE)], error)
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def _postpone(self, jobs: Sequence[Delivery], error: GatewayError) -> None:
+        """The endpoint was not reached: nothing was sent, everything waits, and how often is no reason to give up."""
+        _log.error("endpoint_not_reached", endpoint=self.name, error=str(error), waiting=len(jobs))
+        now = self.app.clock.now()
+        until = {
+            j.delivery_id: queue.next_attempt(self.endpoint.retry, j.attempts + 1, now=now, rng=self.rng) for j in jobs
+        }
+        with self._write() as connection:
+            queue.postpone(connection, jobs, error=str(error), until=until, at=self.app.now())
+        self.touched |= set(until)
+
+    # what is unknown
+
+    def _settle_unknown(self, session: SftpSession, connection: Connection, unknown: Sequence[Delivery]) -> None:
+        """Look at the far side for each; never send. ConnectionLostError leaves the rest unknown."""
+        paths = Paths(self.endpoint)
+        for job in unknown:
+            seen = probe(
+                session,
+                target=paths.target(job),
+                temporary=paths.temporary(job.temporary_name),
+                expected_size=job.bytes,
+                expected_sha256=job.sha256,
+                read_back=self.endpoint.read_back,
+            )
+            receipt = None
+            if seen.verdict is Verdict.DELIVERED:
+                uploader = self._uploader(session, connection, lambda jobs: set())
+                receipt = uploader.receipt(job, probed=seen.read_back, read_back_sha256=seen.sha256)
+            self._record([self._judged(job, seen.verdict, seen.detail, receipt)])
+
+    def _judged(self, job: Delivery, verdict: Verdict, detail: str, receipt: dict[str, object] | None) -> Change:
+        state, number = DeliveryState, job.delivery_id
+        if verdict is Verdict.DELIVERED:
+            return Change(number, state.UNKNOWN, state.DELIVERED, detail, receipt=_json(receipt))
+        if verdict is Verdict.NOT_DELIVERED:
+            return Change(number, state.UNKNOWN, state.NOT_DELIVERED, detail, self._again(number))
+        if verdict is Verdict.GONE:
+            return Change(number, state.UNKNOWN, state.UNKNOWN, detail)
+        return Change(number, state.UNKNOWN, state.UNKNOWN, detail, self._again(number, state.UNKNOWN))
+
+    def _again(self, delivery_id: int, outcome: DeliveryState = DeliveryState.NOT_DELIVERED) -> str | None:
+        """When to try once more; None when a proved failure has used up its attempts. Looking is never given up."""
+        with self.app.db.read() as connection:
+            failed = queue.failures(connection, delivery_id, outcome) + 1
+        if outcome is DeliveryState.NOT_DELIVERED and failed >= self.endpoint.retry.attempts:
+            return None
+        return queue.next_attempt(self.endpoint.retry, failed, now=self.app.clock.now(), rng=self.rng)
+
+    # what is to be sent
+
+    def _send(self, connection: Connection, first: SftpSession, count: int, still_held: StillHeld) -> None:
+        """Work off the queue with as many channels as the settings say and the work can use."""
+        channels = min(self.endpoint.channels, count)
+        limit = min(GROUP_FILES, -(-count // channels))
+        with ThreadPoolExecutor(channels, thread_name_prefix=f"channel-{self.name}") as pool:
+            futures = [pool.submit(self._channel, connection, first, limit, still_held)]
+            futures += [pool.submit(self._further_channel, connection, limit, still_held) for _ in range(channels - 1)]
+            for future in futures:
+                future.result()
+
+    def _further_channel(self, connection: Connection, limit: int, still_held: StillHeld) -> None:
+        """A receiver may allow fewer channels than we would like; the ones that are open do the work then."""
+        try:
+            session = connection.session()
+        except ConnectionLostError as error:
+            _log.info("channel_refused", endpoint=self.name, error=str(error))
+            return
+        try:
+            self._channel(connection, session, limit, still_held)
+        finally:
+            session.close()
+
+    def _channel(self, connection: Connection, session: SftpSession, limit: int, still_held: StillHeld) -> None:
+        try:
+            while not self._stop.is_set():
+                jobs, stale = self._claim(limit)
+                if not jobs:
+                    return
+                reached(Step.DELIVERY_STARTED)
+                placing: set[int] = set()
+                uploader = self._uploader(
+                    session, connection, lambda ours, p=placing: self._placing(ours, p, still_held)
+                )  # type: ignore[misc]
+                outcomes = uploader.place(jobs, stale)
+                self._record([self._change(outcome, placing) for outcome in outcomes])
+                reached(Step.DELIVERED)
+                if uploader.lost is not None:
+                    _log.warning("connection_lost", endpoint=self.name, error=str(uploader.lost))
+                    self._stop.set()
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _uploader(
+        self, session: SftpSession, connection: Connection, before_rename: Callable[[Sequence[Delivery]], set[int]]
+    ) -> Uploader:
+        return Uploader(
+            session, self.endpoint, self.render, before_rename, connection.host_key, self.app.now, self.progress
+        )
+
+    def _claim(self, limit: int) -> tuple[list[Delivery], dict[int, list[str]]]:
+        """A group of deliveries, SENDING and committed, with the temporary names that earlier attempts used."""
+        with self._write() as connection:
+            at = self.app.now()
+            found = queue.due(connection, endpoint=self.name, now=at, states=SENDABLE, limit=limit)
+            jobs = queue.claim(
+                connection, list(_up_to(found, GROUP_BYTES)), temporary_suffix=self.endpoint.temporary_suffix, at=at
+            )
+            again = [j.delivery_id for j in jobs if j.attempts > 1]
+            used = queue.temporary_names(connection, again)
+        self.touched |= {j.delivery_id for j in jobs}
+        names = {j.delivery_id: j.temporary_name for j in jobs}
+        return jobs, {d: [n for n in used.get(d, []) if n != names[d]] for d in again}
+
+    def _placing(self, jobs: Sequence[Delivery], placing: set[int], still_held: StillHeld) -> set[int]:
+        """Commit PLACING for those that are still ours: only these may be renamed."""
+        still_held()
+        with self._write() as connection:
+            changes = [Change(j.delivery_id, DeliveryState.SENDING, DeliveryState.PLACING) for j in jobs]
+            placing |= set(queue.record(connection, changes, at=self.app.now()))
+        return placing
+
+    def _change(self, outcome: Outcome, placing: set[int]) -> Change:
+        state, number = DeliveryState, outcome.delivery_id
+        before = state.PLACING if number in placing else state.SENDING
+        if outcome.verdict == "delivered":
+            return Change(number, before, state.DELIVERED, receipt=_json(outcome.receipt))
+        if outcome.verdict == "unknown":  # looked at in the next round, before anything else
+            return Change(number, before, state.UNKNOWN, outcome.detail, self.app.now())
+        return Change(
+            number, before, state.NOT_DELIVERED, outcome.detail, self._again(number) if outcome.again else None
+        )
+
+    def _record(self, changes: Sequence[Change]) -> None:
+        with self._write() as connection:
+            queue.record(connection, changes, at=self.app.now())
+        self.touched |= {c.delivery_id for c in changes}
+        for change in changes:
+            level = _log.info if change.after is DeliveryState.DELIVERED else _log.warning
+            level(
+                "delivery", endpoint=self.name, delivery_id=change.delivery_id, state=change.after.value,
+                detail=change.detail, next_attempt_at=change.next_attempt_at,
+            )  # fmt: skip
+
+
+def _up_to(jobs: Iterable[Delivery], limit: int) -> Iterator[Delivery]:
+    """The first jobs that together stay below ``limit`` bytes, one at least."""
+    total = 0
+    for job in jobs:
+        if total and total + job.bytes > limit:
+            return
+        total += job.bytes
+        yield job
+
+
+def _json(receipt: dict[str, object] | None) -> str | None:
+    return None if receipt is None else json.dumps(receipt, sort_keys=True)

@@ -1,0 +1,323 @@
+"""The queue in the database: what is to go where, who sends it now, and what became of it.
+
+Every function works in the caller's transaction. Changes of state are conditional on the state they start from, so
+that of two processes that mean the same delivery one sees that it came too late.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.clock import instant_text
+from gateway.delivery.states import DeliveryState, require_transition
+from gateway.errors import DeliveryError, Refused
+from gateway.settings import Retry
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_COLUMNS: Final = (
+    "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, d.next_attempt_at, "
+    "d.started_at, d.ended_at, d.last_error, d.receipt, o.sha256, o.bytes"
+)
+_FROM: Final = "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the queue with what the released file must be."""
+
+    delivery_id: int
+    outbound_id: int
+    endpoint: str
+    remote_name: str
+    temporary_name: str
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: str | None
+    started_at: str | None
+    ended_at: str | None
+    last_error: str | None
+    receipt: str | None
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be recorded of a delivery. ``next_attempt_at`` None: nothing happens by itself any more."""
+
+    delivery_id: int
+    before: DeliveryState
+    after: DeliveryState
+    detail: str | None = None
+    next_attempt_at: str | None = None
+    receipt: str | None = None
+    step: str | None = None  # the event's name where it is not the new state's
+
+
+def enqueue(connection: Connection, *, outbound_id: int, endpoint: str, remote_name: str, at: str) -> int:
+    """Queue a released file for an endpoint, due at once; gives the delivery's number.
+
+    The same file for the same endpoint again is the same delivery. Raises Refused for a file that is not released,
+    for a name that was used at this endpoint before, and for one that is more than a plain name.
+    """
+    if not _NAME.fullmatch(remote_name):
+        raise Refused(
+            f"queueing outbound file {outbound_id}: found the name {remote_name!r}, expected letters, digits, dot, "
+            "dash and underscore, not starting with a dot; change the name pattern in the settings"
+        )
+    state = connection.execute(
+        text("SELECT state FROM outbound_file WHERE outbound_id = :o"), {"o": outbound_id}
+    ).scalar()
+    if state != "APPROVED":
+        raise Refused(
+            f"queueing outbound file {outbound_id}: found it {state or 'missing'}, expected APPROVED; "
+            "run `gateway outbound approve` first"
+        )
+    known = connection.execute(
+        text(
+            "SELECT delivery_id, outbound_id, endpoint, remote_name FROM delivery "
+            "WHERE outbound_id = :o OR (endpoint = :e AND remote_name = :n)"
+        ),
+        {"o": outbound_id, "e": endpoint, "n": remote_name},
+    ).first()
+    if known is not None:
+        if tuple(known[1:]) == (outbound_id, endpoint, remote_name):
+            return int(known[0])
+        raise Refused(
+            f"queueing outbound file {outbound_id} as {remote_name} for {endpoint}: found delivery {known[0]} of file "
+            f"{known[1]} as {known[3]} for {known[2]}, expected a name and a file never queued before"
+        )
+    delivery_id = int(
+        connection.execute(
+            text(
+                "INSERT INTO delivery (outbound_id, endpoint, state, remote_name, temporary_name, attempts, "
+                "next_attempt_at) VALUES (:o, :e, 'PENDING', :n, '', 0, :at) RETURNING delivery_id"
+            ),
+            {"o": outbound_id, "e": endpoint, "n": remote_name, "at": at},
+        ).scalar_one()
+    )
+    add_events(connection, at, [(delivery_id, "QUEUED", remote_name)])
+    return delivery_id
+
+
+def due(
+    connection: Connection,
+    *,
+    endpoint: str,
+    now: str,
+    states: Sequence[DeliveryState],
+    limit: int | None = None,
+) -> list[Delivery]:
+    """What is due at an endpoint in these states, oldest first."""
+    return _select(
+        connection,
+        f"WHERE d.endpoint = :endpoint AND d.state IN ({_quoted(states)}) AND d.next_attempt_at <= :now "
+        "ORDER BY d.delivery_id" + (" LIMIT :limit" if limit is not None else ""),
+        {"endpoint": endpoint, "now": now, "limit": limit} if limit is not None else {"endpoint": endpoint, "now": now},
+    )
+
+
+def by_ids(connection: Connection, delivery_ids: Iterable[int]) -> list[Delivery]:
+    numbers = ", ".join(str(int(n)) for n in sorted(set(delivery_ids)))
+    return _select(connection, f"WHERE d.delivery_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
+
+
+def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(DeliveryState)) -> list[Delivery]:
+    """All deliveries in these states, for status, lists and alarms."""
+    return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})
+
+
+def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
+    """Endpoints at which something is due or was left in the middle by a process that ended."""
+    rows = connection.execute(
+        text(
+            "SELECT DISTINCT endpoint FROM delivery WHERE state IN ('SENDING', 'PLACING') "
+            "OR (state IN ('PENDING', 'NOT_DELIVERED', 'UNKNOWN') AND next_attempt_at <= :now) ORDER BY endpoint"
+        ),
+        {"now": now},
+    )
+    return [str(row[0]) for row in rows]
+
+
+def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
+    """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
+    before the first byte leaves."""
+    claimed = []
+    for job in jobs:
+        attempt = job.attempts + 1
+        temporary = temporary_name(job.remote_name, temporary_suffix, attempt)
+        changed = connection.execute(
+            text(
+                "UPDATE delivery SET state = 'SENDING', attempts = :attempt, temporary_name = :temporary, "
+                "started_at = :at, ended_at = NULL, next_attempt_at = NULL "
+                "WHERE delivery_id = :d AND state = :before AND attempts = :attempts"
+            ),
+            {
+                "attempt": attempt, "temporary": temporary, "at": at, "d": job.delivery_id, "before": job.state,
+                "attempts": job.attempts,
+            },
+        )  # fmt: skip
+        if changed.rowcount == 1:
+            claimed.append(job.delivery_id)
+    add_events(
+        connection,
+        at,
+        [
+            (j.delivery_id, "STARTED", temporary_name(j.remote_name, temporary_suffix, j.attempts + 1))
+            for j in jobs
+            if j.delivery_id in set(claimed)
+        ],
+    )
+    return by_ids(connection, claimed)
+
+
+def temporary_name(remote_name: str, suffix: str, attempt: int) -> str:
+    """The name an attempt uploads to. It never recurs: a rename of an earlier attempt that the far side still carries
+    out late finds nothing to rename, once that attempt's temporary file was removed."""
+    return f"{remote_name}{suffix}" if attempt == 1 else f"{remote_name}.{attempt}{suffix}"
+
+
+def temporary_names(connection: Connection, delivery_ids: Iterable[int]) -> dict[int, list[str]]:
+    """Every temporary name that was ever used for these deliveries, oldest first."""
+    numbers = ", ".join(str(int(n)) for n in sorted(set(delivery_ids)))
+    names: dict[int, list[str]] = {}
+    if not numbers:
+        return names
+    rows = connection.execute(
+        text(
+            "SELECT delivery_id, detail FROM delivery_event WHERE step = 'STARTED' "
+            f"AND delivery_id IN ({numbers}) ORDER BY event_id"
+        )
+    )
+    for delivery_id, detail in rows:
+        names.setdefault(int(delivery_id), []).append(str(detail))
+    return names
+
+
+def record(connection: Connection, changes: Sequence[Change], *, at: str) -> list[int]:
+    """Apply changes of state with their events; gives the numbers that changed.
+
+    A delivery that is no longer in the state the change starts from is left alone and not in the answer.
+    """
+    done = []
+    for change in changes:
+        require_transition(change.before, change.after, delivery_id=change.delivery_id)
+        ended = change.after in (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED)
+        changed = connection.execute(
+            text(
+                "UPDATE delivery SET state = :after, next_attempt_at = :next, "
+                "last_error = CASE WHEN :after IN ('DELIVERED', 'ACKNOWLEDGED', 'PLACING') THEN NULL ELSE :detail END, "
+                "ended_at = CASE WHEN :ended = 1 THEN :at ELSE ended_at END, "
+                "receipt = COALESCE(:receipt, receipt) WHERE delivery_id = :d AND state = :before"
+            ),
+            {
+                "after": change.after, "next": change.next_attempt_at, "detail": change.detail, "ended": int(ended),
+                "at": at, "receipt": change.receipt, "d": change.delivery_id, "before": change.before,
+            },
+        )  # fmt: skip
+        if changed.rowcount == 1:
+            done.append(change)
+    add_events(connection, at, [(c.delivery_id, c.step or c.after.value, c.detail) for c in done])
+    return [c.delivery_id for c in done]
+
+
+def postpone(
+    connection: Connection, jobs: Sequence[Delivery], *, error: str, until: Mapping[int, str], at: str
+) -> None:
+    """The far side was not reached: state and proof stay as they are, the next try waits."""
+    for job in jobs:
+        connection.execute(
+            text(
+                "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = :next, last_error = :error "
+                "WHERE delivery_id = :d AND state = :state"
+            ),
+            {"next": until[job.delivery_id], "error": error, "d": job.delivery_id, "state": job.state},
+        )
+    add_events(connection, at, [(j.delivery_id, "NOT_REACHED", error) for j in jobs if j.last_error != error])
+
+
+def recover(connection: Connection, *, endpoint: str, at: str) -> list[Delivery]:
+    """What an ended process left in the middle, told by the state it reached. Call with the endpoint's lock held.
+
+    SENDING: no rename was asked for, so nothing was delivered; due at once. PLACING: unknown; probed at once.
+    """
+    left = _select(
+        connection,
+        "WHERE d.endpoint = :endpoint AND d.state IN ('SENDING', 'PLACING') ORDER BY d.delivery_id",
+        {"endpoint": endpoint},
+    )
+    record(
+        connection,
+        [
+            Change(
+                job.delivery_id, job.state,
+                DeliveryState.UNKNOWN if job.state == DeliveryState.PLACING else DeliveryState.NOT_DELIVERED,
+                "the sending process ended", next_attempt_at=at, step="INTERRUPTED",
+            )
+            for job in left
+        ],
+        at=at,
+    )  # fmt: skip
+    return left
+
+
+def failures(connection: Connection, delivery_id: int, outcome: DeliveryState = DeliveryState.NOT_DELIVERED) -> int:
+    """How often a delivery came out so since a person last said to try again; crashes do not count."""
+    return int(
+        connection.execute(
+            text(
+                "SELECT COUNT(*) FROM delivery_event e WHERE e.delivery_id = :d AND e.step = :step "
+                "AND e.event_id > COALESCE((SELECT MAX(r.event_id) FROM delivery_event r "
+                "WHERE r.delivery_id = :d AND r.step IN ('REQUEUED', 'RESOLVED')), 0)"
+            ),
+            {"d": delivery_id, "step": outcome.value},
+        ).scalar_one()
+    )
+
+
+def next_attempt(retry: Retry, failed: int, *, now: datetime, rng: random.Random) -> str:
+    """When to try again after ``failed`` failures: doubling from the first wait to the longest, of which between half
+    and all is taken, so that what failed together does not come back together."""
+    wait = min(retry.max_seconds, retry.first_seconds * 2.0 ** min(max(failed - 1, 0), 60))
+    return instant_text(now + timedelta(seconds=wait * rng.uniform(0.5, 1.0)))
+
+
+def events(connection: Connection, delivery_id: int) -> list[tuple[str, str, str | None]]:
+    """``(at, step, detail)`` of a delivery, in order."""
+    rows = connection.execute(
+        text("SELECT at, step, detail FROM delivery_event WHERE delivery_id = :d ORDER BY event_id"),
+        {"d": delivery_id},
+    )
+    return [(str(at), str(step), detail) for at, step, detail in rows]
+
+
+def add_events(connection: Connection, at: str, rows: Sequence[tuple[int, str, str | None]]) -> None:
+    if rows:
+        connection.execute(
+            text("INSERT INTO delivery_event (delivery_id, at, step, detail) VALUES (:d, :at, :step, :detail)"),
+            [{"d": d, "at": at, "step": step, "detail": detail} for d, step, detail in rows],
+        )
+
+
+def one(connection: Connection, delivery_id: int) -> Delivery:
+    """Raises DeliveryError when there is no such delivery."""
+    found = by_ids(connection, [delivery_id])
+    if not found:
+        raise DeliveryError(f"delivery {delivery_id}: found none of that number; see `gateway outbound list`")
+    return found[0]
+
+
+def _quoted(states: Sequence[DeliveryState]) -> str:
+    return ", ".join(f"'{DeliveryState(s).value}'" for s in states)
+
+
+def _select(connection: Connection, where: str, values: Mapping[str, Any]) -> list[Delivery]:
+    rows = connection.execute(text(f"SELECT {_COLUMNS} {_FROM} {where}"), values)
+    return [Delivery(*row[:5], DeliveryState(row[5]), *row[6:]) for row in rows]

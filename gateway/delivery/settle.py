@@ -1,0 +1,225 @@
+"""What people and receivers say about deliveries: acknowledgements, settled unknowns, another try.
+
+Every function works in the caller's transaction and leaves a row in ``operator_event`` where a person acted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from gateway.app import Operator
+from gateway.clock import instant_text
+from gateway.delivery.queue import Change, Delivery, add_events, listing, one, record
+from gateway.delivery.states import DeliveryState, Resolution
+from gateway.errors import Refused
+from gateway.settings import Endpoint
+
+_ACKNOWLEDGEABLE = (DeliveryState.DELIVERED, DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A delivery whose acknowledgement should have come."""
+
+    delivery: Delivery
+    deadline: str
+
+
+def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at: str) -> Delivery:
+    """The receiver has the file: ends every doubt about it. Twice is once.
+
+    An acknowledgement of a file that we hold for not delivered is believed too: it stops any further try. Raises
+    Refused for a file that is not on its way.
+    """
+    row = connection.execute(
+        text("SELECT delivery_id FROM delivery WHERE outbound_id = :o"), {"o": outbound_id}
+    ).scalar()
+    if row is None:
+        raise Refused(f"acknowledging outbound file {outbound_id}: found no delivery of it, expected one")
+    delivery = one(connection, int(row))
+    if delivery.state is DeliveryState.ACKNOWLEDGED:
+        return delivery
+    if delivery.state not in _ACKNOWLEDGEABLE:
+        raise Refused(
+            f"acknowledging {delivery.remote_name}: found its delivery {delivery.state}, expected it delivered; "
+            "the acknowledgement may be of another file"
+        )
+    record(
+        connection,
+        [Change(delivery.delivery_id, delivery.state, DeliveryState.ACKNOWLEDGED, reference)],
+        at=at,
+    )
+    return one(connection, delivery.delivery_id)
+
+
+def overdue_acknowledgements(
+    connection: Connection, endpoints: Mapping[str, Endpoint], *, now: datetime
+) -> list[Overdue]:
+    """Delivered or unknown, at an endpoint that acknowledges, and the time for it is over."""
+    found = []
+    for delivery in listing(connection, states=(DeliveryState.DELIVERED, DeliveryState.UNKNOWN)):
+        settings = endpoints.get(delivery.endpoint)
+        since = delivery.ended_at or delivery.started_at
+        if settings is None or settings.acknowledge_within_minutes is None or since is None:
+            continue
+        deadline = instant_text(datetime.fromisoformat(since) + timedelta(minutes=settings.acknowledge_within_minutes))
+        if deadline < instant_text(now):
+            found.append(Overdue(delivery, deadline))
+    return found
+
+
+def troubled(connection: Connection) -> list[Delivery]:
+    """What needs a person: unknown, or not delivered and not tried again by itself."""
+    states = (DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
+    return [d for d in listing(connection, states=states) if d.next_attempt_at is None]
+
+
+def resolve(
+    connection: Connection,
+    delivery_id: int,
+    *,
+    as_: Resolution,
+    reason: str,
+    operator: Operator,
+    at: str,
+    four_eyes: bool = True,
+) -> bool:
+    """Settle an unknown delivery by what the receiver said. True when it is settled, False when it now waits for the
+    second person, who says the same with the same command.
+
+    Raises Refused without a reason, without the right, for a delivery that is not unknown, for the same person twice,
+    or when the second person says otherwise (which takes the first one's word back).
+    """
+    operator.require("resolve", f"settling delivery {delivery_id}")
+    delivery = one(connection, delivery_id)
+    if not reason.strip():
+        raise Refused(f"settling delivery {delivery_id}: found no reason, expected one; name who said so with --reason")
+    if delivery.state is not DeliveryState.UNKNOWN:
+        raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
+    if four_eyes:
+        first = _proposal(connection, delivery_id)
+        if first is None:
+            return _propose(connection, delivery, as_, reason, operator, at)
+        _require_second(connection, delivery, first, as_, operator, at)
+    _audit(connection, operator, "resolve", delivery, f"{as_}: {reason}", at)
+    connection.execute(
+        text(
+            "UPDATE delivery SET resolved_reason = COALESCE(resolved_reason || '; ', '') || :reason, "
+            "resolved_second = CASE WHEN resolved_by IS NULL THEN NULL ELSE :code END, "
+            "resolved_by = COALESCE(resolved_by, :code) WHERE delivery_id = :d"
+        ),
+        {"reason": reason, "code": operator.code, "d": delivery_id},
+    )
+    after = DeliveryState.DELIVERED if as_ is Resolution.DELIVERED else DeliveryState.NOT_DELIVERED
+    again = at if after is DeliveryState.NOT_DELIVERED else None
+    record(
+        connection,
+        [Change(delivery_id, delivery.state, after, reason, next_attempt_at=again, step="RESOLVED")],
+        at=at,
+    )
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    as_: str
+    code: str
+    user: str
+
+
+def _proposal(connection: Connection, delivery_id: int) -> _First | None:
+    """The first person's word, if one stands."""
+    row = connection.execute(
+        text(
+            "SELECT step, detail FROM delivery_event WHERE delivery_id = :d "
+            "AND step IN ('RESOLVE_PROPOSED', 'RESOLVE_WITHDRAWN', 'RESOLVED', 'REQUEUED', 'STARTED') "
+            "ORDER BY event_id DESC LIMIT 1"
+        ),
+        {"d": delivery_id},
+    ).first()
+    if row is None or row[0] != "RESOLVE_PROPOSED":
+        return None
+    word = json.loads(row[1])
+    return _First(word["as"], word["operator"], word["user"])
+
+
+def _propose(
+    connection: Connection, delivery: Delivery, as_: Resolution, reason: str, operator: Operator, at: str
+) -> bool:
+    word = {"as": as_.value, "operator": operator.code, "user": operator.user, "reason": reason}
+    add_events(connection, at, [(delivery.delivery_id, "RESOLVE_PROPOSED", json.dumps(word, sort_keys=True))])
+    connection.execute(
+        text(
+            "UPDATE delivery SET resolved_by = :code, resolved_second = NULL, resolved_reason = :reason "
+            "WHERE delivery_id = :d"
+        ),
+        {"code": operator.code, "reason": reason, "d": delivery.delivery_id},
+    )
+    _audit(connection, operator, "resolve-proposed", delivery, f"{as_}: {reason}", at)
+    return False
+
+
+def _require_second(
+    connection: Connection, delivery: Delivery, first: _First, as_: Resolution, operator: Operator, at: str
+) -> None:
+    if operator.code == first.code or operator.user == first.user:
+        raise Refused(
+            f"settling delivery {delivery.delivery_id}: found {first.code} twice, expected a second person with another "
+            "code and another system user"
+        )
+    if as_.value != first.as_:
+        raise Refused(
+            f"settling delivery {delivery.delivery_id}: found {as_.value!r}, expected {first.as_!r} as {first.code} said; "
+            "agree with each other first (`gateway deliver resolve` with the same --as), or withdraw the first word"
+        )
+
+
+def withdraw(connection: Connection, delivery_id: int, *, operator: Operator, at: str) -> None:
+    """Take the first person's word back, so that another can be said."""
+    operator.require("resolve", f"settling delivery {delivery_id}")
+    delivery = one(connection, delivery_id)
+    if _proposal(connection, delivery_id) is None:
+        raise Refused(f"withdrawing the word on delivery {delivery_id}: found none, expected one that waits")
+    add_events(connection, at, [(delivery_id, "RESOLVE_WITHDRAWN", operator.code)])
+    connection.execute(
+        text("UPDATE delivery SET resolved_by = NULL, resolved_reason = NULL WHERE delivery_id = :d"),
+        {"d": delivery_id},
+    )
+    _audit(connection, operator, "resolve-withdrawn", delivery, None, at)
+
+
+def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
+    """Try a delivery again that was given up: proved not delivered, so safe. Raises Refused for any other."""
+    operator.require("deliver", f"trying delivery {delivery_id} again")
+    delivery = one(connection, delivery_id)
+    if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
+        raise Refused(
+            f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED; an unknown one is "
+            "settled first with `gateway deliver resolve`"
+        )
+    connection.execute(
+        text("UPDATE delivery SET next_attempt_at = :at WHERE delivery_id = :d AND state = :s"),
+        {"at": at, "d": delivery_id, "s": delivery.state},
+    )
+    add_events(connection, at, [(delivery_id, "REQUEUED", reason)])
+    _audit(connection, operator, "requeue", delivery, reason, at)
+
+
+def _audit(
+    connection: Connection, operator: Operator, action: str, delivery: Delivery, reason: str | None, at: str
+) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
+            "VALUES (:at, :operator, :user, :action, :subject, :reason)"
+        ),
+        {
+            "at": at, "operator": operator.code, "user": operator.user, "action": action,
+            "subject": f"delivery:{delivery.delivery_id}", "reason": reason,
+        },
+    )  # fmt: skip
