@@ -1,0 +1,69 @@
+"""``gateway outbound build``: build a file in one transaction, put it into the outbox, write its reports.
+
+``within`` is the same inside a caller's transaction, for End of Period; ``finish`` is what follows the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from gateway.app import App
+from gateway.crashpoints import Step, reached
+from gateway.errors import Refused
+from gateway.ledger.accounts import business_date
+from gateway.outbound.built import Built
+from gateway.outbound.gl import build_gl
+from gateway.outbound.store import publish
+from gateway.outbound.vendor_ach import build_vendor_ach
+from gateway.outbound.xsellerator import build_xsellerator
+from gateway.reports.render import write_report
+
+BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
+    "DSGL": build_gl,
+    "VACH": build_vendor_ach,
+    "XSELLERATOR": build_xsellerator,
+}
+"""What can be built by hand; VACH makes bank and scratch files together."""
+
+
+def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
+    """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
+
+    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH none.
+    """
+    app.operator.require("post", "building an outbound file")
+    with app.db.write() as connection:
+        built = within(app, connection, kind, portfolio, **options)
+        day, _ = business_date(connection, portfolio)
+        reached(Step.BUILT_UNCOMMITTED)
+    finish(app, built, report_folder(app, day, portfolio))
+    return built
+
+
+def within(app: App, connection: Connection, kind: str, portfolio: str, **options: Any) -> Built:
+    """Build inside the caller's transaction; ``finish`` must follow its commit."""
+    builder = BUILDERS.get(kind)
+    if builder is None:
+        raise Refused(f"building {kind}: found no such kind, expected one of {', '.join(BUILDERS)}")
+    return builder(app, connection, portfolio, **options)
+
+
+def finish(app: App, built: Built, folder: Path) -> None:
+    """After the commit: bytes into the outbox, reports into ``folder``. Repeatable; a crash before it is settled by
+    ``settle_outbox`` at the next start."""
+    reached(Step.BUILT)
+    for file in built.files:
+        publish(app, file.outbound_id, file.name, file.sha256)
+    if built.files:
+        reached(Step.RENDERED)
+    for named in built.reports:
+        write_report(named.report, folder, named.stem)
+
+
+def report_folder(app: App, day: str, portfolio: str) -> Path:
+    """Where reports of files built by hand go."""
+    return app.home.reports / day / f"outbound-p{portfolio}"

@@ -1,0 +1,198 @@
+"""U1003: the General Ledger Interface file of a portfolio, tied out against the journal before anyone sees it.
+
+One record for every ledger account of every office, idle ones included. Before the file is frozen, each office must
+close (debits = credits today and month-to-date, D balances = C balances) and every figure must equal the journal's
+own lines, added up a second way. A difference stops the file. "Today" runs since the last U0422: when a file was
+already made since then, the next would count today twice, and is refused until an operator decides.
+
+The first file of a portfolio is named as the vendor names it, ``DSGL_P01.DAT``. Names never recur, because a file
+that was not collected must not be overwritten, so later ones insert their End of Period date:
+``DSGL_P01-260303.DAT``, then ``-2``, ``-3``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.errors import LedgerError, Refused
+from gateway.ledger import accounts
+from gateway.ledger.accounts import Figure
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.money import shown
+from gateway.outbound.built import Built, Place, place, report_of
+from gateway.outbound.store import Frozen, NewFile, Row, first_free_names, freeze, numbered
+from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from parsers.gl_scratch import GlRecord, compare, sort_key, tie_out
+from writers.gl_scratch import file_name
+from writers.text import WriterError
+
+KIND: Final = "DSGL"
+
+U1003: Final = ReportSpec(
+    "U1003",
+    "GENERAL LEDGER INTERFACE",
+    (
+        *OFFICE_COLUMNS,
+        Column("name", "OFFICE", 30),
+        Column("accounts", "ACCOUNTS", 8, "count", totalled=True),
+        Column("debits", "DEBITS TODAY", 17, "money", totalled=True),
+        Column("credits", "CREDITS TODAY", 17, "money", totalled=True),
+        Column("mtd_debits", "MTD DEBITS", 17, "money", totalled=True),
+        Column("mtd_credits", "MTD CREDITS", 17, "money", totalled=True),
+    ),
+    by_office=True,
+)
+
+
+def build_gl(
+    app: App, connection: Connection, portfolio: str, *, again: bool = False, reason: str | None = None
+) -> Built:
+    """Freeze the portfolio's file. ``again`` with a reason is the operator's decision to transfer today once more.
+
+    Raises Refused when today was transferred already or the writer refuses a figure, LedgerError when the figures
+    do not tie out.
+    """
+    at = place(app, connection, portfolio)
+    _refuse_second_transfer(connection, at, again=again, reason=reason)
+    figures = accounts.figures(connection, portfolio)
+    rows = sorted((_record(f, at.business_date) for f in figures), key=sort_key)
+    _tie_out(connection, at, figures, rows)
+    settings = app.settings.portfolio(portfolio).gl
+    unit = connection.execute(
+        text("SELECT COALESCE(MAX(unit_id), 0) FROM posting_unit WHERE portfolio = :p"), {"p": portfolio}
+    ).scalar_one()
+    by_key = {(f.portfolio, f.company, f.region, f.office, f.number): f.account_id for f in figures}
+    try:
+        frozen = freeze(
+            app,
+            connection,
+            NewFile(
+                name=_name(app, connection, at, upper=settings.name_case == "upper"),
+                kind=KIND,
+                portfolio=portfolio,
+                business_date=at.business_date,
+                header={"width": settings.record, "through_unit": int(unit), "again": reason if again else None},
+                rows=[Row(list(row), (f"account:{by_key[(*row.office_key, row.number)]}",)) for row in rows],
+                records=len(rows),
+                total_debit_cents=sum(row.debit_today_cents for row in rows),
+                total_credit_cents=sum(row.credit_today_cents for row in rows),
+                endpoint=settings.endpoint,
+                hold_text="waits for release: kind DSGL is not in release.kinds_without",
+            ),
+        )
+    except WriterError as error:
+        raise Refused(f"building the GL file of portfolio {portfolio}: {error}; nothing was written") from error
+    return Built((frozen,), (report_of(app, at, U1003, _report_rows(connection, rows), **_facts(frozen)),))
+
+
+def _record(figure: Figure, business_date: str) -> GlRecord:
+    return GlRecord(
+        figure.portfolio, figure.company, figure.region, figure.office, business_date, figure.side, figure.number,
+        figure.name, figure.debit_today, figure.credit_today, figure.debit_mtd, figure.credit_mtd, figure.balance,
+    )  # fmt: skip
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def _refuse_second_transfer(connection: Connection, at: Place, *, again: bool, reason: str | None) -> None:
+    """A file made since the last U0422 already holds today's figures."""
+    earlier = connection.execute(
+        text(
+            "SELECT name, business_date, header FROM outbound_file WHERE portfolio = :p AND kind = 'DSGL' "
+            "AND state <> 'REJECTED' ORDER BY outbound_id DESC LIMIT 1"
+        ),
+        {"p": at.portfolio},
+    ).one_or_none()
+    if again and not (reason or "").strip():
+        raise Refused("building the GL file again: found no reason, expected one: today would count twice")
+    if earlier is None or again:
+        return
+    zeroed = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)
+    if zeroed <= int(json.loads(earlier.header)["through_unit"]):
+        raise Refused(
+            f"building the GL file of portfolio {at.portfolio}: found today's figures transferred in {earlier.name} of "
+            f"{earlier.business_date} and not zeroed since, expected U0422 after it: reject that file if it was not "
+            "used, run U0422, or build with --again and a reason"
+        )
+
+
+_JOURNAL: Final = f"""
+    SELECT l.account_id,
+        CAST(SUM(CASE WHEN l.side = 'D' AND u.kind <> 'OPENING' AND u.unit_id > :day THEN l.amount_cents ELSE 0 END)
+            AS BIGINT) AS debit,
+        CAST(SUM(CASE WHEN l.side = 'C' AND u.kind <> 'OPENING' AND u.unit_id > :day THEN l.amount_cents ELSE 0 END)
+            AS BIGINT) AS credit
+    FROM posting_unit u
+    JOIN journal_line l ON l.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1
+    WHERE u.portfolio = :p AND u.unit_id > :day
+    GROUP BY l.account_id
+"""
+
+
+def _tie_out(connection: Connection, at: Place, figures: Sequence[Figure], rows: Sequence[GlRecord]) -> None:
+    """Offices close, and today's figures equal the journal lines since the last U0422, account by account."""
+    found = [
+        f"office {'/'.join(d.office_key)}: {d.what}: {shown(d.left_cents)} and {shown(d.right_cents)}"
+        for d in tie_out(rows)
+    ]
+    day = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)
+    journal = {
+        account: (int(debit), int(credit))
+        for account, debit, credit in connection.execute(text(_JOURNAL), {"p": at.portfolio, "day": day})
+    }
+    ours = {f.account_id: _record(f, at.business_date) for f in figures}
+    theirs = [
+        row._replace(debit_today_cents=journal.get(a, (0, 0))[0], credit_today_cents=journal.get(a, (0, 0))[1])
+        for a, row in ours.items()
+    ]
+    found += [
+        f"office {'/'.join(d.office_key)}: {d.what}: figure {shown(d.left_cents)}, journal {shown(d.right_cents)}"
+        for d in compare(list(ours.values()), theirs)
+    ]
+    if found:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise LedgerError(
+            f"tying out the GL file of portfolio {at.portfolio}: found {'; '.join(found[:5])}{more}, expected no "
+            "difference; the file was not made: run gateway verify"
+        )
+
+
+def _name(app: App, connection: Connection, at: Place, *, upper: bool) -> str:
+    day = date.fromisoformat(at.business_date)
+
+    def further() -> Iterator[str]:
+        yield ""
+        yield from (f"-{day:%y%m%d}{again}" for again in numbered())
+
+    whole = file_name(at.portfolio, upper=upper)
+    stem, dot, suffix = whole.rpartition(".")
+    (name,) = first_free_names(app.db, connection, lambda extra: (stem + extra + dot + suffix,), further())
+    return name
+
+
+# --- report -------------------------------------------------------------------------------------------------
+
+
+def _report_rows(connection: Connection, rows: Sequence[GlRecord]) -> list[tuple[object, ...]]:
+    names = {(o.portfolio, o.company, o.region, o.office): o.name for o in accounts.offices(connection)}
+    sums: defaultdict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0] * 5)
+    for row in rows:
+        office = sums[row.office_key]
+        for index, value in enumerate((1, *row[8:12])):
+            office[index] += value
+    return [(*key, names[key], *values) for key, values in sums.items()]
+
+
+def _facts(frozen: Frozen) -> dict[str, Any]:
+    return {
+        "notes": (f"FILE {frozen.name}  RECORDS {frozen.records}  BYTES {frozen.size}  SHA-256 {frozen.sha256}",),
+        "figures": {"file": frozen.name, "records": frozen.records, "bytes": frozen.size, "sha256": frozen.sha256},
+    }

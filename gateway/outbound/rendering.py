@@ -1,0 +1,83 @@
+"""Frozen rows in, bytes out: which writer renders which kind of outbound file.
+
+A file is rendered from two things only, both frozen in the database when it is built: its header (JSON) and its
+rows (JSON values, in order). Nothing else is asked, so the same rows give the same bytes for as long as the writers
+stand; a writer that changes its output is caught by the SHA-256 that was stored when the file was built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+from parsers.gl_scratch import GlRecord
+from parsers.nacha_records import Batch, Entry, FileHeader, NachaFile
+from parsers.vach_scratch import VachRecord
+from parsers.xsellerator import XselProfile, XselRow
+from parsers.xsellerator_profile import Envelope, XselField
+from writers import gl_scratch, nacha, vach_scratch, xsellerator
+from writers.nacha import BankOptions
+
+Header = Mapping[str, Any]
+Rows = Sequence[Sequence[Any]]
+
+
+def render_rows(kind: str, header: Header, rows: Rows) -> bytes:
+    """The bytes of a file. Raises WriterError when a row does not fit, KeyError for a kind nobody writes."""
+    return b"".join(_RENDERERS[kind](header, rows))
+
+
+def bank_options(frozen: Mapping[str, Any]) -> BankOptions:
+    return BankOptions(
+        line_ending=frozen["line_ending"],
+        service_class=frozen["service_class"],
+        max_lines=frozen["max_lines"],
+    )
+
+
+def entry_of(row: Sequence[Any]) -> Entry:
+    """An entry from its frozen row; JSON has lists where the entry has a tuple."""
+    code, bank, digit, account, cents, identification, name, extra, addenda, trace = row
+    return Entry(code, bank, digit, account, cents, identification, name, extra, tuple(addenda), trace)
+
+
+def _nacha(header: Header, rows: Rows) -> Iterator[bytes]:
+    at = 0
+    batches = []
+    for batch in header["batches"]:
+        fields = dict(batch)
+        count = fields.pop("entries")
+        batches.append(Batch(entries=tuple(map(entry_of, rows[at : at + count])), **fields))
+        at += count
+    file = NachaFile(header=FileHeader(**header["file"]), batches=tuple(batches))
+    yield from nacha.render_chunks(file, bank_options(header["options"]))
+
+
+def _vach_scratch(_header: Header, rows: Rows) -> Iterator[bytes]:
+    yield vach_scratch.render(VachRecord(*row) for row in rows)
+
+
+def _gl(header: Header, rows: Rows) -> Iterator[bytes]:
+    yield gl_scratch.render((GlRecord(*row) for row in rows), width=header["width"])
+
+
+def frozen_profile(profile: XselProfile) -> dict[str, Any]:
+    """The table of an Xsellerator file as JSON: a table changed later must not change a file made before."""
+    return {"fields": [asdict(field) for field in profile.fields], "envelope": asdict(profile.envelope)}
+
+
+def _xsellerator(header: Header, rows: Rows) -> Iterator[bytes]:
+    table = header["profile"]
+    profile = XselProfile(tuple(XselField(**field) for field in table["fields"]), Envelope(**table["envelope"]))
+    start, end = date.fromisoformat(header["start"]), date.fromisoformat(header["end"])
+    yield from xsellerator.render_chunks([XselRow(*row) for row in rows], start=start, end=end, profile=profile)
+
+
+_RENDERERS: Final[dict[str, Callable[[Header, Rows], Iterator[bytes]]]] = {
+    "VACH-BANK": _nacha,
+    "VACH-SCRATCH": _vach_scratch,
+    "DSGL": _gl,
+    "XSELLERATOR": _xsellerator,
+}

@@ -1,0 +1,23 @@
+"""States of an outbound file and of what went into it, with the moves that are allowed beside each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, Literal
+
+Kind = Literal["VACH-BANK", "VACH-SCRATCH", "DSGL", "XSELLERATOR"]
+KINDS: Final[tuple[Kind, ...]] = ("VACH-BANK", "VACH-SCRATCH", "DSGL", "XSELLERATOR")
+
+SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH"})
+"""Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
+
+
+class OutboundState(StrEnum):
+    BUILT = "BUILT"  # waits for release -> APPROVED | REJECTED | LOCAL (a scratch file released with its bank file)
+    APPROVED = "APPROVED"  # leaves by its delivery row, or is fetched from the outbox when it has no endpoint; final
+    REJECTED = "REJECTED"  # never leaves; its sources are free again; final
+    LOCAL = "LOCAL"  # released, and never meant to leave the outbox by our hand; final
+
+
+LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState.LOCAL)
+"""States of a file that has not been taken back."""

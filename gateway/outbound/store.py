@@ -1,0 +1,287 @@
+"""Outbound files in the database: rows frozen when a file is built, bytes rendered from them whenever wanted.
+
+A file is frozen inside the transaction that reserves what went into it. Its bytes are put aside (``var/work``)
+before the commit and moved into the outbox after it, so that a kill at any moment leaves either nothing or a file
+that ``settle_outbox`` finishes at the next start. Names never recur. Rows that hold account numbers are sealed; a
+file in the outbox is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.delivery import queue
+from gateway.errors import GatewayError, LedgerError, Refused
+from gateway.home import fsync_dir, write_durably
+from gateway.ledger import schema
+from gateway.ledger.database import Database
+from gateway.outbound.rendering import render_rows
+from gateway.outbound.states import SEALED_KINDS, OutboundState
+
+FIELD: Final = "outbound.row"
+"""What a sealed row is bound to, so that it opens as nothing else."""
+
+_PRIVATE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file: JSON values, where each came from, and its trace number if it has one."""
+
+    payload: Sequence[Any]
+    sources: tuple[str, ...] = ()
+    trace_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file to freeze. ``claims`` are the sources that may go out once only. ``released_with`` is the file whose
+    release releases this one too."""
+
+    name: str
+    kind: str
+    portfolio: str
+    business_date: str
+    header: Mapping[str, Any]
+    rows: Sequence[Row]
+    records: int
+    total_debit_cents: int = 0
+    total_credit_cents: int = 0
+    endpoint: str | None = None
+    hold_text: str | None = None
+    claims: Sequence[str] = ()
+    released_with: int | None = None
+    loose_sources: Sequence[str] = ()  # considered for the file, in no row of it: what condensing brought to 0.00
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What became of a ``NewFile``."""
+
+    outbound_id: int
+    name: str
+    kind: str
+    state: OutboundState
+    sha256: str
+    size: int
+    records: int
+    total_debit_cents: int
+    total_credit_cents: int
+
+
+def encode(value: Any) -> str:
+    """Canonical JSON: one text for one value, on every machine."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def first_free_names(
+    db: Database, connection: Connection, spelled: Callable[[str], Sequence[str]], further: Iterable[str]
+) -> tuple[str, ...]:
+    """The first spelling of one or several names of which none was ever used; ``further`` gives what is inserted."""
+    db.lock(connection, "outbound-names")
+    for insertion in further:
+        names = tuple(spelled(insertion))
+        used = False
+        for name in names:
+            found = connection.execute(
+                text("SELECT 1 FROM outbound_file WHERE LOWER(name) = LOWER(:name)"), {"name": name}
+            )
+            used = used or found.first() is not None
+        if not used:
+            return names
+    raise Refused(f"naming {spelled('')[0]}: found every further name used, expected a free one")
+
+
+def numbered() -> Iterator[str]:
+    """'' for the first file of a name, then ``-2``, ``-3`` …"""
+    yield ""
+    yield from (f"-{n}" for n in range(2, 1000))
+
+
+def freeze(app: App, connection: Connection, new: NewFile) -> Frozen:
+    """Write header, rows, sources and claims in the caller's transaction; render, hash and put the bytes aside."""
+    header = encode(new.header)
+    texts = [encode(list(row.payload)) for row in new.rows]
+    data = render_rows(new.kind, json.loads(header), [json.loads(t) for t in texts])
+    sha256 = hashlib.sha256(data).hexdigest()
+    state = _state_at_build(app, new)
+    released = state is not OutboundState.BUILT
+    outbound_id = app.db.insert_returning_id(
+        connection,
+        schema.outbound_file,
+        "outbound_id",
+        {
+            "name": new.name, "kind": new.kind, "portfolio": new.portfolio, "business_date": new.business_date,
+            "state": state.value, "sha256": sha256, "bytes": len(data), "records": new.records,
+            "total_debit_cents": new.total_debit_cents, "total_credit_cents": new.total_credit_cents,
+            "endpoint": new.endpoint, "header": header, "hold_text": None if released else new.hold_text,
+            "maker": app.operator.code, "maker_user": app.operator.user, "built_at": app.now(),
+            "approved_by": app.operator.code if released else None,
+            "approved_user": app.operator.user if released else None,
+            "approved_at": app.now() if released else None,
+            "reason": "released at build: release.kinds_without" if released else None,
+        },
+    )  # fmt: skip
+    _insert_rows(app, connection, outbound_id, new, texts)
+    if state is OutboundState.APPROVED and new.endpoint is not None:
+        queue.enqueue(connection, outbound_id=outbound_id, endpoint=new.endpoint, remote_name=new.name, at=app.now())
+    write_durably(staged_path(app, outbound_id), data, mode=_PRIVATE)
+    return Frozen(
+        outbound_id, new.name, new.kind, state, sha256, len(data), new.records, new.total_debit_cents,
+        new.total_credit_cents,
+    )  # fmt: skip
+
+
+def _state_at_build(app: App, new: NewFile) -> OutboundState:
+    """Kinds that need no approval are released as they are built, unless another file decides for them."""
+    if new.released_with is not None or needs_approval(app, new.kind, new.portfolio):
+        return OutboundState.BUILT
+    return OutboundState.LOCAL if new.endpoint is None else OutboundState.APPROVED
+
+
+def needs_approval(app: App, kind: str, portfolio: str) -> bool:
+    return kind not in app.settings.portfolio(portfolio).release.kinds_without
+
+
+def _insert_rows(app: App, connection: Connection, outbound_id: int, new: NewFile, texts: Sequence[str]) -> None:
+    seal = app.vault.seal
+    sealed = new.kind in SEALED_KINDS
+    app.db.bulk_insert(
+        connection,
+        schema.outbound_row,
+        ("outbound_id", "seq", "payload", "trace_number"),
+        (
+            (outbound_id, seq, seal(body, field=FIELD) if sealed else body.encode(), row.trace_number)
+            for seq, (row, body) in enumerate(zip(new.rows, texts, strict=True), 1)
+        ),
+    )
+    sources = [(outbound_id, seq, source) for seq, row in enumerate(new.rows, 1) for source in row.sources]
+    if new.released_with is not None:
+        sources.append((outbound_id, 0, pair_source(new.released_with)))
+    sources += [(outbound_id, 0, source) for source in new.loose_sources]
+    app.db.bulk_insert(connection, schema.outbound_source, ("outbound_id", "seq", "source"), sources)
+    app.db.bulk_insert(
+        connection, schema.outbound_claim, ("source", "outbound_id"), ((claim, outbound_id) for claim in new.claims)
+    )
+
+
+def pair_source(outbound_id: int) -> str:
+    """Row 0 of a scratch file's sources names the bank file it goes with."""
+    return f"outbound:{outbound_id}"
+
+
+# --- rendering ----------------------------------------------------------------------------------------------
+
+
+def render(app: App, outbound_id: int) -> bytes:
+    """The bytes of a file, made again from its frozen rows and checked against the SHA-256 of the day it was built.
+
+    Raises Refused for an unknown file and LedgerError when the bytes differ: then rows, writer or database changed.
+    """
+    with app.db.read() as connection:
+        file = connection.execute(
+            text("SELECT name, kind, header, sha256 FROM outbound_file WHERE outbound_id = :id"), {"id": outbound_id}
+        ).one_or_none()
+        if file is None:
+            raise Refused(f"rendering: found no outbound file {outbound_id}; see gateway outbound list")
+        rows = payloads(app, connection, outbound_id, file.kind)
+    data = render_rows(file.kind, json.loads(file.header), rows)
+    found = hashlib.sha256(data).hexdigest()
+    if found != file.sha256:
+        raise LedgerError(
+            f"rendering {file.name}: found SHA-256 {found}, expected {file.sha256} as built; "
+            "nothing was written: restore the ledger, or the version of the gateway that built it"
+        )
+    return data
+
+
+def payloads(app: App, connection: Connection, outbound_id: int, kind: str) -> list[list[Any]]:
+    """The frozen rows of a file in order, opened."""
+    bodies = connection.execute(
+        text("SELECT payload FROM outbound_row WHERE outbound_id = :id ORDER BY seq"), {"id": outbound_id}
+    ).scalars()
+    if kind in SEALED_KINDS:
+        return [json.loads(app.vault.open(bytes(body), field=FIELD)) for body in bodies]
+    return [json.loads(bytes(body)) for body in bodies]
+
+
+# --- the outbox ---------------------------------------------------------------------------------------------
+
+
+def staged_path(app: App, outbound_id: int) -> Path:
+    """Where a file's bytes lie between being frozen and being in the outbox."""
+    return app.home.work / f"outbound-{outbound_id}.staged"
+
+
+def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
+    """Put a committed file into the outbox; doing it again changes nothing. Never overwrites other bytes."""
+    target = app.home.outbox / name
+    staged = staged_path(app, outbound_id)
+    if target.exists():
+        if _sha256_of(target) != sha256:
+            raise GatewayError(
+                f"writing outbox/{name}: found a file of other bytes there, expected none; move it away and start again"
+            )
+    elif staged.exists() and _sha256_of(staged) == sha256:
+        staged.replace(target)
+        fsync_dir(target.parent)
+    else:
+        write_durably(target, render(app, outbound_id), mode=_PRIVATE)
+    staged.unlink(missing_ok=True)
+    return target
+
+
+def withdraw(app: App, outbound_id: int, name: str) -> None:
+    """Take a rejected file out of the outbox; the database keeps what it was."""
+    (app.home.outbox / name).unlink(missing_ok=True)
+    staged_path(app, outbound_id).unlink(missing_ok=True)
+    fsync_dir(app.home.outbox)
+
+
+_UNFINISHED: Final = """
+    SELECT f.outbound_id, f.name, f.sha256, f.state FROM outbound_file f
+    LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
+    WHERE f.state = 'BUILT' OR (f.state = 'APPROVED' AND d.state NOT IN ('DELIVERED', 'ACKNOWLEDGED'))
+    ORDER BY f.outbound_id
+"""
+
+
+def settle_outbox(app: App) -> list[str]:
+    """At start: finish what a crash interrupted, and give the names of the files that had to be put back.
+
+    Files put aside are published, or removed when their transaction never committed. Files that wait for release or
+    delivery are re-created when they are missing. A released file that has no endpoint may have been fetched by
+    whoever it is for, and is not put back; ``publish`` does it on request.
+    """
+    restored: list[str] = []
+    staged = {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
+    with app.db.read() as connection:
+        unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}
+        for outbound_id in sorted(staged.keys() - unfinished.keys()):
+            row = connection.execute(
+                text("SELECT outbound_id, name, sha256, state FROM outbound_file WHERE outbound_id = :id"),
+                {"id": outbound_id},
+            ).one_or_none()
+            if row is None or row.state == OutboundState.REJECTED:
+                staged[outbound_id].unlink(missing_ok=True)
+            else:
+                unfinished[outbound_id] = row
+    for outbound_id, row in sorted(unfinished.items()):
+        if not (app.home.outbox / row.name).exists():
+            publish(app, outbound_id, row.name, row.sha256)
+            restored.append(row.name)
+        staged_path(app, outbound_id).unlink(missing_ok=True)
+    return restored
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
