@@ -11,7 +11,7 @@ credited when it is paid.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
@@ -66,6 +66,11 @@ class Charge:
     @property
     def is_cash_basis(self) -> bool:
         return self.basis == "C"
+
+    @property
+    def is_escrow_when_paid(self) -> bool:
+        """Its payment, not its assessment, credits the escrow payable."""
+        return self.type == "E" and self.basis == "C"
 
 
 @dataclass(slots=True)
@@ -189,7 +194,7 @@ def _open_line(office_id: int, charge: Charge, accounts: Accounts, row: tuple[st
         *row,
         receivable=accounts.need(office_id, charge.receivable_purpose),
         income=income,
-        is_escrow=charge.type == "E" and income is not None,
+        is_escrow=charge.is_escrow_when_paid,
     )
 
 
@@ -253,7 +258,7 @@ def change_escrow(db: Database, connection: Connection, changes: Mapping[EscrowK
     )
 
 
-def escrow_balances(db: Database, connection: Connection, leases: Sequence[str]) -> dict[EscrowKey, int]:
+def escrow_balances(db: Database, connection: Connection, leases: Iterable[str]) -> dict[EscrowKey, int]:
     touch(db, connection, leases)
     rows = connection.execute(
         text("SELECT e.lease, e.charge, e.balance_cents FROM touched t JOIN escrow_balance e ON e.lease = t.name")

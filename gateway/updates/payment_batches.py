@@ -99,7 +99,9 @@ class Batches:
         return batch
 
 
-def numbers(db: Database, connection: Connection, *, file_id: int, entry_date: str, first_session: int) -> Iterator[str]:
+def numbers(
+    db: Database, connection: Connection, *, file_id: int, entry_date: str, first_session: int
+) -> Iterator[str]:
     """Batch numbers of this file, in order; the session is taken with the first one."""
     prefix = _next_session(db, connection, file_id, entry_date[2:].replace("-", ""), first_session)
     for place in range(1, _LAST_PLACE + 1):
@@ -109,9 +111,7 @@ def numbers(db: Database, connection: Connection, *, file_id: int, entry_date: s
 
 def _next_session(db: Database, connection: Connection, file_id: int, yymmdd: str, first: int) -> str:
     db.lock(connection, f"counter:{SESSION_COUNTER}")
-    noted = connection.execute(
-        text("SELECT next FROM counter WHERE name = :name"), {"name": SESSION_COUNTER}
-    ).scalar()
+    noted = connection.execute(text("SELECT next FROM counter WHERE name = :name"), {"name": SESSION_COUNTER}).scalar()
     session = start = max(int(noted or first), first)
     while True:
         if session > _LAST_SESSION:

@@ -40,7 +40,11 @@ def emit(
 def lease_unknown(lease: str, portfolio: str, near: str | None) -> Finding:
     found = f"lease {lease}" if near is None else f"lease {lease}, near lease {near} which exists"
     return Finding(
-        "LEASE_UNKNOWN", "lease", found, f"a lease of portfolio {portfolio}", "apply the suspense item to the right lease"
+        "LEASE_UNKNOWN",
+        "lease",
+        found,
+        f"a lease of portfolio {portfolio}",
+        "apply the suspense item to the right lease",
     )
 
 

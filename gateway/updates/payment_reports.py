@@ -1,0 +1,130 @@
+"""Reports U0415A and U0415B, and what became of each line, read back from what was posted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from parsers.base import render_message
+
+EXCEPTIONS = ReportSpec(
+    "U0415A",
+    "BATCH PAYMENT EXCEPTIONS",
+    (
+        Column("line", "LINE", 9, "count"),
+        *OFFICE_COLUMNS,
+        Column("lease", "LEASE", 10),
+        Column("check", "CHECK", 10),
+        Column("batch", "BATCH NUMBER", 20),
+        Column("invoice", "INVOICE", 8),
+        Column("suspense_item", "SUSPENSE", 9, "count"),
+        Column("amount", "AMOUNT", 18, "money"),
+        Column("date", "DATE", 10, "date"),
+        Column("code", "MESSAGE CODE", 18),
+        Column("message", "MESSAGE", 60, wraps=True),
+    ),
+)
+AUDIT = ReportSpec(
+    "U0415B",
+    "BATCH PAYMENT AUDIT",
+    (
+        *OFFICE_COLUMNS,
+        Column("lease", "LEASE", 10),
+        Column("lessee", "LESSEE", 36),
+        Column("asset", "ASSET", 10),
+        Column("code", "CODE", 4),
+        Column("code_name", "CODE NAME", 36),
+        Column("check", "CHECK", 10),
+        Column("batch", "BATCH NUMBER", 20),
+        Column("amount", "AMOUNT", 18, "money", totalled=True),
+        Column("invoice", "INVOICE", 8),
+        Column("due_date", "DUE DATE", 10, "date"),
+        Column("suspense_item", "SUSPENSE", 9, "count"),
+    ),
+    by_office=True,
+    total_by="code",
+)
+
+_EXCEPTIONS = """
+SELECT m.line_no, o.portfolio, o.company, o.region, o.office,
+    COALESCE(i.lease, l.lease, CASE WHEN s.target_kind = 'L' THEN s.target END),
+    s.check_no,
+    COALESCE(i.batch, s.batch, (
+        SELECT MIN(p.batch) FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
+        WHERE p.lease = l.lease AND p.source_line = m.line_no AND b.file_id = m.file_id
+    )),
+    CASE WHEN s.target_kind = 'I' THEN s.target END, m.suspense_item, COALESCE(m.amount_cents, s.amount_cents),
+    COALESCE(s.effective_date, f.business_date), m.code, m.found, m.expected, m.action
+FROM line_message m
+JOIN inbound_file f ON f.file_id = m.file_id
+LEFT JOIN staged_payment s ON s.file_id = m.file_id AND s.line_no = m.line_no
+LEFT JOIN suspense_item i ON i.item = m.suspense_item
+LEFT JOIN invoice v ON s.target_kind = 'I' AND v.invoice = s.target
+LEFT JOIN lease l ON l.lease = CASE s.target_kind WHEN 'I' THEN v.lease ELSE s.target END
+LEFT JOIN office o ON o.office_id = COALESCE(i.office_id, l.office_id)
+WHERE m.file_id = :file ORDER BY m.line_no, m.seq
+"""
+
+_AUDIT = f"""
+SELECT o.portfolio, o.company, o.region, o.office, p.lease, l.lessee_name, p.asset,
+    COALESCE(p.charge, 'SUSP'), COALESCE(c.name, 'SUSPENSE'), b.check_no, b.batch, p.amount_cents, p.invoice,
+    v.due_date, p.suspense_item
+FROM payment_batch b
+JOIN payment_line p ON p.batch = b.batch
+JOIN posting_unit u ON u.unit_id = p.entry_id / {ENTRIES_A_UNIT} AND u.file_id = b.file_id
+JOIN journal_entry e ON e.entry_id = p.entry_id
+JOIN office o ON o.office_id = e.office_id
+LEFT JOIN lease l ON l.lease = p.lease
+LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge
+LEFT JOIN invoice v ON v.invoice = p.invoice
+WHERE b.file_id = :file ORDER BY p.source_line, b.batch, p.line
+"""
+
+
+def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+    """Rows of U0415A: every message of the file's lines, with what the line named."""
+    for *row, found, expected, action in connection.execute(text(_EXCEPTIONS), {"file": file_id}):
+        yield (*row, render_message(found, expected, action))
+
+
+def audit_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+    """Rows of U0415B: what each line paid, and what of it went to suspense."""
+    return iter(connection.execute(text(_AUDIT), {"file": file_id}))
+
+
+def outcomes(connection: Connection, file_id: int, staging: str) -> Iterator[tuple[int, str, list[int]]]:
+    """(line, outcome, entry ids) of every staged line. Entries of a unit rise with the lines that made them, so both
+    are read once, side by side. A file not posted (its portfolio's unit is missing) has its lines held."""
+    unit = connection.execute(
+        text("SELECT unit_id FROM posting_unit WHERE file_id = :file"), {"file": file_id}
+    ).scalar()
+    low = (unit or 0) * ENTRIES_A_UNIT
+    entries = iter(
+        connection.execute(
+            text(
+                "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high "
+                "ORDER BY entry_id"
+            ),
+            {"low": low, "high": low + ENTRIES_A_UNIT - 1 if unit else -1},
+        )
+    )
+    lines = connection.execute(
+        text(
+            "SELECT s.line_no, COALESCE((SELECT MIN(m.severity) FROM line_message m WHERE m.file_id = s.file_id "
+            f"AND m.line_no = s.line_no AND m.severity IN ('R', 'S')), '') FROM {staging} s "
+            "WHERE s.file_id = :file ORDER BY s.line_no"
+        ),
+        {"file": file_id},
+    )
+    words = {"R": "rejected", "S": "suspended", "": "posted" if unit else "held"}
+    ahead = next(entries, None)
+    for line_no, severity in lines:
+        ids = []
+        while ahead is not None and ahead[0] <= line_no:
+            ids.append(ahead[1])
+            ahead = next(entries, None)
+        yield line_no, words[severity], ids

@@ -1,0 +1,98 @@
+"""Every message of Batch Payment Reversal (U0470).
+
+S: a look-up or comparison failed, the money is in Reversal Suspense. R: refused, no item. W: reversed, with a word.
+"""
+
+from __future__ import annotations
+
+from gateway.money import shown
+from gateway.updates.payment_messages import Finding
+
+_AGAIN = "send the reversal again with the right {} and have the reversal suspense item cleared"
+
+
+def lease_unknown(lease: str, portfolio: str, near: str | None) -> Finding:
+    found = f"lease {lease}" if near is None else f"lease {lease}, near lease {near} which exists"
+    return Finding("LEASE_UNKNOWN", "lease", found, f"a lease of portfolio {portfolio}", _AGAIN.format("lease"))
+
+
+def invoice_unknown(invoice: str, portfolio: str) -> Finding:
+    return Finding(
+        "INVOICE_UNKNOWN", "invoice", f"invoice {invoice}", f"an invoice of portfolio {portfolio}",
+        _AGAIN.format("invoice"),
+    )  # fmt: skip
+
+
+def other_portfolio(lease: str, found: str, portfolio: str) -> Finding:
+    return Finding(
+        "OTHER_PORTFOLIO", "lease", f"lease {lease} of portfolio {found}", f"a lease of portfolio {portfolio}",
+        f"send the reversal in a file of portfolio {found} and have the reversal suspense item cleared",
+    )  # fmt: skip
+
+
+def batch_unknown(batch: str, portfolio: str) -> Finding:
+    return Finding(
+        "BATCH_UNKNOWN", "batch", f"batch {batch}", f"a payment batch of portfolio {portfolio}", _AGAIN.format("batch")
+    )
+
+
+def batch_reversed(batch: str) -> Finding:
+    return Finding(
+        "BATCH_REVERSED",
+        "batch",
+        f"batch {batch} reversed before",
+        "a live batch",
+        "nothing, unless the batch is wrong",
+    )
+
+
+def not_in_batch(named: str, target: str, batch: str) -> Finding:
+    return Finding(
+        "NOT_IN_BATCH", named, f"{named} {target}", f"one that batch {batch} pays", _AGAIN.format(f"{named} or batch")
+    )
+
+
+def suspense_spent(batch: str, item: int, spent_cents: int) -> Finding:
+    return Finding(
+        "SUSPENSE_SPENT", "batch", f"{shown(spent_cents)} of suspense item {item} of batch {batch} spent since",
+        "an unspent item", f"take back what item {item} was spent on, then send the reversal again",
+    )  # fmt: skip
+
+
+def amount_differs(amount_cents: int, total_cents: int, batch: str) -> Finding:
+    return Finding(
+        "AMOUNT_DIFFERS", "amount", shown(amount_cents), f"{shown(total_cents)}, all of batch {batch}",
+        _AGAIN.format("amount"),
+    )  # fmt: skip
+
+
+def check_differs(check: str, known: str | None, batch: str) -> Finding:
+    expected = f"check {known} of batch {batch}" if known else f"none, batch {batch} has no check"
+    return Finding("CHECK_DIFFERS", "check_no", f"check {check}", expected, _AGAIN.format("check"))
+
+
+def bank_unknown(bank: str) -> Finding:
+    return Finding(
+        "BANK_UNKNOWN", "bank", f"bank {bank}", "a cash account 125 to 144 of the office's chart", _AGAIN.format("bank")
+    )
+
+
+def multiple_leases(batch: str) -> Finding:
+    return Finding(
+        "MULTIPLE_LEASE_BATCH", "batch", f"several leases in batch {batch}", "one",
+        "nothing, it alone was reversed (No reversal and reapply for multiple lease batch)",
+    )  # fmt: skip
+
+
+def target_required(batch: str, cents: int) -> Finding:
+    return Finding(
+        "TARGET_REQUIRED", "batch", f"{shown(cents)} of batch {batch} without a target", "one for all of it",
+        "place the suspense item where the money belongs",
+    )  # fmt: skip
+
+
+def escrow_negative(lease: str, charge: str, balance_cents: int) -> Finding:
+    return Finding(
+        "ESCROW_NEGATIVE", "lease", f"escrow {charge} of lease {lease} at {shown(balance_cents)} after the reversal",
+        "nothing disbursed of a payment that came back", "collect the difference from the lessee",
+    )  # fmt: skip

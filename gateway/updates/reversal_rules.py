@@ -1,0 +1,145 @@
+"""What to do with one reversal line: a plain function of the line and the facts.
+
+In order: lease or invoice known and of the portfolio; batch known; live; paying that lease or invoice; nothing of its
+suspense spent; the amount all of it; the check; the bank. A batch that is already reversed or whose suspense was
+spent is refused. Every other failure leaves the batch alone and becomes a Reversal Suspense item: the bank has
+moved the money whether we found its payment or not. That holds for a lease of another portfolio too.
+
+``Reverse`` says which batch is taken back; re-application of the lease's later batches is decided from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.ledger.chart import CASH_VECTORS, CLEARING, CLEARING_ACCOUNT, cash_purpose
+from gateway.updates import reversal_messages as messages
+from gateway.updates.payment_messages import Finding
+from gateway.updates.reversal_facts import Batch, Facts, LeaseKey, Record
+
+TRANSFER = "T"
+"""The family whose money stays: credits of cash become suspense that awaits a target."""
+NSF = "N"
+NO_REAPPLICATION = "TRAN"
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """Take the batch back whole. ``cash`` names the account by office that gives the money, where it is not the
+    batch's own."""
+
+    record: Record
+    batch: Batch
+    reason: str
+    cash: Mapping[int, int]
+    warning: Finding | None
+
+    @property
+    def family(self) -> str:
+        return self.reason[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Leave the batch alone; the money is in Reversal Suspense of the office, from this cash account."""
+
+    record: Record
+    office_id: int
+    lease: str | None  # as known, else as received
+    cash: int
+    why: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do nothing."""
+
+    record: Record
+    why: Finding
+
+
+Decision = Reverse | Fail | Refuse
+
+
+def decide(record: Record, facts: Facts) -> Decision:
+    """Decide the next line of a file; a batch that it reverses is marked so in the facts."""
+    reason = record.reason or facts.settings.reversals.default_reason
+    batch = facts.batches.get(record.batch)
+    lease = _lease(record, facts)
+    why = _strange_lease(record, lease, facts)
+    if why is not None:
+        return _fail(record, facts, reason, batch, why)
+    if batch is None or batch.portfolio != facts.portfolio:
+        return _fail(record, facts, reason, None, messages.batch_unknown(record.batch, facts.portfolio))
+    if batch.is_reversed:
+        return Refuse(record, messages.batch_reversed(batch.batch))
+    if not _pays(batch, record):
+        named = "lease" if record.target_kind == "L" else "invoice"
+        return _fail(record, facts, reason, batch, messages.not_in_batch(named, record.target, batch.batch))
+    for line in batch.lines:
+        if line.item is not None and line.remaining_cents != line.amount_cents:
+            spent = line.amount_cents - (line.remaining_cents or 0)
+            return Refuse(record, messages.suspense_spent(batch.batch, line.item, spent))
+    if record.amount_cents != batch.total_cents:
+        why = messages.amount_differs(record.amount_cents, batch.total_cents, batch.batch)
+    elif record.check_no is not None and record.check_no != batch.check_no:
+        why = messages.check_differs(record.check_no, batch.check_no, batch.batch)
+    bank = record.bank or _bank_of(reason, facts)
+    cash = {entry.office_id: facts.accounts.cash(entry.office_id, bank or "") for entry in batch.entries.values()}
+    if why is None and bank is not None and (bank not in CASH_VECTORS or None in cash.values()):
+        why = messages.bank_unknown(bank)
+    if why is not None:
+        return _fail(record, facts, reason, batch, why)
+    batch.is_reversed = True
+    several = len(batch.leases) > 1 and reason != NO_REAPPLICATION
+    found = {office: account for office, account in cash.items() if account is not None}
+    return Reverse(record, batch, reason, found, messages.multiple_leases(batch.batch) if several else None)
+
+
+def _lease(record: Record, facts: Facts) -> str | None:
+    """The lease that the record names, itself or by its invoice."""
+    if record.target_kind == "L":
+        return record.target if record.target in facts.leases else None
+    invoice = facts.invoices.get(record.target)
+    return invoice.lease if invoice is not None else None
+
+
+def _strange_lease(record: Record, lease: str | None, facts: Facts) -> Finding | None:
+    if lease is not None:
+        owner = facts.leases[lease].portfolio
+        return None if owner == facts.portfolio else messages.other_portfolio(lease, owner, facts.portfolio)
+    if record.target_kind == "I":
+        return messages.invoice_unknown(record.target, facts.portfolio)
+    return messages.lease_unknown(record.target, facts.portfolio, facts.near.get(record.target))
+
+
+def _pays(batch: Batch, record: Record) -> bool:
+    if record.target_kind == "L":
+        return any(line.lease == record.target for line in batch.lines)
+    return any(record.target in (line.invoice, line.named) for line in batch.lines)
+
+
+def _bank_of(reason: str, facts: Facts) -> str | None:
+    """The cash account that the portfolio names for a family of reasons."""
+    return {str(family): bank for family, bank in facts.settings.reversals.bank.items()}.get(reason[0])
+
+
+def _fail(record: Record, facts: Facts, reason: str, batch: Batch | None, why: Finding) -> Fail:
+    lease = _lease(record, facts)
+    known = facts.leases[lease] if lease is not None else LeaseKey(facts.default_office, facts.portfolio)
+    office = known.office_id if known.portfolio == facts.portfolio else facts.default_office
+    name = lease or (record.target if record.target_kind == "L" else None)
+    return Fail(record, office, name, _cash_of_failure(record, facts, reason, batch, office), why)
+
+
+def _cash_of_failure(record: Record, facts: Facts, reason: str, batch: Batch | None, office: int) -> int:
+    """The bank that the line names, the family's, the batch's own, the portfolio's default; CLEARING where no cash
+    moved: a payment without cash, or a transfer."""
+    own = batch.cash_account if batch is not None and batch.portfolio == facts.portfolio else None
+    if reason[0] == TRANSFER or own == CLEARING_ACCOUNT:
+        return facts.accounts.need(office, CLEARING)
+    for bank in (record.bank, _bank_of(reason, facts), own):
+        if bank is not None and (account := facts.accounts.cash(office, bank)) is not None:
+            return account
+    return facts.accounts.need(office, cash_purpose(facts.settings.payments.default_cash))

@@ -1,0 +1,276 @@
+"""U0470, Batch Payment Reversal: takes whole payment batches back.
+
+Postings, one entry for each entry of the batch, pointing at it (``corrects``)::
+
+    families N S U O   every leg swapped; cash leaves the batch's own account, unless the record's G or the portfolio's
+                       [reversals.bank] names another (a payment without cash stays in CLEARING)
+    family T           likewise, but each credit of CASH or CLEARING becomes SUSPENSE: an item for each lease awaits
+                       an operator's target
+    failed             D REVERSAL SUSPENSE  C CASH, or CLEARING where no cash moved; an item
+
+Receivables open again, unspent suspense of the batch closes, an escrow balance falls by what its payable is debited
+(below zero with a warning), family N raises the NSF counter of every lease the batch paid. Records of a file are
+handled one after the other in memory, chunk by chunk. Rules: ``reversal_rules``. Words: ``reversal_messages``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, Connection, MetaData, Table, text
+
+from gateway.errors import LedgerError
+from gateway.ledger import payments, schema, suspense
+from gateway.ledger.accounts import default_office
+from gateway.ledger.chart import REVERSAL_SUSPENSE, SUSPENSE
+from gateway.ledger.units import Leg, Unit
+from gateway.updates import payment_reports, reversal_messages, reversal_reports
+from gateway.updates.base import Outcome, PostingContext
+from gateway.updates.payment_messages import emit
+from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
+from gateway.updates.reversal_rules import NSF, TRANSFER, Fail, Refuse, Reverse, decide
+
+CHUNK_LINES = 25_000
+REVERSED = "REVL"
+FAILED = "RSUS"
+DEFERRAL_FEE = "DEF FEE"
+"""In place of an invoice: a deferral fee received as cash, which opens no receivable when it is taken back."""
+
+_RECORDS = f"""
+SELECT {", ".join(Record._fields)} FROM staged_reversal s
+WHERE file_id = :file AND line_no > :after AND NOT EXISTS (
+    SELECT 1 FROM line_message m WHERE m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R'
+) ORDER BY line_no LIMIT :limit
+"""
+_LINES = Table("reversed_line", MetaData(), Column("batch"), Column("line"), Column("entry_id"))
+_NSF = Table("nsf_lease", MetaData(), Column("lease"), Column("times"))
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What one chunk writes beside the journal."""
+
+    batches: list[str] = field(default_factory=list)
+    lines: list[tuple[str, int, int]] = field(default_factory=list)
+    items: list[suspense.NewItem] = field(default_factory=list)
+    spent: dict[int, int] = field(default_factory=dict)
+    paid: Counter[payments.LineKey] = field(default_factory=Counter)
+    escrow: Counter[payments.EscrowKey] = field(default_factory=Counter)
+    nsf: Counter[str] = field(default_factory=Counter)
+
+
+class BatchPaymentReversal:
+    name = "U0470"
+    kind = "reversals"
+    staging = schema.staged_reversal
+    exceptions = reversal_reports.EXCEPTIONS
+    audit = reversal_reports.AUDIT
+
+    def post(self, context: PostingContext) -> Outcome:
+        """Handle every staged line of the file that is not rejected."""
+        outcome = Outcome()
+        after = 0
+        run: _Run | None = None
+        while records := _records(context.connection, context.file.file_id, after):
+            run = run or _Run.start(context)
+            run.post(records, outcome)
+            after = records[-1].line_no
+        return outcome
+
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+        return reversal_reports.audit_rows(connection, file_id)
+
+    def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+        return reversal_reports.exception_rows(connection, file_id)
+
+    def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
+        return payment_reports.outcomes(connection, file_id, self.staging.name)
+
+
+UPDATE = BatchPaymentReversal()
+
+
+def _records(connection: Connection, file_id: int, after: int) -> list[Record]:
+    rows = connection.execute(text(_RECORDS), {"file": file_id, "after": after, "limit": CHUNK_LINES})
+    return [Record._make(row) for row in rows]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One file being posted."""
+
+    context: PostingContext
+    unit: Unit
+    standing: Standing
+
+    @classmethod
+    def start(cls, context: PostingContext) -> _Run:
+        portfolio = context.file.portfolio
+        if portfolio is None:
+            raise LedgerError(f"posting {context.file.name}: found no portfolio in its name, expected p<n>_")
+        unit = context.unit(portfolio, UPDATE.name)
+        connection = context.connection
+        standing = Standing(
+            portfolio,
+            unit.business_date,
+            default_office(connection, portfolio, context.settings.portfolio(portfolio).default_office),
+            payments.load_accounts(connection, portfolio),
+            payments.load_charges(connection, portfolio),
+        )
+        return cls(context, unit, standing)
+
+    def post(self, records: list[Record], outcome: Outcome) -> None:
+        """Gather the facts of a chunk, decide its lines, write what follows."""
+        facts = load(self.context, records, self.standing)
+        decisions = [decide(record, facts) for record in records]
+        items = iter(suspense.reserve(self.context.db, self.context.connection, sum(map(_items_needed, decisions))))
+        rows = _Rows()
+        for decision in decisions:
+            cents = decision.record.amount_cents
+            match decision:
+                case Reverse():
+                    self._reverse(decision, facts, items, rows)
+                    outcome.posted += 1
+                    outcome.posted_cents += cents
+                case Fail():
+                    self._fail(decision, next(items), rows)
+                    outcome.suspended += 1
+                    outcome.suspended_cents += cents
+                case Refuse():
+                    emit(self.context, decision.record.line_no, "R", decision.why, amount_cents=cents)
+                    outcome.rejected += 1
+                    outcome.rejected_cents += cents
+        self._write(rows)
+
+    def _reverse(self, decision: Reverse, facts: Facts, items: Iterator[int], rows: _Rows) -> None:
+        record, batch = decision.record, decision.batch
+        if decision.warning is not None:
+            emit(self.context, record.line_no, "W", decision.warning, amount_cents=record.amount_cents)
+        waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
+        new: dict[int, int] = {}
+        for entry in batch.entries.values():
+            legs, kept = self._swap(entry, decision, facts)
+            new[entry.entry_id] = number = self.unit.add(
+                office_id=entry.office_id, txn=REVERSED, lease=entry.lease, invoice=entry.invoice, asset=entry.asset,
+                effective_date=record.effective_date or facts.business_date, reason=decision.reason,
+                source_line=record.line_no, corrects=entry.entry_id, legs=legs,
+            )  # fmt: skip
+            if kept:
+                first, cents = waiting.get((entry.office_id, entry.lease), (number, 0))
+                waiting[entry.office_id, entry.lease] = first, cents + kept
+        rows.batches.append(batch.batch)
+        for line in batch.lines:
+            rows.lines.append((batch.batch, line.line, new[line.entry_id]))
+            self._undo(line, decision, facts, rows)
+        for (office, lease), (number, cents) in waiting.items():
+            self._wait(decision, next(items), office, lease, number, cents, rows)
+        if decision.family == NSF:
+            rows.nsf.update(batch.leases)
+
+    def _swap(self, entry: Entry, decision: Reverse, facts: Facts) -> tuple[list[Leg], int]:
+        """The legs of the reversing entry, and how much of the money stays in suspense."""
+        legs: list[Leg] = []
+        kept = 0
+        for account, side, cents in entry.legs:
+            if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
+                account = facts.accounts.need(entry.office_id, SUSPENSE)
+                kept += cents
+            elif account in facts.cash:
+                account = decision.cash.get(entry.office_id, account)
+            legs.append((account, swapped(side), cents))
+        return legs, kept
+
+    def _undo(self, line: Line, decision: Reverse, facts: Facts, rows: _Rows) -> None:
+        """Open the receivable or close the suspense of a line; lower the escrow balance that it raised."""
+        if line.item is not None:
+            rows.spent[line.item] = line.amount_cents
+        elif line.invoice not in (None, DEFERRAL_FEE) and line.charge is not None:
+            rows.paid[str(line.invoice), line.charge, line.asset] -= line.amount_cents
+        if line.charge in facts.escrow_charges and line.lease is not None and line.charge is not None:
+            key = (line.lease, line.charge)
+            rows.escrow[key] -= line.amount_cents
+            facts.escrow[key] = facts.escrow.get(key, 0) - line.amount_cents
+            if facts.escrow[key] < 0:
+                finding = reversal_messages.escrow_negative(line.lease, line.charge, facts.escrow[key])
+                emit(self.context, decision.record.line_no, "W", finding, amount_cents=line.amount_cents)
+
+    def _wait(
+        self, decision: Reverse, item: int, office: int, lease: str | None, entry: int, cents: int, rows: _Rows
+    ) -> None:
+        """Money of family T that stays: an item that awaits its target."""
+        batch, line_no = decision.batch, decision.record.line_no
+        rows.items.append(
+            self._item(item, office, "SUSPENSE", lease, None, cents, decision.reason, batch.batch, batch.check_no, entry,
+                       line_no)
+        )  # fmt: skip
+        finding = reversal_messages.target_required(batch.batch, cents)
+        emit(self.context, line_no, "W", finding, amount_cents=cents, item=item)
+
+    def _fail(self, decision: Fail, item: int, rows: _Rows) -> None:
+        record, why = decision.record, decision.why
+        invoice = record.target if record.target_kind == "I" else None
+        entry = self.unit.add(
+            office_id=decision.office_id, txn=FAILED, lease=decision.lease, invoice=invoice, reason=why.code,
+            effective_date=record.effective_date or self.unit.business_date, source_line=record.line_no,
+            legs=(
+                (self.standing.accounts.need(decision.office_id, REVERSAL_SUSPENSE), "D", record.amount_cents),
+                (decision.cash, "C", record.amount_cents),
+            ),
+        )  # fmt: skip
+        rows.items.append(
+            self._item(item, decision.office_id, "REVERSAL", decision.lease, invoice, record.amount_cents, why.code,
+                       record.batch, record.check_no, entry, record.line_no)
+        )  # fmt: skip
+        emit(self.context, record.line_no, "S", why, amount_cents=record.amount_cents, item=item)
+
+    def _item(
+        self, item: int, office: int, kind: suspense.Kind, lease: str | None, invoice: str | None, cents: int,
+        reason: str, batch: str, check_no: str | None, entry: int, line_no: int,
+    ) -> suspense.NewItem:  # fmt: skip
+        return suspense.NewItem(
+            item, office, self.unit.portfolio, kind, lease, invoice, cents, reason, batch, check_no,
+            self.unit.business_date, self.unit.unit_id, entry, self.context.file.file_id, line_no,
+        )  # fmt: skip
+
+    def _write(self, rows: _Rows) -> None:
+        db, connection = self.context.db, self.context.connection
+        self.context.flush()
+        suspense.open_items(db, connection, rows.items)
+        suspense.reduce(db, connection, rows.spent, on=self.unit.business_date)
+        if rows.batches:
+            payments.touch(db, connection, rows.batches)
+            connection.execute(
+                text("UPDATE payment_batch SET state = 'REVERSED' FROM touched t WHERE payment_batch.batch = t.name")
+            )
+            db.scratch(connection, _LINES.name, "batch TEXT, line INTEGER, entry_id BIGINT, PRIMARY KEY (batch, line)")
+            db.bulk_insert(connection, _LINES, ("batch", "line", "entry_id"), rows.lines)
+            connection.execute(
+                text(
+                    "UPDATE payment_line SET state = 'REVERSED', reversed_by = r.entry_id FROM reversed_line r "
+                    "WHERE payment_line.batch = r.batch AND payment_line.line = r.line"
+                )
+            )
+        payments.change_paid(db, connection, rows.paid)
+        payments.change_escrow(db, connection, rows.escrow)
+        if rows.nsf:
+            db.scratch(connection, _NSF.name, "lease TEXT PRIMARY KEY, times INTEGER")
+            db.bulk_insert(connection, _NSF, ("lease", "times"), rows.nsf.items())
+            connection.execute(
+                text(
+                    "UPDATE lease SET nsf_count = lease.nsf_count + n.times FROM nsf_lease n WHERE lease.lease = n.lease"
+                )
+            )
+
+
+def _items_needed(decision: Reverse | Fail | Refuse) -> int:
+    """Suspense items that a decision opens, at most."""
+    match decision:
+        case Fail():
+            return 1
+        case Reverse(batch=batch) if decision.family == TRANSFER:
+            return len({(entry.office_id, entry.lease) for entry in batch.entries.values()})
+        case _:
+            return 0
