@@ -14,11 +14,11 @@ record can leave with a width, a character or a digit that the reader would refu
 
 from __future__ import annotations
 
+import operator
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from typing import Final
 
 from parsers.layout import Layout, LayoutError
 from parsers.nacha_records import (
@@ -26,24 +26,36 @@ from parsers.nacha_records import (
     BATCH_CONTROL,
     BATCH_HEADER,
     BLOCKING,
-    DEBITS,
     ENTRY,
     ENTRY_CTX,
     FILE_CONTROL,
     FILE_HEADER,
     FILLER,
+    LIVE_CREDITS,
+    LIVE_DEBITS,
     MAX_BATCH_LINES,
     MAX_BATCHES,
-    MAX_ENTRY_CENTS,
-    MAX_FILE_LINES,
-    MAX_TOTAL_CENTS,
+    ORIGINATED,
+    ZERO_DOLLAR,
     Batch,
     Entry,
     FileHeader,
     NachaFile,
     routing_problem,
 )
-from writers.text import PRINTABLE_CHARSET, BankText, WriterError, bank_text, payee_name
+from writers.nacha_batches import (
+    BankOptions,
+    Limits,
+    OffsetAccount,
+    Totals,
+    balanced,
+    column,
+    rmr_addenda,
+    service_class_for,
+    split,
+    totals,
+)
+from writers.text import BankText, WriterError, bank_text, payee_name
 
 __all__ = [
     "BankOptions",
@@ -63,165 +75,8 @@ __all__ = [
 ]
 
 _ENDINGS: Final = {"lf": "\n", "crlf": "\r\n", "none": ""}
-_OFFSET_CODES: Final = {"checking": ("22", "27"), "savings": ("32", "37")}
+LIVE: Final = LIVE_CREDITS | LIVE_DEBITS
 _PIECE: Final = 4000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BankOptions:
-    """How one bank wants its files. ``max_lines`` counts every record of the file, filler included."""
-
-    line_ending: Literal["lf", "crlf", "none"] = "lf"
-    service_class: Literal["auto", "200 only", "never 200"] = "auto"
-    max_lines: int = MAX_FILE_LINES
-    max_entry_cents: int = MAX_ENTRY_CENTS
-    max_total_cents: int = MAX_TOTAL_CENTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OffsetAccount:
-    """The company's own account, for banks that want each batch balanced by an entry against it."""
-
-    routing_number: str
-    account: str
-    account_type: Literal["checking", "savings"] = "checking"
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a control record states about one batch or the file."""
-
-    lines: int = 0
-    entry_hash: int = 0
-    debit_cents: int = 0
-    credit_cents: int = 0
-
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(
-            self.lines + other.lines,
-            self.entry_hash + other.entry_hash,
-            self.debit_cents + other.debit_cents,
-            self.credit_cents + other.credit_cents,
-        )
-
-
-def totals(entries: Sequence[Entry]) -> Totals:
-    """Count, unwrapped hash and sums of some entries."""
-    hashed = Counter(entry[1] for entry in entries)
-    codes = {entry[0] for entry in entries}
-    total = sum(entry[4] for entry in entries)
-    debit = sum(entry[4] for entry in entries if entry[0] in DEBITS) if codes & DEBITS else 0
-    return Totals(
-        len(entries) + sum(len(entry[8]) for entry in entries if entry[8]),
-        sum(int(bank) * count for bank, count in hashed.items()),
-        debit,
-        total - debit,
-    )
-
-
-def service_class_for(entries: Iterable[Entry], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
-    """200, 220 or 225 by what the entries are and what the bank allows."""
-    debits = {entry.is_debit for entry in entries}
-    if policy == "200 only":
-        return "200"
-    if len(debits) > 1:
-        if policy == "never 200":
-            raise WriterError(
-                "a batch mixes credits and debits and the bank takes no service class 200: put them in separate batches"
-            )
-        return "200"
-    return "225" if debits == {True} else "220"
-
-
-def balanced(batch: Batch, offset: OffsetAccount, trace_number: str) -> Batch:
-    """The batch with one entry more, against the company's own account, that brings it to zero."""
-    if problem := routing_problem(offset.routing_number):
-        raise WriterError(f"offset account of {batch.company_name}: {problem}")
-    sums = totals(batch.entries)
-    difference = sums.credit_cents - sums.debit_cents
-    if difference == 0:
-        return batch
-    credit, debit = _OFFSET_CODES[offset.account_type]
-    entry = Entry(
-        debit if difference > 0 else credit,
-        offset.routing_number[:8],
-        offset.routing_number[8],
-        offset.account,
-        abs(difference),
-        "",
-        "OFFSET",
-        "",
-        (),
-        trace_number,
-    )
-    return replace(batch, service_class="200", entries=(*batch.entries, entry))
-
-
-# --- limits -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one batch may hold: entry and addenda records, and the total of either direction."""
-
-    lines: int = MAX_BATCH_LINES
-    total_cents: int = MAX_TOTAL_CENTS
-
-    @classmethod
-    def of(cls, options: BankOptions, *, batches: int = 1, is_balanced: bool = False) -> Limits:
-        """For a file of so many batches: the bank's line limit less headers, controls and filler."""
-        room = options.max_lines // BLOCKING * BLOCKING - 2 - 2 * batches - batches * is_balanced
-        return cls(min(MAX_BATCH_LINES - is_balanced, room // batches), options.max_total_cents)
-
-
-def split(entries: Iterable[Entry], limits: Limits) -> list[tuple[Entry, ...]]:
-    """The entries in order, cut into runs of which none exceeds the limits. An entry is never split."""
-    runs: list[tuple[Entry, ...]] = []
-    run: list[Entry] = []
-    lines = debit = credit = 0
-    for entry in entries:
-        need, amount = entry.lines, entry.amount_cents
-        if need > limits.lines or amount > limits.total_cents:
-            raise WriterError(f"the entry of trace {entry.trace_number} alone exceeds the limits of a batch")
-        debit += amount if entry.is_debit else 0
-        credit += 0 if entry.is_debit else amount
-        lines += need
-        if run and (lines > limits.lines or max(debit, credit) > limits.total_cents):
-            runs.append(tuple(run))
-            run, lines = [], need
-            debit, credit = (amount, 0) if entry.is_debit else (0, amount)
-        run.append(entry)
-    if run:
-        runs.append(tuple(run))
-    return runs
-
-
-# --- remittance ---------------------------------------------------------------------------------------------
-
-_RMR_FORBIDDEN: Final = frozenset("*~\\|:^>")
-
-
-def rmr_addenda(reference: str, amount_cents: int) -> BankText:
-    """The X12 segment of a CCD addenda: seller's invoice number and the amount paid on it.
-
-    The reference may not hold the separators of X12, for nothing can quote them.
-    """
-    made = bank_text(reference, PRINTABLE_CHARSET)
-    if made.problem is not None:
-        return made
-    if not made.text:
-        return BankText("", (), "a remittance needs a reference")
-    if bad := sorted(_RMR_FORBIDDEN.intersection(made.text)):
-        return BankText("", (), f"{bad[0]!r} separates X12 elements and cannot stand in a reference")
-    if amount_cents < 0:
-        return BankText("", (), "a remittance states an amount that is not negative")
-    text = f"RMR*IV*{made.text}*PI*{amount_cents // 100}.{amount_cents % 100:02d}\\"
-    if len(text) > 80:
-        return BankText("", (), f"{len(text)} characters of remittance, an addenda record holds 80")
-    return BankText(text, made.warnings)
-
-
-# --- rendering ----------------------------------------------------------------------------------------------
 
 
 def _proof() -> re.Pattern[str]:
@@ -270,7 +125,7 @@ def _details(batch: Batch, entries: Sequence[Entry]) -> str:
         proven = _PROOF.fullmatch(text) is not None
     except (TypeError, ValueError):
         proven = False
-    if proven and not any(len(entry[8]) > 1 for entry in entries if entry[8]):
+    if proven:
         return text
     return "".join(map(_detail, entries))
 
@@ -282,44 +137,60 @@ def _encode(layout: Layout, values: Sequence[object], of: str) -> str:
         raise WriterError(f"{of}: {wrong}") from wrong
 
 
-def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
+def _check_entries(batch: Batch) -> None:
+    """Before anything is summed: there is something, and it is of the right kind."""
     of = f"batch {batch.batch_number} ({batch.sec_code} {batch.description})"
     if not batch.entries:
         raise WriterError(f"{of} has no entries")
-    if {(type(entry[0]), type(entry[4])) for entry in batch.entries} != {(str, int)}:
+    codes, cents = column(batch.entries, 0), column(batch.entries, 4)
+    if set(map(type, codes)) != {str} or set(map(type, cents)) != {int}:
         raise WriterError(f"{of} has a transaction code that is no text or an amount that is no whole number")
+    if batch.sec_code not in ("PPD", "CCD", "CTX"):
+        raise WriterError(f"{of}: class {batch.sec_code} is not written, only PPD, CCD and CTX")
+    if strange := set(codes) - (ORIGINATED - ZERO_DOLLAR if batch.sec_code == "PPD" else ORIGINATED):
+        raise WriterError(f"{of} has transaction code {min(strange)}, which is not originated in its class")
+    if not all(cents) or not LIVE.issuperset(codes):
+        for entry in batch.entries:
+            if (entry[0] in LIVE) != (entry[4] != 0):
+                raise WriterError(f"{of}: trace {entry[9]} has transaction code {entry[0]} with {_money(entry[4])}")
+
+
+def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
+    of = f"batch {batch.batch_number} ({batch.sec_code} {batch.description})"
     if sums.lines > MAX_BATCH_LINES:
         raise WriterError(f"{of} has {sums.lines} entry and addenda records, a batch holds {MAX_BATCH_LINES}")
     limit = options.max_total_cents
     for name, cents in (("debit", sums.debit_cents), ("credit", sums.credit_cents)):
         if cents > limit:
             raise WriterError(f"{of}: {name} total {_money(cents)} is over the limit {_money(limit)}")
-    _check_traces(batch, of)
     if options.service_class == "never 200" and batch.service_class == "200":
         raise WriterError(f"{of} has service class 200, which this bank does not take")
     if options.service_class == "200 only" and batch.service_class != "200":
         raise WriterError(f"{of} has service class {batch.service_class}, this bank takes 200 only")
-    if batch.sec_code != "CTX" and any(len(entry[8]) > 1 for entry in batch.entries if entry[8]):
+    debits, credits_ = sums.debit_cents > 0, sums.credit_cents > 0
+    if (batch.service_class == "220" and debits) or (batch.service_class == "225" and credits_):
+        raise WriterError(f"{of} has service class {batch.service_class} and entries of the other direction")
+    _check_columns(batch, options, of)
+
+
+def _check_columns(batch: Batch, options: BankOptions, of: str) -> None:
+    """What the record tables cannot see, column by column: limits, sound routing numbers, rising traces."""
+    banks, digits, cents, addenda, traces = (column(batch.entries, at) for at in (1, 2, 4, 8, 9))
+    if batch.sec_code != "CTX" and max(map(len, addenda)) > 1:
         raise WriterError(f"{of} has an entry with several addenda: {batch.sec_code} takes one")
-    if any(entry[4] > options.max_entry_cents for entry in batch.entries):
+    if max(cents) > options.max_entry_cents:
         worst = max(batch.entries, key=lambda entry: entry.amount_cents)
         raise WriterError(
             f"{of}: the entry of trace {worst.trace_number} over {_money(worst.amount_cents)} "
             f"is above the limit {_money(options.max_entry_cents)}"
         )
-
-
-def _check_traces(batch: Batch, of: str) -> None:
-    """What the record tables cannot see: sound routing numbers, rising traces of the batch's own bank."""
-    last = ""
-    for trace in [entry[9] for entry in batch.entries]:
-        if trace <= last:
-            raise WriterError(f"{of}: trace {trace} does not rise above {last}")
-        last = trace
-    for trace in (batch.entries[0].trace_number, last):
+    if not all(map(operator.lt, traces, islice(traces, 1, None))):
+        last, trace = next(pair for pair in pairwise(traces) if pair[0] >= pair[1])
+        raise WriterError(f"{of}: trace {trace} does not rise above {last}")
+    for trace in (traces[0], traces[-1]):
         if trace[:8] != batch.odfi:
             raise WriterError(f"{of}: trace {trace} does not begin with the originating bank {batch.odfi}")
-    for bank in {entry[1] + entry[2] for entry in batch.entries}:
+    for bank in set(map(operator.add, banks, digits)):
         if problem := routing_problem(bank):
             raise WriterError(f"{of}: routing number {bank}: {problem}")
 
@@ -382,6 +253,8 @@ def render_chunks(file: NachaFile, options: BankOptions | None = None) -> Iterat
     """The file in pieces of whole records. Any fault is raised before the piece that would hold it."""
     options = options or BankOptions()
     ending = _ENDINGS[options.line_ending]
+    for batch in file.batches:
+        _check_entries(batch)
     sums = [totals(batch.entries) for batch in file.batches]
     whole = sum(sums, Totals())
     used = 2 + 2 * len(file.batches) + whole.lines

@@ -126,6 +126,10 @@ REFUSED = [
     (entry(1, name="MÜLLER"), "entry.name"),
     (entry(1, name="A\nB"), "entry.name"),
     (entry(1, amount_cents=-1), "entry.amount_cents"),
+    (entry(1, transaction_code="21"), "not originated"),
+    (entry(1, amount_cents=0), r"code 22 with 0\.00"),
+    (entry(1, transaction_code="23"), r"code 23 with 432\.98"),
+    (entry(1, transaction_code="27"), "other direction"),
     (entry(1, amount_cents=1.5), "no whole number"),
     (entry(1, transaction_code=22), "no text"),
     (entry(1, amount_cents=10_000_000_000), "above the limit 99,999,999.99"),
@@ -166,6 +170,7 @@ def test_refused_files() -> None:
             BankOptions(service_class="never 200"),
             "does not take",
         ),
+        (with_batches(batch(1, one, sec_code="WEB")), BankOptions(), "not written"),
         (with_batches(batch(1, one, company_name="X" * 17)), BankOptions(), "batch_header.company_name"),
         (replace(sample(), header=replace(HEADER, creation_date="2026-02-30")), BankOptions(), "creation_date"),
         (replace(sample(), header=replace(HEADER, file_id_modifier="a")), BankOptions(), "file_id_modifier"),
@@ -261,6 +266,23 @@ def test_remittance() -> None:
     for bad in ("A*B", "A\\B", "A~B", "A:B", "", "東", "X" * 80):
         assert rmr_addenda(bad, 1).problem
     assert rmr_addenda("A", -1).problem
+
+
+def test_prenotes_are_written_and_read() -> None:
+    rows = (entry(1, transaction_code="23", amount_cents=0), entry(2))
+    data = render(with_batches(batch(1, rows)))
+    assert read(data) == with_batches(batch(1, rows))
+    assert_foreign_eyes_agree(data)
+
+
+def test_a_limit_of_the_bank_on_one_entry_names_the_entry() -> None:
+    with pytest.raises(WriterError, match=r"trace 091000010000001 over 432\.98 is above the limit 100\.00"):
+        render(sample(), BankOptions(max_entry_cents=10_000))
+
+
+def test_ctx_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(WriterError, match=r"entry_ctx\.name"):
+        render(with_batches(batch(1, (entry(1, name="A" * 17),), sec_code="CTX")))
 
 
 def test_an_entry_does_not_show_its_account() -> None:
