@@ -1,0 +1,102 @@
+"""Original bytes under their SHA-256 in ``var/archive``, and the hashes of their lines beside them.
+
+``ab/abcdef…`` holds the bytes as received; ``ab/abcdef….hashes`` the 64-bit hash of each non-blank line in file order,
+as raw little-endian numbers: random values do not compress, and a memory map of them is searched without reading
+a whole file in. The second can be made again from the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from gateway.home import Home, fsync_dir
+
+READ_BYTES: Final = 1 << 20
+MODE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that are durable in the archive. ``name`` is relative to ``var/archive``."""
+
+    sha256: str
+    size: int
+    name: str
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file in blocks; it is never held whole."""
+    with path.open("rb") as handle:
+        while block := handle.read(READ_BYTES):
+            yield block
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in read_blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def archive_name(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"
+
+
+def hashes_path(home: Home, archived: str) -> Path:
+    return home.archive / f"{archived}.hashes"
+
+
+def store(home: Home, source: IO[bytes], token: str) -> Stored:
+    """Copy an open file into the archive in one pass, hashing what is copied.
+
+    The bytes are flushed to disk; the folder entry is durable after ``flush_folders`` of the name given back.
+    ``token`` makes the temporary name unlike any other.
+    """
+    temporary = home.archive / f".{token}.tmp"
+    temporary.unlink(missing_ok=True)  # of a claim that was interrupted
+    digest, size = hashlib.sha256(), 0
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    try:
+        with os.fdopen(fd, "wb") as out:
+            while block := source.read(READ_BYTES):
+                digest.update(block)
+                size += len(block)
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+        stored = Stored(digest.hexdigest(), size, archive_name(digest.hexdigest()))
+        _place(temporary, home.archive / stored.name, stored)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return stored
+
+
+def _place(temporary: Path, target: Path, stored: Stored) -> None:
+    """Give the copy its name. An archived file with other bytes under this hash is damaged and gives way."""
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    if target.exists() and target.stat().st_size == stored.size and sha256_of(target) == stored.sha256:
+        temporary.unlink()
+    else:
+        temporary.replace(target)
+
+
+def flush_folders(home: Home, names: Iterator[str] | list[str]) -> None:
+    """Make the folder entries of archived names durable, each folder once."""
+    for folder in {(home.archive / name).parent for name in names}:
+        fsync_dir(folder)
+    fsync_dir(home.archive)
+
+
+def quarantine(home: Home, file_id: int, name: str, archived: str) -> Path:
+    """A copy (by link) of archived bytes under a name that people find; the archive keeps its own."""
+    target = home.quarantine / f"{file_id}-{Path(name).name}"
+    if not target.exists():
+        os.link(home.archive / archived, target)
+    fsync_dir(home.quarantine)
+    return target

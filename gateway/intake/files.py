@@ -1,0 +1,127 @@
+"""Rows of ``inbound_file`` as values, and how the rooms ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import LedgerError
+from gateway.home import Home
+from gateway.intake.states import COUNTS_AS_SEEN, FileState, state_list
+
+
+@dataclass(frozen=True, slots=True)
+class InboundFile:
+    """One row; the columns are explained in ``gateway/ledger/schema.py``."""
+
+    file_id: int
+    name: str
+    kind: str
+    form: str
+    portfolio: str | None
+    source: str
+    sha256: str
+    bytes: int
+    state: FileState
+    hold_code: str | None
+    hold_text: str | None
+    held_against: int | None
+    archive_name: str
+    lines: int | None
+    records: int | None
+    rejects: int | None
+    blank: int | None
+    amount_cents: int | None
+    posted_cents: int | None
+    suspended_cents: int | None
+    rejected_cents: int | None
+    held_cents: int | None
+    unreadable: int | None
+    claimed_at: str
+    posted_at: str | None
+    business_date: str | None
+    operator: str | None
+    release: str | None
+    reported: str
+
+    def archived(self, home: Home) -> Path:
+        return home.archive / self.archive_name
+
+    @property
+    def new_lines_only(self) -> bool:
+        return (self.release or "").startswith("new-lines")
+
+    def released(self, code: str) -> bool:
+        """Whether an operator has let this reason to hold pass: ``release`` is ``all TORN_TAIL DUPLICATE:7``."""
+        return any(word.split(":")[0] == code for word in (self.release or "").split()[1:])
+
+    @property
+    def released_duplicates(self) -> frozenset[int]:
+        """The equal files an operator has seen and let pass."""
+        words = [w for w in (self.release or "").split()[1:] if w.startswith("DUPLICATE:")]
+        return frozenset(int(number) for word in words for number in word.partition(":")[2].split(",") if number)
+
+
+_COLUMNS = ", ".join(f.name for f in fields(InboundFile))
+
+
+def _made(row: Sequence[Any]) -> InboundFile:
+    values = dict(zip((f.name for f in fields(InboundFile)), row, strict=True))
+    return InboundFile(**{**values, "state": FileState(values["state"])})
+
+
+def file_row(connection: Connection, file_id: int) -> InboundFile:
+    """The row of a file. Raises LedgerError when there is none."""
+    row = connection.execute(
+        text(f"SELECT {_COLUMNS} FROM inbound_file WHERE file_id = :id"), {"id": file_id}
+    ).one_or_none()
+    if row is None:
+        raise LedgerError(f"looking for file {file_id}: found none, expected one; see `gateway files list`")
+    return _made(row)
+
+
+def hold_row(connection: Connection, file_id: int, states: Sequence[FileState]) -> InboundFile | None:
+    """The row, locked to the end of the transaction, if it is in one of ``states``; else None."""
+    locked = connection.execute(
+        text("UPDATE inbound_file SET state = state WHERE file_id = :id AND state IN :states").bindparams(
+            state_list("states")
+        ),
+        {"id": file_id, "states": [s.value for s in states]},
+    )
+    return file_row(connection, file_id) if locked.rowcount == 1 else None
+
+
+def equal_files(connection: Connection, file: InboundFile) -> list[tuple[int, str]]:
+    """(number, name) of files of this portfolio and kind with the same bytes that posted, will post or are held.
+
+    Files that another one's hold has made wait are not asked again: only what an operator has not yet let pass counts.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT file_id, name FROM inbound_file WHERE sha256 = :sha AND kind = :kind AND file_id <> :id "
+            "AND COALESCE(portfolio, '') = :portfolio AND state IN :states AND bytes > 0 ORDER BY file_id"
+        ).bindparams(state_list("states")),
+        {
+            "sha": file.sha256, "kind": file.kind, "id": file.file_id, "portfolio": file.portfolio or "",
+            "states": [s.value for s in COUNTS_AS_SEEN],
+        },
+    ).all()  # fmt: skip
+    return [(int(number), str(name)) for number, name in rows if number not in file.released_duplicates]
+
+
+def recently_posted(connection: Connection, file: InboundFile, business_date: str, days: int) -> list[InboundFile]:
+    """Files of this portfolio and kind that posted (or are preloaded) within ``days`` of the business date."""
+    since = (date.fromisoformat(business_date) - timedelta(days=days)).isoformat()
+    rows = connection.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM inbound_file WHERE kind = :kind AND COALESCE(portfolio, '') = :portfolio "
+            "AND state IN ('POSTED', 'STAGED') AND business_date >= :since AND file_id <> :id ORDER BY file_id DESC"
+        ),
+        {"kind": file.kind, "portfolio": file.portfolio or "", "since": since, "id": file.file_id},
+    ).all()
+    return [_made(row) for row in rows]

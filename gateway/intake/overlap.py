@@ -1,0 +1,90 @@
+"""A file much of which has posted before: the vendor sent yesterday's lines again, with some new ones."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from gateway.app import App
+from gateway.intake import hashes
+from gateway.intake.archive import hashes_path
+from gateway.intake.files import InboundFile, recently_posted
+from gateway.intake.hashes import Hashes, Spool
+from gateway.intake.parsing import parse_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The posted file with most lines in common."""
+
+    other: InboundFile
+    mask: NDArray[np.bool_]
+    lines: int
+
+
+def candidates(app: App, connection: Connection, file: InboundFile, business_date: str) -> list[InboundFile]:
+    """What a file is compared with. A file whose bytes an operator let pass as a duplicate is not held against it again."""
+    found = recently_posted(connection, file, business_date, app.settings.gateway.intake.overlap_days)
+    return [other for other in found if other.sha256 != file.sha256 or not file.released("DUPLICATE")]
+
+
+def find(app: App, others: Sequence[InboundFile], mine: Hashes) -> Overlap | None:
+    """The worst overlap that is over the limits of the settings; None if there is none."""
+    intake = app.settings.gateway.intake
+    worst: Overlap | None = None
+    for other in others:
+        theirs = hashes_of(app, other)
+        begins_alike = hashes.prefix(mine, theirs, intake.overlap_prefix) >= intake.overlap_prefix
+        if not begins_alike and hashes.unlike(mine, theirs, intake.overlap_share):
+            continue
+        mask = hashes.shared(mine, theirs)
+        count = int(mask.sum())
+        if (begins_alike or count >= intake.overlap_share * len(mine)) and (worst is None or count > worst.lines):
+            worst = Overlap(other, mask, count)
+    return worst
+
+
+def in_any(app: App, others: Sequence[InboundFile], mine: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Which of my lines any of the files has posted, and which file it was."""
+    mask = np.zeros(len(mine), dtype=np.bool_)
+    whose = np.zeros(len(mine), dtype=np.uint64)
+    for other in others:
+        also = hashes.shared(mine, hashes_of(app, other))
+        whose[also & ~mask] = other.file_id
+        mask |= also
+    return mask, whose
+
+
+def pairs(mask: NDArray[np.bool_], whose: NDArray[np.uint64], numbers: Hashes) -> Iterator[tuple[int, int]]:
+    """(line number, file number) of the shared lines."""
+    at = np.flatnonzero(mask)
+    yield from zip(numbers[at].tolist(), whose[at].tolist(), strict=True)
+
+
+def keep(app: App, file: InboundFile, spool: Spool) -> None:
+    """The hashes beside the archived original. They follow from its bytes, so keeping them early does no harm."""
+    spool.hashes()
+    target = hashes_path(app.home, file.archive_name)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    os.link(spool.hashes_file, temporary)
+    temporary.chmod(0o600)
+    temporary.replace(target)
+
+
+def hashes_of(app: App, file: InboundFile) -> Hashes:
+    """The hashes of a file's lines; made again from the archived original when they are missing or cut short."""
+    path = hashes_path(app.home, file.archive_name)
+    expected = (file.lines or 0) - (file.blank or 0)
+    if path.is_file() and path.stat().st_size == 8 * expected:
+        return hashes.mapped(path)
+    with Spool(app.home.work, f"again-{file.file_id}-{uuid.uuid4().hex}") as spool:
+        for chunk in parse_stream(file.archived(app.home), file.kind, file.form, app.settings.inbound):
+            spool.add(chunk)
+        keep(app, file, spool)
+        return spool.hashes()

@@ -1,0 +1,80 @@
+"""From a name to the one parser, and from archived bytes to parsed chunks. Knows no columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from gateway.errors import UsageError
+from gateway.intake.archive import read_blocks
+from gateway.settings import Settings
+from parsers import bptmtrev, btchassmt, btchescr, btchpmt
+from parsers.base import ParsedChunk
+from parsers.names import Identified, identify
+from parsers.profile import Profile
+
+FORMATS: Final[dict[str, ModuleType]] = {
+    "assessments": btchassmt,
+    "escrow": btchescr,
+    "reversals": bptmtrev,
+    "payments": btchpmt,
+}
+"""The format module of each kind; all offer the same verbs."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been read so far, to be compared with what was claimed."""
+
+    size: int = 0
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def sha256(self) -> str:
+        return str(self._digest.hexdigest())
+
+    def through(self, blocks: Iterator[bytes], progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+        for block in blocks:
+            self._digest.update(block)
+            self.size += len(block)
+            yield block
+            if progress is not None:
+                progress(self.size)
+
+
+def identified(settings: Settings, name: str) -> Identified:
+    """The one parser that claims ``name``. Raises UsageError when none or several do."""
+    found = identify(name, [settings.inbound])
+    if not isinstance(found, Identified):
+        raise UsageError(found.message)
+    return found
+
+
+def unknown_name(settings: Settings, name: str) -> str | None:
+    """Why no parser claims ``name``; None when exactly one does."""
+    found = identify(name, [settings.inbound])
+    return None if isinstance(found, Identified) else found.message
+
+
+def parse_stream(
+    path: Path,
+    kind: str,
+    form: str,
+    profile: Profile,
+    *,
+    reading: Reading | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[ParsedChunk]:
+    """The chunks of a file, in flat memory. Needs nothing but its arguments, so it can run in another process."""
+    blocks = (reading or Reading()).through(read_blocks(path), progress)
+    if form == "avro":
+        avro = import_module("parsers.avro")
+        twin: Iterator[ParsedChunk] = avro.parse(blocks, kind=kind, profile=profile)
+        return twin
+    chunks: Iterator[ParsedChunk] = FORMATS[kind].parse(blocks, profile=profile)
+    return chunks

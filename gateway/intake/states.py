@@ -1,0 +1,101 @@
+"""The states of an inbound file, with the states each may be followed by beside it.
+
+A file's state changes in the transaction that does what the state says: POSTED is committed together with the
+postings. ``move`` is the only way to change one, and it names the state it comes from, so that of two gateways only
+one succeeds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.errors import Refused
+
+
+class FileState(StrEnum):
+    """Value, then what may follow."""
+
+    CLAIMED = "CLAIMED", "POSTED REJECTED EMPTY HELD WAITING STAGED FAILED QUARANTINED"
+    """Its bytes are ours and durable; not posted yet."""
+    WAITING = "WAITING", "CLAIMED POSTED REJECTED EMPTY HELD STAGED FAILED QUARANTINED DISCARDED"
+    """The business date is closed, or the portfolio is not loaded: posted as soon as that changes."""
+    HELD = "HELD", "CLAIMED DISCARDED"
+    """A duplicate, an overlap or a torn tail: an operator releases or discards it."""
+    STAGED = "STAGED", "POSTED REJECTED FAILED DISCARDED"
+    """Preloaded; End of Period posts it."""
+    FAILED = "FAILED", "CLAIMED STAGED DISCARDED"
+    """A fault of ours or of the machine; tried again by the next start or by ``files release``."""
+    POSTED = "POSTED", "REVERSED"
+    """In the ledger, with or without rejected lines."""
+    REJECTED = "REJECTED", ""
+    """Nothing in it could be posted."""
+    EMPTY = "EMPTY", ""
+    """No line, or blank lines only."""
+    QUARANTINED = "QUARANTINED", ""
+    """Its bytes cannot be read as what the name says; kept in ``var/quarantine``."""
+    DISCARDED = "DISCARDED", ""
+    """An operator said no."""
+    REVERSED = "REVERSED", ""
+    """Was posted, then undone whole by an operator."""
+
+    _followed_by: str
+
+    def __new__(cls, value: str, followed_by: str = "") -> FileState:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member._followed_by = followed_by
+        return member
+
+    @property
+    def following(self) -> frozenset[FileState]:
+        return frozenset(FileState(name) for name in self._followed_by.split())
+
+
+PROCESSABLE: Final = (FileState.CLAIMED, FileState.WAITING)
+"""What ``process_file`` takes up by itself."""
+
+COUNTS_AS_SEEN: Final = (FileState.POSTED, FileState.STAGED, FileState.HELD)
+"""A file in one of these makes the same bytes again a DUPLICATE."""
+
+
+class HoldCode(StrEnum):
+    """Why a file is HELD, WAITING, FAILED, REJECTED or QUARANTINED (``inbound_file.hold_code``)."""
+
+    TORN_TAIL = "TORN_TAIL"
+    DUPLICATE = "DUPLICATE"
+    OVERLAP = "OVERLAP"
+    PERIOD_CLOSED = "PERIOD_CLOSED"
+    UNKNOWN_PORTFOLIO = "UNKNOWN_PORTFOLIO"
+    REJECT_LIMIT = "REJECT_LIMIT"
+    NOTHING_POSTED = "NOTHING_POSTED"
+    UNREADABLE = "UNREADABLE"
+    CHANGED_WHILE_READ = "CHANGED_WHILE_READ"
+    FAULT = "FAULT"
+
+
+def move(connection: Connection, file_id: int, before: FileState, after: FileState, **values: Any) -> None:
+    """Change the state of a file and the named columns with it.
+
+    Raises Refused when the transition is not allowed or the file is no longer in ``before``.
+    """
+    if after not in before.following:
+        raise Refused(
+            f"changing file {file_id}: found it {before}, expected a state that {after} may follow; see `gateway files`"
+        )
+    assignments = "".join(f", {name} = :{name}" for name in values)
+    changed = connection.execute(
+        text(f"UPDATE inbound_file SET state = :after{assignments} WHERE file_id = :file_id AND state = :before"),
+        {"file_id": file_id, "before": before.value, "after": after.value, **values},
+    )
+    if changed.rowcount != 1:
+        raise Refused(
+            f"changing file {file_id} from {before} to {after}: found it in another state; look with `gateway files show`"
+        )
+
+
+def state_list(name: str) -> Any:
+    """An expanding parameter for ``state IN :name``."""
+    return bindparam(name, expanding=True)

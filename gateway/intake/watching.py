@@ -1,0 +1,116 @@
+"""Looks at source folders at the right moments: on events, on time, and exactly when a quiet time ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from watchdog.events import (
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserver
+
+from gateway import log
+from gateway.app import App
+from gateway.intake.arrival import Complete, Decision, Rules, Watched, decide, look, printable
+from gateway.intake.parsing import unknown_name
+from gateway.settings import Source
+
+_EVENTS: Final[list[type[FileSystemEvent]]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
+"""Only these: with every type subscribed the kernel's queue overflows in a burst of thousands. Created is there for
+files moved in from another folder, which the library reports so."""
+
+
+@dataclass(slots=True)
+class Folder:
+    """A source folder with what is known of the names in it."""
+
+    name: str
+    path: Path
+    source: Source
+    rules: Rules
+    watched: dict[str, Watched] = field(default_factory=dict)
+    due: float = 0.0  # monotonic time of the next look
+
+    def scan(self, now: float, scan_seconds: float) -> Decision:
+        """Look, decide, report what is refused; the caller claims what is complete."""
+        decision = decide(self.watched, look(self.path), now, self.rules)
+        self.watched = decision.watched
+        self.due = now + scan_seconds if decision.due is None else min(decision.due, now + scan_seconds)
+        for refusal in decision.refusals:
+            log.get(__name__).warning(
+                "arrival.refused",
+                source=self.name,
+                name=printable(refusal.name),
+                code=refusal.code,
+                message=refusal.message,
+            )
+        return decision
+
+    def claimed(self, done: Complete) -> None:
+        """The name is ours now; whatever takes it next is another file."""
+        self.watched.pop(done.name, None)
+
+
+def folders(app: App) -> list[Folder]:
+    """One for each configured source; folders that are missing are made."""
+    intake = app.settings.gateway.intake
+    made = []
+    unknown = lru_cache(maxsize=100_000)(lambda name: unknown_name(app.settings, name))
+    for name, source in app.settings.gateway.sources.items():
+        path = app.home.root / source.path
+        path.mkdir(parents=True, exist_ok=True)
+        rules = Rules(
+            completeness=source.completeness,
+            quiet_seconds=source.quiet_seconds,
+            markers=tuple(m.lower() for m in source.markers),
+            ignored_suffixes=tuple(s.lower() for s in intake.ignored_suffixes),
+            unknown=unknown,
+        )
+        made.append(Folder(name, path, source, rules))
+    return made
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        self._wake()
+
+
+class Observers:
+    """watchdog over the folders: every event calls ``wake``. Missing events cost time, never a file."""
+
+    def __init__(self, watched: list[Folder], wake: Callable[[], None]) -> None:
+        self._observers: list[BaseObserver] = []
+        self._watched = watched
+        self._wake = wake
+
+    def start(self) -> None:
+        for folder in self._watched:
+            observer: BaseObserver = PollingObserver() if folder.source.polling else Observer()
+            kinds = None if folder.source.polling else _EVENTS
+            observer.schedule(_Handler(self._wake), str(folder.path), event_filter=kinds)
+            try:
+                observer.start()
+            except OSError as error:  # no inotify watches left: the scan goes on alone
+                log.get(__name__).warning("arrival.no_events", source=folder.name, error=str(error))
+                continue
+            self._observers.append(observer)
+
+    def stop(self) -> None:
+        for observer in self._observers:
+            observer.stop()
+        for observer in self._observers:
+            observer.join()
+        self._observers = []

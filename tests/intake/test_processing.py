@@ -1,0 +1,283 @@
+"""One file, one transaction: what posts, what is held, what waits, what fails and can be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from gateway.app import App
+from gateway.intake import overlap
+from gateway.intake.archive import hashes_path
+from gateway.intake.files import InboundFile, file_row
+from gateway.intake.processing import post_staged, process_file
+from gateway.intake.states import FileState
+from tests.intake.conftest import PlainUpdate, again, charge, journal_lines, with_intake
+
+Post = Callable[..., InboundFile]
+NAME = "p1_btchassmt.dat"
+MONTH = b"".join(charge(100 + n, 1000 + n) for n in range(20))
+
+
+def sql(app: App, statement: str, **values: object) -> None:
+    with app.db.write() as connection:
+        connection.execute(text(statement), values)
+
+
+def codes(app: App, file_id: int) -> list[tuple[int, str]]:
+    with app.db.read() as connection:
+        rows = connection.execute(
+            text("SELECT line_no, code FROM line_message WHERE file_id = :id ORDER BY line_no"), {"id": file_id}
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+def staged(app: App) -> int:
+    with app.db.read() as connection:
+        return int(connection.execute(text("SELECT COUNT(*) FROM staged_assessment")).scalar_one())
+
+
+def test_a_clean_file_posts(app: App, post: Post) -> None:
+    file = post(NAME, charge(100) + b"\n" + charge(101, 50))
+    assert (file.state, file.lines, file.records, file.rejects, file.blank) == (FileState.POSTED, 3, 2, 0, 1)
+    assert (file.amount_cents, file.posted_cents, file.rejected_cents) == (2550, 2550, 0)
+    assert (file.business_date, file.reported) == ("2026-03-02", "N")
+    assert journal_lines(app) == 4
+
+
+def test_bad_lines_do_not_stop_good_ones(app: App, post: Post) -> None:
+    file = post(NAME, charge(100) + b"<lease>101<assmt>LTCH<amount>4.33\n" + charge(250) + b"rubbish\n")
+    assert (file.state, file.records, file.rejects) == (FileState.POSTED, 1, 3)
+    assert (file.posted_cents, file.rejected_cents, file.unreadable) == (2500, file.amount_cents - 2500, 2)  # type: ignore[operator]
+    assert [line for line, _ in codes(app, file.file_id)] == [2, 3, 4]
+
+
+def test_only_lines_of_another_portfolio_post_nothing(app: App, post: Post) -> None:
+    file = post(NAME, charge(200) + charge(201))
+    assert (file.state, file.hold_code, file.rejects) == (FileState.REJECTED, "NOTHING_POSTED", 2)
+    assert file.rejected_cents == file.amount_cents == 5000
+    assert journal_lines(app) == 0
+
+
+def test_nothing_readable_posts_nothing(app: App, post: Post) -> None:
+    file = post(NAME, b"what\nis this\n")
+    assert (file.state, file.rejects, file.unreadable) == (FileState.REJECTED, 2, 2)
+
+
+@pytest.mark.parametrize(("data", "lines"), [(b"", 0), (b"\n\r\n", 2)])
+def test_empty_files_are_empty_however_often(app: App, post: Post, data: bytes, lines: int) -> None:
+    for _ in range(2):
+        file = post(NAME, data)
+        assert (file.state, file.lines, file.hold_code) == (FileState.EMPTY, lines, None)
+
+
+def test_torn_tail_is_held_and_posts_when_released(app: App, post: Post, update: PlainUpdate) -> None:
+    file = post(NAME, charge(100) + charge(101, 4329)[:-1])
+    assert (file.state, file.hold_code, file.lines, file.held_cents) == (FileState.HELD, "TORN_TAIL", 2, 6829)
+    assert staged(app) == 0 and journal_lines(app) == 0
+    sql(app, "UPDATE inbound_file SET state = 'CLAIMED', release = 'all TORN_TAIL' WHERE file_id = :i", i=file.file_id)
+    assert again(app, file.file_id, update).file.posted_cents == 6829
+
+
+def test_the_same_bytes_are_held_until_let_pass(app: App, post: Post, update: PlainUpdate) -> None:
+    first = post(NAME, MONTH)
+    second = post("P1_BTCHASSMT.DAT", MONTH)
+    assert (second.state, second.hold_code, second.held_against) == (FileState.HELD, "DUPLICATE", first.file_id)
+    assert second.hold_text is not None and f"file {first.file_id} ({NAME}, POSTED)" in second.hold_text
+    assert second.held_cents == first.amount_cents
+    third = post(NAME, MONTH)
+    assert third.hold_code == "DUPLICATE"
+    release = f"all DUPLICATE:{first.file_id},{third.file_id}"
+    sql(app, "UPDATE inbound_file SET state='CLAIMED', release=:r WHERE file_id=:i", r=release, i=second.file_id)
+    assert again(app, second.file_id, update).file.state is FileState.POSTED
+
+
+def test_the_same_bytes_for_another_portfolio_are_another_file(app: App, post: Post) -> None:
+    post(NAME, charge(100))
+    assert post("p2_btchassmt.dat", charge(100)).state is FileState.REJECTED
+
+
+def test_a_file_that_posted_nothing_is_no_duplicate(app: App, post: Post) -> None:
+    post(NAME, charge(200))
+    assert post(NAME, charge(200)).hold_code == "NOTHING_POSTED"
+
+
+def test_same_name_with_other_bytes_is_an_ordinary_file(app: App, post: Post) -> None:
+    post(NAME, charge(100))
+    assert post(NAME, charge(101)).state is FileState.POSTED
+
+
+def test_half_the_lines_of_a_posted_file_hold(app: App, post: Post, update: PlainUpdate) -> None:
+    first = post(NAME, MONTH)
+    lines = MONTH.splitlines(keepends=True)
+    data = b"".join([charge(150), *lines[5:10], *(charge(160 + n) for n in range(4))])
+    file = post(NAME, data)
+    assert (file.state, file.hold_code, file.held_against) == (FileState.HELD, "OVERLAP", first.file_id)
+    assert file.hold_text is not None and "5 of 10 lines (50.35)" in file.hold_text
+    assert staged(app) == 20
+    sql(app, "UPDATE inbound_file SET state='CLAIMED', release='new-lines OVERLAP' WHERE file_id=:i", i=file.file_id)
+    done = again(app, file.file_id, update).file
+    assert (done.state, done.records, done.rejects, done.rejected_cents) == (FileState.POSTED, 5, 5, 5035)
+    assert {code for _, code in codes(app, file.file_id)} == {"RELEASED_WITHOUT"}
+
+
+def test_all_of_an_overlap_posts_when_released_so(app: App, post: Post, update: PlainUpdate) -> None:
+    post(NAME, MONTH)
+    file = post(NAME, MONTH + charge(150))
+    sql(app, "UPDATE inbound_file SET state='CLAIMED', release='all OVERLAP' WHERE file_id=:i", i=file.file_id)
+    assert again(app, file.file_id, update).file.records == 21
+
+
+def test_a_common_beginning_holds_however_long_the_file(app: App, post: Post) -> None:
+    post(NAME, MONTH[: MONTH.index(b"<lease>110")])
+    more = b"".join(charge(100 + n, 7000 + n) for n in range(40))
+    assert post(NAME, MONTH[: MONTH.index(b"<lease>110")] + more).hold_code == "OVERLAP"
+    assert post(NAME, MONTH[: MONTH.index(b"<lease>109")] + more[:-1] + b"1\n").state is FileState.POSTED
+
+
+def test_fewer_lines_or_longer_ago_do_not_hold(app: App, post: Post) -> None:
+    post(NAME, MONTH)
+    few = MONTH.splitlines(keepends=True)[5:9] + [charge(140 + n) for n in range(5)]
+    assert post(NAME, b"".join(few)).state is FileState.POSTED
+    sql(app, "UPDATE portfolio SET business_date = '2026-04-17' WHERE portfolio = '1'")
+    assert post(NAME, MONTH + charge(150)).state is FileState.POSTED
+
+
+def test_an_equal_line_counts_once_for_each_in_the_other_file(app: App, post: Post) -> None:
+    post(NAME, charge(100))
+    assert post(NAME, charge(100) * 3).state is FileState.POSTED
+
+
+def test_hashes_are_made_again_from_the_original(app: App, post: Post) -> None:
+    file = post(NAME, MONTH)
+    path = hashes_path(app.home, file.archive_name)
+    kept = path.read_bytes()
+    path.unlink()
+    assert overlap.hashes_of(app, file).tobytes() == kept == path.read_bytes()
+
+
+def test_a_repeated_line_is_refused_by_number(app: App, post: Post) -> None:
+    file = post(NAME, charge(100) + charge(101) + charge(100) + charge(100) + b"junk\njunk\n")
+    assert codes(app, file.file_id) == [
+        (3, "REPEATED_LINE"), (4, "REPEATED_LINE"), (5, "TEXT_OUTSIDE_TAGS"), (6, "TEXT_OUTSIDE_TAGS"),
+    ]  # fmt: skip
+    assert (file.posted_cents, file.rejected_cents) == (5000, 5000)
+    with app.db.read() as connection:
+        found = connection.execute(text("SELECT found FROM line_message WHERE line_no = 4")).scalar_one()
+    assert found == "the text of line 1 again"
+
+
+def test_reject_limit(app: App, post: Post) -> None:
+    strict = replace(app, settings=with_intake(app.settings, reject_limit_percent=33))
+    file = post(NAME, charge(100) + charge(101) + b"junk\n")
+    assert file.state is FileState.POSTED
+    [(file_id)] = [post(NAME, charge(102) + charge(103) + b"junk\n", process=False).file_id]
+    done = process_file(strict, file_id, update=PlainUpdate()).file
+    assert (done.state, done.hold_code, done.rejects, done.posted_cents) == (FileState.REJECTED, "REJECT_LIMIT", 3, 0)
+
+
+def test_a_closed_business_date_makes_files_wait(app: App, post: Post, update: PlainUpdate) -> None:
+    sql(app, "UPDATE portfolio SET period_state = 'CLOSED' WHERE portfolio = '1'")
+    file = post(NAME, MONTH)
+    assert (file.state, file.hold_code) == (FileState.WAITING, "PERIOD_CLOSED")
+    assert again(app, file.file_id, update).file.state is FileState.WAITING
+    sql(app, "UPDATE portfolio SET period_state = 'OPEN', business_date = '2026-03-03' WHERE portfolio = '1'")
+    done = again(app, file.file_id, update).file
+    assert (done.state, done.business_date, done.hold_code) == (FileState.POSTED, "2026-03-03", None)
+
+
+def test_an_unknown_portfolio_makes_files_wait(app: App, post: Post) -> None:
+    file = post("p7_btchassmt.dat", MONTH)
+    assert (file.state, file.hold_code) == (FileState.WAITING, "UNKNOWN_PORTFOLIO")
+
+
+def test_a_fault_leaves_nothing_and_can_be_tried_again(app: App, post: Post, update: PlainUpdate) -> None:
+    update.fault = RuntimeError("the roof is on fire")
+    file = post(NAME, MONTH)
+    assert (file.state, file.hold_code) == (FileState.FAILED, "FAULT")
+    assert file.hold_text == "RuntimeError: the roof is on fire"
+    assert staged(app) == 0 and journal_lines(app) == 0
+    update.fault = None
+    sql(app, "UPDATE inbound_file SET state = 'CLAIMED' WHERE file_id = :i", i=file.file_id)
+    assert again(app, file.file_id, update).file.state is FileState.POSTED
+
+
+def test_a_busy_database_is_asked_again(app: App, post: Post) -> None:
+    class Busy(PlainUpdate):
+        def post(self, context):  # type: ignore[no-untyped-def]
+            if self.posts < 2:
+                self.posts += 1
+                import sqlite3
+
+                raise OperationalError("x", {}, sqlite3.OperationalError("database is locked"))
+            return super().post(context)
+
+    file = post(NAME, MONTH, process=False)
+    assert process_file(app, file.file_id, update=Busy()).file.state is FileState.POSTED
+
+
+def test_an_update_that_loses_money_posts_nothing(app: App, post: Post) -> None:
+    class Loses(PlainUpdate):
+        def post(self, context):  # type: ignore[no-untyped-def]
+            outcome = super().post(context)
+            outcome.posted_cents -= 1
+            return outcome
+
+    file = post(NAME, MONTH, process=False)
+    done = process_file(app, file.file_id, update=Loses()).file
+    assert done.state is FileState.FAILED and "accounted for" in str(done.hold_text)
+    assert journal_lines(app) == 0
+
+
+def test_archived_bytes_that_changed_are_quarantined(app: App, post: Post, update: PlainUpdate) -> None:
+    file = post(NAME, MONTH, process=False)
+    file.archived(app.home).write_bytes(MONTH.replace(b"1000", b"9000"))
+    done = again(app, file.file_id, update).file
+    assert (done.state, done.hold_code) == (FileState.QUARANTINED, "CHANGED_WHILE_READ")
+    assert [p.name for p in app.home.quarantine.iterdir()] == [f"{file.file_id}-{NAME}"]
+    assert journal_lines(app) == 0
+
+
+def test_a_processed_file_is_not_taken_up_again(app: App, post: Post, update: PlainUpdate) -> None:
+    file = post(NAME, MONTH)
+    assert again(app, file.file_id, update).file == file
+    assert update.posts == 1
+
+
+def test_preloaded_files_post_at_end_of_period(app: App, post: Post, update: PlainUpdate) -> None:
+    late = app.settings.portfolio("1").model_copy(
+        update={"assessments": app.settings.portfolio("1").assessments.model_copy(update={"posting": "end-of-period"})}
+    )
+    app = replace(app, settings=replace(app.settings, portfolios={"1": late}))
+    file = post(NAME, MONTH + charge(100, 1000) + b"junk\n" + charge(250), process=False)
+    file = process_file(app, file.file_id, update=update).file
+    assert (file.state, file.records, file.rejects) == (FileState.STAGED, 21, 2)
+    assert file.amount_cents == (file.held_cents or 0) + (file.rejected_cents or 0)
+    assert journal_lines(app) == 0
+    sql(app, "UPDATE portfolio SET period_state = 'CLOSED' WHERE portfolio = '1'")
+    done = post_staged(app, file.file_id, update=update).file
+    assert (done.state, done.records, done.rejects, done.held_cents) == (FileState.POSTED, 20, 3, 0)
+    assert (done.amount_cents, done.posted_cents) == (file.amount_cents, (file.held_cents or 0) - 2500)
+    assert post_staged(app, file.file_id, update=update).file == done
+    with app.db.read() as connection:
+        assert connection.execute(text("SELECT kind FROM posting_unit")).scalar_one() == "MODULE"
+
+
+def test_a_bare_escrow_file_posts_to_the_portfolios_of_its_leases(app: App, post: Post) -> None:
+    update = PlainUpdate("escrow")
+    line = b"%d,260302,500,%04d,SMITH,111 ANZA,,BURLINGAME,CA,94010,REF,,126\n"
+    file = post("btchescr.dat", line % (100, 1) + line % (200, 2), process=False)
+    assert file.portfolio is None
+    sql(app, "UPDATE portfolio SET period_state = 'CLOSED' WHERE portfolio = '2'")
+    waits = process_file(app, file.file_id, update=update).file
+    assert (waits.state, waits.hold_code) == (FileState.WAITING, "PERIOD_CLOSED")
+    sql(app, "UPDATE portfolio SET period_state = 'OPEN' WHERE portfolio = '2'")
+    done = process_file(app, file.file_id, update=update).file
+    assert (done.state, done.posted_cents) == (FileState.POSTED, 1000)
+    with app.db.read() as connection:
+        units = connection.execute(text("SELECT portfolio FROM posting_unit ORDER BY 1")).scalars().all()
+        assert units == ["1", "2"]
+        assert file_row(connection, file.file_id).state is FileState.POSTED
