@@ -142,9 +142,7 @@ class Layout:
             for field in self.fields
         )
         self._match: Callable[[str], re.Match[str] | None] = re.compile("".join(groups)).fullmatch
-        self._encoders = tuple(
-            (index, field) for index, field in enumerate(self.valued) if not field.type.plain_encode
-        )
+        self._encoders = tuple((index, field) for index, field in enumerate(self.valued) if not field.type.plain_encode)
         self._decoders = tuple(field.type.decode for field in self.valued)
 
     def _prove_tiling(self) -> None:
@@ -159,6 +157,10 @@ class Layout:
             raise LayoutError(f"{self.name} ends at {at - 1}, the record is {self.width} wide")
         if len({field.name for field in self.fields}) != len(self.fields):
             raise LayoutError(f"{self.name} names a field twice")
+
+    def field(self, name: str) -> Field:
+        """The field of that name."""
+        return next(field for field in self.fields if field.name == name)
 
     def prepare(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The values as the template takes them."""
@@ -216,9 +218,7 @@ class Layout:
         match = self._match(line)
         if match is not None:
             try:
-                return tuple(
-                    [decode(raw) for decode, raw in zip(self._decoders, match.groups(), strict=True)]
-                )
+                return tuple([decode(raw) for decode, raw in zip(self._decoders, match.groups(), strict=True)])
             except ValueError:
                 pass  # a 30 February: the slow way below names it
         return self.errors(line)

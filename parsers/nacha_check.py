@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Literal
 
-from parsers.layout import Field, FieldError, Layout
-from parsers.nacha_errors import NachaCode, NachaError, field_finding
+from parsers import nacha_rules as rules
+from parsers.layout import Layout
+from parsers.nacha_errors import NachaCode, NachaError, finding, whole
 from parsers.nacha_records import (
     ADDENDA_05,
     BATCH_CONTROL,
@@ -33,15 +34,10 @@ from parsers.nacha_records import (
     FILLER,
     LIVE_CREDITS,
     LIVE_DEBITS,
-    ORIGINATED,
     WIDTH,
-    ZERO_DOLLAR,
     routing_problem,
 )
-
-SEC_CODES: Final = ("PPD", "CCD", "CTX")
-SERVICE_CLASSES: Final = ("200", "220", "225")
-HASH_MODULUS: Final = 10**10
+from parsers.nacha_rules import Totals
 
 
 def _run_pattern() -> re.Pattern[str]:
@@ -66,31 +62,12 @@ _RUN: Final = _run_pattern()
 
 
 @dataclass(slots=True)
-class _Totals:
-    """What control records state: of a batch, or of the file."""
-
-    lines: int = 0
-    hash: int = 0
-    debit_cents: int = 0
-    credit_cents: int = 0
-    unsure: bool = False
-
-    def add(self, other: _Totals) -> None:
-        self.lines += other.lines
-        self.hash += other.hash
-        self.debit_cents += other.debit_cents
-        self.credit_cents += other.credit_cents
-        self.unsure = self.unsure or other.unsure
-
-
-@dataclass(slots=True)
 class _OpenEntry:
     """The entry whose addenda are being counted."""
 
     line_no: int
-    record: str
     indicator: str | None
-    sequence: str | None
+    sequence: str
     declared: int | None
     addenda: int = 0
 
@@ -99,7 +76,7 @@ class _OpenEntry:
 class _OpenBatch:
     line_no: int
     values: dict[str, Any]
-    totals: _Totals = field(default_factory=_Totals)
+    totals: Totals = field(default_factory=Totals)
     last_trace: str = ""
     entries: int = 0
     entry: _OpenEntry | None = None
@@ -113,21 +90,6 @@ class _OpenBatch:
         return ENTRY_CTX if self.sec_code == "CTX" else ENTRY
 
 
-def read_record(layout: Layout, line: str, line_no: int) -> tuple[dict[str, Any], list[NachaError]]:
-    """The fields that read, by name, and a finding for each that does not."""
-    decoded = layout.decode(line)
-    if isinstance(decoded, tuple):
-        return dict(zip(layout.names, decoded, strict=True)), []
-    values, errors = {}, []
-    for item, view in zip(layout.fields, layout.explain(line), strict=True):
-        if view.error is None:
-            values[item.name] = view.value
-        else:
-            error = FieldError(item.name, item.first, item.last, item.shown(view.raw), view.error)
-            errors.append(field_finding(line_no, layout.name, item, error, view.raw))
-    return values, errors
-
-
 class Checker:
     """Takes text of whole lines in file order and yields what is wrong with it."""
 
@@ -138,7 +100,7 @@ class Checker:
         self.batch: _OpenBatch | None = None
         self.batches = 0
         self.last_batch_number = 0
-        self.file = _Totals()
+        self.file = Totals()
         self.filler = 0
         self._sound_routing: set[str] = set()
 
@@ -200,19 +162,6 @@ class Checker:
 
     # --- one line ---------------------------------------------------------------------------------------
 
-    def _at(
-        self,
-        item: Field | None,
-        code: NachaCode,
-        found: str,
-        expected: str,
-        action: str,
-        record: str,
-        line_no: int | None = None,
-    ) -> NachaError:
-        name, first, last = (item.name, item.first, item.last) if item else ("record", 1, WIDTH)
-        return NachaError(line_no or self.line_no, record, name, first, last, code, found, expected, action)
-
     def line(self, line: str) -> Iterator[NachaError]:
         """One line without its ending."""
         if self.stage == "end":
@@ -221,7 +170,7 @@ class Checker:
         if len(line) != WIDTH:
             found, expected = f"{len(line)} characters", f"{WIDTH} characters"
             action = "make every record exactly 94 characters long, padded with blanks"
-            yield self._at(None, NachaCode.LINE_LENGTH, found, expected, action, "record")
+            yield whole(self.line_no, "record", NachaCode.LINE_LENGTH, found, expected, action)
         kind = line[:1]
         if kind == "1" and self.stage == "start":
             yield from self._file_header(line)
@@ -239,7 +188,7 @@ class Checker:
             yield from self._misplaced(line)
 
     def _misplaced(self, line: str) -> Iterator[NachaError]:
-        if line[:1] in "156789" and line:
+        if line[:1] in tuple("156789"):
             where = {"start": "at the start of the file", "between": "between batches"}
             found = f"a record of type {line[:1]} {where.get(self.stage, 'inside a batch')}"
             expected = {"start": "the file header, type 1", "between": "type 5 or 9"}
@@ -248,87 +197,49 @@ class Checker:
         else:
             found, want = f"record type {line[:1]!r}", "1, 5, 6, 7, 8 or 9"
             code, action = NachaCode.RECORD_TYPE, "correct position 1 or take the line out"
-        yield self._at(None, code, found, want, action, "record")
+        yield whole(self.line_no, "record", code, found, want, action)
         if self.batch is not None:
             self.batch.totals.unsure = True
         self.file.unsure = True
+        yield from self._start()
+
+    def _start(self) -> Iterator[NachaError]:
+        """Any record but the file header in the first line."""
         if self.stage == "start":
             self.stage = "between"
-            yield from self._no_header()
-
-    def _no_header(self) -> Iterator[NachaError]:
-        yield self._at(
-            None,
-            NachaCode.FILE_HEADER_MISSING,
-            "no file header",
-            "a record of type 1 in the first line",
-            "put the file header back",
-            "file_header",
-        )
+            code, action = NachaCode.FILE_HEADER_MISSING, "put the file header back"
+            want = "a record of type 1 in the first line"
+            yield whole(self.line_no, "file_header", code, "no file header", want, action)
 
     def _fields(self, layout: Layout, line: str) -> tuple[dict[str, Any], list[NachaError]]:
-        if len(line) != WIDTH:
-            return {}, []
-        return read_record(layout, line, self.line_no)
+        return rules.read_record(layout, line, self.line_no) if len(line) == WIDTH else ({}, [])
 
     def _file_header(self, line: str) -> Iterator[NachaError]:
         self.stage = "between"
         self.header, errors = self._fields(FILE_HEADER, line)
         yield from errors
-        bank = self.header.get("immediate_destination", "")
-        if len(bank) == 9 and (problem := routing_problem(bank)):
-            action = "correct the routing number of the receiving point"
-            yield self._at(FILE_HEADER.fields[2], NachaCode.ROUTING, bank, problem, action, "file_header")
+        yield from rules.file_header(self.line_no, self.header)
 
     def _batch_header(self, line: str) -> Iterator[NachaError]:
-        if self.stage == "start":
-            yield from self._no_header()
-        if self.batch is not None:
-            yield from self._abandon(self.batch)
+        yield from self._start()
+        yield from self._abandon()
         values, errors = self._fields(BATCH_HEADER, line)
         yield from errors
+        created = self.header.get("creation_date", "")
+        yield from rules.batch_header(self.line_no, values, created, self.last_batch_number)
         self.stage, self.batches = "batch", self.batches + 1
         self.batch = _OpenBatch(self.line_no, values)
-        fields = {item.name: item for item in BATCH_HEADER.fields}
-        name = "batch_header"
-        service = values.get("service_class")
-        if service is not None and service not in SERVICE_CLASSES:
-            want = "200, 220 or 225"
-            action = "state the service class of the batch"
-            yield self._at(fields["service_class"], NachaCode.SERVICE_CLASS, service, want, action, name)
-        sec = values.get("sec_code")
-        if sec is not None and sec not in SEC_CODES:
-            action = "originate only these classes"
-            yield self._at(fields["sec_code"], NachaCode.SEC_CODE, sec, "PPD, CCD or CTX", action, name)
-        if values.get("settlement_day"):
-            found = repr(values["settlement_day"])
-            action = "leave the settlement day to the ACH operator"
-            yield self._at(fields["settlement_day"], NachaCode.RESERVED, found, "3 blanks", action, name)
-        effective, created = values.get("effective_date", ""), self.header.get("creation_date", "")
-        if effective and effective < created:
-            want = f"a day from the file's creation on ({created})"
-            action = "build the file for a coming banking day"
-            yield self._at(fields["effective_date"], NachaCode.EFFECTIVE_DATE, effective, want, action, name)
-        number = values.get("batch_number")
-        if number is not None:
-            if number <= self.last_batch_number:
-                want = f"a number above {self.last_batch_number}"
-                action = "number the batches upwards through the file"
-                found = str(number)
-                yield self._at(fields["batch_number"], NachaCode.BATCH_NUMBER, found, want, action, name)
-            self.last_batch_number = max(self.last_batch_number, number)
+        self.last_batch_number = max(self.last_batch_number, values.get("batch_number", 0))
 
-    def _abandon(self, batch: _OpenBatch) -> Iterator[NachaError]:
-        yield from self._close_entry(batch)
-        yield self._at(
-            None,
-            NachaCode.BATCH_CONTROL_MISSING,
-            f"no control record for the batch of line {batch.line_no}",
-            "a record of type 8",
-            "end the batch with its control record",
-            "batch_control",
-        )
-        self._settle(batch)
+    def _abandon(self) -> Iterator[NachaError]:
+        """What comes now cannot stand in a batch: if one is open, its control record is missing."""
+        if self.batch is None:
+            return
+        yield from self._close_entry(self.batch)
+        found = f"no control record for the batch of line {self.batch.line_no}"
+        code, action = NachaCode.BATCH_CONTROL_MISSING, "end the batch with its control record"
+        yield whole(self.line_no, "batch_control", code, found, "a record of type 8", action)
+        self._settle(self.batch)
 
     def _settle(self, batch: _OpenBatch) -> None:
         self.file.add(batch.totals)
@@ -340,133 +251,64 @@ class Checker:
         layout = batch.layout
         values, errors = self._fields(layout, line)
         yield from errors
+        yield from rules.entry(self.line_no, layout, values, batch.values, batch.last_trace)
+        trace = values.get("trace_number", "")
+        batch.last_trace = max(batch.last_trace, trace)
+        batch.entry = _OpenEntry(self.line_no, values.get("addenda_indicator"), trace[-7:], values.get("addenda_count"))
         batch.entries += 1
-        batch.totals.lines += 1
-        trace = values.get("trace_number")
-        batch.entry = _OpenEntry(
-            self.line_no,
-            layout.name,
-            values.get("addenda_indicator"),
-            trace[-7:] if trace else None,
-            values.get("addenda_count"),
-        )
+        totals = batch.totals
+        totals.lines += 1
         code, amount, dfi = (values.get(k) for k in ("transaction_code", "amount_cents", "receiving_dfi"))
         if code is None or amount is None or dfi is None:
-            batch.totals.unsure = True
-        else:
-            batch.totals.hash += int(dfi)
-            if code in DEBITS:
-                batch.totals.debit_cents += amount
-            else:
-                batch.totals.credit_cents += amount
-        yield from self._entry_rules(batch, layout, values)
-
-    def _entry_rules(self, batch: _OpenBatch, layout: Layout, values: dict[str, Any]) -> Iterator[NachaError]:
-        fields = {item.name: item for item in layout.fields}
-        name = layout.name
-        dfi, digit = values.get("receiving_dfi"), values.get("check_digit")
-        if dfi is not None and digit is not None and (problem := routing_problem(dfi + digit)):
-            action = "correct the receiver's routing number"
-            yield self._at(fields["check_digit"], NachaCode.ROUTING, dfi + digit, problem, action, name)
-        code, amount = values.get("transaction_code"), values.get("amount_cents")
-        if code is not None:
-            yield from self._code_rules(batch, fields["transaction_code"], code, name)
-            if amount is not None and code in ORIGINATED:
-                yield from self._amount_rules(fields["amount_cents"], code, amount, name)
-        trace = values.get("trace_number")
-        if trace is not None:
-            odfi = batch.values.get("odfi")
-            if odfi is not None and trace[:8] != odfi:
-                want = f"a trace number beginning with {odfi}"
-                action = "number entries under the originating bank of the batch"
-                yield self._at(fields["trace_number"], NachaCode.TRACE_ODFI, trace, want, action, name)
-            if trace <= batch.last_trace:
-                want = f"a trace number above {batch.last_trace}"
-                action = "number entries upwards through the batch, none twice"
-                yield self._at(fields["trace_number"], NachaCode.TRACE_ORDER, trace, want, action, name)
-            batch.last_trace = max(batch.last_trace, trace)
-
-    def _code_rules(self, batch: _OpenBatch, item: Field, code: str, name: str) -> Iterator[NachaError]:
-        if code not in ORIGINATED or (code in ZERO_DOLLAR and batch.sec_code == "PPD"):
-            want = f"a code for originated {batch.sec_code or 'ACH'} entries"
-            action = "use 22 or 32 for a live credit to checking or savings"
-            yield self._at(item, NachaCode.TRANSACTION_CODE, code, want, action, name)
+            totals.unsure = True
             return
-        service, debit = batch.values.get("service_class"), code in DEBITS
-        if (debit and service == "220") or (not debit and service == "225"):
-            found = f"transaction code {code}, a {'debit' if debit else 'credit'}"
-            want = f"{'credits' if debit else 'debits'} only in a batch of service class {service}"
-            action = "put it in a batch of another service class"
-            yield self._at(item, NachaCode.TRANSACTION_CODE, found, want, action, name)
-
-    def _amount_rules(self, item: Field, code: str, amount: int, name: str) -> Iterator[NachaError]:
-        live = code in LIVE_CREDITS or code in LIVE_DEBITS
-        if live and amount == 0:
-            action = "take the entry out or give it a prenote code"
-            yield self._at(item, NachaCode.AMOUNT_ZERO, "0.00", f"an amount for code {code}", action, name)
-        if not live and amount != 0:
-            found, want = f"{amount // 100}.{amount % 100:02d}", f"0.00 for code {code}"
-            action = "give the entry a live code or the amount zero"
-            yield self._at(item, NachaCode.AMOUNT_NOT_ZERO, found, want, action, name)
+        totals.hash += int(dfi)
+        if code in DEBITS:
+            totals.debit_cents += amount
+        else:
+            totals.credit_cents += amount
 
     def _addenda(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         batch.totals.lines += 1
         values, errors = self._fields(ADDENDA_05, line)
         yield from errors
-        fields = {item.name: item for item in ADDENDA_05.fields}
-        entry, name = batch.entry, "addenda_05"
+        entry, name, line_no = batch.entry, ADDENDA_05.name, self.line_no
         if entry is None:
-            action = "put every addenda record behind its entry"
             found, want = "an addenda record before any entry", "an entry detail record, type 6"
-            yield self._at(None, NachaCode.RECORD_ORDER, found, want, action, name)
+            action = "put every addenda record behind its entry"
+            yield whole(line_no, name, NachaCode.RECORD_ORDER, found, want, action)
             return
         entry.addenda += 1
         if entry.indicator == "0" and entry.addenda == 1:
             found = f"an addenda record behind the entry of line {entry.line_no}"
             want, action = "none, for its indicator in position 79 is 0", "set the indicator to 1"
-            yield self._at(None, NachaCode.ADDENDA_UNEXPECTED, found, want, action, name)
+            yield whole(line_no, name, NachaCode.ADDENDA_UNEXPECTED, found, want, action)
         if entry.addenda > 1 and batch.sec_code in ("PPD", "CCD"):
             found = f"{entry.addenda} addenda records behind the entry of line {entry.line_no}"
             want, action = f"at most one in {batch.sec_code}", "use CTX for more remittance"
-            yield self._at(None, NachaCode.ADDENDA_TOO_MANY, found, want, action, name)
-        number = values.get("sequence")
-        if number is not None and number != entry.addenda:
-            action = "number the addenda of an entry from 1 without gaps"
-            want = str(entry.addenda)
-            yield self._at(fields["sequence"], NachaCode.ADDENDA_SEQUENCE, str(number), want, action, name)
-        back = values.get("entry_sequence")
-        if back is not None and entry.sequence is not None and back != entry.sequence:
-            action = "repeat the last seven digits of the entry's trace number"
-            yield self._at(
-                fields["entry_sequence"], NachaCode.ADDENDA_ENTRY, back, entry.sequence, action, name
-            )
+            yield whole(line_no, name, NachaCode.ADDENDA_TOO_MANY, found, want, action)
+        number, back = values.get("sequence", entry.addenda), values.get("entry_sequence", entry.sequence)
+        if number != entry.addenda:
+            code, action = NachaCode.ADDENDA_SEQUENCE, "number the addenda of an entry from 1 without gaps"
+            yield finding(line_no, ADDENDA_05, "sequence", code, number, str(entry.addenda), action)
+        if entry.sequence and back != entry.sequence:
+            code, action = NachaCode.ADDENDA_ENTRY, "repeat the last seven digits of the entry's trace number"
+            yield finding(line_no, ADDENDA_05, "entry_sequence", code, back, entry.sequence, action)
 
     def _close_entry(self, batch: _OpenBatch) -> Iterator[NachaError]:
+        """No more addenda can follow: are there as many as the entry says?"""
         entry, batch.entry = batch.entry, None
         if entry is None:
             return
-        layout = batch.layout
-        fields = {item.name: item for item in layout.fields}
         if entry.indicator == "1" and entry.addenda == 0:
-            yield self._at(
-                fields["addenda_indicator"],
-                NachaCode.ADDENDA_MISSING,
-                "indicator 1 and no addenda record",
-                "an addenda record behind the entry",
-                "add it or set the indicator to 0",
-                entry.record,
-                entry.line_no,
-            )
+            name, code = "addenda_indicator", NachaCode.ADDENDA_MISSING
+            found, want = "indicator 1 and no addenda record", "an addenda record behind the entry"
+            action = "add it or set the indicator to 0"
+            yield finding(entry.line_no, batch.layout, name, code, found, want, action)
         if entry.declared is not None and entry.declared != entry.addenda:
-            yield self._at(
-                fields["addenda_count"],
-                NachaCode.ADDENDA_COUNT,
-                str(entry.declared),
-                f"{entry.addenda}, the addenda records that follow",
-                "state the number of addenda records",
-                entry.record,
-                entry.line_no,
-            )
+            name, code = "addenda_count", NachaCode.ADDENDA_COUNT
+            want, action = f"{entry.addenda}, as many as follow", "state the number of addenda records"
+            yield finding(entry.line_no, batch.layout, name, code, entry.declared, want, action)
 
     # --- controls ---------------------------------------------------------------------------------------
 
@@ -475,85 +317,45 @@ class Checker:
         values, errors = self._fields(BATCH_CONTROL, line)
         yield from errors
         if batch.entries == 0:
-            action = "leave empty batches out"
-            yield self._at(
-                None, NachaCode.BATCH_EMPTY, "a batch without entries", "an entry", action, "batch_control"
-            )
-        for name, code in (
-            ("service_class", NachaCode.CONTROL_SERVICE_CLASS),
-            ("company_id", NachaCode.CONTROL_COMPANY_ID),
-            ("odfi", NachaCode.CONTROL_ODFI),
-            ("batch_number", NachaCode.CONTROL_BATCH_NUMBER),
-        ):
-            found, want = values.get(name), batch.values.get(name)
-            if found is not None and want is not None and found != want:
-                item = next(item for item in BATCH_CONTROL.fields if item.name == name)
-                expected = f"{want}, as in the header of line {batch.line_no}"
-                action = "repeat the batch header's value"
-                yield self._at(item, code, str(found), expected, action, "batch_control")
-        yield from self._compare(BATCH_CONTROL, values, batch.totals, "batch")
+            found, action = "a batch without entries", "leave empty batches out"
+            yield whole(self.line_no, "batch_control", NachaCode.BATCH_EMPTY, found, "an entry at least", action)
+        yield from rules.batch_control(self.line_no, values, batch.values, batch.line_no)
+        yield from rules.sums(self.line_no, BATCH_CONTROL, values, batch.totals, "batch")
         self._settle(batch)
 
-    def _compare(
-        self, layout: Layout, values: dict[str, Any], totals: _Totals, of: str
-    ) -> Iterator[NachaError]:
-        checks = [("entry_addenda_count", NachaCode.ENTRY_ADDENDA_COUNT, totals.lines)]
-        if not totals.unsure:
-            checks += [
-                ("entry_hash", NachaCode.ENTRY_HASH, totals.hash % HASH_MODULUS),
-                ("total_debit_cents", NachaCode.TOTAL_DEBIT, totals.debit_cents),
-                ("total_credit_cents", NachaCode.TOTAL_CREDIT, totals.credit_cents),
-            ]
-        yield from self._compare_each(layout, values, checks, of)
-
-    def _compare_each(
-        self, layout: Layout, values: dict[str, Any], checks: list[tuple[str, NachaCode, int]], of: str
-    ) -> Iterator[NachaError]:
-        for name, code, want in checks:
-            found = values.get(name)
-            if found is None or found == want:
-                continue
-            item = next(item for item in layout.fields if item.name == name)
-            action = "find the entry lost, changed or added, or compute the control again"
-            yield self._at(item, code, str(found), f"{want}, computed from the {of}", action, layout.name)
-
     def _file_control(self, line: str) -> Iterator[NachaError]:
-        if self.stage == "start":
-            yield from self._no_header()
-        if self.batch is not None:
-            yield from self._abandon(self.batch)
+        yield from self._start()
+        yield from self._abandon()
         self.stage = "end"
         values, errors = self._fields(FILE_CONTROL, line)
         yield from errors
-        blocks = -(-self.line_no // BLOCKING)
         checks = [
             ("batch_count", NachaCode.BATCH_COUNT, self.batches),
-            ("block_count", NachaCode.BLOCK_COUNT, blocks),
+            ("block_count", NachaCode.BLOCK_COUNT, -(-self.line_no // BLOCKING)),
         ]
-        yield from self._compare_each(FILE_CONTROL, values, checks, "file")
-        yield from self._compare(FILE_CONTROL, values, self.file, "file")
+        yield from rules.compared(self.line_no, FILE_CONTROL, values, checks, "file")
+        yield from rules.sums(self.line_no, FILE_CONTROL, values, self.file, "file")
 
     def _filler(self, line: str) -> Iterator[NachaError]:
         self.filler += 1
         if line != FILLER:
             found = f"{len(line)} characters beginning {line[:1]!r} after the file control"
             action = "end the file with its control record and filler"
-            yield self._at(None, NachaCode.FILLER, found, "94 nines, or the end", action, "filler")
+            yield whole(self.line_no, "filler", NachaCode.FILLER, found, "94 nines, or the end", action)
 
     def finish(self) -> Iterator[NachaError]:
         """What the end of the file shows."""
         if self.line_no == 0:
             action = "send a file of at least header and control"
-            yield self._at(None, NachaCode.FILE_EMPTY, "no line", "a file header", action, "file", 1)
+            yield whole(1, "file", NachaCode.FILE_EMPTY, "no line", "a file header", action)
             return
-        if self.batch is not None:
-            yield from self._abandon(self.batch)
+        yield from self._abandon()
         if self.stage != "end":
-            action = "send the whole file again: it was cut off"
+            code, action = NachaCode.FILE_CONTROL_MISSING, "send the whole file again: it was cut off"
             found, want = "the end of the file", "the file control record, type 9"
-            yield self._at(None, NachaCode.FILE_CONTROL_MISSING, found, want, action, "file_control")
+            yield whole(self.line_no, "file_control", code, found, want, action)
         elif self.line_no % BLOCKING or self.filler >= BLOCKING:
             want = f"a multiple of {BLOCKING} with at most {BLOCKING - 1} lines of filler"
             found = f"{self.line_no} records, {self.filler} of them filler"
             action = "fill the last block with lines of nines"
-            yield self._at(None, NachaCode.FILLER_COUNT, found, want, action, "filler")
+            yield whole(self.line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)

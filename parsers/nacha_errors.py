@@ -17,6 +17,7 @@ from parsers.layout import (
     Digits,
     Field,
     FieldError,
+    Layout,
     Numeric,
 )
 
@@ -109,6 +110,19 @@ def code_of(field: Field, raw: str) -> NachaCode:
         ((Alpha, AlphaRight), NachaCode.REQUIRED),
     )
     return next(code for kind, code in by_type if isinstance(field.type, kind))
+
+
+def finding(
+    line_no: int, layout: Layout, name: str, code: NachaCode, found: object, expected: str, action: str
+) -> NachaError:
+    """A finding about one field of a record."""
+    item = layout.field(name)
+    return NachaError(line_no, layout.name, name, item.first, item.last, code, str(found), expected, action)
+
+
+def whole(line_no: int, record: str, code: NachaCode, found: str, expected: str, action: str) -> NachaError:
+    """A finding about a record, or the place where one should be."""
+    return NachaError(line_no, record, "record", 1, 94, code, found, expected, action)
 
 
 def field_finding(line_no: int, record: str, field: Field, error: FieldError, raw: str) -> NachaError:
