@@ -22,17 +22,15 @@ reason='NSFC', check_no='123', effective_date=None, bank=None)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field, StringConstraints, TypeAdapter
+from typing import Any, Literal, NamedTuple
 
 from parsers import prefixed
 from parsers.base import ParsedChunk
 from parsers.checks import Cell, Explained, Findings, shown
 from parsers.codes import RejectCode
-from parsers.engine import Row, parse_lines
+from parsers.engine import Row, cents_of, parse_lines, rows_of, text_of
 from parsers.prefixed import Item, PrefixedPlan, Shape
 from parsers.profile import Profile
 
@@ -94,17 +92,14 @@ def plan(profile: Profile) -> PrefixedPlan:
     def strange(item: dict[str, Sequence[str | None]], numbers: Sequence[int]) -> set[int]:
         return {n for n, r in zip(numbers, item["reason"], strict=True) if r and r[0] not in families}
 
-    return PrefixedPlan(profile, shape, _adapter(profile).validator.validate_python, settle, strange)
+    return PrefixedPlan(profile, shape, _validator(profile), settle, strange)
 
 
-def _adapter(profile: Profile) -> TypeAdapter[list[Any]]:
+def _validator(profile: Profile) -> Callable[[list[Row]], list[Row]]:
     """Rows as pydantic admits them."""
     w = profile.widths
-    target = Annotated[str, StringConstraints(min_length=1, max_length=max(w.lease, w.invoice))]
-    batch = Annotated[str, StringConstraints(min_length=20, max_length=20)]
-    reason = Annotated[str, StringConstraints(min_length=1, max_length=w.code)] | None
-    check = Annotated[str, StringConstraints(min_length=1, max_length=w.check)] | None
-    day = Annotated[str, StringConstraints(min_length=10, max_length=10)] | None
-    bank = Annotated[str, StringConstraints(min_length=3, max_length=3)] | None
-    cents = Annotated[int, Field(gt=0, lt=10**w.money)]
-    return TypeAdapter(list[tuple[int, Literal["I", "L"], target, cents, batch, reason, check, day, bank]])  # type: ignore[valid-type]
+    target, batch, day, bank = text_of(max(w.lease, w.invoice)), text_of(20, 20), text_of(10, 10), text_of(3, 3)
+    reason, check = text_of(w.code) | None, text_of(w.check) | None
+    return rows_of(
+        Literal["I", "L"], target, cents_of(w.money), batch, reason, check, day | None, bank | None
+    )

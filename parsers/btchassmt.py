@@ -24,20 +24,28 @@ amount_cents=43298, ptcode='AUTO', fhcode=None, liendate=None, reason=None)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, repeat
 from operator import itemgetter
-from types import GenericAlias
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field, StringConstraints, TypeAdapter
+from typing import Any, Literal, NamedTuple
 
 from parsers.base import ParsedChunk
 from parsers.checks import IDENTIFIER, Cell, DateTable, Explained, Findings, cell, explained, shown, yymmdd
 from parsers.codes import RejectCode, WarnCode
-from parsers.engine import Fast, Row, admit, left_over, optional, parse_lines, upper
-from parsers.profile import Profile
+from parsers.engine import (
+    Fast,
+    Row,
+    admit,
+    cents_of,
+    left_over,
+    optional,
+    parse_lines,
+    rows_of,
+    text_of,
+    upper,
+)
+from parsers.profile import ASSESSMENT_ITEMS, Profile
 
 PLAIN = ("lease", "code", "amount")
 """Most lines of most files hold these and nothing else; they have an expression of their own."""
@@ -78,9 +86,7 @@ def render(record: Row, profile: Profile) -> str:
 def line_of(item: dict[str, Any], profile: Profile) -> str:
     """The canonical line of values by item name, dates as YYMMDD; None and missing are left out."""
     table = profile.assessments
-    return "".join(
-        f"{getattr(table.tags, name)}{item[name]}" for name in table.order if item.get(name) is not None
-    )
+    return "".join(f"{getattr(table.tags, name)}{item[name]}" for name in table.order if item.get(name) is not None)
 
 
 def explain_line(line: str, *, profile: Profile) -> list[Explained]:
@@ -118,7 +124,7 @@ class Plan:
         self.plain_order = tuple(name for name in self.table.order if name in PLAIN)
         self.plain_pattern, self.pattern = self._pattern(True), self._pattern(False)
         self.spaced = re.compile(r"(?<=[^\n ,>])" + self._separator() + "(?=<)")
-        self.validate = self._adapter().validator.validate_python
+        self.validate = self._validator()
 
     # the fast half
 
@@ -143,18 +149,13 @@ class Plan:
         comma, blank = ("," in self.table.separators), (" " in self.table.separators)
         return {(1, 1): " *,? *", (1, 0): ",", (0, 1): " +", (0, 0): "(?!)"}[comma, blank]
 
-    def _adapter(self) -> TypeAdapter[list[Row]]:
+    def _validator(self) -> Callable[[list[Row]], list[Row]]:
         """Rows as pydantic admits them: widths, closed code lists, positive cents."""
         w = self.widths
-
-        def text(width: int) -> Any:
-            return Annotated[str, StringConstraints(min_length=1, max_length=width)] | None
-
-        day, code = text(10), text(w.code)
-        known = Literal[(*self.table.lease_codes, *self.table.asset_codes)]  # type: ignore[valid-type]
-        cents = Annotated[int, Field(gt=0, lt=10**w.assessment_money)]
-        types = (int, text(w.lease), text(w.asset), text(w.invoice), day, known, cents, code, code, day, code)
-        return TypeAdapter(list[GenericAlias(tuple, types)])  # type: ignore[misc]
+        lease, asset, invoice, day = (text_of(n) | None for n in (w.lease, w.asset, w.invoice, 10))
+        code, cents = text_of(w.code) | None, cents_of(w.assessment_money)
+        known: Any = Literal[(*self.table.lease_codes, *self.table.asset_codes)]
+        return rows_of(lease, asset, invoice, day, known, cents, code, code, day, code)
 
     def fast(self, text: str, numbers: Sequence[int]) -> Fast:
         """A few hundred lines by column: those of the plain shape first, the others by the full expression."""
@@ -177,7 +178,7 @@ class Plan:
             if len(others) == len(numbers):
                 return [], others, set()
             keep = [not line for line in wrong]
-            numbers, columns = [*compress(numbers, keep)], [[*compress(column, keep)] for column in columns]
+            numbers, columns = [*compress(numbers, keep)], [(*compress(column, keep),) for column in columns]
         item = dict(zip(self.plain_order, columns, strict=True))
         lease, code = optional(upper(item["lease"])), upper(item["code"])
         none = repeat(None)
@@ -199,9 +200,7 @@ class Plan:
         lease, asset, invoice, ptcode, fhcode, reason = (
             optional(upper(item[name])) for name in ("lease", "asset", "invoice", "ptcode", "fhcode", "reason")
         )
-        rows = list(
-            zip(numbers, lease, asset, invoice, due, code, cents, ptcode, fhcode, lien, reason, strict=True)
-        )
+        rows = list(zip(numbers, lease, asset, invoice, due, code, cents, ptcode, fhcode, lien, reason, strict=True))
         odd |= self._levels(rows)
         odd.update(n for column in (due, lien) if "" in column for n, day in zip(numbers, column) if day == "")  # noqa: B905
         for column, (_, codes, _) in zip((ptcode, fhcode, lien), self.limited, strict=True):
@@ -218,8 +217,7 @@ class Plan:
         return {
             row[0]
             for row in rows
-            if (row[1] is None) == (row[2] is None)
-            or row[5] not in (lease_codes if row[2] is None else asset_codes)
+            if (row[1] is None) == (row[2] is None) or row[5] not in (lease_codes if row[2] is None else asset_codes)
         }
 
     # the careful half
@@ -237,12 +235,12 @@ class Plan:
             if findings.need(c):
                 value[name] = self.value(c, findings)
         for name, codes, warning in self.limited:
-            c = cells.get(name)
-            if c is not None and c.text and value.get("code") not in (None, *codes):
+            item = cells.get(name)
+            if item is not None and item.text and value.get("code") not in (None, *codes):
                 findings.warn(
                     warning,
                     name,
-                    f"{c.label} with {value['code']}",
+                    f"{item.label} with {value['code']}",
                     f"it with {' or '.join(sorted(codes))} only",
                     "nothing, the item was ignored and the record stands",
                 )
@@ -253,9 +251,7 @@ class Plan:
         self._target(cells, value, findings, end)
         if findings.faults:
             return None, findings
-        item = [value.get(name) for name in ("lease", "asset", "invoice", "due_date", "code", "amount")]
-        item += [value.get(name) for name in ("ptcode", "fhcode", "liendate", "reason")]
-        return self.validate([(line_no, *item)])[0], findings
+        return self.validate([(line_no, *(value.get(name) for name in ASSESSMENT_ITEMS))])[0], findings
 
     def _label(self, name: str) -> str:
         return str(getattr(self.table.tags, name))

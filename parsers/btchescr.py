@@ -29,9 +29,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import Field, StringConstraints, TypeAdapter
+from typing import Any, NamedTuple
 
 from parsers.base import ParsedChunk
 from parsers.checks import (
@@ -47,7 +45,19 @@ from parsers.checks import (
     yymmdd,
 )
 from parsers.codes import RejectCode
-from parsers.engine import Fast, Row, admit, left_over, optional, parse_lines, upper
+from parsers.engine import (
+    Fast,
+    Row,
+    admit,
+    cents_of,
+    closed_up,
+    left_over,
+    optional,
+    parse_lines,
+    rows_of,
+    text_of,
+    upper,
+)
 from parsers.profile import Profile
 
 Layout = tuple[str, ...]
@@ -136,32 +146,18 @@ class Plan:
             12: (_without(order, "address2"), _without(order, "reference")),
             11: (_without(order, "address2", "reference"),),
         }
-        self.getters = {
-            layout: _getter(layout) for layouts in self.layouts.values() for layout in layouts
-        }
         self.free = frozenset(("city", "zip"))
-        self.validate = self._adapter().validator.validate_python
+        self.validate = self._validator()
 
-    def _adapter(self) -> TypeAdapter[list[Any]]:
-        """Rows as pydantic admits them."""
-        w, need = self.widths, frozenset(self.table.required)
-
-        def text(name: str, width: int, least: int = 1) -> Any:
-            kind = Annotated[str, StringConstraints(min_length=least, max_length=width)]
-            return kind if name in need and name not in self.free else kind | None
-
-        lease, check, asset = text("lease", w.lease), text("check_no", w.check), text("asset", w.asset)
-        day, payee, address = text("disbursal_date", 10, 10), text("payee", w.name), text("address", w.address)
-        cents = Annotated[int, Field(gt=0, lt=10**w.money)]
-        address2, city, state = text("address2", w.address2), text("city", w.city), text("state", 2, 2)
-        code, reference, bank = text("zip", ZIP_WIDTH), text("reference", w.reference), text("bank", 3, 3)
-        return TypeAdapter(
-            list[  # type: ignore[valid-type]
-                tuple[
-                    int, lease, day, cents, check, payee, address, address2, city, state, code, reference, asset, bank
-                ]
-            ]
-        )
+    def _validator(self) -> Callable[[list[Row]], list[Row]]:
+        """Rows as pydantic admits them; city and zip may be blank in an address of free form."""
+        w, optional_here = self.widths, frozenset(FIELDS) - frozenset(self.table.required) | self.free
+        sizes = {"lease": w.lease, "check_no": w.check, "payee": w.name, "address": w.address, "asset": w.asset}
+        sizes |= {"address2": w.address2, "city": w.city, "zip": ZIP_WIDTH, "reference": w.reference}
+        types = {name: text_of(size) for name, size in sizes.items()}
+        types |= {"disbursal_date": text_of(10, 10), "state": text_of(2, 2), "bank": text_of(3, 3)}
+        types["amount"] = cents_of(w.money)
+        return rows_of(*(types[name] | None if name in optional_here else types[name] for name in FIELDS))
 
     # which value is which
 
@@ -188,51 +184,65 @@ class Plan:
     # the fast half
 
     def fast(self, text: str, numbers: Sequence[int]) -> Fast:
-        """A few hundred lines by column; lines with quotes are left to the careful half."""
-        lines = text.split("\n")
+        """A few hundred lines by column, those of one layout together; lines with quotes are left."""
         odd: set[int] = set()
-        if '"' in text or _STRAY.search(text):
-            odd = {n for n, s in zip(numbers, lines, strict=False) if '"' in s or _STRAY.search(s)}
-        kept: list[int] = []
-        arranged: list[tuple[str, ...]] = []
-        thirteen = self.getters[self.table.order]
-        for number, line in zip(numbers, lines, strict=False):
-            values = line.split(",")
-            layout = self.table.order if len(values) == 13 else self.layout(values)
-            if layout is None or number in odd:
+        lines = text.split("\n")[:-1]
+        if '"' in text or not text.isascii() or not text.replace("\n", "").isprintable():
+            odd = {n for n, s in zip(numbers, lines, strict=True) if '"' in s or _STRAY.search(s)}
+        if " " in text:
+            lines = closed_up(text).split("\n")[:-1]
+        split = [line.split(",") for line in lines]
+        sizes = set(map(len, split))
+        layouts = self.layouts.get(sizes.pop(), ()) if len(sizes) == 1 else ()
+        if not odd and len(layouts) == 1:
+            rows = self._columns(layouts[0], numbers, split, odd)
+        else:
+            rows = self._by_layout(numbers, split, odd)
+        return admit(self.validate, rows, odd)
+
+    def _by_layout(self, numbers: Sequence[int], split: list[list[str]], odd: set[int]) -> list[Row]:
+        """Rows of lines of several layouts, in order of their numbers; ``odd`` gains those of none."""
+        groups: dict[Layout, tuple[list[int], list[list[str]]]] = {}
+        for number, values in zip(numbers, split, strict=True):
+            layout = None if number in odd else self.layout(values)
+            if layout is None:
                 odd.add(number)
                 continue
-            getter = thirteen if layout is self.table.order else self.getters[layout]
-            values.append("")
-            kept.append(number)
-            arranged.append(getter(values))
-        if not arranged:
-            return [], sorted(odd)
-        return self._columns(kept, arranged, " " in text, odd)
+            group = groups.setdefault(layout, ([], []))
+            group[0].append(number)
+            group[1].append(values)
+        rows = [row for layout, (some, lines) in groups.items() for row in self._columns(layout, some, lines, odd)]
+        return sorted(rows, key=itemgetter(0)) if len(groups) > 1 else rows
 
-    def _columns(self, numbers: list[int], arranged: list[tuple[str, ...]], blanks: bool, odd: set[int]) -> Fast:
-        columns: list[Sequence[str]] = list(zip(*arranged, strict=True))
-        if blanks:
-            columns = [[value.strip(" ") for value in column] for column in columns]
-        item = dict(zip(FIELDS, columns, strict=True))
+    def _columns(self, layout: Layout, numbers: Sequence[int], split: list[list[str]], odd: set[int]) -> list[Row]:
+        """Rows of lines of one layout; ``odd`` gains those that need careful reading."""
+        item: dict[str, Sequence[str]] = dict.fromkeys(FIELDS, ("",) * len(numbers))
+        item.update(zip(layout, zip(*split, strict=True), strict=True))
         for name in (*IDENTIFIERS, "state", "bank"):
             item[name] = upper(item[name])
         for name in IDENTIFIERS:
             if not _IDENTIFIERS.fullmatch("\n".join(item[name])):
                 odd.update(n for n, v in zip(numbers, item[name], strict=True) if not _IDENTIFIERS.fullmatch(v))
-        cents = [int(v) if v.isascii() and v.isdigit() and len(v) <= self.widths.money else 0 for v in item["amount"]]
+        if "" not in item["amount"] and "".join(item["amount"]).isdecimal():
+            cents = list(map(int, item["amount"]))
+        else:
+            cents = [int(v) if v.isdecimal() else 0 for v in item["amount"]]
+        if max(map(len, item["amount"])) > self.widths.money:
+            odd.update(n for n, v in zip(numbers, item["amount"], strict=True) if len(v) > self.widths.money)
         days = list(map(self.dates.__getitem__, item["disbursal_date"]))
+        if "" in days:
+            odd.update(n for n, day in zip(numbers, days, strict=True) if day == "")
         if not self.banks.issuperset(filter(None, item["bank"])):
             odd.update(n for n, v in zip(numbers, item["bank"], strict=True) if v and v not in self.banks)
         odd |= self._odd_addresses(numbers, item)
         values = {name: optional(column) for name, column in item.items() if name != "amount"}
         values["disbursal_date"] = days
         rows = zip(numbers, *(cents if name == "amount" else values[name] for name in FIELDS), strict=True)
-        return admit(self.validate, left_over(rows, odd), odd)
+        return left_over(rows, odd)
 
-    def _odd_addresses(self, numbers: list[int], item: dict[str, Sequence[str]]) -> set[int]:
+    def _odd_addresses(self, numbers: Sequence[int], item: dict[str, Sequence[str]]) -> set[int]:
         """Lines whose state is not of the United States, whose zip is wrong, or whose city is blank."""
-        if self.states.issuperset(item["state"]) and all(item["city"]) and all(map(self._zip_ok, item["zip"])):
+        if self.states.issuperset(item["state"]) and all(item["city"]) and all(map(self._zip_ok, set(item["zip"]))):
             return set()
         return {
             n
@@ -340,9 +350,7 @@ class Plan:
             return findings.text(c, ZIP_WIDTH)
         if not self._zip_ok(c.text):
             sizes = " or ".join(map(str, self.table.zip_digits))
-            findings.fault(
-                RejectCode.BAD_ZIP, "zip", c.column, f"{shown(c.text)} for {c.label}", f"{sizes} digits"
-            )
+            findings.fault(RejectCode.BAD_ZIP, "zip", c.column, f"{shown(c.text)} for {c.label}", f"{sizes} digits")
             return None
         return c.text
 
@@ -353,8 +361,3 @@ ZIP_WIDTH = 10
 
 def _without(order: Layout, *names: str) -> Layout:
     return tuple(name for name in order if name not in names)
-
-
-def _getter(layout: Layout) -> Callable[[Sequence[str]], tuple[str, ...]]:
-    """Values in the order of ``layout`` and one blank at their end, rearranged to FIELDS."""
-    return itemgetter(*(layout.index(name) if name in layout else len(layout) for name in FIELDS))

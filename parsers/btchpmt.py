@@ -21,17 +21,15 @@ effective_date='2003-03-08', due_date=None, account=None, batch=None, originatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field, StringConstraints, TypeAdapter
+from typing import Any, Literal, NamedTuple
 
 from parsers import prefixed
 from parsers.base import ParsedChunk
 from parsers.checks import Cell, Explained, Findings, table_of
 from parsers.codes import RejectCode, WarnCode
-from parsers.engine import Row, parse_lines
+from parsers.engine import Row, cents_of, parse_lines, rows_of, text_of
 from parsers.prefixed import Item, PrefixedPlan, Shape
 from parsers.profile import Profile
 
@@ -89,7 +87,7 @@ def plan(profile: Profile) -> PrefixedPlan:
         Item("note", letters.note, "text", w.note),
     )
     shape = Shape(letters.invoice, letters.lease, items, Payment._fields[1:], batch_third=False)
-    return PrefixedPlan(profile, shape, _adapter(profile).validator.validate_python, _settle, _strange)
+    return PrefixedPlan(profile, shape, _validator(profile), _settle, _strange)
 
 
 def _settle(value: dict[str, Any], cells: dict[str, Cell], findings: Findings) -> None:
@@ -116,23 +114,12 @@ def _strange(item: dict[str, Sequence[str | None]], numbers: Sequence[int]) -> s
     return {n for n, kind, day in zip(numbers, item["target_kind"], due, strict=True) if kind == "I" and day}
 
 
-def _adapter(profile: Profile) -> TypeAdapter[list[Any]]:
+def _validator(profile: Profile) -> Callable[[list[Row]], list[Row]]:
     """Rows as pydantic admits them."""
     w = profile.widths
-
-    def text(width: int, least: int = 1) -> Any:
-        return Annotated[str, StringConstraints(min_length=least, max_length=width)] | None
-
-    target = Annotated[str, StringConstraints(min_length=1, max_length=max(w.lease, w.invoice))]
-    cents = Annotated[int, Field(gt=0, lt=10**w.money)]
-    check, day, account, batch, code, note = (
-        text(w.check),
-        text(10, 10),
-        text(4),
-        text(20, 20),
-        text(w.code),
-        text(w.note),
-    )
-    return TypeAdapter(
-        list[tuple[int, Literal["I", "L"], target, cents, check, day, day, account, batch, code, note]]  # type: ignore[valid-type]
+    target, day = text_of(max(w.lease, w.invoice)), text_of(10, 10) | None
+    check, account, batch = text_of(w.check) | None, text_of(4) | None, text_of(20, 20) | None
+    code, note = text_of(w.code) | None, text_of(w.note) | None
+    return rows_of(
+        Literal["I", "L"], target, cents_of(w.money), check, day, day, account, batch, code, note
     )

@@ -102,9 +102,7 @@ class Findings:
     warnings: list[Warn] = field(default_factory=list)
     amount_cents: int | None = None
 
-    def fault(
-        self, code: RejectCode, name: str, column: int, found: str, expected: str, action: str = ""
-    ) -> None:
+    def fault(self, code: RejectCode, name: str, column: int, found: str, expected: str, action: str = "") -> None:
         action = action or f"correct the {name.replace('_', ' ')} and drop the line again"
         self.faults.append(Fault(code, name, column, found, expected, action))
 
@@ -254,9 +252,7 @@ class Findings:
                 f"{width} digits at most",
             )
         elif int(c.text) == 0:
-            self.fault(
-                RejectCode.AMOUNT_ZERO, c.name, c.column, f"{shown(c.text)} for {c.label}", "more than zero"
-            )
+            self.fault(RejectCode.AMOUNT_ZERO, c.name, c.column, f"{shown(c.text)} for {c.label}", "more than zero")
         else:
             self.amount_cents = int(c.text)
         return self.amount_cents
@@ -264,9 +260,7 @@ class Findings:
     def _not_digits(self, c: Cell) -> None:
         expected = "digits only, the last two being cents"
         if not _PUNCTUATION & set(c.text):
-            self.fault(
-                RejectCode.AMOUNT_NOT_DIGITS, c.name, c.column, f"{shown(c.text)} for {c.label}", expected
-            )
+            self.fault(RejectCode.AMOUNT_NOT_DIGITS, c.name, c.column, f"{shown(c.text)} for {c.label}", expected)
             return
         action = "write cents without point, comma, sign or currency mark; " + _misread("432", "98")
         decimal = _DECIMAL.fullmatch(c.text)

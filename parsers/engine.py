@@ -9,12 +9,14 @@ garbage collector idle (blocks of thousands measured at half the speed).
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from types import GenericAlias
+from typing import Annotated, Any, Protocol, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from xxhash import xxh3_64_intdigest
 
 from parsers.base import ParsedChunk
@@ -123,9 +125,20 @@ def _too_long(number: int, limit: int) -> Findings:
 
 def optional(column: Sequence[str]) -> Sequence[str | None]:
     """Blank becomes None."""
+    if "" not in column:
+        return column
     if any(column):
         return [value or None for value in column]
     return (None,) * len(column)
+
+
+_AROUND_COMMA = re.compile("(?<! ) *, *")
+
+
+def closed_up(text: str) -> str:
+    """``text`` without blanks around its commas. One blank is the usual case and the cheap one."""
+    text = text.replace(", ", ",").replace(" ,", ",")
+    return _AROUND_COMMA.sub(",", text) if ", " in text or " ," in text else text
 
 
 def upper(column: Sequence[str]) -> Sequence[str]:
@@ -148,6 +161,18 @@ def admit(validate: Callable[[list[Row]], list[Row]], rows: list[Row], odd: set[
     return validate(left_over(rows, bad)), sorted(odd | bad)
 
 
-def validator(adapter: TypeAdapter[list[Row]]) -> Callable[[list[Row]], list[Row]]:
-    """The compiled core of ``adapter``, called without its wrapper."""
-    return adapter.validator.validate_python  # type: ignore[return-value]
+def rows_of(*types: Any) -> Callable[[list[Row]], list[Row]]:
+    """Pydantic's compiled check of a list of rows, line number first, then a type for each field."""
+    row: Any = GenericAlias(tuple, (int, *types))
+    adapter: TypeAdapter[list[Row]] = TypeAdapter(cast(Any, GenericAlias(list, (row,))))
+    return adapter.validator.validate_python
+
+
+def text_of(width: int, least: int = 1) -> Any:
+    """Text of ``least`` to ``width`` characters."""
+    return Annotated[str, StringConstraints(min_length=least, max_length=width)]
+
+
+def cents_of(digits: int) -> Any:
+    """Cents above zero, of at most ``digits`` digits."""
+    return Annotated[int, Field(gt=0, lt=10**digits)]

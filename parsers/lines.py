@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from parsers.base import CHUNK_RECORDS
 
-READ_BYTES = 1 << 18
-"""Bytes split at a time: some thousand lines, so that no list of a whole file's lines ever exists."""
+READ_BYTES = 1 << 16
+"""Bytes split at a time: a thousand lines or two, so that no list of a whole file's lines ever exists."""
 
 BLANKS = b" \t"
 

@@ -25,7 +25,7 @@ from parsers.checks import (
     yymmdd,
 )
 from parsers.codes import RejectCode
-from parsers.engine import Fast, Row, admit, left_over, optional, upper
+from parsers.engine import Fast, Row, admit, closed_up, left_over, optional, upper
 from parsers.profile import Profile
 
 __all__ = ["Item", "PrefixedPlan", "Shape", "explain", "line_of", "render"]
@@ -72,12 +72,12 @@ class PrefixedPlan:
         self.settle, self.strange = settle, strange
         self.dates = DateTable(profile.date_pivot)
         self.by_letter = {item.letter: item for item in shape.items}
-        self.pattern = self._pattern()
+        self.in_order, self.in_any_order = self._pattern(True), self._pattern(False)
         self.order = [name for name in shape.record if name not in ("target_kind", "target", "amount_cents")]
 
     # the fast half
 
-    def _pattern(self) -> re.Pattern[str]:
+    def _pattern(self, in_order: bool) -> re.Pattern[str]:
         """Groups: invoice, lease, amount, then one an item, last the line that fits nothing."""
         w, shape, ident = self.profile.widths, self.shape, f"[{IDENTIFIER}]"
         holds = {"date": "(?:[0-9]{6})?", "batch": "(?:[0-9]{20})?", "number": "(?:[0-9]{3})?"}
@@ -85,7 +85,7 @@ class PrefixedPlan:
         for group, item in enumerate(shape.items, 4):
             value = holds.get(item.kind, f"{ident}{{0,{item.width}}}")
             if item.kind == "text":
-                value = f"(?:[{IDENTIFIER}\"<>][{IDENTIFIER}\"<> ]{{0,{item.width - 1}}})?"
+                value = f'(?:[{IDENTIFIER}"<>][{IDENTIFIER}"<> ]{{0,{item.width - 1}}})?'
             parts.append((group, f"{item.letter} *({value})"))
         head = (
             f"(?:{shape.invoice} *({ident}{{1,{w.invoice}}})|{shape.lease} *({ident}{{1,{w.lease}}}))"
@@ -93,17 +93,24 @@ class PrefixedPlan:
         )
         if shape.batch_third:
             head += "," + parts.pop(0)[1].replace("(?:[0-9]{20})?", "[0-9]{20}")
+        if in_order:
+            tail = "".join(f"(?:,{part})?" for _, part in parts)
+            return re.compile(f"{head}{tail}\\n|(.*)\\n")
         # (?(n)(?!)|...) refuses an item whose group has matched before: each once
         tail = "|".join(f"(?({group})(?!)|{part})" for group, part in parts)
         return re.compile(f"{head}(?:,(?:{tail}))*\\n|(.*)\\n")
 
-    _AROUND_COMMA = re.compile(" +, *|, +")
-
     def fast(self, text: str, numbers: Sequence[int]) -> Fast:
         """A few hundred lines by column."""
         if " " in text:
-            text = self._AROUND_COMMA.sub(",", text)
-        invoice, lease, amount, *columns, wrong = zip(*self.pattern.findall(text), strict=True)
+            text = closed_up(text)
+        found = self.in_order.findall(text)
+        others = [index for index, row in enumerate(found) if row[-1]]
+        if others:
+            again = "".join([f"{found[index][-1]}\n" for index in others])
+            for index, row in zip(others, self.in_any_order.findall(again), strict=True):
+                found[index] = row
+        invoice, lease, amount, *columns, wrong = zip(*found, strict=True)
         odd = set(compress(numbers, wrong))
         item: dict[str, Sequence[str | None]] = {}
         for column, one in zip(columns, self.shape.items, strict=True):
@@ -289,5 +296,14 @@ def explain(line: str, plan: PrefixedPlan) -> list[Explained]:
     """The items of ``line`` with their columns and meanings."""
     findings = Findings(1, plan.dates)
     cells = plan.cells(line, findings)
-    found = [explained(c, plan.value(c, findings)) for c in cells.values() if c.text]
+    letters = {item.name: item.letter for item in plan.shape.items}
+    letters |= {"invoice": plan.shape.invoice, "lease": plan.shape.lease}
+    found: list[Explained] = []
+    for c in cells.values():
+        lead = len(c.raw) - len(c.raw.lstrip(" ")) if c.text else 0
+        at = c.column - lead - 1
+        if at and line[at - 1 : at] == letters.get(c.name):
+            found.append((at, at, "letter", letters[c.name], c.name))
+        if c.text:
+            found.append(explained(c, plan.value(c, findings)))
     return sorted(found)

@@ -181,7 +181,7 @@ DEFAULT = Profile()
 def profile_from_mapping(default: Profile, mapping: Mapping[str, Any]) -> Profile:
     """``default`` with the keys of ``mapping`` laid over it. Raises ProfileError with every mistake."""
     mistakes: list[str] = []
-    profile = _overlay(default, mapping, "", mistakes)
+    profile: Profile = _overlay(default, mapping, "", mistakes)
     if not mistakes:
         mistakes = [*_impossible(profile)]
     if mistakes:

@@ -1,0 +1,381 @@
+"""Avro object container files: the twins of the four inbound text formats, and the archive of what was read.
+
+Twins: ``p<n>_<root>.avro``, sent by upstream systems that can write Avro 1.11 containers (codecs null,
+deflate, zstandard) with the schemas published beside this module (``schemas/<kind>.avsc``); a writer's own
+schema is resolved against them. Amounts are cents as ``long``. A day is the logical type ``date``, or text,
+ISO (``2003-04-01``) or as in the text twin (``030401``). Every record is put into the line its text twin
+would have and read by the text format's own rules, so no rule exists twice: a "line" is the ordinal of the
+record, a reject's ``raw`` is that line (to correct and drop as text), its columns count in it, and hashes
+are over it, so the same content dropped in both forms is seen as an overlap.
+
+Text that would change meaning in a line (a tag bracket or comma inside an identifier, a line feed) is
+refused with AVRO_TEXT; ``raw`` has the byte 0x1A there, which no text parser takes uncorrected. A container
+that cannot be decoded is a value too: ``Unreadable`` is the last thing yielded, and nothing of the file
+should post. Memory stays flat: blocks over BLOCK_LIMIT bytes are refused, packed or unpacked.
+
+Archive: ``schemas/archive_<kind>.avsc`` adds portfolio, line number, outcome and entry ids to each record.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import lru_cache
+from importlib import resources
+from typing import IO, Any, cast
+
+import fastavro
+
+from parsers import bptmtrev, btchassmt, btchescr, btchpmt
+from parsers.base import CHUNK_RECORDS, ParsedChunk, render_message
+from parsers.checks import Findings, shown, yymmdd
+from parsers.codes import RejectCode
+from parsers.engine import Fast, Format, Row, parse_block
+from parsers.lines import LineBlock
+from parsers.profile import Profile
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b"Obj\x01"
+BLOCK_LIMIT = 8 << 20
+HEADER_LIMIT = 1 << 20
+OUTCOMES = ("posted", "rejected", "suspended", "held")
+MODULES = {"assessments": btchassmt, "escrow": btchescr, "reversals": bptmtrev, "payments": btchpmt}
+RECORDS: dict[str, tuple[str, ...]] = {
+    "assessments": btchassmt.Assessment._fields,
+    "escrow": btchescr.Escrow._fields,
+    "reversals": bptmtrev.Reversal._fields,
+    "payments": btchpmt.Payment._fields,
+}
+DAYS = frozenset(("due_date", "liendate", "disbursal_date", "effective_date"))
+CUT = "\x1a"
+"""Stands in a canonical line for what cannot stand in a line."""
+
+_FRAMING = {"assessments": "<>,", "escrow": "", "reversals": ",", "payments": ","}
+_DAY_ONE = date(1970, 1, 1)
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A container that cannot be decoded (any further): file level, the last value of its parse."""
+
+    found: str
+    expected: str = "an Avro object container with the published schema"
+    action: str = "write the file again and drop it"
+
+    @property
+    def message(self) -> str:
+        return render_message(self.found, self.expected, self.action)
+
+
+class _BrokenError(ValueError):
+    """Inside this module only: what made the container unreadable."""
+
+
+@lru_cache(maxsize=16)
+def _schema(name: str) -> Schema:
+    text = resources.files("parsers").joinpath("schemas", f"{name}.avsc").read_text(encoding="utf-8")
+    return cast(Schema, json.loads(text))
+
+
+def inbound_schema(kind: str) -> Schema:
+    """The published schema of a twin."""
+    return _schema(kind)
+
+
+def archive_schema(kind: str) -> Schema:
+    """The published schema of the archive of ``kind``."""
+    return _schema(f"archive_{kind}")
+
+
+# reading
+
+
+def parse_avro(source: Iterable[bytes] | IO[bytes], kind: str, profile: Profile) -> Iterator[ParsedChunk | Unreadable]:
+    """The chunks of a twin of ``kind``; an Unreadable comes last when the container is broken."""
+    stream = _Stream(source)
+    twin = _Twin(kind, profile)
+    first = 1
+    try:
+        for records in _records(stream, kind):
+            for start in range(0, len(records), CHUNK_RECORDS):
+                part = records[start : start + CHUNK_RECORDS]
+                yield twin.chunk(first, part)
+                first += len(part)
+    except _BrokenError as broken:
+        yield Unreadable(str(broken))
+
+
+class _Stream:
+    """``read(n)`` over byte blocks or a binary file, never more held than asked for and one block."""
+
+    def __init__(self, source: Iterable[bytes] | IO[bytes]) -> None:
+        read = getattr(source, "read", None)
+        self._chunks = iter(lambda: read(1 << 16), b"") if read else iter(source)
+        self._held = b""
+        self._at = 0
+
+    def more(self) -> bool:
+        """Whether a byte is left."""
+        while self._at >= len(self._held):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return False
+            self._held, self._at = chunk, 0
+        return True
+
+    def read(self, size: int, limit: int, what: str) -> bytes:
+        """Exactly ``size`` bytes."""
+        if not 0 <= size <= limit:
+            raise _BrokenError(f"{what} of {size} bytes, the limit being {limit}")
+        parts: list[bytes] = []
+        while size:
+            if not self.more():
+                raise _BrokenError(f"the end of the file inside {what}")
+            part = self._held[self._at : self._at + size]
+            self._at += len(part)
+            size -= len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    def long(self, what: str) -> int:
+        """A zigzag number of at most 64 bits."""
+        value = shift = 0
+        while True:
+            byte = self.read(1, 1, what)[0]
+            value |= (byte & 0x7F) << shift
+            if not byte & 0x80:
+                return (value >> 1) ^ -(value & 1)
+            shift += 7
+            if shift > 63:
+                raise _BrokenError(f"a number of more than 64 bits in {what}")
+
+
+def _header(stream: _Stream) -> tuple[dict[str, bytes], bytes]:
+    """Metadata and sync marker."""
+    what = "the header"
+    if not stream.more() or stream.read(4, 4, what) != MAGIC:
+        raise _BrokenError("a file that does not begin as an Avro container")
+    meta: dict[str, bytes] = {}
+    while count := stream.long(what):
+        if count < 0:
+            stream.long(what)
+        if abs(count) + len(meta) > 1000:
+            raise _BrokenError(f"a header of {abs(count)} entries")
+        for _ in range(abs(count)):
+            key = stream.read(stream.long(what), HEADER_LIMIT, what)
+            meta[key.decode("latin-1")] = stream.read(stream.long(what), HEADER_LIMIT, what)
+    return meta, stream.read(16, 16, what)
+
+
+def _records(stream: _Stream, kind: str) -> Iterator[list[dict[str, Any]]]:
+    """The records of each block."""
+    meta, sync = _header(stream)
+    codec = meta.get("avro.codec", b"null").decode("latin-1")
+    if codec not in ("null", "deflate", "zstandard"):
+        raise _BrokenError(f"the codec {shown(codec)}, not one of null, deflate and zstandard")
+    wanted = {"type": "array", "items": _plain(inbound_schema(kind))}
+    try:
+        written = {"type": "array", "items": _plain(json.loads(meta.get("avro.schema", b"")))}
+        writer, reader = fastavro.parse_schema(written), fastavro.parse_schema(wanted)
+    except Exception as wrong:  # any library error over a foreign schema means one thing
+        raise _BrokenError(f"a schema that cannot be read ({_words(wrong)})") from wrong
+    number = 0
+    while stream.more():
+        number += 1
+        what = f"block {number}"
+        count = stream.long(what)
+        data = _unpacked(stream.read(stream.long(what), BLOCK_LIMIT, what), codec, what)
+        if stream.read(16, 16, what) != sync:
+            raise _BrokenError(f"{what} without its sync marker")
+        if not 0 <= count <= len(data):
+            raise _BrokenError(f"{what} of {len(data)} bytes for {count} records")
+        if count:
+            yield _decoded(count, data, writer, reader, what)
+
+
+def _unpacked(data: bytes, codec: str, what: str) -> bytes:
+    """Block bytes, never more than BLOCK_LIMIT however well they were packed."""
+    if codec == "null":
+        return data
+    try:
+        if codec == "deflate":
+            inflater = zlib.decompressobj(-15)
+            text, whole = inflater.decompress(data, BLOCK_LIMIT), inflater.eof
+        else:
+            opener = zstd.ZstdDecompressor()
+            text, whole = opener.decompress(data, BLOCK_LIMIT), opener.eof
+    except (zlib.error, zstd.ZstdError) as wrong:
+        raise _BrokenError(f"{what} that does not unpack ({_words(wrong)})") from wrong
+    if not whole:
+        raise _BrokenError(f"{what} that is cut off or unpacks to more than {BLOCK_LIMIT} bytes")
+    return text
+
+
+def _decoded(count: int, data: bytes, writer: Any, reader: Any, what: str) -> list[dict[str, Any]]:
+    """The records of a block, read at once by framing the block as an array of them."""
+    framed = _zigzag(count) + data + b"\0"
+    stream = io.BytesIO(framed)
+    try:
+        records = fastavro.schemaless_reader(stream, writer, reader)
+    except Exception as wrong:  # the decoder meets hostile bytes; whatever it trips over is one answer here
+        raise _BrokenError(f"{what} that does not hold the published schema ({_words(wrong)})") from wrong
+    if stream.tell() != len(framed):
+        raise _BrokenError(f"{len(framed) - stream.tell()} bytes too many in {what}")
+    return cast(list[dict[str, Any]], records)
+
+
+def _zigzag(count: int) -> bytes:
+    value, out = count << 1, bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*out, value))
+
+
+def _plain(schema: Any) -> Any:
+    """``schema`` without logical types: a day beyond the calendar must be a reject, not a broken block."""
+    if isinstance(schema, dict):
+        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+    if isinstance(schema, list):
+        return [_plain(one) for one in schema]
+    return schema
+
+
+def _words(wrong: BaseException) -> str:
+    text = " ".join(str(wrong).split())[:80]
+    return "".join(c if " " <= c <= "~" else "?" for c in text) or type(wrong).__name__
+
+
+@dataclass(slots=True)
+class _Twin:
+    """Records of one kind as lines of its text format, read by that format."""
+
+    kind: str
+    profile: Profile
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+    amount_at: int = 0
+    inner: Format = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inner = MODULES[self.kind].plan(self.profile)
+        self.amount_at = self.inner.amount_at
+
+    def chunk(self, first: int, records: Sequence[dict[str, Any]]) -> ParsedChunk:
+        self.faults.clear()
+        lines = [self.line(number, record) for number, record in enumerate(records, first)]
+        limit = self.profile.line_limit
+        too_long = {index for index, line in enumerate(lines) if len(line) > limit}
+        block = LineBlock(first, [line[:limit] for line in lines], not too_long, too_long)
+        return parse_block(block, self, limit)
+
+    def fast(self, text: str, numbers: Sequence[int]) -> Fast:
+        return self.inner.fast(text, numbers)
+
+    def careful(self, line: str, line_no: int) -> tuple[Row | None, Findings]:
+        if line_no not in self.faults:
+            return self.inner.careful(line, line_no)
+        name, found = self.faults[line_no]
+        findings = Findings(line_no)
+        findings.fault(
+            RejectCode.AVRO_TEXT,
+            name,
+            line.find(CUT) + 1,
+            f"{found} for the {name.replace('_', ' ')}",
+            "I or L" if name == "target_kind" else "text that can stand in one line of the text format",
+        )
+        return None, findings
+
+    def line(self, number: int, record: dict[str, Any]) -> bytes:
+        """The canonical line of ``record``; a fault is noted where a value cannot stand in it."""
+        item: dict[str, Any] = {}
+        for name in RECORDS[self.kind][1:]:
+            value = record.get(name)
+            if name in DAYS and value is not None:
+                value = self._day(value)
+            if isinstance(value, str):
+                value = self._text(number, name, value.strip(" "))
+            item["amount" if name == "amount_cents" and self.kind == "assessments" else name] = value
+        if item.get("target_kind", "I") not in ("I", "L"):
+            self.faults.setdefault(number, ("target_kind", shown(str(item["target_kind"] or ""))))
+            item["target_kind"] = CUT
+        item["target"] = item.get("target") or ""
+        return str(MODULES[self.kind].line_of(item, self.profile)).encode("utf-8", "replace")
+
+    def _text(self, number: int, name: str, text: str) -> str | None:
+        bad = [c for c in text if c in _FRAMING[self.kind] or c < " " or c == "\x7f"]
+        if bad:
+            self.faults.setdefault(number, (name, shown(text)))
+            text = "".join(CUT if c in bad else c for c in text)
+        return text or None
+
+    def _day(self, value: int | str) -> str:
+        """YYMMDD of a day inside the century of the pivot; anything else as text no reader takes for a day."""
+        try:
+            day = date.fromisoformat(value) if isinstance(value, str) else _DAY_ONE + timedelta(days=value)
+        except (ValueError, OverflowError):
+            return str(value)
+        low = 1900 + self.profile.date_pivot
+        iso = day.isoformat()
+        if isinstance(value, str) and value != iso:
+            return value
+        return yymmdd(iso) if low <= day.year < low + 100 else iso
+
+
+# writing
+
+
+class AvroWriter:
+    """Rows into a container, block by block; ``close`` writes the last block and leaves ``out`` open."""
+
+    def __init__(self, out: IO[bytes], schema: Schema, codec: str = "zstandard") -> None:
+        self._writer = fastavro.write.Writer(out, fastavro.parse_schema(schema), codec=codec)
+        self._write = self._writer.write
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            self._write(row)
+
+    def close(self) -> None:
+        self._writer.flush()
+
+
+def write_avro(out: IO[bytes], schema: Schema, rows: Iterable[dict[str, Any]], *, codec: str = "zstandard") -> None:
+    """A whole container of ``rows``, each a mapping by field name."""
+    writer = AvroWriter(out, schema, codec)
+    writer.write(rows)
+    writer.close()
+
+
+def archive_rows(kind: str, rows: Iterable[tuple[Row, int | None, str, Sequence[int]]]) -> Iterator[dict[str, Any]]:
+    """(record, portfolio, outcome, entry ids) as rows of ``archive_schema(kind)``."""
+    names = RECORDS[kind]
+    for record, portfolio, outcome, entry_ids in rows:
+        row = dict(zip(names, record, strict=True))
+        row["portfolio"], row["outcome"], row["entry_ids"] = portfolio, outcome, entry_ids
+        yield row
+
+
+def write_twin(out: IO[bytes], kind: str, records: Iterable[Row], *, codec: str = "zstandard") -> None:
+    """Records as a twin file of ``kind`` (what an upstream system would send)."""
+    names = RECORDS[kind][1:]
+    days = [name for name in names if name in DAYS]
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in records:
+            row: dict[str, Any] = dict(zip(names, record[1:], strict=True))
+            for name in days:
+                row[name] = row[name] and date.fromisoformat(row[name])
+            yield row
+
+    write_avro(out, inbound_schema(kind), rows(), codec=codec)
