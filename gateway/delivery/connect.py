@@ -48,7 +48,6 @@ class Connection:
     transport: paramiko.Transport
     endpoint: Endpoint
     host_key: str  # fingerprint
-    cipher: str
     server: str
 
     def session(self) -> SftpSession:
@@ -125,19 +124,18 @@ def private_key(endpoint: Endpoint, home: Home) -> paramiko.PKey:
         raise SettingsError([f"{endpoint.key}: {error.strerror}, expected the private key of the endpoint"]) from error
     if mode & 0o077:
         raise SettingsError(
-            [
-                f"{endpoint.key}: found it readable by others (mode {mode & 0o777:04o}), expected 0600; run chmod 600 on it"
-            ]
+            [f"{endpoint.key}: found it readable by others (mode {mode & 0o777:04o}), expected 0600: run chmod 600"]
         )
     passphrase = (
         secret(endpoint.key_passphrase, home, what=f"passphrase of {endpoint.key}") if endpoint.key_passphrase else None
     )
     try:
-        return paramiko.PKey.from_path(path, passphrase.encode() if passphrase else None)
+        # The stubs say str; the library hands it on to a function that takes bytes only.
+        return paramiko.PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]
     except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError, TypeError) as error:
         raise SettingsError(
-            [f"{endpoint.key}: could not open it ({type(error).__name__}), expected a private key and its passphrase in "
-             "key_passphrase if it has one"]
+            [f"{endpoint.key}: could not open it ({type(error).__name__}), expected a private key, and its "
+             "passphrase in key_passphrase if it has one"]
         ) from error  # fmt: skip
 
 
@@ -161,7 +159,7 @@ def connect(endpoint: Endpoint, home: Home) -> Connection:
         if not transport.is_authenticated():
             raise LoginError(f"logging in at {host_id(endpoint)}: the key alone is not enough there; ask the receiver")
         transport.set_keepalive(KEEPALIVE_SECONDS)
-        return Connection(transport, endpoint, shown, transport.remote_cipher, transport.remote_version)
+        return Connection(transport, endpoint, shown, transport.remote_version)
     except (paramiko.SSHException, EOFError, OSError) as error:
         transport.close()
         raise ConnectionLostError(f"logging in at {host_id(endpoint)}: {error or type(error).__name__}") from error
@@ -180,8 +178,8 @@ def check_host_key(transport: paramiko.Transport, endpoint: Endpoint, pinned: li
     if pinned:
         expected = ", ".join(fingerprint(key) for key in pinned)
         raise HostKeyError(
-            f"checking the host key of {host_id(endpoint)}: found {found}, expected {expected}: nothing was sent; it may "
-            "be another machine. Ask the receiver by telephone, and only if they confirm the new fingerprint add it to "
+            f"checking the host key of {host_id(endpoint)}: found {found}, expected {expected}: nothing was sent; "
+            "it may be another machine. Ask the receiver by telephone, and only if they confirm the new fingerprint add it to "
             f"{endpoint.known_hosts}",
             found=line,
         )
@@ -210,7 +208,7 @@ def _transport(endpoint: Endpoint, pinned: list[paramiko.PKey]) -> paramiko.Tran
         transport.banner_timeout = transport.auth_timeout = endpoint.connect_timeout
         options = transport.get_security_options()
         options.ciphers = CIPHERS
-        options.key_types = _pinned_first(options.key_types, pinned)
+        options.key_types = _pinned_first(tuple(options.key_types), pinned)
         transport.start_client(timeout=endpoint.connect_timeout)
     except (paramiko.SSHException, EOFError, OSError) as error:
         transport.close()

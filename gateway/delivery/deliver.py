@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection as DbConnection
@@ -247,9 +248,7 @@ class _Run:
                     return
                 reached(Step.DELIVERY_STARTED)
                 placing: set[int] = set()
-                uploader = self._uploader(
-                    session, connection, lambda ours, p=placing: self._placing(ours, p, still_held)
-                )  # type: ignore[misc]
+                uploader = self._uploader(session, connection, partial(self._placing, placing, still_held))
                 outcomes = uploader.place(jobs, stale)
                 self._record([self._change(outcome, placing) for outcome in outcomes])
                 reached(Step.DELIVERED)
@@ -281,7 +280,7 @@ class _Run:
         names = {j.delivery_id: j.temporary_name for j in jobs}
         return jobs, {d: [n for n in used.get(d, []) if n != names[d]] for d in again}
 
-    def _placing(self, jobs: Sequence[Delivery], placing: set[int], still_held: StillHeld) -> set[int]:
+    def _placing(self, placing: set[int], still_held: StillHeld, jobs: Sequence[Delivery]) -> set[int]:
         """Commit PLACING for those that are still ours: only these may be renamed."""
         still_held()
         with self._write() as connection:

@@ -22,8 +22,8 @@ from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _COLUMNS: Final = (
-    "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, d.next_attempt_at, "
-    "d.started_at, d.ended_at, d.last_error, d.receipt, o.sha256, o.bytes"
+    "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, "
+    "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, o.sha256, o.bytes"
 )
 _FROM: Final = "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id"
 
@@ -320,4 +320,4 @@ def _quoted(states: Sequence[DeliveryState]) -> str:
 
 def _select(connection: Connection, where: str, values: Mapping[str, Any]) -> list[Delivery]:
     rows = connection.execute(text(f"SELECT {_COLUMNS} {_FROM} {where}"), values)
-    return [Delivery(*row[:5], DeliveryState(row[5]), *row[6:]) for row in rows]
+    return [Delivery(**row | {"state": DeliveryState(row["state"])}) for row in map(dict, rows.mappings())]

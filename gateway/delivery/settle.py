@@ -101,19 +101,23 @@ def resolve(
         raise Refused(f"settling delivery {delivery_id}: found no reason, expected one; name who said so with --reason")
     if delivery.state is not DeliveryState.UNKNOWN:
         raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
-    if four_eyes:
-        first = _proposal(connection, delivery_id)
-        if first is None:
-            return _propose(connection, delivery, as_, reason, operator, at)
-        _require_second(connection, delivery, first, as_, operator, at)
+    first = _proposal(connection, delivery_id) if four_eyes else None
+    if first is not None:
+        _require_second(delivery, first, as_, operator)
+    elif four_eyes:
+        return _propose(connection, delivery, as_, reason, operator, at)
     _audit(connection, operator, "resolve", delivery, f"{as_}: {reason}", at)
     connection.execute(
         text(
-            "UPDATE delivery SET resolved_reason = COALESCE(resolved_reason || '; ', '') || :reason, "
-            "resolved_second = CASE WHEN resolved_by IS NULL THEN NULL ELSE :code END, "
-            "resolved_by = COALESCE(resolved_by, :code) WHERE delivery_id = :d"
+            "UPDATE delivery SET resolved_by = :first, resolved_second = :second, resolved_reason = :reason "
+            "WHERE delivery_id = :d"
         ),
-        {"reason": reason, "code": operator.code, "d": delivery_id},
+        {
+            "first": first.code if first else operator.code,
+            "second": operator.code if first else None,
+            "reason": f"{first.reason}; {reason}" if first else reason,
+            "d": delivery_id,
+        },
     )
     after = DeliveryState.DELIVERED if as_ is Resolution.DELIVERED else DeliveryState.NOT_DELIVERED
     again = at if after is DeliveryState.NOT_DELIVERED else None
@@ -130,6 +134,7 @@ class _First:
     as_: str
     code: str
     user: str
+    reason: str
 
 
 def _proposal(connection: Connection, delivery_id: int) -> _First | None:
@@ -145,7 +150,7 @@ def _proposal(connection: Connection, delivery_id: int) -> _First | None:
     if row is None or row[0] != "RESOLVE_PROPOSED":
         return None
     word = json.loads(row[1])
-    return _First(word["as"], word["operator"], word["user"])
+    return _First(word["as"], word["operator"], word["user"], word["reason"])
 
 
 def _propose(
@@ -164,18 +169,16 @@ def _propose(
     return False
 
 
-def _require_second(
-    connection: Connection, delivery: Delivery, first: _First, as_: Resolution, operator: Operator, at: str
-) -> None:
+def _require_second(delivery: Delivery, first: _First, as_: Resolution, operator: Operator) -> None:
     if operator.code == first.code or operator.user == first.user:
         raise Refused(
-            f"settling delivery {delivery.delivery_id}: found {first.code} twice, expected a second person with another "
-            "code and another system user"
+            f"settling delivery {delivery.delivery_id}: found {first.code} twice, expected a second person with "
+            "another code and another system user"
         )
     if as_.value != first.as_:
         raise Refused(
-            f"settling delivery {delivery.delivery_id}: found {as_.value!r}, expected {first.as_!r} as {first.code} said; "
-            "agree with each other first (`gateway deliver resolve` with the same --as), or withdraw the first word"
+            f"settling delivery {delivery.delivery_id}: found {as_.value!r}, expected {first.as_!r} as {first.code} "
+            "said; agree with each other first (`gateway deliver resolve` with the same --as), or withdraw the first word"
         )
 
 
@@ -199,8 +202,8 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
     delivery = one(connection, delivery_id)
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
-            f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED; an unknown one is "
-            "settled first with `gateway deliver resolve`"
+            f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED; an unknown one "
+            "is settled first with `gateway deliver resolve`"
         )
     connection.execute(
         text("UPDATE delivery SET next_attempt_at = :at WHERE delivery_id = :d AND state = :s"),

@@ -297,7 +297,7 @@ class SftpSession:
         position = 0
         try:
             while position < len(out):
-                sent = self._channel.send(view[position : position + PIECE])
+                sent = self._channel.send(bytes(view[position : position + PIECE]))
                 if sent == 0:
                     raise ConnectionLostError("sending: the far side closed the channel")
                 position += sent

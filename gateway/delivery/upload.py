@@ -283,8 +283,8 @@ class Uploader:
                     continue
                 if size != flight.job.bytes:
                     flight.unsure(
-                        f"looking at {flight.target}: found {size} bytes after the rename, expected {flight.job.bytes}; "
-                        "ask the receiver, then settle with `gateway deliver resolve`"
+                        f"looking at {flight.target}: found {size} bytes after the rename, "
+                        f"expected {flight.job.bytes}; ask the receiver, then settle with `gateway deliver resolve`"
                     )
                     continue
             flight.outcome = Outcome(

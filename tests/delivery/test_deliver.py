@@ -1,0 +1,141 @@
+"""The way of a file to a receiver, against a real OpenSSH server where one is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from typing import Any
+
+from sqlalchemy import text
+
+from gateway.delivery import queue
+from tests.delivery.conftest import FarSide, Office
+
+
+def test_a_file_arrives_once_with_a_receipt(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    content = random.Random(1).randbytes(300_000)
+    office.release("P01-VACH.DAT", content)
+    seen: list[tuple[str, int, int]] = []
+
+    results = office.deliver(progress=lambda *p: seen.append(p))
+
+    assert [(r.name, r.state, r.attempts) for r in results] == [("P01-VACH.DAT", "DELIVERED", 1)]
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {"P01-VACH.DAT": content}
+    receipt = json.loads(office.rows()[0].receipt or "")
+    assert receipt["sha256"] == receipt["read_back_sha256"] == hashlib.sha256(content).hexdigest()
+    assert receipt["bytes"] == receipt["size_after_rename"] == 300_000
+    assert receipt["host_key"].startswith("ssh-ed25519 SHA256:")
+    assert receipt["path"].endswith("P01-VACH.DAT") and receipt["read_back"] == "full"
+    assert office.steps() == ["QUEUED", "STARTED", "PLACING", "DELIVERED"]
+    assert seen[-1] == ("P01-VACH.DAT", 300_000, 300_000)
+    assert office.deliver() == []
+
+
+def test_many_files_through_several_channels(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    contents = {f"F{n:03}.DAT": random.Random(n).randbytes(n * 37) for n in range(70)}
+    for name, content in contents.items():
+        office.release(name, content)
+    assert {r.state for r in office.deliver()} == {"DELIVERED"}
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == contents
+
+
+def test_a_large_file_crosses_the_request_sizes(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    content = random.Random(2).randbytes(9_000_001)
+    office.release("LARGE.DAT", content)
+    office.release("SMALL.DAT", b"x")
+    assert [r.state for r in office.deliver()] == ["DELIVERED", "DELIVERED"]
+    assert (far_side.root / "LARGE.DAT").read_bytes() == content
+
+
+def test_an_empty_file_is_a_file(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    office.release("EMPTY.DAT", b"")
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
+    assert (far_side.root / "EMPTY.DAT").read_bytes() == b""
+
+
+def test_a_name_that_is_taken_is_not_overwritten(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    (far_side.root / "A.DAT").write_bytes(b"theirs")
+    office.release("A.DAT", b"ours" * 10)
+    (result,) = office.deliver()
+    assert result.state == "NOT_DELIVERED" and result.next_attempt_at is not None
+    assert "found a file of 6 bytes there, expected none" in (result.detail or "")
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {"A.DAT": b"theirs"}
+    (far_side.root / "A.DAT").unlink()
+    office.clock.wait(1000)
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
+
+
+def test_two_endpoints_of_different_needs_at_once(office: Office, far_side: FarSide) -> None:
+    (far_side.root / "in").mkdir()
+    (far_side.root / "work").mkdir()
+    base = far_side.endpoint
+    directory = base.directory.rstrip("/")
+    office.with_endpoints(
+        bank=base.model_copy(
+            update={"directory": f"{directory}/in", "temporary_directory": f"{directory}/work", "read_back": "size"}
+        ),
+        dealer=base.model_copy(
+            update={"temporary_suffix": ".filepart", "read_back": "none", "stat_after_rename": False, "channels": 1}
+        ),
+    )
+    office.release("BANK.DAT", b"b" * 1000, "bank")
+    office.release("DEALER.XML", b"d" * 2000, "dealer")
+    assert [(r.endpoint, r.state) for r in office.deliver()] == [("bank", "DELIVERED"), ("dealer", "DELIVERED")]
+    assert (far_side.root / "in" / "BANK.DAT").read_bytes() == b"b" * 1000
+    assert (far_side.root / "DEALER.XML").read_bytes() == b"d" * 2000
+    assert list((far_side.root / "work").iterdir()) == []
+    receipts: list[dict[str, Any]] = [json.loads(d.receipt or "") for d in office.rows()]
+    assert [r["read_back"] for r in receipts] == ["size", "none"]
+
+
+def test_rendered_bytes_that_are_not_the_released_ones_never_get_a_name(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    number = office.release("A.DAT", b"released")
+    office.contents[number] = b"changed!"
+    (result,) = office.deliver()
+    assert result.state == "NOT_DELIVERED" and result.next_attempt_at is None
+    assert "expected the released 8" in (result.detail or "") and list(far_side.root.iterdir()) == []
+
+
+def test_a_crash_before_the_rename_is_sent_again(office: Office, far_side: FarSide) -> None:
+    """SENDING: no rename was asked for; the torn temporary file goes, the file comes once."""
+    office.with_endpoints(bank=far_side.endpoint)
+    office.release("A.DAT", b"content")
+    leave(office, "SENDING")
+    (far_side.root / "A.DAT.part").write_bytes(b"con")
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {"A.DAT": b"content"}
+    assert office.steps() == ["QUEUED", "STARTED", "INTERRUPTED", "STARTED", "PLACING", "DELIVERED"]
+
+
+def test_a_crash_around_the_rename_is_looked_at_first(office: Office, far_side: FarSide) -> None:
+    office.with_endpoints(bank=far_side.endpoint)
+    for name in ("PLACED.DAT", "WAITING.DAT", "GONE.DAT"):
+        office.release(name, name.encode())
+    leave(office, "PLACING")
+    (far_side.root / "PLACED.DAT").write_bytes(b"PLACED.DAT")
+    (far_side.root / "WAITING.DAT.part").write_bytes(b"WAITING.DAT")
+    results = {r.name: r for r in office.deliver()}
+    assert {n: r.state for n, r in results.items()} == {
+        "PLACED.DAT": "DELIVERED", "WAITING.DAT": "NOT_DELIVERED", "GONE.DAT": "UNKNOWN",
+    }  # fmt: skip
+    assert results["GONE.DAT"].next_attempt_at is None
+    office.clock.wait(1000)
+    assert {r.name: r.state for r in office.deliver()} == {"WAITING.DAT": "DELIVERED"}
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {
+        "PLACED.DAT": b"PLACED.DAT", "WAITING.DAT": b"WAITING.DAT",
+    }  # fmt: skip
+
+
+def leave(office: Office, state: str) -> None:
+    """What a process that ended in this state leaves in the database."""
+    with office.app.db.write() as connection:
+        due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(queue.DeliveryState))
+        queue.claim(connection, due, temporary_suffix=".part", at=office.app.now())
+        connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
