@@ -10,6 +10,7 @@ A marker is renamed before its file: left behind alone it would declare the send
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import stat
@@ -38,7 +39,8 @@ from parsers.names import Identified
 ARGUMENT: Final = "argument"
 """The source of a file that was named on the command line."""
 
-_TOKEN: Final = 16
+_TOKEN: Final = 24
+_count = itertools.count()
 _FROM_SOURCE, _FROM_ARGUMENT, _MARKER = "-", "+", "~"
 
 
@@ -90,7 +92,7 @@ class Claimer:
             status = path.lstat() if path.exists() else None
             if status is None or not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"processing {path}: found no ordinary file there, expected one; look at the name")
-            target = slot.folder / f"{_token()}{_FROM_ARGUMENT}{path.name}"
+            target = slot.folder / f"{self._token()}{_FROM_ARGUMENT}{path.name}"
             if path.resolve().parent == folder.path.resolve():
                 path.rename(target)
             else:
@@ -114,6 +116,11 @@ class Claimer:
 
     # the steps
 
+    def _token(self) -> str:
+        """Unlike any other on any machine, and rising, so that what a kill interrupted is completed in its order."""
+        micros = int(self.app.clock.now().timestamp() * 1_000_000)
+        return f"{micros:014x}{next(_count) % 65536:04x}{uuid.uuid4().hex}"[:_TOKEN]
+
     def _slot(self, folder: Folder) -> slots.Slot:
         if folder.path not in self._slots:
             self._slots[folder.path] = slots.acquire(_claimed(folder))
@@ -132,7 +139,7 @@ class Claimer:
 
     def _rename(self, folder: Folder, slot: slots.Slot, c: Complete) -> _Claim | None:
         """The file into our claim folder; None when it went away or is not the one that was looked at."""
-        token = _token()
+        token = self._token()
         target = slot.folder / f"{token}{_FROM_SOURCE}{c.name}"
         marker = slot.folder / f"{token}{_MARKER}{c.marker}"
         try:
@@ -293,10 +300,6 @@ class Claimer:
 def _claimed(folder: Folder) -> Path:
     """Beside the source, so that a claim is a rename within one filesystem."""
     return folder.path / ".claimed"
-
-
-def _token() -> str:
-    return uuid.uuid4().hex[:_TOKEN]
 
 
 def _identity(status: os.stat_result) -> Identity:
