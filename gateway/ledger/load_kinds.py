@@ -55,6 +55,12 @@ class Kind:
     references: tuple[Reference, ...] = ()
     office: bool = False  # rows carry an office key; staging gets office_id
     codes: bool = False  # further columns are tax or add-on codes
+    extra: tuple[tuple[str, str], ...] = ()  # further staging columns that land in the target: (name, SQL type)
+    named_as: tuple[str, tuple[str, ...]] | None = None  # (table, columns) others refer to it by; None: table and key
+
+    @property
+    def referred(self) -> tuple[str, tuple[str, ...]]:
+        return self.named_as or (self.table, self.key)
 
     def field(self, name: str) -> Field | None:
         return next((f for f in self.fields if f.name == name), None)
@@ -68,9 +74,9 @@ _OFFICE_PARTS = (
     Field("region", identifier(2), kept=False),
     Field("office", identifier(3), kept=False),
 )
-_OFFICE_KEY = ("portfolio", "company", "region", "office")
+OFFICE_KEY = ("portfolio", "company", "region", "office")
 _TO_PORTFOLIO = Reference(("portfolio",), "portfolio", ("portfolio",))
-_TO_OFFICE = Reference(_OFFICE_KEY, "office", _OFFICE_KEY)
+_TO_OFFICE = Reference(OFFICE_KEY, "office", OFFICE_KEY)
 _TO_LEASE = Reference(("lease",), "lease", ("lease",))
 _TO_ASSET = Reference(("asset",), "asset", ("asset",))
 
@@ -78,7 +84,7 @@ PORTFOLIOS = Kind("portfolios", "portfolio", ("portfolio",), (_PORTFOLIO, Field(
 OFFICES = Kind(
     "offices",
     "office",
-    _OFFICE_KEY,
+    OFFICE_KEY,
     (
         _PORTFOLIO,
         Field("company", identifier(2)),
@@ -122,6 +128,7 @@ CHARGES = Kind(
         Field("taxable", t.YES_NO, optional=True, default="N"),
     ),
     (_TO_PORTFOLIO,),
+    extra=(("receivable_purpose", "TEXT"), ("income_purpose", "TEXT")),
 )
 LEASES = Kind(
     "leases",
@@ -179,7 +186,8 @@ INVOICES = Kind(
         Field("amount", t.AMOUNT, store="amount_cents"),
         Field("asset", identifier(10), optional=True, default=""),
     ),
-    (_TO_LEASE, Reference(("asset",), "asset", ("asset",))),
+    (_TO_LEASE, _TO_ASSET),
+    named_as=("invoice", ("invoice",)),
 )
 PAYMENTS = Kind(
     "payments",
@@ -218,6 +226,7 @@ VENDORS = Kind(
         Field("suspense_override_on", t.DATE, optional=True),
         Field("holdback", t.YES_NO, optional=True),
     ),
+    extra=(("routing_sealed", "BYTEA"), ("account_sealed", "BYTEA"), ("account_last4", "TEXT")),
 )
 CHECKS = Kind(
     "checks",
