@@ -286,7 +286,7 @@ class _Twin:
         if line_no not in self.faults:
             return self.inner.careful(line, line_no)
         name, found = self.faults[line_no]
-        findings = Findings(line_no)
+        _, findings = self.inner.careful(line, line_no)
         findings.fault(
             RejectCode.AVRO_TEXT,
             name,

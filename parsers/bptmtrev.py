@@ -100,6 +100,4 @@ def _validator(profile: Profile) -> Callable[[list[Row]], list[Row]]:
     w = profile.widths
     target, batch, day, bank = text_of(max(w.lease, w.invoice)), text_of(20, 20), text_of(10, 10), text_of(3, 3)
     reason, check = text_of(w.code) | None, text_of(w.check) | None
-    return rows_of(
-        Literal["I", "L"], target, cents_of(w.money), batch, reason, check, day | None, bank | None
-    )
+    return rows_of(Literal["I", "L"], target, cents_of(w.money), batch, reason, check, day | None, bank | None)

@@ -225,8 +225,7 @@ class Plan:
     def careful(self, line: str, line_no: int) -> tuple[Row | None, Findings]:
         """One line with a reason for whatever is wrong in it."""
         findings = Findings(line_no, self.dates)
-        if not findings.bytes_ok(line):
-            return None, findings
+        findings.printable(line)  # a stray byte is reported first, and the money beside it still counted
         cells = {c.name: c for _, _, c in self.cells(line, findings)}
         end = len(line.rstrip(" ")) + 1
         value: dict[str, Any] = {}
@@ -347,14 +346,16 @@ class Plan:
     def _target(self, cells: dict[str, Cell], value: dict[str, Any], findings: Findings, end: int) -> None:
         """Exactly one of lease and asset, and a code of its level."""
         lease, asset = (bool(cells[n].text) if n in cells else False for n in ("lease", "asset"))
-        one = f"exactly one of {self._label('lease')} and {self._label('asset')}"
+        one, names = "exactly one of them", (self._label("lease"), self._label("asset"))
         if lease and asset:
             column = cells["asset"].column
             action = "write one line for the lease and one for the asset"
-            findings.fault(RejectCode.LEASE_AND_ASSET, "asset", column, "both", one, action)
+            findings.fault(RejectCode.LEASE_AND_ASSET, "asset", column, "both " + " and ".join(names), one, action)
         elif not lease and not asset:
             action = "add the one to charge and drop the line again"
-            findings.fault(RejectCode.LEASE_OR_ASSET_MISSING, "lease", end, "neither", one, action)
+            findings.fault(
+                RejectCode.LEASE_OR_ASSET_MISSING, "lease", end, "neither " + " nor ".join(names), one, action
+            )
         code = value.get("code")
         if code is None:
             return

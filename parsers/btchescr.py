@@ -255,8 +255,7 @@ class Plan:
     def careful(self, line: str, line_no: int) -> tuple[Row | None, Findings]:
         """One line with a reason for whatever is wrong in it."""
         findings = Findings(line_no, self.dates)
-        if not findings.bytes_ok(line):
-            return None, findings
+        findings.printable(line)  # a stray byte is reported first, and the money beside it still counted
         values = self.values(line, findings)
         cells = None if findings.faults else self.named(values, findings)
         if cells is None:

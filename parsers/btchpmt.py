@@ -120,6 +120,4 @@ def _validator(profile: Profile) -> Callable[[list[Row]], list[Row]]:
     target, day = text_of(max(w.lease, w.invoice)), text_of(10, 10) | None
     check, account, batch = text_of(w.check) | None, text_of(4) | None, text_of(20, 20) | None
     code, note = text_of(w.code) | None, text_of(w.note) | None
-    return rows_of(
-        Literal["I", "L"], target, cents_of(w.money), check, day, day, account, batch, code, note
-    )
+    return rows_of(Literal["I", "L"], target, cents_of(w.money), check, day, day, account, batch, code, note)

@@ -127,11 +127,11 @@ class Findings:
 
     # the bytes
 
-    def bytes_ok(self, line: str) -> bool:
-        """Whether ``line`` (one character a byte) is printable ASCII; a fault names the first that is not."""
+    def printable(self, line: str) -> None:
+        """A fault for the first character of ``line`` (one a byte) that is not printable ASCII."""
         stray = _STRAY.search(line)
         if stray is None:
-            return True
+            return
         byte, column = ord(stray.group()), stray.start() + 1
         if byte > 0x7F:
             code, kind = RejectCode.NON_ASCII_BYTE, "the byte"
@@ -145,7 +145,6 @@ class Findings:
             "ASCII text",
             "replace it by a plain letter, digit or blank and drop the line again",
         )
-        return False
 
     # the values
 

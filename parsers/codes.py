@@ -16,9 +16,9 @@ class RejectCode(StrEnum):
 
     # the bytes
     LINE_TOO_LONG = "LINE_TOO_LONG"
+    AVRO_TEXT = "AVRO_TEXT"
     NON_ASCII_BYTE = "NON_ASCII_BYTE"
     CONTROL_CHARACTER = "CONTROL_CHARACTER"
-    AVRO_TEXT = "AVRO_TEXT"
     # tagged lines (btchassmt)
     TEXT_OUTSIDE_TAGS = "TEXT_OUTSIDE_TAGS"
     UNKNOWN_TAG = "UNKNOWN_TAG"

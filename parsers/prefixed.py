@@ -148,8 +148,7 @@ class PrefixedPlan:
     def careful(self, line: str, line_no: int) -> tuple[Row | None, Findings]:
         """One line with a reason for whatever is wrong in it."""
         findings = Findings(line_no, self.dates)
-        if not findings.bytes_ok(line):
-            return None, findings
+        findings.printable(line)  # a stray byte is reported first, and the money beside it still counted
         cells = self.cells(line, findings)
         value = {name: self.value(c, findings) for name, c in cells.items() if name != "letter"}
         self.settle(value, cells, findings)
@@ -193,7 +192,9 @@ class PrefixedPlan:
                 whole.column,
                 f"{shown(whole.text)} at the start",
                 f"{self.shape.invoice} and an invoice or {self.shape.lease} and a lease",
-                "put the letter before the number and drop the line again",
+                f"write the letter as {near} and drop the line again"
+                if (near := whole.text[:1].upper()) in letters
+                else "put the letter before the number and drop the line again",
             )
         else:
             found[name] = self._after_letter(name, f"the {name}", whole)
