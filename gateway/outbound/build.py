@@ -40,7 +40,7 @@ def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
         built = within(app, connection, kind, portfolio, **options)
         day, _ = business_date(connection, portfolio)
         reached(Step.BUILT_UNCOMMITTED)
-    finish(app, built, report_folder(app, day, portfolio))
+    finish(app, built, report_folder(app, day, portfolio, built))
     return built
 
 
@@ -64,6 +64,7 @@ def finish(app: App, built: Built, folder: Path) -> None:
         write_report(named.report, folder, named.stem)
 
 
-def report_folder(app: App, day: str, portfolio: str) -> Path:
-    """Where reports of files built by hand go."""
-    return app.home.reports / day / f"outbound-p{portfolio}"
+def report_folder(app: App, day: str, portfolio: str, built: Built) -> Path:
+    """Where reports of files built by hand go: a folder a build, so that a second one of the day loses nothing."""
+    number = f"-{built.files[0].outbound_id}" if built.files else ""
+    return app.home.reports / day / f"outbound-p{portfolio}{number}"

@@ -1,0 +1,147 @@
+"""U1003: the file, its tie-out and its refusals, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import FixedClock
+from gateway.errors import LedgerError, Refused
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound import gl, release, store
+from gateway.outbound.build import build
+from parsers import gl_scratch
+from tests.outbound import world
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "gl"
+
+
+def built(db: Database, home: Home, clock: FixedClock, **gl_settings: object) -> bytes:
+    world.company(db)
+    world.post(db, (1, "CASH 125", "D", 500_00), (1, "OPENING BALANCE", "C", 500_00), kind="OPENING", update="LOAD")
+    world.rent(db, 1, 126_490_53)
+    world.rent(db, 2, 1)
+    app = world.app_at(home, db, clock, portfolio={"gl": gl_settings})
+    out = build(app, "DSGL", "1")
+    return (home.outbox / out.files[0].name).read_bytes()
+
+
+@pytest.mark.parametrize("width", [128, 143])
+def test_golden(db: Database, home: Home, clock: FixedClock, width: int) -> None:
+    assert built(db, home, clock, record=width) == (GOLDEN / f"two_offices_{width}.dat").read_bytes()
+
+
+def test_every_account_is_there_and_figures_tie(db: Database, home: Home, clock: FixedClock) -> None:
+    read = gl_scratch.read(built(db, home, clock))
+    assert isinstance(read, gl_scratch.GlFile)
+    assert len(read.records) == 2 * len(world.ACCOUNTS)
+    assert gl_scratch.tie_out(read.records) == []
+    cash = next(r for r in read.records if r.number == "1125" and r.office == "1")
+    assert (cash.debit_today_cents, cash.debit_mtd_cents, cash.balance_cents) == (0, 0, 500_00)
+    receivable = next(r for r in read.records if r.number == "1003" and r.office == "1")
+    assert (receivable.debit_today_cents, receivable.balance_cents) == (126_490_53, 126_490_53)
+
+
+def test_lower_case_name(db: Database, home: Home, clock: FixedClock) -> None:
+    built(db, home, clock, name_case="lower")
+    assert (home.outbox / "dsgl_p01.dat").stat().st_mode & 0o777 == 0o600
+
+
+def test_report_names_file_and_totals(db: Database, home: Home, clock: FixedClock) -> None:
+    built(db, home, clock)
+    text = (home.reports / "2026-03-02" / "outbound-p1-1" / "p1_lpu1003.rpt").read_text()
+    assert "DSGL_P01.DAT" in text and "RECORDS 16" in text and "126,490.53" in text
+
+
+def test_released_at_build_without_endpoint(db: Database, home: Home, clock: FixedClock) -> None:
+    built(db, home, clock)
+    assert world.all_of(db, "SELECT state, hold_text, records FROM outbound_file") == [("LOCAL", None, 16)]
+
+
+def test_second_transfer_of_a_day_is_refused_until_decided(db: Database, home: Home, clock: FixedClock) -> None:
+    built(db, home, clock)
+    app = world.app_at(home, db, clock)
+    with pytest.raises(Refused, match=r"transferred in DSGL_P01.DAT of 2026-03-02 and not zeroed since"):
+        build(app, "DSGL", "1")
+    with pytest.raises(Refused, match="found no reason"):
+        build(app, "DSGL", "1", again=True)
+    again = build(app, "DSGL", "1", again=True, reason="first one was lost over there")
+    assert again.files[0].name == "DSGL_P01-260302.DAT"
+    assert store.render(app, again.files[0].outbound_id) == store.render(app, 1)
+
+
+def test_after_zero_daily_the_next_file_starts_at_zero(db: Database, home: Home, clock: FixedClock) -> None:
+    built(db, home, clock)
+    world.mark(db, "U0422")
+    app = world.app_at(home, db, clock)
+    out = build(app, "DSGL", "1")
+    assert out.files[0].name == "DSGL_P01-260302.DAT"
+    read = gl_scratch.read((home.outbox / out.files[0].name).read_bytes())
+    assert isinstance(read, gl_scratch.GlFile)
+    assert {r.debit_today_cents for r in read.records} == {0}
+    assert max(r.debit_mtd_cents for r in read.records) == 126_490_53
+    world.mark(db, "U0422")
+    assert build(app, "DSGL", "1").files[0].name == "DSGL_P01-260302-2.DAT"
+
+
+def test_difference_to_the_journal_stops_the_file(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.company(db)
+    world.rent(db, 1, 100)
+    real = gl.accounts.figures
+
+    def wrong(connection: object, portfolio: str) -> list[object]:
+        figures = real(connection, portfolio)  # type: ignore[arg-type]
+        return [f._replace(debit_today=f.debit_today * 2, credit_today=f.credit_today * 2) for f in figures]
+
+    monkeypatch.setattr(gl.accounts, "figures", wrong)
+    with pytest.raises(LedgerError, match=r"office 1/1/1/1: debit_today of account 1003: figure 2.00, journal 1.00"):
+        build(world.app_at(home, db, clock), "DSGL", "1")
+    assert world.one(db, "SELECT COUNT(*) FROM outbound_file") == 0
+
+
+def test_figure_too_large_for_128_is_named(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    world.rent(db, 1, 100_000_000_000)
+    with pytest.raises(Refused, match=r"account 1003 of office 1/1/1/1: .* the portfolio needs the 143-byte form"):
+        build(world.app_at(home, db, clock), "DSGL", "1")
+
+
+def test_waits_for_release_when_the_kind_needs_it(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(
+        home, db, clock,
+        portfolio={"gl": {"endpoint": "books"}, "release": {"kinds_without": []}},
+        endpoints={"books": {"host": "h", "user": "u", "key": "k"}},
+    )  # fmt: skip
+    file = build(app, "DSGL", "1").files[0]
+    assert release.show(app, file.outbound_id)["state"] == "BUILT"
+    assert world.all_of(db, "SELECT 1 FROM delivery") == []
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    assert world.all_of(db, "SELECT endpoint, state, remote_name FROM delivery") == [
+        ("books", "PENDING", "DSGL_P01.DAT")
+    ]
+
+
+def test_released_at_build_is_queued_at_once(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(
+        home, db, clock, portfolio={"gl": {"endpoint": "books"}},
+        endpoints={"books": {"host": "h", "user": "u", "key": "k"}},
+    )  # fmt: skip
+    build(app, "DSGL", "1")
+    assert world.all_of(db, "SELECT f.state, d.state FROM outbound_file f JOIN delivery d USING (outbound_id)") == [
+        ("APPROVED", "PENDING")
+    ]
+
+
+def test_unknown_portfolio_and_kind(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock)
+    with pytest.raises(Refused, match="building for portfolio 9: found none"):
+        build(app, "DSGL", "9")
+    with pytest.raises(Refused, match="building FAX: found no such kind"):
+        build(app, "FAX", "1")

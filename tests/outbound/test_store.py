@@ -1,0 +1,151 @@
+"""Frozen files: the same rows give the same bytes; the outbox heals after a crash; names never recur."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.errors import GatewayError, LedgerError, Refused
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound import release, store
+from gateway.outbound.build import build
+from gateway.outbound.store import Frozen
+from parsers.gl_scratch import GlRecord
+from tests.outbound import world
+
+
+@pytest.fixture
+def app(db: Database, home: Home, clock: FixedClock) -> App:
+    world.company(db)
+    return world.app_at(home, db, clock, portfolio={"release": {"kinds_without": []}})
+
+
+def gl_file(name: str = "DSGL_P01.DAT", **changes: Any) -> store.NewFile:
+    record = GlRecord("1", "1", "1", "1", "2026-03-02", "D", "1125", "CASH 125", 0, 0, 0, 0, 0)
+    values: dict[str, Any] = {
+        "name": name, "kind": "DSGL", "portfolio": "1", "business_date": "2026-03-02", "header": {"width": 128},
+        "rows": [store.Row(list(record), ("account:15",))], "records": 1, "hold_text": "waits",
+    } | changes  # fmt: skip
+    return store.NewFile(**values)
+
+
+def frozen(app: App, **changes: Any) -> Frozen:
+    with app.db.write() as connection:
+        return store.freeze(app, connection, gl_file(**changes))
+
+
+def test_a_crash_between_commit_and_outbox_is_finished_at_start(app: App) -> None:
+    file = frozen(app)
+    assert not (app.home.outbox / file.name).exists()
+    assert store.settle_outbox(app) == [file.name]
+    assert (app.home.outbox / file.name).read_bytes() == store.render(app, file.outbound_id)
+    assert store.settle_outbox(app) == []
+    assert not list(app.home.work.iterdir())
+
+
+def test_a_crash_before_the_commit_leaves_nothing(app: App) -> None:
+    with pytest.raises(ZeroDivisionError), app.db.write() as connection:
+        store.freeze(app, connection, gl_file())
+        raise ZeroDivisionError
+    assert [p.name for p in app.home.work.iterdir()] == ["outbound-1.staged"]
+    assert store.settle_outbox(app) == []
+    assert not list(app.home.work.iterdir()) and not list(app.home.outbox.iterdir())
+
+
+def test_bytes_put_aside_by_a_build_that_was_undone_are_not_published(app: App) -> None:
+    with pytest.raises(ZeroDivisionError), app.db.write() as connection:
+        store.freeze(app, connection, gl_file(header={"width": 143}))
+        raise ZeroDivisionError
+    file = frozen(app)  # takes the same number
+    assert store.settle_outbox(app) == [file.name]
+    assert (app.home.outbox / file.name).stat().st_size == 128
+
+
+def test_a_missing_file_that_waits_is_made_again_and_a_fetched_one_is_not(app: App) -> None:
+    file = frozen(app)
+    store.settle_outbox(app)
+    path = app.home.outbox / file.name
+    path.unlink()
+    assert store.settle_outbox(app) == [file.name]
+    assert path.stat().st_mode & 0o777 == 0o600
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    path.unlink()  # no endpoint: whoever it is for took it
+    assert store.settle_outbox(app) == []
+    assert store.publish(app, file.outbound_id, file.name, file.sha256).exists(), "on request it is made again"
+
+
+def test_a_released_file_is_put_aside_and_not_lost(app: App) -> None:
+    """The process ended between the commit that released it at build and the outbox."""
+    local = world.app_at(app.home, app.db, app.clock)
+    file = frozen(local)
+    assert file.state == "LOCAL"
+    assert store.settle_outbox(local) == [file.name]
+
+
+def test_a_foreign_file_in_the_outbox_is_never_overwritten(app: App) -> None:
+    file = frozen(app)
+    foreign = app.home.outbox / file.name
+    foreign.write_text("mine")
+    with pytest.raises(GatewayError, match="found a file of other bytes there"):
+        store.publish(app, file.outbound_id, file.name, file.sha256)
+    assert foreign.read_text() == "mine"
+
+
+def test_changed_rows_are_a_fault_not_a_file(app: App) -> None:
+    file = frozen(app)
+    with app.db.write() as connection:
+        payload = connection.execute(text("SELECT payload FROM outbound_row")).scalar_one()
+        connection.execute(
+            text("UPDATE outbound_row SET payload = :p"), {"p": bytes(payload).replace(b"CASH", b"CASE")}
+        )
+    with pytest.raises(LedgerError, match=rf"found SHA-256 \w+, expected {file.sha256} as built"):
+        store.render(app, file.outbound_id)
+    with pytest.raises(Refused, match="found no outbound file 99"):
+        store.render(app, 99)
+
+
+def test_names_never_recur(app: App) -> None:
+    frozen(app)
+    with pytest.raises(IntegrityError):
+        frozen(app)
+
+    def pair(extra: str) -> tuple[str, str]:
+        return f"dsgl_p01{extra}.dat", f"other{extra}.dat"
+
+    with app.db.write() as connection:
+        names = store.first_free_names(app.db, connection, pair, store.numbered())
+        assert names == ("dsgl_p01-2.dat", "other-2.dat"), "whatever the case, and in both names"
+        with pytest.raises(Refused, match="found every further name used"):
+            store.first_free_names(app.db, connection, pair, iter([""]))
+
+
+def test_a_source_goes_out_once(app: App) -> None:
+    frozen(app, claims=["check:1:126:1"])
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.UniqueViolation)):
+        frozen(app, name="OTHER.DAT", claims=["check:1:126:1"])
+
+
+def test_rows_of_one_kind_open_as_nothing_else(app: App) -> None:
+    other = replace(app, vault=type(app.vault)(b"x" * 32))
+    world.vendor(app.db)
+    world.check(app.db, "1")
+    vach = world.app_at(app.home, app.db, app.clock, portfolio={"vendor_ach": world.VENDOR_ACH})
+    file = build(vach, "VACH", "1").files[0]
+    with pytest.raises(GatewayError, match="decrypting outbound"):
+        store.render(other, file.outbound_id)
+
+
+def test_building_needs_the_right(app: App, tmp_path: Path) -> None:
+    clerk = world.as_person(app, replace(world.ANN, rights=frozenset()))
+    with pytest.raises(Refused, match="without the right 'post'"):
+        build(clerk, "DSGL", "1")

@@ -1,0 +1,207 @@
+"""A small leasing company for outbound and period tests: rows by plain SQL, settings by hand, two people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+
+from gateway.app import App, Operator
+from gateway.clock import Clock, instant_text
+from gateway.home import Home
+from gateway.ledger import units
+from gateway.ledger.database import Database
+from gateway.settings import Bank, GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.vault import Vault
+from parsers.profile import DEFAULT as INBOUND
+from parsers.xsellerator import DEFAULT as XSELLERATOR
+
+VAULT = Vault(b"k" * 32)
+ALL_RIGHTS = frozenset({"post", "load", "approve", "deliver", "resolve", "admin"})
+ANN = Operator("ANN", "ann", ALL_RIGHTS)
+BOB = Operator("BOB", "bob", ALL_RIGHTS)
+
+FIRST_BANK = Bank(
+    name="First National Bank",
+    routing_number="091000019",
+    immediate_origin="1234567890",
+    origin_name="Prairie Leasing",
+    company_name="Prairie Leasing",
+    company_identification="1234567890",
+)
+VENDOR_ACH: Mapping[str, Any] = {"used": True, "bank": "first"}
+
+
+def bank(**changes: Any) -> Bank:
+    return FIRST_BANK.model_copy(update=changes)
+
+
+def app_at(
+    home: Home,
+    db: Database,
+    clock: Clock,
+    *,
+    portfolio: Mapping[str, Any] | None = None,
+    bank: Bank = FIRST_BANK,
+    endpoints: Mapping[str, Any] | None = None,
+    covered: tuple[int, ...] = (2025, 2026, 2027),
+    operator: Operator = ANN,
+) -> App:
+    gateway = GatewaySettings.model_validate(
+        {"endpoints": endpoints or {}, "calendar": {"covered": covered}}
+    ).model_copy(update={"banks": {"first": bank}})
+    portfolios = {"1": PortfolioSettings.model_validate(portfolio or {})}
+    settings = Settings(gateway, portfolios, Operators(), INBOUND, XSELLERATOR)
+    return App(home, settings, clock, db, VAULT, operator)
+
+
+def as_person(app: App, operator: Operator) -> App:
+    return replace(app, operator=operator)
+
+
+ACCOUNTS: Sequence[tuple[str, str, str, str]] = (
+    ("003", "1003", "D", "LEASE PAYMENTS RECEIVABLE"),
+    ("125", "1125", "D", "CASH 125"),
+    ("126", "1126", "D", "CASH 126"),
+    ("401", "1401", "C", "ACCOUNTS PAYABLE"),
+    ("405", "1405", "C", "SUSPENSE"),
+    ("501", "1501", "C", "OPENING BALANCE"),
+    ("502", "1502", "C", "RETAINED EARNINGS"),
+    ("601", "1601", "C", "RENT REVENUE"),
+)
+
+
+def insert(db: Database, table: str, **values: Any) -> None:
+    with db.write() as connection:
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), values)
+
+
+def company(db: Database, *, business_date: str = "2026-03-02", offices: Sequence[str] = ("1", "2")) -> None:
+    """Portfolio 1 with offices 1/1/n, a chart of eight accounts each, rent, and one lease an office (``L1``, ``L2``)."""
+    insert(db, "portfolio", portfolio="1", name="Prairie", business_date=business_date, period_state="OPEN")
+    insert(
+        db, "charge", portfolio="1", code="PYMT", name="RENT", type="I", basis="A", payment_order=0, priority="N",
+        used="Y", level="lease", taxable="N", receivable_purpose="LEASE PAYMENTS RECEIVABLE",
+        income_purpose="RENT REVENUE",
+    )  # fmt: skip
+    for number, office in enumerate(offices, 1):
+        insert(
+            db, "office", office_id=number, portfolio="1", company="1", region="1", office=office,
+            name=f"Office {office}",
+        )  # fmt: skip
+        for vector, account, side, purpose in ACCOUNTS:
+            insert(
+                db, "gl_account", account_id=number * 100 + int(vector[:1]) * 10 + int(vector[-1:]), office_id=number,
+                vector=vector, number=account, name=purpose, side=side, purpose=purpose,
+            )  # fmt: skip
+        lease(db, f"L{number}", number)
+
+
+def lease(db: Database, name: str, office_id: int, **changes: Any) -> None:
+    values = {
+        "lease": name, "office_id": office_id, "portfolio": "1", "lessee": f"C{name}", "lessee_name": f"Customer {name}",
+        "status": "ACTV", "kind": "lease", "control_number": f"STK{name}", "account_number": f"A{name}",
+        "deal_number": name[1:], "location": "0", "prepaid": "N", "nsf_count": 0,
+    } | changes  # fmt: skip
+    insert(db, "lease", **values)
+
+
+def account(db: Database, office_id: int, purpose: str) -> int:
+    with db.read() as connection:
+        return int(
+            connection.execute(
+                text("SELECT account_id FROM gl_account WHERE office_id = :o AND purpose = :p"),
+                {"o": office_id, "p": purpose},
+            ).scalar_one()
+        )
+
+
+def post(
+    db: Database,
+    *legs: tuple[int, str, str, int],
+    update: str = "U0418",
+    kind: units.UnitKind = "OPERATOR",
+    lease: str | None = "L1",
+    corrects: int | None = None,
+) -> int:
+    """One unit with one entry an office: legs are (office_id, purpose, side, cents). Gives the first entry's id."""
+    by_office: dict[int, list[units.Leg]] = {}
+    for office_id, purpose, side, cents in legs:
+        by_office.setdefault(office_id, []).append((account(db, office_id, purpose), side, cents))  # type: ignore[arg-type]
+    with db.write() as connection:
+        unit = units.open_unit(
+            db, connection, portfolio="1", kind=kind, update_name=update, operator="ANN",
+            posted_at="2026-03-02T14:00:00.000000Z",
+        )  # fmt: skip
+        ids = [
+            unit.add(
+                office_id=office_id, txn="PYMT", effective_date=unit.business_date, legs=entry, lease=lease,
+                corrects=corrects,
+            )
+            for office_id, entry in by_office.items()
+        ]  # fmt: skip
+        units.close_unit(unit)
+    return ids[0] if ids else 0
+
+
+def rent(db: Database, office_id: int, cents: int, **options: Any) -> int:
+    """Rent billed to the office's lease."""
+    options.setdefault("lease", f"L{office_id}")
+    return post(
+        db,
+        (office_id, "LEASE PAYMENTS RECEIVABLE", "D", cents),
+        (office_id, "RENT REVENUE", "C", cents),
+        **options,
+    )
+
+
+def mark(db: Database, update: str) -> None:
+    """A unit without entries, as U0422 and U0450 leave."""
+    with db.write() as connection:
+        units.close_unit(
+            units.open_unit(
+                db, connection, portfolio="1", kind="MODULE", update_name=update, operator="ANN",
+                posted_at="2026-03-02T14:00:00.000000Z",
+            )
+        )  # fmt: skip
+
+
+def vendor(db: Database, key: str = "V1", **changes: Any) -> None:
+    routing, number = changes.pop("routing", "091000019"), changes.pop("account", "12345678")
+    values = {
+        "vendor": key, "name": f"Vendor {key}", "routing_sealed": VAULT.seal(routing, field="vendor.routing"),
+        "account_sealed": VAULT.seal(number, field="vendor.account"), "account_last4": number[-4:],
+        "account_type": "checking", "sec": "CCD",
+    } | changes  # fmt: skip
+    insert(db, "vendor", **values)
+
+
+def check(db: Database, number: str, cents: int = 10_000, **changes: Any) -> None:
+    values = {
+        "portfolio": "1", "check_no": number, "bank": "126", "office_id": 1, "type": "NEWA", "amount_cents": cents,
+        "disbursement_date": "2026-03-03", "vendor": "V1", "lease": "L1", "reference": f"INV-{number}", "state": "NEW",
+    } | changes  # fmt: skip
+    insert(db, "bank_check", **values)
+
+
+def one(db: Database, statement: str, **values: Any) -> Any:
+    with db.read() as connection:
+        return connection.execute(text(statement), values).scalar_one()
+
+
+def all_of(db: Database, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    with db.read() as connection:
+        return [tuple(row) for row in connection.execute(text(statement), values)]
+
+
+def change(db: Database, statement: str, **values: Any) -> None:
+    with db.write() as connection:
+        connection.execute(text(statement), values)
+
+
+def at(clock: Clock) -> str:
+    return instant_text(clock.now())
