@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 
 from gateway.errors import SettingsError
@@ -24,6 +24,9 @@ BULK_ROWS = 10_000
 """Rows a bulk call carries; measured flat from 5,000 to 20,000 on both databases."""
 
 _CACHE_KIB = 64 * 1024
+
+_POSTGRESQL_OPTIONS = "-c work_mem=64MB -c temp_buffers=128MB"
+"""What one connection may use before it goes to disk: the set-based steps of a file fit."""
 
 
 class Database:
@@ -38,7 +41,11 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite:
             self.url = self.url.set(drivername="postgresql+psycopg")
-        self.engine: Engine = create_engine(self.url, pool_pre_ping=not self.is_sqlite)
+        self.engine: Engine = create_engine(
+            self.url,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={} if self.is_sqlite else {"options": _POSTGRESQL_OPTIONS},
+        )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -136,6 +143,42 @@ class Database:
         rows = connection.execute(text(statement), {"table": table, "key": key, "count": count})
         return sorted(int(number) for (number,) in rows)
 
+    def bulk_update(
+        self,
+        connection: Connection,
+        table: Table,
+        assign: str,
+        keys: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+    ) -> int:
+        """Update one row of ``table`` for each (number, *keys) of ``rows``; returns how many were found.
+
+        ``assign`` is the SET clause with ``{}`` for the number: ``paid_cents = paid_cents + {}``.
+        """
+        driver = connection.connection.driver_connection
+        if not rows or driver is None:
+            return 0
+        if self.is_sqlite:
+            where = " AND ".join(f'"{key}" = ?' for key in keys)
+            statement = f'UPDATE "{table.name}" SET {assign.format("?")} WHERE {where}'
+            return int(driver.executemany(statement, rows).rowcount)
+        types = ", ".join(f'"{k}" {table.c[k].type.compile(dialect=connection.dialect)}' for k in keys)
+        change = Table("bulk_change", MetaData())
+        self.scratch(connection, change.name, f"bulk_value BIGINT, {types}")
+        self.bulk_insert(connection, change, ("bulk_value", *keys), rows)
+        where = " AND ".join(f'"{table.name}"."{key}" = b."{key}"' for key in keys)
+        assigned = assign.format("b.bulk_value")
+        return connection.execute(
+            text(f'UPDATE "{table.name}" SET {assigned} FROM {change.name} b WHERE {where}')
+        ).rowcount
+
+    def fetch(self, connection: Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows as the driver gives them: three times faster than a result's rows, for large look-ups."""
+        result = connection.execute(text(statement), values)
+        rows: list[tuple[Any, ...]] = result.cursor.fetchall() if result.cursor is not None else []
+        result.close()
+        return rows
+
     def rows_as_text(self, table: str, columns: Sequence[str], *, order: str) -> str:
         """SELECT … FROM table whose one value is all rows as text, ready for a WHERE: built inside the database,
         ten times faster than a fetch a row. SQLite walks the primary key, which is ``order``."""
@@ -144,11 +187,23 @@ class Database:
             return f"SELECT GROUP_CONCAT({fields.replace('CHR', 'CHAR')}, CHAR(10)) FROM {table}"  # noqa: S608
         return f"SELECT STRING_AGG({fields}, CHR(10) ORDER BY {order}) FROM {table}"  # noqa: S608
 
-    def scratch(self, connection: Connection, name: str, columns: str) -> None:
-        """A temporary table of this connection, empty: for the set-based steps of one transaction."""
+    def scratch(self, connection: Connection, name: str, columns: str, *, clustered: bool = False) -> None:
+        """A temporary table of this connection, empty: for the set-based steps of one transaction.
+
+        ``clustered`` keeps the rows inside the primary key where SQLite can: one look-up a row instead of two.
+        """
         connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-        suffix = "" if self.is_sqlite else " ON COMMIT DROP"
+        suffix = " ON COMMIT DROP"
+        if self.is_sqlite:
+            suffix = " WITHOUT ROWID" if clustered else ""
         connection.execute(text(f"CREATE TEMPORARY TABLE {name} ({columns}){suffix}"))
+
+    def analyze(self, connection: Connection, *tables: str) -> None:
+        """Tell PostgreSQL's planner how large tables have become in this transaction; SQLite plans by the order
+        in which a statement names its tables."""
+        if not self.is_sqlite:
+            for name in tables:
+                connection.execute(text(f"ANALYZE {name}"))
 
 
 def lock_key(name: str) -> int:

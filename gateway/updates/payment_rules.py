@@ -116,6 +116,10 @@ def _apply(record: Record, lease: Lease) -> tuple[list[tuple[OpenLine, int]], in
         lease.first += 1
     if lease.first == len(lines):
         return [], record.amount_cents, messages.no_open_invoice(lease.lease)
+    oldest = lines[lease.first]
+    if record.target_kind == "L" and record.due_date is None and oldest.open_cents >= record.amount_cents:
+        oldest.open_cents -= record.amount_cents  # most lines of a file
+        return [(oldest, record.amount_cents)], 0, None
     order: Iterable[OpenLine] = (lines[n] for n in range(lease.first, len(lines)))
     if record.target_kind == "I":
         named = [line for line in lines if line.invoice == record.target]

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from gateway.ledger import payments
 from gateway.ledger.chart import CLEARING
 from gateway.ledger.payments import Accounts, EscrowKey
@@ -120,8 +118,8 @@ def load(context: PostingContext, records: Sequence[Record], standing: Standing)
     invoices = payments.load_invoices(db, connection, {r.target for r in records if r.target_kind == "I"})
     batches = _batches(context, {r.batch for r in records})
     payments.touch(db, connection, names | {invoice.lease for invoice in invoices.values()})
-    rows = connection.execute(
-        text("SELECT l.lease, l.office_id, l.portfolio FROM touched t JOIN lease l ON l.lease = t.name")
+    rows = db.fetch(
+        connection, "SELECT l.lease, l.office_id, l.portfolio FROM touched t JOIN lease l ON l.lease = t.name"
     )
     leases = {lease: LeaseKey(*key) for lease, *key in rows}
     by_purpose = standing.accounts.by_purpose
@@ -146,38 +144,35 @@ def load(context: PostingContext, records: Sequence[Record], standing: Standing)
 
 def _batches(context: PostingContext, names: set[str]) -> dict[str, Batch]:
     """The batches that exist, with live lines and the entries behind them."""
-    connection = context.connection
-    payments.touch(context.db, connection, names)
-    rows = connection.execute(
-        text(
-            "SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state "
-            "FROM touched t JOIN payment_batch b ON b.batch = t.name"
-        )
+    db, connection = context.db, context.connection
+    payments.touch(db, connection, names)
+    rows = db.fetch(
+        connection,
+        "SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state "
+        "FROM touched t JOIN payment_batch b ON b.batch = t.name",
     )
-    found = {batch: Batch(batch, *rest, is_reversed=state == "REVERSED") for batch, *rest, state in rows}
-    lines = connection.execute(
-        text(
-            "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.entry_id, "
-            "p.suspense_item, i.remaining_cents, i.invoice, e.office_id, e.lease, e.invoice, e.asset "
-            "FROM touched t JOIN payment_line p ON p.batch = t.name "
-            "JOIN journal_entry e ON e.entry_id = p.entry_id "
-            "LEFT JOIN suspense_item i ON i.item = p.suspense_item "
-            "WHERE p.state = 'APPLIED' ORDER BY p.batch, p.line"
-        )
+    found = {row[0]: Batch(*row[:4], is_reversed=row[4] == "REVERSED") for row in rows}
+    lines = db.fetch(
+        connection,
+        "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.entry_id, "
+        "p.suspense_item, i.remaining_cents, i.invoice, e.office_id, e.lease, e.invoice, e.asset "
+        "FROM touched t JOIN payment_line p ON p.batch = t.name "
+        "JOIN journal_entry e ON e.entry_id = p.entry_id "
+        "LEFT JOIN suspense_item i ON i.item = p.suspense_item "
+        "WHERE p.state = 'APPLIED' ORDER BY p.batch, p.line",
     )
     entries: dict[int, Entry] = {}
-    for name, *row in lines:
-        batch, line = found[name], Line(*row[:10])
+    for row in lines:
+        batch, line = found[row[0]], Line._make(row[1:11])
         batch.lines.append(line)
         if line.entry_id not in batch.entries:
-            entries[line.entry_id] = batch.entries[line.entry_id] = Entry(line.entry_id, *row[10:])
-    legs = connection.execute(
-        text(
-            "SELECT l.entry_id, l.account_id, l.side, l.amount_cents FROM ("
-            "SELECT DISTINCT p.entry_id FROM touched t JOIN payment_line p ON p.batch = t.name "
-            "WHERE p.state = 'APPLIED') n JOIN journal_line l ON l.entry_id = n.entry_id "
-            "ORDER BY l.entry_id, l.line"
-        )
+            entries[line.entry_id] = batch.entries[line.entry_id] = Entry(line.entry_id, *row[11:])
+    legs = db.fetch(
+        connection,
+        "SELECT l.entry_id, l.account_id, l.side, l.amount_cents FROM ("
+        "SELECT DISTINCT p.entry_id FROM touched t JOIN payment_line p ON p.batch = t.name "
+        "WHERE p.state = 'APPLIED') n JOIN journal_line l ON l.entry_id = n.entry_id "
+        "ORDER BY l.entry_id, l.line",
     )
     for entry_id, account, side, cents in legs:
         entries[entry_id].legs.append((account, side, cents))

@@ -30,6 +30,7 @@ from gateway.ledger.units import Leg, Unit
 from gateway.updates import payment_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_batches import Batches, Stored, numbers
+from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import emit
 from gateway.updates.payment_rules import Book, Decision, Record, decide
 
@@ -76,7 +77,7 @@ class BatchPayments:
         outcome = Outcome()
         after = 0
         run: _Run | None = None
-        while records := _records(context.connection, context.file.file_id, after):
+        while records := _records(context, after):
             run = run or _Run.start(context)
             run.post(records, outcome)
             after = records[-1].line_no
@@ -95,9 +96,9 @@ class BatchPayments:
 UPDATE = BatchPayments()
 
 
-def _records(connection: Connection, file_id: int, after: int) -> list[Record]:
-    rows = connection.execute(text(_RECORDS), {"file": file_id, "after": after, "limit": CHUNK_LINES})
-    return [Record._make(row) for row in rows]
+def _records(context: PostingContext, after: int) -> list[Record]:
+    rows = context.db.fetch(context.connection, _RECORDS, file=context.file.file_id, after=after, limit=CHUNK_LINES)
+    return list(map(Record._make, rows))
 
 
 @dataclass(slots=True)
@@ -106,6 +107,7 @@ class _Run:
 
     context: PostingContext
     unit: Unit
+    journal: Journal
     accounts: payments.Accounts
     charges: dict[str, payments.Charge]
     default_office: int
@@ -126,6 +128,7 @@ class _Run:
         return cls(
             context,
             unit,
+            Journal(unit),
             payments.load_accounts(connection, portfolio),
             payments.load_charges(connection, portfolio),
             default_office(connection, portfolio, settings.default_office),
@@ -134,6 +137,10 @@ class _Run:
 
     def post(self, records: list[Record], outcome: Outcome) -> None:
         """Gather the facts of a chunk, decide its lines, write what follows."""
+        with payments.no_collection():
+            self._post(records, outcome)
+
+    def _post(self, records: list[Record], outcome: Outcome) -> None:
         book = self._book(records)
         self.batches.stored = self._stored(records)
         decisions = [decide(record, book, self.batches) for record in records]
@@ -193,28 +200,31 @@ class _Run:
 
     def _enter(self, decision: Decision, rows: _Rows) -> None:
         """The entries of what was applied: one an invoice."""
-        record, batch = decision.record, decision.batch
-        for invoice, group in groupby(decision.applied, key=lambda pair: pair[0].invoice):
-            parts = list(group)
-            one = parts[0][0]
-            entry = self.unit.add(
-                office_id=decision.office_id, txn=RENT, effective_date=batch.header[2], lease=decision.lease,
-                invoice=invoice, asset=one.asset or None if len(parts) == 1 else None, source_line=record.line_no,
-                legs=_legs(decision.cash, parts),
+        if len(decision.applied) == 1:
+            self._pay(decision, decision.applied, rows)
+            return
+        for _, parts in groupby(decision.applied, key=lambda pair: pair[0].invoice):
+            self._pay(decision, list(parts), rows)
+
+    def _pay(self, decision: Decision, parts: list[tuple[payments.OpenLine, int]], rows: _Rows) -> None:
+        record, batch, lease, one = decision.record, decision.batch, decision.lease, parts[0][0]
+        entry = self.journal.enter(
+            decision.office_id, RENT, batch.header[2], record.line_no, _legs(decision.cash, parts), lease, one.invoice,
+            one.asset or None if len(parts) == 1 else None,
+        )  # fmt: skip
+        for line, cents in parts:
+            batch.lines += 1
+            rows.lines.append(
+                (
+                    batch.batch, batch.lines, lease, line.invoice, line.charge, line.asset, cents, "APPLIED", None, entry,
+                    record.line_no,
+                )
             )  # fmt: skip
-            for line, cents in parts:
-                batch.lines += 1
-                rows.lines.append(
-                    (
-                        batch.batch, batch.lines, decision.lease, invoice, line.charge, line.asset, cents, "APPLIED",
-                        None, entry, record.line_no,
-                    )
-                )  # fmt: skip
-                key = (invoice, line.charge, line.asset)
-                rows.paid[key] = rows.paid.get(key, 0) + cents
-                if line.is_escrow and decision.lease is not None:
-                    owed = (decision.lease, line.charge)
-                    rows.escrow[owed] = rows.escrow.get(owed, 0) + cents
+            key = (line.invoice, line.charge, line.asset)
+            rows.paid[key] = rows.paid.get(key, 0) + cents
+            if line.terms.is_escrow and lease is not None:
+                owed = (lease, line.charge)
+                rows.escrow[owed] = rows.escrow.get(owed, 0) + cents
 
     def _suspend(self, decision: Decision, item: int, rows: _Rows) -> None:
         """The entry, payment line, item and message of what was not applied."""
@@ -223,14 +233,20 @@ class _Run:
             raise LedgerError(f"suspending line {record.line_no}: found no reason, expected one")
         cents = decision.suspended_cents
         invoice = record.target if record.target_kind == "I" else None
-        entry = self.unit.add(
-            office_id=decision.office_id, txn=SUSPENDED, effective_date=batch.header[2], lease=decision.lease,
-            invoice=invoice, reason=why.code, source_line=record.line_no,
-            legs=(
-                (decision.cash, "D", cents),
-                (self.accounts.need(decision.office_id, SUSPENSE), "C", cents),
-            ),
-        )  # fmt: skip
+        legs: tuple[Leg, Leg] = (
+            (decision.cash, "D", cents),
+            (self.accounts.need(decision.office_id, SUSPENSE), "C", cents),
+        )
+        entry = self.journal.enter(
+            decision.office_id,
+            SUSPENDED,
+            batch.header[2],
+            record.line_no,
+            legs,
+            decision.lease,
+            invoice,
+            reason=why.code,
+        )
         batch.lines += 1
         rows.lines.append(
             (
@@ -249,7 +265,7 @@ class _Run:
 
     def _write(self, rows: _Rows) -> None:
         db, connection = self.context.db, self.context.connection
-        self.context.flush()
+        self.journal.flush()
         touched = list(self.batches.touched.values())
         time = self.context.posted_at[11:19]
         fresh = (
@@ -275,14 +291,14 @@ class _Run:
 
 def _legs(cash: int, parts: Sequence[tuple[payments.OpenLine, int]]) -> Sequence[Leg]:
     """Debits first: cash, and ASSESSED FEES for cash basis charges; one leg an account and side."""
-    if len(parts) == 1 and parts[0][0].income is None:
+    if len(parts) == 1 and parts[0][0].terms.income is None:
         line, cents = parts[0]
-        return ((cash, "D", cents), (line.receivable, "C", cents))
+        return ((cash, "D", cents), (line.terms.receivable, "C", cents))
     legs: dict[tuple[int, Any], int] = {(cash, "D"): sum(cents for _, cents in parts)}
     for line, cents in parts:
-        if line.income is not None:
-            legs[line.income[0], "D"] = legs.get((line.income[0], "D"), 0) + cents
+        if line.terms.income is not None:
+            legs[line.terms.income[0], "D"] = legs.get((line.terms.income[0], "D"), 0) + cents
     for line, cents in parts:
-        for account in (line.receivable, *(line.income[1:] if line.income is not None else ())):
+        for account in (line.terms.receivable, *(line.terms.income[1:] if line.terms.income is not None else ())):
             legs[account, "C"] = legs.get((account, "C"), 0) + cents
     return [(account, side, cents) for (account, side), cents in legs.items()]

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
 from gateway.ledger import payments, schema, suspense
@@ -29,6 +29,7 @@ from gateway.ledger.chart import REVERSAL_SUSPENSE, SUSPENSE
 from gateway.ledger.units import Leg, Unit
 from gateway.updates import payment_reports, reversal_messages, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
+from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import emit
 from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_rules import NSF, TRANSFER, Fail, Refuse, Reverse, decide
@@ -45,8 +46,6 @@ WHERE file_id = :file AND line_no > :after AND NOT EXISTS (
     SELECT 1 FROM line_message m WHERE m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R'
 ) ORDER BY line_no LIMIT :limit
 """
-_LINES = Table("reversed_line", MetaData(), Column("batch"), Column("line"), Column("entry_id"))
-_NSF = Table("nsf_lease", MetaData(), Column("lease"), Column("times"))
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class _Rows:
     """What one chunk writes beside the journal."""
 
     batches: list[str] = field(default_factory=list)
-    lines: list[tuple[str, int, int]] = field(default_factory=list)
+    lines: list[tuple[int, str, int]] = field(default_factory=list)
     items: list[suspense.NewItem] = field(default_factory=list)
     spent: dict[int, int] = field(default_factory=dict)
     paid: Counter[payments.LineKey] = field(default_factory=Counter)
@@ -74,7 +73,7 @@ class BatchPaymentReversal:
         outcome = Outcome()
         after = 0
         run: _Run | None = None
-        while records := _records(context.connection, context.file.file_id, after):
+        while records := _records(context, after):
             run = run or _Run.start(context)
             run.post(records, outcome)
             after = records[-1].line_no
@@ -93,9 +92,9 @@ class BatchPaymentReversal:
 UPDATE = BatchPaymentReversal()
 
 
-def _records(connection: Connection, file_id: int, after: int) -> list[Record]:
-    rows = connection.execute(text(_RECORDS), {"file": file_id, "after": after, "limit": CHUNK_LINES})
-    return [Record._make(row) for row in rows]
+def _records(context: PostingContext, after: int) -> list[Record]:
+    rows = context.db.fetch(context.connection, _RECORDS, file=context.file.file_id, after=after, limit=CHUNK_LINES)
+    return list(map(Record._make, rows))
 
 
 @dataclass(slots=True)
@@ -104,6 +103,7 @@ class _Run:
 
     context: PostingContext
     unit: Unit
+    journal: Journal
     standing: Standing
 
     @classmethod
@@ -120,10 +120,14 @@ class _Run:
             payments.load_accounts(connection, portfolio),
             payments.load_charges(connection, portfolio),
         )
-        return cls(context, unit, standing)
+        return cls(context, unit, Journal(unit), standing)
 
     def post(self, records: list[Record], outcome: Outcome) -> None:
         """Gather the facts of a chunk, decide its lines, write what follows."""
+        with payments.no_collection():
+            self._post(records, outcome)
+
+    def _post(self, records: list[Record], outcome: Outcome) -> None:
         facts = load(self.context, records, self.standing)
         decisions = [decide(record, facts) for record in records]
         items = iter(suspense.reserve(self.context.db, self.context.connection, sum(map(_items_needed, decisions))))
@@ -151,19 +155,19 @@ class _Run:
             emit(self.context, record.line_no, "W", decision.warning, amount_cents=record.amount_cents)
         waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
         new: dict[int, int] = {}
+        effective = record.effective_date or facts.business_date
         for entry in batch.entries.values():
             legs, kept = self._swap(entry, decision, facts)
-            new[entry.entry_id] = number = self.unit.add(
-                office_id=entry.office_id, txn=REVERSED, lease=entry.lease, invoice=entry.invoice, asset=entry.asset,
-                effective_date=record.effective_date or facts.business_date, reason=decision.reason,
-                source_line=record.line_no, corrects=entry.entry_id, legs=legs,
+            new[entry.entry_id] = number = self.journal.enter(
+                entry.office_id, REVERSED, effective, record.line_no, legs, entry.lease, entry.invoice, entry.asset,
+                decision.reason, entry.entry_id,
             )  # fmt: skip
             if kept:
                 first, cents = waiting.get((entry.office_id, entry.lease), (number, 0))
                 waiting[entry.office_id, entry.lease] = first, cents + kept
         rows.batches.append(batch.batch)
         for line in batch.lines:
-            rows.lines.append((batch.batch, line.line, new[line.entry_id]))
+            rows.lines.append((new[line.entry_id], batch.batch, line.line))
             self._undo(line, decision, facts, rows)
         for (office, lease), (number, cents) in waiting.items():
             self._wait(decision, next(items), office, lease, number, cents, rows)
@@ -212,14 +216,14 @@ class _Run:
     def _fail(self, decision: Fail, item: int, rows: _Rows) -> None:
         record, why = decision.record, decision.why
         invoice = record.target if record.target_kind == "I" else None
-        entry = self.unit.add(
-            office_id=decision.office_id, txn=FAILED, lease=decision.lease, invoice=invoice, reason=why.code,
-            effective_date=record.effective_date or self.unit.business_date, source_line=record.line_no,
-            legs=(
-                (self.standing.accounts.need(decision.office_id, REVERSAL_SUSPENSE), "D", record.amount_cents),
-                (decision.cash, "C", record.amount_cents),
-            ),
-        )  # fmt: skip
+        legs: tuple[Leg, Leg] = (
+            (self.standing.accounts.need(decision.office_id, REVERSAL_SUSPENSE), "D", record.amount_cents),
+            (decision.cash, "C", record.amount_cents),
+        )
+        effective = record.effective_date or self.unit.business_date
+        entry = self.journal.enter(
+            decision.office_id, FAILED, effective, record.line_no, legs, decision.lease, invoice, reason=why.code
+        )
         rows.items.append(
             self._item(item, decision.office_id, "REVERSAL", decision.lease, invoice, record.amount_cents, why.code,
                        record.batch, record.check_no, entry, record.line_no)
@@ -237,32 +241,20 @@ class _Run:
 
     def _write(self, rows: _Rows) -> None:
         db, connection = self.context.db, self.context.connection
-        self.context.flush()
+        self.journal.flush()
         suspense.open_items(db, connection, rows.items)
         suspense.reduce(db, connection, rows.spent, on=self.unit.business_date)
         if rows.batches:
             payments.touch(db, connection, rows.batches)
             connection.execute(
-                text("UPDATE payment_batch SET state = 'REVERSED' FROM touched t WHERE payment_batch.batch = t.name")
+                text("UPDATE payment_batch SET state = 'REVERSED' WHERE batch IN (SELECT name FROM touched)")
             )
-            db.scratch(connection, _LINES.name, "batch TEXT, line INTEGER, entry_id BIGINT, PRIMARY KEY (batch, line)")
-            db.bulk_insert(connection, _LINES, ("batch", "line", "entry_id"), rows.lines)
-            connection.execute(
-                text(
-                    "UPDATE payment_line SET state = 'REVERSED', reversed_by = r.entry_id FROM reversed_line r "
-                    "WHERE payment_line.batch = r.batch AND payment_line.line = r.line"
-                )
-            )
+            assign = "state = 'REVERSED', reversed_by = {}"
+            db.bulk_update(connection, schema.payment_line, assign, ("batch", "line"), rows.lines)
         payments.change_paid(db, connection, rows.paid)
         payments.change_escrow(db, connection, rows.escrow)
-        if rows.nsf:
-            db.scratch(connection, _NSF.name, "lease TEXT PRIMARY KEY, times INTEGER")
-            db.bulk_insert(connection, _NSF, ("lease", "times"), rows.nsf.items())
-            connection.execute(
-                text(
-                    "UPDATE lease SET nsf_count = lease.nsf_count + n.times FROM nsf_lease n WHERE lease.lease = n.lease"
-                )
-            )
+        nsf = [(times, lease) for lease, times in rows.nsf.items()]
+        db.bulk_update(connection, schema.lease, "nsf_count = nsf_count + {}", ("lease",), nsf)
 
 
 def _items_needed(decision: Reverse | Fail | Refuse) -> int:

@@ -1,0 +1,52 @@
+"""Entries of a file of payments or reversals, numbered here and written chunk by chunk.
+
+``Unit.add`` checks each entry in Python; at a hundred thousand entries that is half of the time of deciding them.
+Here tuples go straight to the bulk insert, and the database checks the balance of every entry when the unit closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.ledger import schema
+from gateway.ledger.units import ENTRY_COLUMNS, LINE_COLUMNS, Leg, Unit
+
+
+class Journal:
+    """The only one to enter into the unit: it numbers the entries."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self._last = unit.first_id
+        self._entries: list[tuple[Any, ...]] = []
+        self._lines: list[tuple[Any, ...]] = []
+
+    def enter(
+        self,
+        office_id: int,
+        txn: str,
+        effective_date: str,
+        source_line: int,
+        legs: Sequence[Leg],
+        lease: str | None,
+        invoice: str | None,
+        asset: str | None = None,
+        reason: str | None = None,
+        corrects: int | None = None,
+    ) -> int:
+        """Add an entry and give its number."""
+        self._last = entry = self._last + 1
+        self._entries.append(
+            (entry, office_id, lease, invoice, asset, txn, reason, effective_date, source_line, corrects)
+        )
+        for number, (account, side, cents) in enumerate(legs, 1):
+            self._lines.append((entry, number, account, side, cents))
+        return entry
+
+    def flush(self) -> None:
+        """Write what was entered; rows that refer to an entry need this first."""
+        db, connection = self.unit.db, self.unit.connection
+        db.bulk_insert(connection, schema.journal_entry, ENTRY_COLUMNS, self._entries)
+        db.bulk_insert(connection, schema.journal_line, LINE_COLUMNS, self._lines)
+        self._entries, self._lines = [], []
