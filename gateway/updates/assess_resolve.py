@@ -1,0 +1,171 @@
+"""U0418, first half: what each staged assessment means in the ledger, resolved set by set.
+
+Three scratch tables of the transaction: ``assess_account`` (what a charge code posts to in each office),
+``assess_lease`` (every lease the file touches, with its next invoice) and ``assess_line`` (one block of lines,
+resolved, with the code of the first thing wrong). The lease's next invoice is looked up once, as the ledger stood
+before the file, so that it does not depend on the order of the lines.
+
+SQLite joins tables in the order of LEFT JOINs, which is the order written here; both databases look each key up
+once a line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import LedgerError
+from gateway.ledger.chart import ASSESSED_FEES
+from gateway.ledger.database import Database
+from gateway.ledger.schema import ENTRIES_A_UNIT
+
+BLOCK_LINES = 500_000
+"""Lines resolved and posted at a time: the scratch tables live in memory, so this keeps it flat in file size, while
+charges of one invoice still mostly meet in one block."""
+
+ACTIVE_STATUSES = ("ANOR", "AACQ", "AASM", "AEXT", "AEXM", "AA01", "AA02", "ABPT")
+"""Statuses of an active lease, as the vendor lists them."""
+
+NO_ACCRUAL = "NONE"
+"""The accrual method of a lease that accrues nothing; one that is not told counts as accruing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a file is resolved against."""
+
+    db: Database
+    connection: Connection
+    file_id: int
+    portfolio: str
+    business_date: str
+    charge_lines: int  # an invoice holds at most
+
+    @property
+    def facts(self) -> dict[str, object]:
+        return {"file": self.file_id, "portfolio": self.portfolio, "date": self.business_date, "fees": ASSESSED_FEES}
+
+
+def prepare(scope: Scope) -> None:
+    """Fill ``assess_account`` and ``assess_lease``."""
+    scope.db.scratch(
+        scope.connection,
+        "assess_account",
+        "office_id BIGINT NOT NULL, code TEXT NOT NULL, used TEXT NOT NULL, level TEXT NOT NULL, "
+        "escrow TEXT NOT NULL, receivable BIGINT, credit BIGINT, missing TEXT, PRIMARY KEY (office_id, code)",
+        clustered=True,
+    )
+    scope.connection.execute(text(_ACCOUNTS), scope.facts)
+    scope.db.scratch(
+        scope.connection,
+        "assess_lease",
+        "lease TEXT PRIMARY KEY, office_id BIGINT NOT NULL, problem TEXT, next_invoice TEXT, next_due TEXT",
+        clustered=True,
+    )
+    scope.db.analyze(scope.connection, "staged_assessment")
+    scope.connection.execute(text(_LEASES), scope.facts)
+    scope.db.analyze(scope.connection, "assess_account", "assess_lease")
+
+
+_ACCOUNTS = """
+INSERT INTO assess_account (office_id, code, used, level, escrow, receivable, credit, missing)
+SELECT o.office_id, c.code, c.used, c.level, CASE WHEN c.type = 'E' AND c.basis = 'A' THEN 'Y' ELSE 'N' END,
+    r.account_id, k.account_id,
+    CASE WHEN r.account_id IS NULL THEN c.receivable_purpose
+        WHEN k.account_id IS NULL AND c.basis = 'C' THEN :fees WHEN k.account_id IS NULL THEN c.income_purpose END
+FROM charge c JOIN office o ON o.portfolio = c.portfolio
+LEFT JOIN gl_account r ON r.office_id = o.office_id AND r.purpose = c.receivable_purpose
+LEFT JOIN gl_account k ON k.office_id = o.office_id
+    AND k.purpose = CASE c.basis WHEN 'C' THEN :fees ELSE c.income_purpose END
+WHERE c.portfolio = :portfolio
+"""
+
+_STATUSES = ", ".join(f"'{status}'" for status in ACTIVE_STATUSES)
+_LIVE_INVOICE = """(
+    SELECT MIN(n.invoice) FROM invoice n WHERE n.lease = l.lease AND n.due_date =
+    (SELECT MIN(d.due_date) FROM invoice d WHERE d.lease = l.lease AND d.due_date >= :date))"""
+_LAST_INVOICE = """(
+    SELECT MAX(n.invoice) FROM invoice n WHERE n.lease = l.lease AND n.due_date =
+    (SELECT MAX(d.due_date) FROM invoice d WHERE d.lease = l.lease))"""
+
+_LEASES = f"""
+INSERT INTO assess_lease (lease, office_id, problem, next_invoice, next_due)
+SELECT l.lease, l.office_id,
+    CASE WHEN l.portfolio <> :portfolio THEN 'LEASE_OTHER_PORTFOLIO'
+        WHEN l.status NOT IN ({_STATUSES}) THEN 'LEASE_NOT_ACTIVE' END,
+    CASE WHEN l.maturity < :date OR UPPER(l.accrual_method) = '{NO_ACCRUAL}' THEN {_LAST_INVOICE}
+        ELSE {_LIVE_INVOICE} END,
+    l.next_due
+FROM (
+    SELECT s.lease AS lease FROM staged_assessment s WHERE s.file_id = :file AND s.lease IS NOT NULL
+    UNION
+    SELECT a.lease FROM staged_assessment s CROSS JOIN asset a
+    WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL
+) touched CROSS JOIN lease l WHERE l.lease = touched.lease
+"""
+
+
+def blocks(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
+    """First and last line number of each block of at most ``size`` lines."""
+    last = (
+        scope.connection.execute(
+            text("SELECT MAX(line_no) FROM staged_assessment WHERE file_id = :file"), {"file": scope.file_id}
+        ).scalar()
+        or 0
+    )
+    if last >= ENTRIES_A_UNIT:
+        raise LedgerError(f"posting file {scope.file_id}: found line {last}, expected fewer than {ENTRIES_A_UNIT}")
+    for first in range(1, last + 1, size):
+        yield first, min(first + size - 1, last)
+
+
+def resolve(scope: Scope, first: int, last: int, *, rejects: bool) -> None:
+    """Fill ``assess_line`` with the lines of a block that still stand; ``rejects`` says that some do not."""
+    scope.db.scratch(
+        scope.connection,
+        "assess_line",
+        "line_no INTEGER PRIMARY KEY, lease TEXT, asset TEXT, office_id BIGINT, receivable BIGINT, credit BIGINT, "
+        "escrow TEXT, invoice TEXT, due_date TEXT, code TEXT NOT NULL, amount_cents BIGINT NOT NULL, reason TEXT, "
+        "problem TEXT",
+    )
+    statement = _LINES + (_STANDING if rejects else "")
+    scope.connection.execute(text(statement), {**scope.facts, "first": first, "last": last})
+
+
+_PROBLEM = """CASE
+    WHEN s.asset IS NOT NULL AND a.asset IS NULL THEN 'ASSET_UNKNOWN'
+    WHEN s.asset IS NOT NULL AND a.lease IS NULL THEN 'ASSET_NOT_ON_LEASE'
+    WHEN t.lease IS NULL THEN 'LEASE_UNKNOWN'
+    WHEN t.problem IS NOT NULL THEN t.problem
+    WHEN c.code IS NULL THEN 'CHARGE_UNKNOWN'
+    WHEN c.used <> 'Y' THEN 'CHARGE_NOT_USED'
+    WHEN c.level <> CASE WHEN s.asset IS NULL THEN 'lease' ELSE 'asset' END THEN 'CHARGE_LEVEL'
+    WHEN s.invoice IS NOT NULL AND i.invoice IS NULL THEN 'INVOICE_UNKNOWN'
+    WHEN i.lease <> t.lease THEN 'INVOICE_OTHER_LEASE'
+    WHEN i.due_date <> s.due_date THEN 'INVOICE_OTHER_DUE_DATE'
+    WHEN s.invoice IS NULL AND s.due_date IS NULL AND t.next_invoice IS NULL AND t.next_due IS NULL
+        THEN 'NO_NEXT_INVOICE'
+    WHEN c.missing IS NOT NULL THEN 'ACCOUNT_MISSING' END"""
+
+_INVOICE = """CASE
+    WHEN s.invoice IS NOT NULL THEN i.invoice
+    WHEN s.due_date IS NULL AND t.next_invoice IS NOT NULL THEN t.next_invoice
+    ELSE (SELECT MIN(n.invoice) FROM invoice n
+        WHERE n.lease = t.lease AND n.due_date = COALESCE(s.due_date, t.next_due)) END"""
+
+_LINES = f"""
+INSERT INTO assess_line (line_no, lease, asset, office_id, receivable, credit, escrow, invoice, due_date, code,
+    amount_cents, reason, problem)
+SELECT s.line_no, COALESCE(s.lease, a.lease), s.asset, t.office_id, c.receivable, c.credit, c.escrow, {_INVOICE},
+    COALESCE(s.due_date, t.next_due), s.code, s.amount_cents, s.reason, {_PROBLEM}
+FROM staged_assessment s
+LEFT JOIN asset a ON a.asset = s.asset
+LEFT JOIN assess_lease t ON t.lease = COALESCE(s.lease, a.lease)
+LEFT JOIN assess_account c ON c.office_id = t.office_id AND c.code = s.code
+LEFT JOIN invoice i ON i.invoice = s.invoice
+WHERE s.file_id = :file AND s.line_no BETWEEN :first AND :last
+"""
+_STANDING = """ AND NOT EXISTS (
+    SELECT 1 FROM line_message m WHERE m.file_id = :file AND m.line_no = s.line_no AND m.severity = 'R')"""

@@ -1,0 +1,168 @@
+"""U0418, Batch Assessment: charges put on leases and assets, set by set.
+
+A line names a lease or an asset, a charge code and an amount, perhaps an invoice or a due date. It is posted on
+
+* the named invoice, when it is of that lease and, if a due date is named too, due that day;
+* the lease's invoice due on the named day, made if missing;
+* otherwise the lease's next invoice: the earliest due on or after the open business date; on a lease that no longer
+  accrues (its maturity has passed or its accrual method is NONE) the latest one; where there is none, one made on
+  the lease's next due date. It is looked up once, as the ledger stood before the file.
+
+Of several invoices of a lease due on one day the one with the lowest number (as text) is meant; of several latest
+ones the highest. The effective date of the entry is the business date; the due date stays with the invoice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import LedgerError
+from gateway.ledger import schema
+from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from gateway.updates import assess_invoices, assess_post, assess_problems, assess_report, assess_resolve
+from gateway.updates.base import Outcome, PostingContext
+
+CODE = Column("code", "CODE", 4)
+DUE_DATE = Column("due_date", "DUE DATE", 10, "date")
+
+
+class BatchAssessment:
+    """The update of ``p<n>_btchassmt.dat``."""
+
+    name = "U0418"
+    kind = "assessments"
+    staging = schema.staged_assessment
+    exceptions = assess_report.exception_spec("U0418A", "BATCH ASSESSMENT EXCEPTIONS", CODE, DUE_DATE)
+    audit = ReportSpec(
+        "U0418B",
+        "BATCH ASSESSMENT AUDIT",
+        (
+            *OFFICE_COLUMNS,
+            Column("lease", "LEASE", 10),
+            Column("lessee", "LESSEE", 10),
+            Column("asset", "ASSET", 10),
+            CODE,
+            Column("code_name", "CODE NAME", 24, wraps=True),
+            Column("amount", "AMOUNT", 16, "money", totalled=True),
+            Column("invoice", "INVOICE", 8),
+            DUE_DATE,
+        ),
+        by_office=True,
+        total_by="code",
+    )
+
+    def __init__(self, block_lines: int = assess_resolve.BLOCK_LINES) -> None:
+        self.block_lines = block_lines
+
+    def post(self, context: PostingContext) -> Outcome:
+        """Post every staged line that stands, a block of lines at a time, in file order."""
+        portfolio = context.file.portfolio
+        if portfolio is None:
+            raise LedgerError(f"posting {context.file.name}: found no portfolio in its name, expected p<n>_")
+        unit = context.unit(portfolio, self.name)
+        scope = assess_resolve.Scope(
+            context.db,
+            context.connection,
+            context.file.file_id,
+            portfolio,
+            unit.business_date,
+            context.settings.portfolio(portfolio).assessments.charge_lines_an_invoice,
+        )
+        context.flush()
+        rejects = _any_rejected(context.connection, scope.file_id)
+        assess_resolve.prepare(scope)
+        outcome = Outcome()
+        for first, last in assess_resolve.blocks(scope, self.block_lines):
+            assess_resolve.resolve(scope, first, last, rejects=rejects)
+            self._apply(scope, unit.first_id, first)
+            posted, posted_cents, rejected, rejected_cents = assess_post.sums(scope)
+            if rejected:
+                assess_problems.report_problems(scope, context)
+            outcome.posted += posted
+            outcome.posted_cents += posted_cents
+            outcome.rejected += rejected
+            outcome.rejected_cents += rejected_cents
+        return outcome
+
+    @staticmethod
+    def _apply(scope: assess_resolve.Scope, first_id: int, first_line: int) -> None:
+        assess_invoices.make_missing(scope)
+        assess_post.gather_charges(scope)
+        assess_post.enforce_limit(scope)
+        assess_post.add_receivables(scope, first_line)
+        assess_post.raise_escrow(scope)
+        assess_post.add_entries(scope, first_id)
+
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+        offices = _office_keys(connection)
+        names = _charge_names(connection)
+        bounds = unit_bounds(connection, file_id)
+        if bounds is None:
+            return
+        rows = assess_report.stream(connection, _AUDIT, file=file_id, low=bounds[0], high=bounds[1])
+        for office_id, lease, lessee, asset, code, amount, invoice, due_date in rows:
+            key = offices[office_id]
+            yield (*key, lease, lessee, asset, code, names[key[0], code], amount, invoice, due_date)
+
+    def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+        return assess_report.exception_rows(
+            connection, file_id, staging="staged_assessment", reference="code", day="due_date"
+        )
+
+    def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
+        """Entry numbers follow from line numbers, so nothing of the journal is read."""
+        bounds = unit_bounds(connection, file_id)
+        rows = assess_report.stream(connection, _STATES, file=file_id)
+        for line_no, code in rows:
+            if code is not None:
+                yield line_no, "rejected", []
+            elif bounds is None:
+                yield line_no, "held", []
+            else:
+                yield line_no, "posted", [bounds[0] + line_no]
+
+
+_STATES = """
+SELECT s.line_no, m.code FROM staged_assessment s
+LEFT JOIN line_message m ON m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R'
+WHERE s.file_id = :file ORDER BY s.line_no
+"""
+_AUDIT = """
+SELECT e.office_id, e.lease, l.lessee, e.asset, e.txn, s.amount_cents, e.invoice, i.due_date
+FROM journal_entry e
+JOIN staged_assessment s ON s.file_id = :file AND s.line_no = e.source_line
+JOIN lease l ON l.lease = e.lease
+JOIN invoice i ON i.invoice = e.invoice
+WHERE e.entry_id BETWEEN :low AND :high ORDER BY e.entry_id
+"""
+
+
+def _any_rejected(connection: Connection, file_id: int) -> bool:
+    statement = "SELECT 1 FROM line_message WHERE file_id = :file AND severity = 'R' LIMIT 1"
+    return connection.execute(text(statement), {"file": file_id}).first() is not None
+
+
+def unit_bounds(connection: Connection, file_id: int) -> tuple[int, int] | None:
+    """Lowest and highest entry number the unit of the file may use; None when it is not posted."""
+    unit = connection.execute(
+        text("SELECT unit_id FROM posting_unit WHERE file_id = :file AND kind = 'FILE'"), {"file": file_id}
+    ).scalar()
+    if unit is None:
+        return None
+    return unit * schema.ENTRIES_A_UNIT, (unit + 1) * schema.ENTRIES_A_UNIT - 1
+
+
+def _office_keys(connection: Connection) -> dict[int, tuple[str, str, str, str]]:
+    rows = connection.execute(text("SELECT office_id, portfolio, company, region, office FROM office"))
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def _charge_names(connection: Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute(text("SELECT portfolio, code, name FROM charge"))
+    return {(portfolio, code): name for portfolio, code, name in rows}
+
+
+UPDATE = BatchAssessment()
