@@ -241,7 +241,7 @@ class Plan:
                     name,
                     f"{item.label} with {value['code']}",
                     f"it with {' or '.join(sorted(codes))} only",
-                    "nothing, the item was ignored and the record stands",
+                    "nothing to do, the item was ignored and the record stands",
                 )
                 del cells[name]
         for name, c in cells.items():

@@ -102,7 +102,7 @@ def _settle(value: dict[str, Any], cells: dict[str, Cell], findings: Findings) -
         "due_date",
         "a due date with an invoice",
         "one with a lease only",
-        "nothing, the item was ignored and the record stands",
+        "nothing to do, the item was ignored and the record stands",
     )
 
 

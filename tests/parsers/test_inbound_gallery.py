@@ -685,26 +685,26 @@ WARNINGS = [
         "assessments",
         b"<lease>1<assmt>LTCH<amount>2500<ptcode>AUTO",
         "PTCODE_IGNORED",
-        "Found <ptcode> with LTCH, expected it with PTAX only: nothing, the item was ignored and the record stands.",
+        "Found <ptcode> with LTCH, expected it with PTAX only: nothing to do, the item was ignored and the record stands.",
     ),
     (
         "assessments",
         b"<asset>1<assmt>PTAX<amount>2500<fhcode>FH99X9",
         "FHCODE_IGNORED",
-        "Found <fhcode> with PTAX, expected it with FHUT only: nothing, the item was ignored and the record stands.",
+        "Found <fhcode> with PTAX, expected it with FHUT only: nothing to do, the item was ignored and the record stands.",
     ),
     (
         "assessments",
         b"<asset>1<assmt>FHUT<amount>2500<liendate>no day",
         "LIENDATE_IGNORED",
-        "Found <liendate> with FHUT, expected it with PTAX only: nothing, the item was ignored and the record stands.",
+        "Found <liendate> with FHUT, expected it with PTAX only: nothing to do, the item was ignored and the record stands.",
     ),
     (
         "payments",
         b"I1,2500,D991399",
         "DUE_DATE_IGNORED",
         "Found a due date with an invoice, expected one with a lease only: "
-        "nothing, the item was ignored and the record stands.",
+        "nothing to do, the item was ignored and the record stands.",
     ),
 ]
 
