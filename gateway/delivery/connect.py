@@ -210,9 +210,13 @@ def _transport(endpoint: Endpoint, pinned: list[paramiko.PKey]) -> paramiko.Tran
         options.ciphers = CIPHERS
         options.key_types = _pinned_first(tuple(options.key_types), pinned)
         transport.start_client(timeout=endpoint.connect_timeout)
+        transport.get_remote_server_key()  # start_client comes back without a word when the time is over
     except (paramiko.SSHException, EOFError, OSError) as error:
         transport.close()
-        raise ConnectionLostError(f"starting SSH with {host_id(endpoint)}: {error or type(error).__name__}") from error
+        raise ConnectionLostError(
+            f"starting SSH with {host_id(endpoint)}: found no SSH server that answers within {endpoint.connect_timeout:g} s "
+            f"({error or type(error).__name__})"
+        ) from error
     except BaseException:
         transport.close()
         raise

@@ -13,13 +13,16 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
+from typing_extensions import Buffer
 
 from gateway import log
 
+T = TypeVar("T")
 USER: Final = "gateway"
 _log = log.get("gateway.delivery.local_server")
 
@@ -27,9 +30,10 @@ _log = log.get("gateway.delivery.local_server")
 class Door(paramiko.ServerInterface):
     """Who may come in: one user with one of the given keys, for SFTP only."""
 
-    def __init__(self, transport: paramiko.Transport, keys: frozenset[bytes]) -> None:
+    def __init__(self, transport: paramiko.Transport, keys: frozenset[bytes], most_channels: int) -> None:
         self.transport = transport
         self._keys = keys
+        self._channels_left = most_channels
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -38,7 +42,10 @@ class Door(paramiko.ServerInterface):
         return AUTH_SUCCESSFUL if username == USER and key.asbytes() in self._keys else AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        self._channels_left -= 1
+        if kind != "session" or self._channels_left < 0:
+            return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        return OPEN_SUCCEEDED
 
 
 class Handle(paramiko.SFTPHandle):
@@ -54,12 +61,12 @@ class Handle(paramiko.SFTPHandle):
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
-    def write(self, offset: int, data: bytes) -> int:
+    def write(self, offset: int, data: Buffer) -> int:
         try:
             os.pwrite(self._fd, data, offset)
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
     def stat(self) -> paramiko.SFTPAttributes | int:
         return paramiko.SFTPAttributes.from_stat(os.fstat(self._fd))
@@ -102,21 +109,28 @@ class Files(paramiko.SFTPServerInterface):
         )
 
     def remove(self, path: str) -> int:
-        return _answer(lambda: self.place(path).unlink() or paramiko.SFTP_OK)
+        return _done(lambda: self.place(path).unlink())
 
     def rename(self, oldpath: str, newpath: str) -> int:
-        def move() -> int:
+        def move() -> None:
             os.link(self.place(oldpath), self.place(newpath))  # fails where the name is taken
             self.place(oldpath).unlink()
-            return paramiko.SFTP_OK
 
-        return _answer(move)
+        return _done(move)
 
     def mkdir(self, path: str, attr: paramiko.SFTPAttributes) -> int:
-        return _answer(lambda: self.place(path).mkdir() or paramiko.SFTP_OK)
+        return _done(lambda: self.place(path).mkdir())
 
 
-def _answer(act: Callable[[], Any]) -> Any:
+def _done(act: Callable[[], None]) -> int:
+    try:
+        act()
+    except OSError as error:
+        return paramiko.SFTPServer.convert_errno(error.errno or 0)
+    return SFTP_OK
+
+
+def _answer(act: Callable[[], T]) -> T | int:
     try:
         return act()
     except OSError as error:
@@ -142,6 +156,7 @@ class LocalServer:
         self._keys = frozenset(_key_bytes(line) for line in authorized)
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
+        self.most_channels = 64  # one connection may open
         self._transports: list[paramiko.Transport] = []
         self._thread = threading.Thread(target=self._accept, name="local-sftp", daemon=True)
 
@@ -190,7 +205,7 @@ class LocalServer:
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, self._files, self.root)
             try:
                 # With an event it returns at once, so that a slow or rude guest keeps nobody else waiting.
-                transport.start_server(event=threading.Event(), server=Door(transport, self._keys))
+                transport.start_server(event=threading.Event(), server=Door(transport, self._keys, self.most_channels))
             except (paramiko.SSHException, OSError) as error:
                 _log.info("guest_left", error=str(error))
                 transport.close()

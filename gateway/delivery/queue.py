@@ -9,15 +9,16 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from gateway.clock import instant_text
 from gateway.delivery.states import DeliveryState, require_transition
 from gateway.errors import DeliveryError, Refused
+from gateway.ledger import schema
 from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -25,6 +26,8 @@ _COLUMNS: Final = (
     "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, "
     "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, o.sha256, o.bytes"
 )
+_GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
+_ENDS: Final = (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED)
 _FROM: Final = "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id"
 
 
@@ -149,33 +152,28 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
     before the first byte leaves."""
-    claimed = []
-    for job in jobs:
-        attempt = job.attempts + 1
-        temporary = temporary_name(job.remote_name, temporary_suffix, attempt)
-        changed = connection.execute(
-            text(
-                "UPDATE delivery SET state = 'SENDING', attempts = :attempt, temporary_name = :temporary, "
-                "started_at = :at, ended_at = NULL, next_attempt_at = NULL "
-                "WHERE delivery_id = :d AND state = :before AND attempts = :attempts"
-            ),
-            {
-                "attempt": attempt, "temporary": temporary, "at": at, "d": job.delivery_id, "before": job.state,
-                "attempts": job.attempts,
-            },
-        )  # fmt: skip
-        if changed.rowcount == 1:
-            claimed.append(job.delivery_id)
-    add_events(
+    held = _held(connection, [j.delivery_id for j in jobs])
+    taken = [j for j in jobs if held.get(j.delivery_id) == j.state]
+    names = {j.delivery_id: temporary_name(j.remote_name, temporary_suffix, j.attempts + 1) for j in taken}
+    _each(
         connection,
-        at,
-        [
-            (j.delivery_id, "STARTED", temporary_name(j.remote_name, temporary_suffix, j.attempts + 1))
-            for j in jobs
-            if j.delivery_id in set(claimed)
-        ],
+        "UPDATE delivery SET state = 'SENDING', attempts = attempts + 1, temporary_name = :name, started_at = :at, "
+        "ended_at = NULL, next_attempt_at = NULL WHERE delivery_id = :d",
+        [{"name": name, "at": at, "d": d} for d, name in names.items()],
     )
-    return by_ids(connection, claimed)
+    add_events(connection, at, [(d, "STARTED", name) for d, name in names.items()])
+    return [
+        replace(
+            j,
+            state=DeliveryState.SENDING,
+            attempts=j.attempts + 1,
+            temporary_name=names[j.delivery_id],
+            started_at=at,
+            ended_at=None,
+            next_attempt_at=None,
+        )
+        for j in taken
+    ]
 
 
 def temporary_name(remote_name: str, suffix: str, attempt: int) -> str:
@@ -206,24 +204,22 @@ def record(connection: Connection, changes: Sequence[Change], *, at: str) -> lis
 
     A delivery that is no longer in the state the change starts from is left alone and not in the answer.
     """
-    done = []
     for change in changes:
         require_transition(change.before, change.after, delivery_id=change.delivery_id)
-        ended = change.after in (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED)
-        changed = connection.execute(
-            text(
-                "UPDATE delivery SET state = :after, next_attempt_at = :next, "
-                "last_error = CASE WHEN :after IN ('DELIVERED', 'ACKNOWLEDGED', 'PLACING') THEN NULL ELSE :detail END, "
-                "ended_at = CASE WHEN :ended = 1 THEN :at ELSE ended_at END, "
-                "receipt = COALESCE(:receipt, receipt) WHERE delivery_id = :d AND state = :before"
-            ),
+    held = _held(connection, [c.delivery_id for c in changes])
+    done = [c for c in changes if held.get(c.delivery_id) == c.before]
+    _each(
+        connection,
+        "UPDATE delivery SET state = :after, next_attempt_at = :next, last_error = :error, "
+        "ended_at = COALESCE(:ended, ended_at), receipt = COALESCE(:receipt, receipt) WHERE delivery_id = :d",
+        [
             {
-                "after": change.after, "next": change.next_attempt_at, "detail": change.detail, "ended": int(ended),
-                "at": at, "receipt": change.receipt, "d": change.delivery_id, "before": change.before,
-            },
-        )  # fmt: skip
-        if changed.rowcount == 1:
-            done.append(change)
+                "after": c.after.value, "next": c.next_attempt_at, "error": None if c.after in _GOOD else c.detail,
+                "ended": at if c.after in _ENDS else None, "receipt": c.receipt, "d": c.delivery_id,
+            }
+            for c in done
+        ],
+    )  # fmt: skip
     add_events(connection, at, [(c.delivery_id, c.step or c.after.value, c.detail) for c in done])
     return [c.delivery_id for c in done]
 
@@ -232,14 +228,12 @@ def postpone(
     connection: Connection, jobs: Sequence[Delivery], *, error: str, until: Mapping[int, str], at: str
 ) -> None:
     """The far side was not reached: state and proof stay as they are, the next try waits."""
-    for job in jobs:
-        connection.execute(
-            text(
-                "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = :next, last_error = :error "
-                "WHERE delivery_id = :d AND state = :state"
-            ),
-            {"next": until[job.delivery_id], "error": error, "d": job.delivery_id, "state": job.state},
-        )
+    _each(
+        connection,
+        "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = :next, last_error = :error "
+        "WHERE delivery_id = :d AND state = :state",
+        [{"next": until[j.delivery_id], "error": error, "d": j.delivery_id, "state": j.state.value} for j in jobs],
+    )
     add_events(connection, at, [(j.delivery_id, "NOT_REACHED", error) for j in jobs if j.last_error != error])
 
 
@@ -312,6 +306,23 @@ def one(connection: Connection, delivery_id: int) -> Delivery:
     if not found:
         raise DeliveryError(f"delivery {delivery_id}: found none of that number; see `gateway outbound list`")
     return found[0]
+
+
+def _held(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]:
+    """The states as they are, held until the transaction ends."""
+    table = schema.delivery
+    rows = connection.execute(
+        select(table.c.delivery_id, table.c.state)
+        .where(table.c.delivery_id.in_(delivery_ids))
+        .order_by(table.c.delivery_id)
+        .with_for_update()
+    )
+    return {int(d): str(state) for d, state in rows}
+
+
+def _each(connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(text(statement), list(rows))
 
 
 def _quoted(states: Sequence[DeliveryState]) -> str:

@@ -45,13 +45,13 @@ class Paths:
     endpoint: Endpoint
 
     def target(self, job: Delivery) -> str:
-        return _join(self.endpoint.directory, job.remote_name)
+        return join(self.endpoint.directory, job.remote_name)
 
     def temporary(self, name: str) -> str:
-        return _join(self.endpoint.temporary_directory or self.endpoint.directory, name)
+        return join(self.endpoint.temporary_directory or self.endpoint.directory, name)
 
 
-def _join(directory: str, name: str) -> str:
+def join(directory: str, name: str) -> str:
     return name if directory in ("", ".") else f"{directory.rstrip('/')}/{name}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from gateway.delivery import queue
+from gateway.delivery.states import DeliveryState
 from tests.delivery.conftest import FarSide, Office
 
 
@@ -136,6 +137,6 @@ def test_a_crash_around_the_rename_is_looked_at_first(office: Office, far_side: 
 def leave(office: Office, state: str) -> None:
     """What a process that ended in this state leaves in the database."""
     with office.app.db.write() as connection:
-        due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(queue.DeliveryState))
+        due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(DeliveryState))
         queue.claim(connection, due, temporary_suffix=".part", at=office.app.now())
         connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})

@@ -15,20 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import paramiko
+from paramiko import sftp
 
 from gateway.delivery.keys import make_key
 from gateway.delivery.local_server import Files, Handle, LocalServer
 
-DENIED = paramiko.SFTP_PERMISSION_DENIED
-FAILURE = paramiko.SFTP_FAILURE
-UNSUPPORTED = paramiko.SFTP_OP_UNSUPPORTED
+DENIED = sftp.SFTP_PERMISSION_DENIED
+FAILURE = sftp.SFTP_FAILURE
+UNSUPPORTED = sftp.SFTP_OP_UNSUPPORTED
 
 
 @dataclass
 class Fault:
     """``do``: an SFTP code to answer; ``drop before`` or ``drop after`` the operation; ``vanish``: a consumer takes the
-    file right after; ``overwrite``: rename replaces; ``lose bytes``: a write keeps half; ``half``: a link without
+    file right after; ``overwrite``: rename replaces; ``lose bytes``: a write keeps half;
+    ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone; ``half``: a link without
     its unlink, then the connection is gone."""
 
     op: str
@@ -70,12 +71,16 @@ class FaultyHandle(Handle):
         self._files, self._path = files, path
 
     def read(self, offset: int, length: int) -> Any:
-        return self._files.guarded("read", self._path, lambda: Handle.read(self, offset, length))
+        do = self._files.behaviour.fault("read", self._path)
+        wanted = length // 2 if do == "short" else length
+        return self._files.apply(do, lambda: Handle.read(self, offset, wanted))
 
-    def write(self, offset: int, data: bytes) -> Any:
+    def write(self, offset: int, data: Any) -> Any:
         do = self._files.behaviour.fault("write", self._path)
         if do == "lose bytes":
             return super().write(offset, data[: len(data) // 2])
+        if do == "flip":
+            return super().write(offset, bytes([data[0] ^ 1]) + data[1:])
         return self._files.apply(do, lambda: Handle.write(self, offset, data))
 
 
@@ -131,11 +136,14 @@ class FaultyFiles(Files):
         target = self.place(newpath)
         if do == "overwrite":
             self.place(oldpath).replace(target)
+        elif do == "lose":
+            self.place(oldpath).unlink()
+            return FAILURE
         elif do == "half":
             os.link(self.place(oldpath), target)
         else:
             code = Files.rename(self, oldpath, newpath)
-            if code != paramiko.SFTP_OK:
+            if code != sftp.SFTP_OK:
                 return code
         self.behaviour.saw(target)
         if do == "half":
@@ -144,7 +152,7 @@ class FaultyFiles(Files):
             target.unlink()
         if do == "vanish and drop":
             self.drop()
-        return paramiko.SFTP_OK
+        return sftp.SFTP_OK
 
 
 @dataclass

@@ -1,0 +1,80 @@
+"""One process an endpoint, and what happens when that is not so."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.delivery.lock import endpoint_lock
+from gateway.errors import Refused, UsageError
+from tests.delivery.conftest import Office, endpoint_of
+from tests.support.faulty_sftp import Fault, Faulty
+
+
+def test_the_second_steps_back(office: Office, faulty: Faulty) -> None:
+    office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+    with endpoint_lock(office.app.db, office.app.home, "bank") as held:
+        assert held is not None
+        held()
+        assert office.deliver() == []
+        with pytest.raises(Refused, match="found another process at it"):
+            office.deliver(endpoint="bank")
+        with endpoint_lock(office.app.db, office.app.home, "dealer") as other:
+            assert other is not None
+    assert [r.state for r in office.deliver(endpoint="bank")] == ["DELIVERED"]
+
+
+def test_an_endpoint_that_is_not_configured(office: Office, faulty: Faulty) -> None:
+    with pytest.raises(UsageError, match=r"found no such endpoint, expected one of \(none\)"):
+        office.deliver(endpoint="bank")
+    office.with_endpoints(dealer=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+    assert office.deliver() == [] and office.states() == ["PENDING"]
+
+
+def test_a_delivery_that_another_took_over_is_not_placed(office: Office, faulty: Faulty) -> None:
+    """If a lock is lost all the same, the state decides: without PLACING there is no rename."""
+    from sqlalchemy import text
+
+    office.with_endpoints(bank=endpoint_of(faulty))
+    number = office.release("A.DAT", b"a")
+    good = office.render
+
+    def render(outbound_id: int):  # type: ignore[no-untyped-def]
+        with office.app.db.write() as connection:
+            connection.execute(
+                text("UPDATE delivery SET state = 'NOT_DELIVERED' WHERE outbound_id = :o"), {"o": number}
+            )
+        return good(outbound_id)
+
+    office.render = render  # type: ignore[method-assign]
+    office.deliver()
+    assert list(faulty.root.iterdir()) == [] and faulty.behaviour.placed == []
+    assert office.states() == ["NOT_DELIVERED"]
+
+
+def test_a_surprise_stops_and_the_next_run_settles(office: Office, faulty: Faulty) -> None:
+    office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+    good, office.render = office.render, broken  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        office.deliver()
+    assert office.states() == ["SENDING"]
+    office.render = good  # type: ignore[method-assign]
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
+    assert [p.name for p in faulty.root.iterdir()] == ["A.DAT"]
+
+
+def broken(outbound_id: int):  # type: ignore[no-untyped-def]
+    raise ZeroDivisionError
+
+
+def test_a_line_that_breaks_for_good(office: Office, faulty: Faulty) -> None:
+    office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+    faulty.behaviour.faults += [Fault("open", "drop before", times=3)]
+    for _ in range(3):
+        office.deliver()
+        assert office.states() == ["NOT_DELIVERED"]
+        office.clock.wait(1000)
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]

@@ -1,0 +1,223 @@
+"""What people and receivers say: acknowledgements, two people on an unknown, another try."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from gateway.app import Operator
+from gateway.delivery import queue, settle
+from gateway.delivery.states import TRANSITIONS, DeliveryState, Resolution, require_transition
+from gateway.errors import DeliveryError, Refused
+from gateway.settings import Endpoint
+from tests.delivery.conftest import Office, operator, release
+
+ANNA, BERT = operator("AAA", "anna"), operator("BBB", "bert")
+S = DeliveryState
+
+
+def in_state(office: Office, state: str, next_attempt_at: str | None = None) -> int:
+    office.release("A.DAT", b"a")
+    with office.app.db.write() as connection:
+        connection.execute(
+            text("UPDATE delivery SET state = :s, next_attempt_at = :n, started_at = :at"),
+            {"s": state, "n": next_attempt_at, "at": office.app.now()},
+        )
+    return 1
+
+
+def resolve(
+    office: Office, who: Operator, as_: str = "delivered", reason: str = "bank said so", **options: bool
+) -> bool:
+    with office.app.db.write() as connection:
+        return settle.resolve(
+            connection, 1, as_=Resolution(as_), reason=reason, operator=who, at=office.app.now(), **options
+        )
+
+
+def test_two_people_settle_an_unknown(office: Office) -> None:
+    in_state(office, "UNKNOWN")
+    assert resolve(office, ANNA) is False
+    assert office.states() == ["UNKNOWN"]
+    assert resolve(office, BERT, reason="seen in the portal") is True
+    assert office.states() == ["DELIVERED"]
+    with office.app.db.read() as connection:
+        row = connection.execute(text("SELECT resolved_by, resolved_second, resolved_reason FROM delivery")).one()
+        acts = connection.execute(text("SELECT operator, os_user, action FROM operator_event ORDER BY event_id"))
+        assert tuple(row) == ("AAA", "BBB", "bank said so; seen in the portal")
+        assert [tuple(a) for a in acts] == [("AAA", "anna", "resolve-proposed"), ("BBB", "bert", "resolve")]
+    assert office.steps() == ["QUEUED", "RESOLVE_PROPOSED", "RESOLVED"]
+
+
+def test_settled_as_not_delivered_is_due_again(office: Office) -> None:
+    in_state(office, "UNKNOWN")
+    resolve(office, ANNA, "not-delivered")
+    resolve(office, BERT, "not-delivered")
+    (row,) = office.rows()
+    assert (row.state, row.next_attempt_at) == ("NOT_DELIVERED", office.app.now())
+
+
+@pytest.mark.parametrize(
+    ("who", "as_", "reason", "message"),
+    [
+        (ANNA, "delivered", "x", "found AAA twice, expected a second person"),
+        (
+            operator("CCC", "anna"),
+            "delivered",
+            "x",
+            "expected a second person with another code and another system user",
+        ),
+        (operator("AAA", "carl"), "delivered", "x", "expected a second person"),
+        (BERT, "not-delivered", "x", "found 'not-delivered', expected 'delivered' as AAA said"),
+        (BERT, "delivered", " ", "found no reason"),
+        (operator("BBB", "bert", "deliver"), "delivered", "x", "without the right 'resolve'"),
+    ],
+)
+def test_what_the_second_may_not(sqlite_office: Office, who: Operator, as_: str, reason: str, message: str) -> None:
+    in_state(sqlite_office, "UNKNOWN")
+    resolve(sqlite_office, ANNA)
+    with pytest.raises(Refused, match=message):
+        resolve(sqlite_office, who, as_, reason)
+    assert sqlite_office.states() == ["UNKNOWN"]
+
+
+def test_a_word_can_be_withdrawn(sqlite_office: Office) -> None:
+    office = sqlite_office
+    in_state(office, "UNKNOWN")
+    resolve(office, ANNA, "delivered")
+    with office.app.db.write() as connection:
+        settle.withdraw(connection, 1, operator=ANNA, at=office.app.now())
+        with pytest.raises(Refused, match="found none, expected one that waits"):
+            settle.withdraw(connection, 1, operator=ANNA, at=office.app.now())
+    assert resolve(office, BERT, "not-delivered") is False
+    assert resolve(office, ANNA, "not-delivered") is True
+
+
+def test_one_person_where_four_eyes_are_off(sqlite_office: Office) -> None:
+    in_state(sqlite_office, "UNKNOWN")
+    assert resolve(sqlite_office, ANNA, four_eyes=False) is True
+    assert sqlite_office.states() == ["DELIVERED"]
+
+
+@pytest.mark.parametrize("state", [s for s in S if s is not S.UNKNOWN])
+def test_only_an_unknown_is_settled(sqlite_office: Office, state: str) -> None:
+    in_state(sqlite_office, state)
+    with pytest.raises(Refused, match=f"found it {state}, expected UNKNOWN"):
+        resolve(sqlite_office, ANNA)
+
+
+@pytest.mark.parametrize("state", [S.DELIVERED, S.UNKNOWN, S.NOT_DELIVERED])
+def test_an_acknowledgement_ends_every_doubt(office: Office, state: str) -> None:
+    in_state(office, state, "2026-03-02T14:00:00.000000Z")
+    with office.app.db.write() as connection:
+        for _ in range(2):
+            assert settle.acknowledge(connection, 1, reference="ACK 7", at=office.app.now()).state is S.ACKNOWLEDGED
+    assert office.steps() == ["QUEUED", "ACKNOWLEDGED"]
+    (row,) = office.rows()
+    assert row.next_attempt_at is None
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.SENDING, S.PLACING])
+def test_an_acknowledgement_of_what_is_not_out(sqlite_office: Office, state: str) -> None:
+    in_state(sqlite_office, state)
+    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match=f"found its delivery {state}"):
+        settle.acknowledge(connection, 1, reference="ACK", at=sqlite_office.app.now())
+
+
+def test_an_acknowledgement_of_nothing(sqlite_office: Office) -> None:
+    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="found no delivery of it"):
+        settle.acknowledge(connection, 9, reference="ACK", at=sqlite_office.app.now())
+
+
+def test_overdue_acknowledgements(sqlite_office: Office) -> None:
+    office = sqlite_office
+    in_state(office, "DELIVERED")
+    quick = Endpoint(host="h", user="u", key="k", acknowledge_within_minutes=30)
+
+    def overdue(**endpoints: Endpoint) -> list[str]:
+        with office.app.db.read() as connection:
+            found = settle.overdue_acknowledgements(connection, endpoints, now=office.clock.now())
+            return [f"{o.delivery.remote_name} {o.deadline}" for o in found]
+
+    assert overdue(bank=quick) == []
+    office.clock.wait(30 * 60 + 1)
+    assert overdue(bank=quick) == ["A.DAT 2026-03-02T14:30:00.000000Z"]
+    assert overdue(bank=quick.model_copy(update={"acknowledge_within_minutes": None})) == []
+    assert overdue() == []
+
+
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.DELIVERED, S.SENDING])
+def test_only_what_is_proved_not_delivered_is_tried_again(sqlite_office: Office, state: str) -> None:
+    in_state(sqlite_office, state)
+    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="expected NOT_DELIVERED"):
+        settle.requeue(connection, 1, reason="x", operator=ANNA, at=sqlite_office.app.now())
+
+
+def test_troubled_is_what_waits_for_people(sqlite_office: Office) -> None:
+    in_state(sqlite_office, "UNKNOWN")
+    with sqlite_office.app.db.read() as connection:
+        assert [d.remote_name for d in settle.troubled(connection)] == ["A.DAT"]
+
+
+def test_every_state_is_in_the_table_and_nothing_leaves_unknown_by_sending() -> None:
+    assert set(TRANSITIONS) == set(S)
+    assert S.SENDING not in TRANSITIONS[S.UNKNOWN] and S.PENDING not in TRANSITIONS[S.UNKNOWN]
+    assert not TRANSITIONS[S.ACKNOWLEDGED]
+    with pytest.raises(DeliveryError, match="found state DELIVERED, expected one that SENDING may follow"):
+        require_transition(S.DELIVERED, S.SENDING, delivery_id=1)
+
+
+# the queue
+
+
+def test_the_same_file_is_queued_once(office: Office) -> None:
+    number = office.release("A.DAT", b"a")
+    with office.app.db.write() as connection:
+        again = queue.enqueue(connection, outbound_id=number, endpoint="bank", remote_name="A.DAT", at=office.app.now())
+    assert again == 1 and len(office.rows()) == 1
+
+
+@pytest.mark.parametrize("name", ["", ".A", "../A", "a/b", "a b", "-rf", "a\nb", "ä", "x" * 201])
+def test_a_name_is_plain(sqlite_office: Office, name: str) -> None:
+    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="change the name pattern"):
+        queue.enqueue(connection, outbound_id=1, endpoint="bank", remote_name=name, at=sqlite_office.app.now())
+
+
+def test_names_never_recur(sqlite_office: Office) -> None:
+    office = sqlite_office
+    office.release("A.DAT", b"a")
+    with office.app.db.write() as connection:
+        other = release(connection, "B.DAT", b"b")
+        with pytest.raises(Refused, match="expected a name and a file never queued before"):
+            queue.enqueue(connection, outbound_id=other, endpoint="bank", remote_name="A.DAT", at=office.app.now())
+
+
+def test_only_a_released_file_is_queued(sqlite_office: Office) -> None:
+    with sqlite_office.app.db.write() as connection:
+        number = release(connection, "A.DAT", b"a", state="BUILT")
+        for outbound_id, found in ((number, "BUILT"), (99, "missing")):
+            with pytest.raises(Refused, match=f"found it {found}, expected APPROVED"):
+                queue.enqueue(
+                    connection,
+                    outbound_id=outbound_id,
+                    endpoint="bank",
+                    remote_name="A.DAT",
+                    at=sqlite_office.app.now(),
+                )
+
+
+def test_a_delivery_taken_by_another_is_not_claimed_or_changed(office: Office) -> None:
+    office.release("A.DAT", b"a")
+    (seen,) = office.rows()
+    at = office.app.now()
+    with office.app.db.write() as connection:
+        assert len(queue.claim(connection, [seen], temporary_suffix=".part", at=at)) == 1
+        assert queue.claim(connection, [seen], temporary_suffix=".part", at=at) == []
+        late = queue.Change(1, S.PLACING, S.DELIVERED)
+        assert queue.record(connection, [late], at=at) == []
+    assert office.states() == ["SENDING"]
+
+
+def test_no_such_delivery(sqlite_office: Office) -> None:
+    with sqlite_office.app.db.read() as connection, pytest.raises(DeliveryError, match="found none of that number"):
+        queue.one(connection, 7)
