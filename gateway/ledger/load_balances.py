@@ -44,6 +44,8 @@ def load_escrow(loading: Loading, staged: Staged | None) -> None:
     """Post the difference to each told escrow balance, then let the balances follow the planned postings."""
     if staged is not None and staged.sheet.has("escrow_balance"):
         _plan_escrow(loading, staged)
+    if not loading.sql("SELECT COUNT(*) FROM charge WHERE type = 'E'").scalar_one():
+        return
     loading.sql(
         f"INSERT INTO escrow_balance (lease, charge, balance_cents) SELECT p.lease, p.code, p.cents FROM ({_PLANNED}) p "
         "WHERE p.cents <> 0 ON CONFLICT (lease, charge) DO UPDATE SET "

@@ -1,0 +1,274 @@
+"""What ``gateway ledger …`` shows: lists with stable columns and filters. Money is cents; dates are ISO text.
+
+Columns are those of the reference data where the thing exists there, so that a list can be compared with a file that
+was loaded. Account numbers of vendors show their last four characters only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import UsageError
+from gateway.ledger.accounts import figures, portfolios
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.vault import Vault
+
+_FETCH: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What to leave out. ``since`` and ``until`` are business dates in the journal, due or effective dates elsewhere;
+    ``file`` is a file's number or name; ``account`` a number, vector or purpose."""
+
+    portfolio: str | None = None
+    lease: str | None = None
+    invoice: str | None = None
+    batch: str | None = None
+    check: str | None = None
+    vendor: str | None = None
+    unit: str | None = None
+    file: str | None = None
+    account: str | None = None
+    since: str | None = None
+    until: str | None = None
+    state: str | None = None
+    all: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Column keys, which of them are money, and the rows, fetched as they are read."""
+
+    columns: tuple[str, ...]
+    money: frozenset[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One list as a query: ``columns`` maps each key to its SQL; ``filters`` each filter to its condition."""
+
+    columns: Mapping[str, str]
+    source: str
+    filters: Mapping[str, str]
+    order: str
+    money: frozenset[str] = frozenset()
+    unless_all: str = ""
+    where: str = ""
+
+
+_FILE = "(CAST({0}.file_id AS TEXT) = :file OR EXISTS (SELECT 1 FROM inbound_file n WHERE n.file_id = {0}.file_id AND n.name = :file))"
+_OFFICE = {"portfolio": "o.portfolio", "company": "o.company", "region": "o.region", "office": "o.office"}
+_ACCOUNT = ":account IN (a.number, a.vector, a.purpose)"
+
+JOURNAL = View(
+    {
+        "entry": "e.entry_id", "line": "j.line", **_OFFICE, "account": "a.number", "name": "a.name",
+        "debit": "CASE j.side WHEN 'D' THEN j.amount_cents ELSE 0 END",
+        "credit": "CASE j.side WHEN 'C' THEN j.amount_cents ELSE 0 END",
+        "effective_date": "e.effective_date", "business_date": "u.business_date", "source_file": "f.name",
+        "source_line": "e.source_line", "unit": "u.unit_id", "reason": "e.reason",
+    },
+    "posting_unit u JOIN journal_entry e ON e.entry_id BETWEEN "
+    f"u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1 "
+    "JOIN journal_line j ON j.entry_id = e.entry_id JOIN gl_account a ON a.account_id = j.account_id "
+    "JOIN office o ON o.office_id = e.office_id LEFT JOIN inbound_file f ON f.file_id = u.file_id",
+    {
+        "portfolio": "u.portfolio = :portfolio", "lease": "e.lease = :lease", "invoice": "e.invoice = :invoice",
+        "unit": "u.unit_id = CAST(:unit AS BIGINT)", "file": _FILE.format("u"), "account": _ACCOUNT,
+        "since": "u.business_date >= :since", "until": "u.business_date <= :until",
+        "batch": "e.entry_id IN (SELECT p.entry_id FROM payment_line p WHERE p.batch = :batch UNION ALL "
+        "SELECT p.reversed_by FROM payment_line p WHERE p.batch = :batch)",
+    },
+    "e.entry_id, j.line",
+    frozenset({"debit", "credit"}),
+)  # fmt: skip
+LEASE = View(
+    {
+        "lease": "l.lease", **_OFFICE, "lessee": "l.lessee", "lessee_name": "l.lessee_name", "status": "l.status",
+        "accrual_method": "l.accrual_method", "commencement": "l.commencement", "maturity": "l.maturity",
+        "kind": "l.kind", "control_number": "l.control_number", "account_number": "l.account_number",
+        "deal_number": "l.deal_number", "location": "l.location", "normal_payment": "l.normal_payment_cents",
+        "next_due": "l.next_due", "prepaid": "l.prepaid",
+        "escrow_balance": "(SELECT CAST(SUM(b.balance_cents) AS BIGINT) FROM escrow_balance b WHERE b.lease = l.lease)",
+    },
+    "lease l JOIN office o ON o.office_id = l.office_id",
+    {
+        "portfolio": "l.portfolio = :portfolio", "lease": "l.lease = :lease", "state": "l.status = :state",
+        "invoice": "EXISTS (SELECT 1 FROM invoice i WHERE i.lease = l.lease AND i.invoice = :invoice)",
+    },
+    "LENGTH(l.lease), l.lease",
+    frozenset({"normal_payment", "escrow_balance"}),
+)  # fmt: skip
+RECEIVABLES = View(
+    {
+        "invoice": "r.invoice", "lease": "i.lease", "due_date": "i.due_date", "charge": "r.charge", "asset": "r.asset",
+        "billed": "r.billed_cents", "paid": "r.paid_cents", "open": "r.billed_cents - r.paid_cents",
+    },
+    "receivable r JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease",
+    {
+        "portfolio": "l.portfolio = :portfolio", "lease": "i.lease = :lease", "invoice": "r.invoice = :invoice",
+        "since": "i.due_date >= :since", "until": "i.due_date <= :until",
+        "state": "CASE WHEN r.paid_cents < r.billed_cents THEN 'open' ELSE 'paid' END = :state",
+    },
+    "LENGTH(i.lease), i.lease, i.due_date, LENGTH(r.invoice), r.invoice, r.position",
+    frozenset({"billed", "paid", "open"}),
+)  # fmt: skip
+PAYMENTS = View(
+    {
+        "batch": "p.batch", "line": "p.line", "check": "b.check_no", "operator": "b.operator",
+        "effective_date": "b.effective_date", "effective_time": "b.effective_time", "lease": "p.lease",
+        "invoice": "p.invoice", "amount": "p.amount_cents", "charge": "p.charge", "bank": "b.cash_account",
+        "origination": "b.origination", "due_date": "i.due_date", "state": "p.state",
+    },
+    "payment_line p JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice",
+    {
+        "portfolio": "b.portfolio = :portfolio", "lease": "p.lease = :lease", "invoice": "p.invoice = :invoice",
+        "batch": "p.batch = :batch", "check": "b.check_no = :check", "file": _FILE.format("b"),
+        "unit": "b.unit_id = CAST(:unit AS BIGINT)", "since": "b.effective_date >= :since",
+        "until": "b.effective_date <= :until", "state": "p.state = UPPER(:state)",
+    },
+    "b.effective_date, b.effective_time, p.batch, p.line",
+    frozenset({"amount"}),
+    unless_all="p.state = 'APPLIED'",
+)  # fmt: skip
+SUSPENSE = View(
+    {
+        "item": "s.item", "kind": "s.kind", "lease": "s.lease", "amount": "s.amount_cents",
+        "remaining": "s.remaining_cents", "reason": "s.reason", "batch": "s.batch", "check": "s.check_no",
+    },
+    "suspense_item s",
+    {
+        "portfolio": "s.portfolio = :portfolio", "lease": "s.lease = :lease", "invoice": "s.invoice = :invoice",
+        "batch": "s.batch = :batch", "check": "s.check_no = :check", "file": _FILE.format("s"),
+        "unit": "s.unit_id = CAST(:unit AS BIGINT)", "since": "s.opened_on >= :since", "until": "s.opened_on <= :until",
+        "state": "CASE WHEN s.remaining_cents > 0 THEN 'open' ELSE 'closed' END = :state",
+    },
+    "s.item",
+    frozenset({"amount", "remaining"}),
+)  # fmt: skip
+CHECKS = View(
+    {
+        "portfolio": "k.portfolio", "check": "k.check_no", "type": "k.type", "amount": "k.amount_cents",
+        "disbursement_date": "k.disbursement_date", "vendor": "k.vendor", "lease": "k.lease", "asset": "k.asset",
+        "reference": "k.reference", "bank": "k.bank", "payee": "k.payee",
+        "flag": "CASE k.state WHEN 'SENT' THEN 'P' WHEN 'VOID' THEN 'V' END", "voided_on": "k.voided_on",
+        "printed_on": "k.printed_on",
+    },
+    "bank_check k",
+    {
+        "portfolio": "k.portfolio = :portfolio", "lease": "k.lease = :lease", "check": "k.check_no = :check",
+        "vendor": "k.vendor = :vendor", "account": "k.bank = :account", "file": _FILE.format("k"),
+        "unit": "k.unit_id = CAST(:unit AS BIGINT)", "since": "k.disbursement_date >= :since",
+        "until": "k.disbursement_date <= :until", "state": "k.state = UPPER(:state)",
+    },
+    "LENGTH(k.portfolio), k.portfolio, k.disbursement_date, LENGTH(k.check_no), k.check_no, k.bank",
+    frozenset({"amount"}),
+)  # fmt: skip
+VENDORS = View(
+    {
+        "vendor": "v.vendor", "name": "v.name", "routing_number": "v.routing_sealed",
+        "account_number": "'****' || v.account_last4", "account_type": "v.account_type", "sec": "v.sec",
+        "prenote_sent": "v.prenote_sent", "prenote_sent_on": "v.prenote_sent_on", "dealer_alert": "v.dealer_alert",
+        "suspense_override_on": "v.suspense_override_on", "holdback": "v.holdback",
+    },
+    "vendor v",
+    {"vendor": "v.vendor = :vendor"},
+    "v.vendor",
+)  # fmt: skip
+ACCOUNTS = View(
+    {
+        **_OFFICE, "vector": "a.vector", "number": "a.number", "name": "a.name", "side": "a.side", "purpose": "a.purpose",
+        "opening_balance": "COALESCE((SELECT CAST(SUM(CASE a.side WHEN 'D' THEN t.debit_cents - t.credit_cents "
+        "ELSE t.credit_cents - t.debit_cents END) AS BIGINT) FROM posting_unit u JOIN unit_total t "
+        "ON t.unit_id = u.unit_id WHERE u.kind = 'OPENING' AND t.account_id = a.account_id), 0)",
+    },
+    "gl_account a JOIN office o ON o.office_id = a.office_id",
+    {"portfolio": "o.portfolio = :portfolio", "account": _ACCOUNT},
+    "LENGTH(o.portfolio), o.portfolio, LENGTH(o.company), o.company, LENGTH(o.region), o.region, LENGTH(o.office), "
+    "o.office, a.number, a.vector",
+    frozenset({"opening_balance"}),
+)  # fmt: skip
+
+VIEWS: Final[Mapping[str, View]] = {
+    "journal": JOURNAL, "lease": LEASE, "receivables": RECEIVABLES, "payments": PAYMENTS, "suspense": SUSPENSE,
+    "checks": CHECKS, "vendors": VENDORS, "accounts": ACCOUNTS,
+}  # fmt: skip
+NAMES: Final = ("balance", *VIEWS)
+
+
+def show(connection: Connection, name: str, filters: Filters, *, vault: Vault | None = None) -> Listing:
+    """The list of that name. Raises UsageError for a filter it does not have."""
+    if name == "balance":
+        return _balance(connection, filters)
+    view = VIEWS[name]
+    given = _given(name, filters, view.filters.keys() | ({"all"} if view.unless_all else set()))
+    conditions = [view.filters[key] for key in given if key in view.filters]
+    if view.unless_all and not filters.all and "state" not in given:
+        conditions.append(view.unless_all)
+    statement = f"SELECT {', '.join(view.columns.values())} FROM {view.source}"
+    if conditions:
+        statement += f" WHERE {' AND '.join(f'({c})' for c in conditions)}"
+    statement += f" ORDER BY {view.order}"
+    if filters.limit is not None:
+        statement += f" LIMIT {filters.limit:d}"
+    rows = _fetch(connection, statement, given)
+    if name == "vendors":
+        rows = _unsealed(rows, vault)
+    return Listing(tuple(view.columns), view.money, rows)
+
+
+def _given(name: str, filters: Filters, known: Any) -> dict[str, Any]:
+    """The filters that were given. A filter the list does not have would silently show too much: it is refused."""
+    given = {f.name: getattr(filters, f.name) for f in fields(filters) if f.name != "limit"}
+    given = {key: value for key, value in given.items() if value not in (None, False)}
+    strange = sorted(given.keys() - set(known))
+    if strange:
+        names = ", ".join(sorted(known))
+        raise UsageError(f"ledger {name}: found the filter {', '.join(strange)}, expected one of {names}; leave it out")
+    if "unit" in given and not str(given["unit"]).isdigit():
+        raise UsageError(f"ledger {name}: found unit {given['unit']}, expected a number")
+    return {key: value for key, value in given.items() if key != "all"}
+
+
+def _unsealed(rows: Iterator[tuple[Any, ...]], vault: Vault | None) -> Iterator[tuple[Any, ...]]:
+    """Routing numbers are public and shown whole, when there is a key to open them with."""
+    for row in rows:
+        routing = None if vault is None else vault.open(bytes(row[2]), field="vendor.routing")
+        yield (*row[:2], routing, *row[3:])
+
+
+def _fetch(connection: Connection, statement: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Run when the first row is read; closed when the reader stops."""
+    with connection.execute(text(statement).execution_options(yield_per=_FETCH), values) as result:
+        for row in result:
+            yield tuple(row)
+
+
+_BALANCE = (
+    "portfolio", "company", "region", "office", "vector", "name", "side", "debit", "credit", "mtd_debit", "mtd_credit",
+    "balance",
+)  # fmt: skip
+
+
+def _balance(connection: Connection, filters: Filters) -> Listing:
+    given = _given("balance", filters, {"portfolio", "account"})
+    chosen = [given["portfolio"]] if "portfolio" in given else list(portfolios(connection))
+    rows = (
+        (
+            f.portfolio, f.company, f.region, f.office, f.vector, f.name, f.side, f.debit_today, f.credit_today,
+            f.debit_mtd, f.credit_mtd, f.balance,
+        )
+        for portfolio in chosen
+        for f in figures(connection, portfolio)
+        if given.get("account") in (None, f.vector, f.number, f.purpose)
+    )  # fmt: skip
+    if filters.limit is not None:
+        rows = (row for _, row in zip(range(filters.limit), rows, strict=False))
+    return Listing(_BALANCE, frozenset(_BALANCE[7:]), rows)
