@@ -164,7 +164,7 @@ class Claimer:
                 stored.append((claim, *copied))
         if not stored:
             return []
-        archive.flush_folders(self.app.home, [s.name for _, s, _ in stored])
+        archive.flush(self.app.home, [s.name for _, s, _ in stored])
         crashpoints.reached(Step.CLAIM_ARCHIVED)
         ids = self._record([(claim, s) for claim, s, _ in stored])
         crashpoints.reached(Step.CLAIM_RECORDED)

@@ -125,3 +125,13 @@ def recently_posted(connection: Connection, file: InboundFile, business_date: st
         {"kind": file.kind, "portfolio": file.portfolio or "", "since": since, "id": file.file_id},
     ).all()
     return [_made(row) for row in rows]
+
+
+def retry_failed(connection: Connection) -> None:
+    """Files that failed are taken up again: preloaded ones by End of Period, the others now."""
+    connection.execute(
+        text(
+            "UPDATE inbound_file SET state = CASE WHEN business_date IS NULL THEN 'CLAIMED' ELSE 'STAGED' END "
+            "WHERE state = 'FAILED'"
+        )
+    )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from gateway.errors import UsageError
+from gateway.errors import GatewayError, UsageError
 from gateway.intake.archive import read_blocks
+from gateway.intake.states import HoldCode
 from gateway.settings import Settings
-from parsers import bptmtrev, btchassmt, btchescr, btchpmt
+from parsers import avro, bptmtrev, btchassmt, btchescr, btchpmt
 from parsers.base import ParsedChunk
 from parsers.names import Identified, identify
 from parsers.profile import Profile
@@ -25,6 +25,14 @@ FORMATS: Final[dict[str, ModuleType]] = {
     "payments": btchpmt,
 }
 """The format module of each kind; all offer the same verbs."""
+
+
+class UnreadableError(GatewayError):
+    """The archived bytes are not what was claimed, or not what the name says."""
+
+    def __init__(self, code: HoldCode, message: str) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 @dataclass(slots=True)
@@ -73,8 +81,15 @@ def parse_stream(
     """The chunks of a file, in flat memory. Needs nothing but its arguments, so it can run in another process."""
     blocks = (reading or Reading()).through(read_blocks(path), progress)
     if form == "avro":
-        avro = import_module("parsers.avro")
-        twin: Iterator[ParsedChunk] = avro.parse(blocks, kind=kind, profile=profile)
-        return twin
-    chunks: Iterator[ParsedChunk] = FORMATS[kind].parse(blocks, profile=profile)
-    return chunks
+        yield from _twin(blocks, kind, profile)
+    else:
+        yield from FORMATS[kind].parse(blocks, profile=profile)
+
+
+def _twin(blocks: Iterator[bytes], kind: str, profile: Profile) -> Iterator[ParsedChunk]:
+    for chunk in avro.parse_avro(blocks, kind, profile):
+        if isinstance(chunk, avro.Unreadable):
+            raise UnreadableError(HoldCode.UNREADABLE, chunk.message)
+        yield chunk
+    for _rest in blocks:  # so that all of the file is hashed
+        pass

@@ -22,11 +22,11 @@ from sqlalchemy.exc import DBAPIError
 from gateway import crashpoints, log
 from gateway.app import App
 from gateway.crashpoints import Step
-from gateway.errors import GatewayError, LedgerError
+from gateway.errors import LedgerError
 from gateway.intake import archive, overlap, staging
 from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, recently_posted
 from gateway.intake.hashes import Spool
-from gateway.intake.parsing import Reading, parse_stream
+from gateway.intake.parsing import Reading, UnreadableError, parse_stream
 from gateway.intake.registry import update_for
 from gateway.intake.staging import Counts
 from gateway.intake.states import PROCESSABLE, FileState, HoldCode, move
@@ -54,14 +54,6 @@ class ProcessedFile:
     def clean(self) -> bool:
         """Posted (or empty, or preloaded) without a rejected line."""
         return self.file.state in (FileState.POSTED, FileState.EMPTY, FileState.STAGED) and not self.file.rejects
-
-
-class UnreadableError(GatewayError):
-    """The archived bytes are not what was claimed, or not what the name says."""
-
-    def __init__(self, code: HoldCode, message: str) -> None:
-        self.code = code
-        super().__init__(message)
 
 
 @dataclass(slots=True)
@@ -195,7 +187,8 @@ def process(work: Work) -> None:
         if not work.dry:
             overlap.keep(work.app, work.file, spool)
     inside.commit()
-    crashpoints.reached(Step.STAGED)
+    if not work.dry:
+        crashpoints.reached(Step.STAGED)
     _decide(work, counts)
 
 
@@ -314,12 +307,9 @@ def _chunks(work: Work, reading: Reading) -> Any:
 def _stage(work: Work, spool: Spool) -> Counts:
     """Read the archived bytes; they must be those that were claimed."""
     reading = Reading()
-    try:
-        counts = staging.stage(
-            work.app.db, work.connection, work.file.file_id, work.update.staging, _chunks(work, reading), spool
-        )
-    except ValueError as unreadable:  # a container that is not one; lines never raise
-        raise UnreadableError(HoldCode.UNREADABLE, str(unreadable)) from unreadable
+    counts = staging.stage(
+        work.app.db, work.connection, work.file.file_id, work.update.staging, _chunks(work, reading), spool
+    )
     if reading.sha256 != work.file.sha256:
         raise UnreadableError(
             HoldCode.CHANGED_WHILE_READ,
@@ -477,7 +467,7 @@ def _settled(
         amount_cents=counts.amount_cents, posted_cents=0, suspended_cents=0, rejected_cents=rejected_cents,
         held_cents=counts.amount_cents - rejected_cents, unreadable=unreadable,
         hold_code=code and code.value, hold_text=message, posted_at=None,
-        business_date=_business_date(work) if waiting or code else None, reported="N",
+        business_date=_business_date(work), reported="N",
     )  # fmt: skip
 
 

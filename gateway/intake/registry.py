@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from gateway.updates.base import Update
 
-MODULES: Final = {
+MODULES: Final[dict[str, str]] = {
     "assessments": "gateway.updates.u0418",
     "escrow": "gateway.updates.u0409",
     "payments": "gateway.updates.u0415",

@@ -15,7 +15,8 @@ from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import post_staged, process_file
 from gateway.intake.states import FileState
-from tests.intake.conftest import PlainUpdate, again, charge, journal_lines, with_intake
+from tests.intake.conftest import again, charge, journal_lines, with_intake
+from tests.intake.plain import PlainUpdate
 
 Post = Callable[..., InboundFile]
 NAME = "p1_btchassmt.dat"

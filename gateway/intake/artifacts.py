@@ -1,0 +1,252 @@
+"""What a processed file leaves for people: reports, the rejected lines, and an Avro archive of the records.
+
+All of it follows from the database and the archived original and can be written again at any time; that is why it
+is written after the commit, and why a crash in between costs nothing: the next start writes what is missing.
+
+``var/reports/<business date>/<file>-<name>/`` has ``p1_lpu0418a.rpt .csv .json`` (and ``b``) and
+``<name>.rejects``; ``var/avro/<business date>/<file>-<name>.avro`` has each record with its outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway import crashpoints
+from gateway.app import App
+from gateway.crashpoints import Step
+from gateway.intake.archive import read_blocks
+from gateway.intake.files import InboundFile, file_row
+from gateway.intake.parsing import FORMATS, parse_stream
+from gateway.intake.registry import update_for
+from gateway.intake.states import FileState
+from gateway.intake.turns import Turns
+from gateway.money import from_cents
+from gateway.reports.render import write_report
+from gateway.reports.table import Report, ReportSpec
+from gateway.updates.base import Update
+from parsers.avro import archive_rows, archive_schema, write_avro
+
+REPORTED_STATES: Final = (
+    FileState.POSTED, FileState.REJECTED, FileState.STAGED, FileState.EMPTY, FileState.REVERSED,
+)  # fmt: skip
+
+_FETCH: Final = 10_000
+WriteReport = Callable[[Report, Path, str], Sequence[Path]]
+
+
+def folder_of(app: App, file: InboundFile) -> Path:
+    """Where the reports of a file are."""
+    return app.home.reports / str(file.business_date) / f"{file.file_id}-{file.name}"
+
+
+def avro_of(app: App, file: InboundFile) -> Path:
+    """Where the records of a file are."""
+    return app.home.avro / str(file.business_date) / f"{file.file_id}-{file.name.removesuffix('.avro')}.avro"
+
+
+def write_artifacts(
+    app: App,
+    file_id: int,
+    *,
+    update: Update | None = None,
+    turns: Turns | None = None,
+    write: WriteReport = write_report,
+) -> list[Path]:
+    """Write, or write again, everything a file leaves; gives the paths. Nothing for files that are not done."""
+    with app.db.read() as connection:
+        file = file_row(connection, file_id)
+        if file.state not in REPORTED_STATES:
+            return []
+        update = update or update_for(file.kind)
+        folder = folder_of(app, file)
+        _make(folder)
+        paths = _reports(app, connection, file, update, folder, write)
+        paths += _rejected_lines(app, connection, file, update, folder)
+        crashpoints.reached(Step.REPORTED)
+        if file.lines:
+            paths.append(_records(app, connection, file, update))
+        crashpoints.reached(Step.ARCHIVED_RECORDS)
+    with (turns or Turns(needed=False)).mine(), app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET reported = 'Y' WHERE file_id = :id"), {"id": file_id})
+    return paths
+
+
+def unreported(app: App) -> list[int]:
+    """Files whose artifacts a crash may have taken, and whose original is here."""
+    states = ", ".join(f"'{state.value}'" for state in REPORTED_STATES)
+    with app.db.read() as connection:
+        rows = connection.execute(
+            text(
+                f"SELECT file_id, archive_name FROM inbound_file WHERE reported = 'N' AND state IN ({states}) "
+                "ORDER BY file_id"
+            )
+        ).all()
+    return [int(number) for number, archived in rows if (app.home.archive / archived).is_file()]
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+
+def _reports(
+    app: App, connection: Connection, file: InboundFile, update: Update, folder: Path, write: WriteReport
+) -> list[Path]:
+    """A always; B when the file could post."""
+    name = connection.execute(
+        text("SELECT name FROM portfolio WHERE portfolio = :p"), {"p": file.portfolio or ""}
+    ).scalar()
+    paths: list[Path] = []
+
+    def one(spec: ReportSpec, rows: Iterable[Sequence[Any]]) -> None:
+        prefix = f"p{file.portfolio}_" if file.portfolio else ""
+        report = Report(
+            spec=spec, portfolio=file.portfolio or "*", portfolio_name=str(name or "ALL"),
+            business_date=str(file.business_date), run_at=file.posted_at or file.claimed_at, rows=rows,
+            notes=[file.hold_text] if file.hold_text else [], figures=figures_of(file),
+        )  # fmt: skip
+        paths.extend(write(report, folder, f"{prefix}lp{spec.name.lower()}"))
+
+    one(update.exceptions, update.exception_rows(connection, file.file_id))
+    if file.state is not FileState.STAGED:
+        posted = file.state in (FileState.POSTED, FileState.REVERSED)
+        one(update.audit, update.audit_rows(connection, file.file_id) if posted else ())
+    return paths
+
+
+def figures_of(file: InboundFile) -> dict[str, Any]:
+    """Counts and money of a file as JSON has them."""
+    money = ("amount", "posted", "suspended", "rejected", "held")
+    return {
+        "file": file.file_id,
+        "name": file.name,
+        "sha256": file.sha256,
+        "state": file.state.value,
+        "lines": file.lines,
+        "records": file.records,
+        "rejects": file.rejects,
+        "blank": file.blank,
+        "unreadable": file.unreadable,
+        **{m: from_cents(getattr(file, f"{m}_cents") or 0) for m in money},
+    }
+
+
+def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
+    """Numbers of the rejected lines, in order."""
+    rows = connection.execute(
+        text("SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no"),
+        {"id": file_id},
+        execution_options={"yield_per": _FETCH},
+    )
+    for row in rows:
+        yield int(row[0])
+
+
+def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:
+    """``<name>.rejects``: byte for byte from the archived original, or the canonical line of an Avro record."""
+    wanted = refused_lines(connection, file.file_id)
+    first = next(wanted, None)
+    path = folder / f"{file.name}.rejects"
+    if first is None:
+        path.unlink(missing_ok=True)
+        return []
+    numbers = _put_first(first, wanted)
+    parts = (
+        lines_of(read_blocks(file.archived(app.home)), numbers)
+        if file.form == "dat"
+        else _canonical(app, file, numbers)
+    )
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as out:
+        out.writelines(parts)
+    temporary.chmod(0o640)
+    temporary.replace(path)
+    return [path]
+
+
+def _put_first(first: int, rest: Iterator[int]) -> Iterator[int]:
+    yield first
+    yield from rest
+
+
+def lines_of(blocks: Iterable[bytes], numbers: Iterator[int]) -> Iterator[bytes]:
+    """The bytes of these lines (ascending numbers from 1), terminators included, in blocks: a line may be huge."""
+    wanted = next(numbers, None)
+    line = 1
+    for block in blocks:
+        if wanted is None:
+            return
+        if wanted > line + (ends := block.count(b"\n")):
+            line += ends
+            continue
+        start = 0
+        while wanted is not None and start < len(block):
+            end = block.find(b"\n", start) + 1
+            if line == wanted:
+                yield block[start:] if end == 0 else block[start:end]
+            if end == 0:
+                break
+            if line == wanted:
+                wanted = next(numbers, None)
+            line += 1
+            start = end
+
+
+def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[bytes]:
+    """The text lines of these records of an Avro file."""
+    profile = app.settings.inbound
+    wanted = next(numbers, None)
+    for chunk in parse_stream(file.archived(app.home), file.kind, file.form, profile):
+        raw = {reject.line_no: reject.raw for reject in chunk.rejects}
+        records = {record[0]: record for record in chunk.records}
+        while wanted is not None and (wanted in raw or wanted in records):
+            line = raw.get(wanted)
+            yield (FORMATS[file.kind].render(records[wanted], profile).encode() if line is None else line) + b"\n"
+            wanted = next(numbers, None)
+
+
+def _records(app: App, connection: Connection, file: InboundFile, update: Update) -> Path:
+    """The canonical records with outcome and entries, in one container."""
+    path = avro_of(app, file)
+    _make(path.parent)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as out:
+        rows = archive_rows(file.kind, _with_outcome(connection, file, update))
+        write_avro(out, archive_schema(file.kind), rows)
+    temporary.chmod(0o640)
+    temporary.replace(path)
+    return path
+
+
+_OVERRIDE: Final = {FileState.REJECTED: "rejected", FileState.STAGED: "held"}
+
+
+def _with_outcome(
+    connection: Connection, file: InboundFile, update: Update
+) -> Iterator[tuple[tuple[Any, ...], int | None, str, Sequence[int]]]:
+    """(record, portfolio, outcome, entry ids) in file order."""
+    table = update.staging
+    columns = ", ".join(f"s.{c.name}" for c in table.columns if c.name != "file_id")
+    if file.portfolio is None:
+        select = f"SELECT {columns}, l.portfolio FROM {table.name} s LEFT JOIN lease l ON l.lease = s.lease"
+    else:
+        select = f"SELECT {columns}, CAST(:portfolio AS TEXT) FROM {table.name} s"
+    rows = connection.execute(
+        text(f"{select} WHERE s.file_id = :id ORDER BY s.line_no"),
+        {"id": file.file_id, "portfolio": file.portfolio},
+        execution_options={"yield_per": _FETCH},
+    )
+    override = _OVERRIDE.get(file.state)
+    outcomes = update.outcomes(connection, file.file_id)
+    for row, (_line, outcome, entries) in zip(rows, outcomes, strict=True):
+        *record, portfolio = row
+        refused = outcome == "rejected"
+        yield (
+            tuple(record),
+            None if portfolio is None else int(portfolio),
+            outcome if override is None or refused else override,
+            entries,
+        )

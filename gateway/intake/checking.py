@@ -1,0 +1,135 @@
+"""``gateway check``: what a file would do, by the very code that would do it, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.intake import staging
+from gateway.intake.archive import sha256_of
+from gateway.intake.claim import ARGUMENT
+from gateway.intake.files import InboundFile, file_row
+from gateway.intake.hashes import Spool, shared
+from gateway.intake.overlap import hashes_of
+from gateway.intake.parsing import identified, parse_stream
+from gateway.intake.processing import Work, process
+from gateway.intake.registry import update_for
+from gateway.intake.states import FileState
+from gateway.ledger import schema
+from gateway.updates.base import Update
+from parsers.base import render_message
+
+MESSAGES: Final = 1000
+"""How many messages a check shows; it counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line message, as the reports show it."""
+
+    line_no: int
+    severity: str
+    code: str
+    text: str
+    amount_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """This file beside the last one of its kind that posted."""
+
+    file_id: int
+    name: str
+    business_date: str
+    lines: int
+    amount_cents: int
+    shared_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """``file`` is the row it would have; ``holds`` why it would wait or be held first."""
+
+    file: InboundFile
+    holds: tuple[tuple[str, str], ...]
+    messages: tuple[Message, ...]
+    message_count: int
+    last: Difference | None
+
+
+class _UndoError(Exception):
+    """Rolls the transaction back."""
+
+
+def check(app: App, path: Path, *, update: Update | None = None) -> CheckResult:
+    """Nothing is left behind: no row, no posting, no file. Raises UsageError for a name that no parser claims."""
+    what = identified(app.settings, path.name)
+    values = {
+        "name": path.name, "kind": what.kind, "form": what.form,
+        "portfolio": None if what.portfolio is None else str(what.portfolio), "source": ARGUMENT,
+        "sha256": sha256_of(path), "bytes": path.stat().st_size, "state": FileState.CLAIMED.value,
+        "claim_name": f"check-{uuid.uuid4().hex}", "archive_name": "", "claimed_at": app.now(),
+        "operator": app.operator.code,
+    }  # fmt: skip
+    result: CheckResult | None = None
+    try:
+        with app.db.write() as connection:
+            file_id = app.db.insert_returning_id(connection, schema.inbound_file, "file_id", values)
+            work = Work(app, connection, file_row(connection, file_id), update or update_for(what.kind), path, dry=True)
+            process(work)
+            result = _result(work)
+            raise _UndoError
+    except _UndoError:
+        pass
+    if result is None:
+        raise AssertionError("a check ends with its result")
+    return result
+
+
+def _result(work: Work) -> CheckResult:
+    connection, file_id = work.connection, work.file.file_id
+    file = file_row(connection, file_id)
+    rows = connection.execute(
+        text(
+            "SELECT line_no, severity, code, found, expected, action, amount_cents FROM line_message "
+            "WHERE file_id = :id ORDER BY line_no, seq LIMIT :most"
+        ),
+        {"id": file_id, "most": MESSAGES},
+    )
+    messages = tuple(Message(r[0], r[1], r[2], render_message(r[3], r[4], r[5]), r[6]) for r in rows)
+    total = connection.execute(
+        text("SELECT COUNT(*) FROM line_message WHERE file_id = :id"), {"id": file_id}
+    ).scalar_one()
+    return CheckResult(
+        file=file,
+        holds=tuple((code.value, message) for code, message in work.holds),
+        messages=messages,
+        message_count=int(total),
+        last=_last(work, connection),
+    )
+
+
+def _last(work: Work, connection: Connection) -> Difference | None:
+    """The last file of the kind that posted, and how many lines are in both."""
+    number = connection.execute(
+        text(
+            "SELECT MAX(file_id) FROM inbound_file WHERE kind = :kind AND COALESCE(portfolio, '') = :portfolio "
+            "AND state = 'POSTED' AND file_id <> :id"
+        ),
+        {"kind": work.file.kind, "portfolio": work.file.portfolio or "", "id": work.file.file_id},
+    ).scalar()
+    if number is None:
+        return None
+    last = file_row(connection, int(number))
+    with Spool(work.app.home.work, f"check-{uuid.uuid4().hex}") as spool:
+        chunks = parse_stream(work.path, work.file.kind, work.file.form, work.app.settings.inbound)
+        staging.count(chunks, spool.add)
+        common = int(shared(spool.hashes(), hashes_of(work.app, last)).sum())
+    return Difference(
+        last.file_id, last.name, last.business_date or "", last.lines or 0, last.amount_cents or 0, common
+    )

@@ -1,0 +1,288 @@
+"""The intake as a whole: one pass for ``gateway process``, a loop for ``gateway run``.
+
+Claiming has its own thread and never waits for a posting to end, except for its turn to write on SQLite. Posting
+has ``intake.workers`` threads; the files of one portfolio go one after the other in the order of their claims.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import log
+from gateway.app import App
+from gateway.intake.artifacts import unreported, write_artifacts
+from gateway.intake.claim import Claimer
+from gateway.intake.files import retry_failed
+from gateway.intake.processing import ProcessedFile, process_file
+from gateway.intake.states import FileState
+from gateway.intake.turns import Turns
+from gateway.intake.watching import Folder, Observers, folders
+
+PAUSE: Final = 0.02
+"""Seconds at least between two looks, and four times as long as a look takes: a burst must not scan without end."""
+
+ADOPT_SCANS: Final = 10
+"""Scans after which claims of processes that ended are looked for."""
+
+LONGEST_WAIT: Final = 0.5
+"""Seconds after which the loop looks up, to hear that it should stop."""
+
+TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error)
+"""What the loop survives: the machine's faults. Files stay where they are and are taken up again."""
+
+Progress = Callable[[str, int, int], None]
+"""(file name, bytes read, bytes in all)."""
+
+__all__ = ["Intake", "ProcessedFile"]
+
+
+@dataclass(slots=True)
+class Intake:
+    """Claims and posts for one home. ``close`` gives the claim folders up."""
+
+    app: App
+    events: bool = True
+    pause: Callable[[float], object] | None = None  # what rests between looks; by default until an event
+    turns: Turns = field(init=False)
+    claimer: Claimer = field(init=False)
+    folders: list[Folder] = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _active: set[str] = field(default_factory=set)
+    _again: set[str] = field(default_factory=set)
+    _periods: Sequence[Any] = ()
+    _looked: float = 0.0
+    _wake: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(needed=self.app.db.is_sqlite)
+        self.claimer = Claimer(self.app, self.turns)
+        self.folders = folders(self.app)
+
+    def close(self) -> None:
+        self.claimer.close()
+
+    # one pass
+
+    def recover(self) -> list[int]:
+        """Complete what a stopped process left: claims, faults to try again, artifacts. Gives the claims."""
+        claimed = [file_id for folder in self.folders for file_id in self.claimer.recover(folder)]
+        with self.turns.mine(), self.app.db.write() as connection:
+            retry_failed(connection)
+        for file_id in unreported(self.app):
+            self._artifacts(file_id)
+        return claimed
+
+    def process_now(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> list[ProcessedFile]:
+        """What is complete now (after one quiet time), or these files at once; then everything that can post."""
+        self.recover()
+        if paths is None:
+            self._claim_once()
+        else:
+            for path in paths:
+                self.claimer.take(self._folder_of(path), [path])
+        with ThreadPoolExecutor(self._workers()) as pool:
+            done = pool.map(lambda key: self._drain(key, progress), self._keys())
+            return sorted((p for part in done for p in part), key=lambda p: p.file.file_id)
+
+    def _claim_once(self) -> None:
+        """Look, let the quiet time pass where it matters, look again, claim."""
+        clock, seconds = self.app.clock, self.app.settings.gateway.intake.scan_seconds
+        for folder in self.folders:
+            self._claim(folder, folder.scan(clock.monotonic(), seconds).complete)
+        waits = [f.rules.quiet_seconds for f in self.folders if f.rules.completeness == "quiet" and f.watched]
+        if waits:
+            clock.wait(max(waits))
+            for folder in self.folders:
+                self._claim(folder, folder.scan(clock.monotonic(), seconds).complete)
+
+    def _folder_of(self, path: Path) -> Folder:
+        parent = path.resolve().parent
+        return next((f for f in self.folders if f.path.resolve() == parent), self.folders[0])
+
+    def _claim(self, folder: Folder, complete: Sequence[Any]) -> list[int]:
+        """In groups; each is posted from as soon as it is committed."""
+        size = self.app.settings.gateway.intake.claim_group
+        claimed: list[int] = []
+        for start in range(0, len(complete), size):
+            group = complete[start : start + size]
+            ids = self.claimer.claim(folder, group)
+            for one in group:
+                folder.claimed(one)
+            claimed += ids
+        return claimed
+
+    # posting
+
+    def _workers(self) -> int:
+        return self.app.settings.gateway.intake.workers
+
+    def _keys(self) -> list[str]:
+        """Portfolios ('' for bare files) that have files to post."""
+        with self.app.db.read() as connection:
+            rows = connection.execute(
+                text("SELECT DISTINCT COALESCE(portfolio, '') FROM inbound_file WHERE state IN ('CLAIMED', 'WAITING')")
+            )
+            return sorted(str(row[0]) for row in rows)
+
+    def _pending(self, key: str, after: int, states: Sequence[FileState]) -> list[int]:
+        """Files of a portfolio to post, in the order of their claims, whose original is on this machine."""
+        names = ", ".join(f"'{state.value}'" for state in states)
+        with self.app.db.read() as connection:
+            rows = connection.execute(
+                text(
+                    f"SELECT file_id, archive_name FROM inbound_file WHERE state IN ({names}) "
+                    "AND COALESCE(portfolio, '') = :key AND file_id > :after ORDER BY file_id"
+                ),
+                {"key": key, "after": after},
+            ).all()
+        return [int(number) for number, archived in rows if (self.app.home.archive / archived).is_file()]
+
+    def _drain(
+        self,
+        key: str,
+        progress: Progress | None = None,
+        *,
+        waiting: bool = True,
+        stop: threading.Event | None = None,
+    ) -> list[ProcessedFile]:
+        """Post the files of a portfolio until none is left; waiting ones are asked once."""
+        states = [FileState.CLAIMED, FileState.WAITING] if waiting else [FileState.CLAIMED]
+        done: list[ProcessedFile] = []
+        last = 0
+        while pending := self._pending(key, last, states):
+            for file_id in pending:
+                if stop is not None and stop.is_set():
+                    return done
+                done.append(self._one(file_id, progress))
+                last = file_id
+                if stop is not None:
+                    done.clear()  # the service runs for months
+        return done
+
+    def _one(self, file_id: int, progress: Progress | None) -> ProcessedFile:
+        done = process_file(self.app, file_id, turns=self.turns, progress=self._bytes(file_id, progress))
+        self._artifacts(file_id)
+        return done
+
+    def _bytes(self, file_id: int, progress: Progress | None) -> Callable[[int], None] | None:
+        if progress is None:
+            return None
+        with self.app.db.read() as connection:
+            name, size = connection.execute(
+                text("SELECT name, bytes FROM inbound_file WHERE file_id = :id"), {"id": file_id}
+            ).one()
+        return lambda count: progress(str(name), count, int(size))
+
+    def _artifacts(self, file_id: int) -> None:
+        """A report that cannot be written is an alarm; what posted stays posted, the next start writes it."""
+        try:
+            write_artifacts(self.app, file_id, turns=self.turns)
+        except Exception as fault:
+            log.get(__name__).error("alarm.not_reported", file_id=file_id, error=str(fault), exc_info=fault)
+
+    # the service
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch, claim and post until ``stop``; the files being posted then are finished first."""
+        observers = Observers(self.folders, self._wake.set)
+        if self.events:
+            observers.start()
+        pool = ThreadPoolExecutor(self._workers(), thread_name_prefix="post")
+        seconds = self.app.settings.gateway.intake.scan_seconds
+        adopt_at = check_at = 0.0
+        try:
+            while not stop.is_set():
+                now = self.app.clock.monotonic()
+                if now >= adopt_at and self._guard(self.recover if adopt_at == 0.0 else self._adopt):
+                    adopt_at = now + ADOPT_SCANS * seconds
+                if not self._guard(lambda: self._look(pool, stop)):
+                    adopt_at = min(adopt_at, now + seconds)
+                if now >= check_at and self._guard(lambda: self._post_all(pool, stop)):
+                    check_at = now + seconds
+                self._rest()
+        finally:
+            pool.shutdown(wait=True)
+            observers.stop()
+
+    def _look(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
+        """Look at every folder, claim what is complete and start posting it."""
+        seconds = self.app.settings.gateway.intake.scan_seconds
+        for folder in self.folders:
+            now = self.app.clock.monotonic()
+            decision = folder.scan(now, seconds)
+            self._looked = self.app.clock.monotonic() - now
+            size = self.app.settings.gateway.intake.claim_group
+            for start in range(0, len(decision.complete), size):
+                if stop.is_set():
+                    return
+                if self._claim(folder, decision.complete[start : start + size]):
+                    self._post_all(pool, stop, periods=False)
+
+    def _adopt(self) -> None:
+        """Claims whose process ended, and claims of ours that trouble interrupted."""
+        for folder in self.folders:
+            self.claimer.recover(folder)
+
+    def _post_all(self, pool: ThreadPoolExecutor, stop: threading.Event, *, periods: bool = True) -> None:
+        """Start posting where something is to be posted. Waiting files are asked when a business date changed."""
+        waiting = periods and self._periods_changed()
+        for key in self._keys():
+            with self._lock:
+                if key in self._active:
+                    self._again.add(key)
+                    continue
+                self._active.add(key)
+            pool.submit(self._post_key, key, waiting, stop)
+
+    def _post_key(self, key: str, waiting: bool, stop: threading.Event) -> None:
+        while True:
+            with self._lock:
+                self._again.discard(key)
+            try:
+                self._drain(key, waiting=waiting, stop=stop)
+            except Exception as fault:
+                log.get(__name__).error("alarm.posting_stopped", portfolio=key, error=str(fault), exc_info=fault)
+            with self._lock:
+                if key not in self._again or stop.is_set():
+                    self._active.discard(key)
+                    return
+
+    def _periods_changed(self) -> bool:
+        """Whether a business date opened or closed, or a portfolio was loaded, since the last look."""
+        with self.app.db.read() as connection:
+            periods = [
+                tuple(row)
+                for row in connection.execute(
+                    text("SELECT portfolio, business_date, period_state FROM portfolio ORDER BY portfolio")
+                )
+            ]
+        changed = periods != self._periods
+        self._periods = periods
+        return changed
+
+    def _rest(self) -> None:
+        """Until the next file is due, an event comes, or it is time to look up; never without a pause."""
+        pause = max(PAUSE, 4 * self._looked)
+        self.app.clock.wait(min(pause, LONGEST_WAIT))
+        now = self.app.clock.monotonic()
+        due = min((folder.due for folder in self.folders), default=now)
+        (self.pause or self._wake.wait)(min(max(due - now, 0.0), LONGEST_WAIT))
+        self._wake.clear()
+
+    def _guard(self, step: Callable[[], object]) -> bool:
+        """Run a step of the loop; the machine's faults are an alarm and the loop goes on."""
+        try:
+            step()
+        except TROUBLE as fault:
+            log.get(__name__).error("alarm.intake_trouble", error=str(fault), exc_info=fault)
+            return False
+        return True

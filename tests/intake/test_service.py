@@ -1,0 +1,329 @@
+"""The whole intake: one pass, the service without events, restart after a fault, what is written afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import fastavro
+import pytest
+from sqlalchemy import text
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.intake import artifacts
+from gateway.intake.artifacts import folder_of, lines_of, write_artifacts
+from gateway.intake.checking import check
+from gateway.intake.files import InboundFile
+from gateway.intake.service import Intake
+from gateway.intake.states import FileState
+from gateway.intake.watching import Folder, Observers
+from tests.intake.conftest import charge, journal_lines, names_in, with_source
+from tests.intake.plain import UPDATE
+
+NAME = "p1_btchassmt.dat"
+MIXED = charge(100) + b"rub\xffbish\r\n" + charge(101) + charge(250) + b"\n"
+
+
+@pytest.fixture
+def intake(app: App) -> Iterator[Intake]:
+    made = Intake(app)
+    yield made
+    made.close()
+
+
+def states(app: App) -> list[tuple[str, str]]:
+    with app.db.read() as connection:
+        rows = connection.execute(text("SELECT name, state FROM inbound_file ORDER BY file_id")).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_one_pass_lets_the_quiet_time_go_by(app: App, intake: Intake, clock: FixedClock) -> None:
+    for number in (1, 2):
+        (app.home.inbox / f"p{number}_btchassmt.dat").write_bytes(charge(number * 100))
+    (app.home.inbox / "notes.txt").write_text("left in place")
+    done = intake.process_now()
+    assert [(p.file.name, p.file.state, p.clean) for p in done] == [
+        ("p1_btchassmt.dat", FileState.POSTED, True), ("p2_btchassmt.dat", FileState.POSTED, True),
+    ]  # fmt: skip
+    assert clock.elapsed == 2.0
+    assert names_in(app.home.inbox) == ["notes.txt"]
+    assert intake.process_now() == []
+
+
+def test_one_pass_leaves_a_file_that_still_grows(app: App, clock: FixedClock) -> None:
+    @dataclass
+    class Growing(FixedClock):
+        def wait(self, seconds: float) -> None:
+            super().wait(seconds)
+            with (app.home.inbox / NAME).open("ab") as out:
+                out.write(charge(101))
+
+    (app.home.inbox / NAME).write_bytes(charge(100))
+    intake = Intake(replace(app, clock=Growing(clock.at)))
+    assert intake.process_now() == []
+    intake.close()
+    assert names_in(app.home.inbox) == [NAME]
+
+
+def test_named_files_do_not_wait_but_a_torn_tail_holds(app: App, intake: Intake, clock: FixedClock) -> None:
+    (app.home.inbox / NAME).write_bytes(charge(100)[:-1])
+    seen: list[tuple[str, int, int]] = []
+    [done] = intake.process_now([app.home.inbox / NAME], lambda *at: seen.append(at))
+    assert (done.file.state, done.file.hold_code, clock.elapsed) == (FileState.HELD, "TORN_TAIL", 0.0)
+    assert seen[-1][0] == NAME and seen[-1][1] == seen[-1][2] == len(charge(100)) - 1
+
+
+def test_a_source_with_markers_has_no_torn_tails(app: App) -> None:
+    app = replace(app, settings=with_source(app.settings, completeness="marker"))
+    (app.home.inbox / NAME).write_bytes(charge(100)[:-1])
+    (app.home.inbox / f"{NAME}.ok").touch()
+    intake = Intake(app)
+    assert [p.file.state for p in intake.process_now()] == [FileState.POSTED]
+    intake.close()
+
+
+def test_the_files_of_a_portfolio_post_in_the_order_they_came(app: App, intake: Intake) -> None:
+    import os
+
+    for number, name in enumerate(["p1_btchassmt.dat", "P1_btchassmt.dat", "p1_BTCHASSMT.dat"]):
+        (app.home.inbox / name).write_bytes(charge(100 + number))
+        os.utime(app.home.inbox / name, ns=(0, 10**18 - number))
+    intake.process_now()
+    with app.db.read() as connection:
+        order = connection.execute(
+            text("SELECT f.name FROM posting_unit u JOIN inbound_file f ON f.file_id = u.file_id ORDER BY u.unit_id")
+        ).scalars()
+        assert list(order) == ["p1_BTCHASSMT.dat", "P1_btchassmt.dat", "p1_btchassmt.dat"]
+
+
+@dataclass
+class Script(FixedClock):
+    """A clock that does something at given times, for the service's loop to meet."""
+
+    acts: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+
+    def wait(self, seconds: float) -> None:
+        self.elapsed += max(seconds, 0.001)
+        while self.acts and self.acts[0][0] <= self.elapsed:
+            self.acts.pop(0)[1]()
+
+
+def play(app: App, acts: list[tuple[float, Callable[[], object]]], until: float) -> Script:
+    """Run the service with all events lost, in scripted time."""
+    stop = threading.Event()
+    clock = Script(app.clock.now(), acts=[*acts, (until, stop.set)])
+    service = Intake(replace(app, clock=clock), events=False, pause=clock.wait)
+    service.run(stop)
+    service.close()
+    return clock
+
+
+def test_with_every_event_lost_every_file_is_posted(app: App) -> None:
+    names = [f"p{n}_btchassmt.dat" for n in (1, 2)]
+    play(
+        app,
+        [(1.0 + n, lambda n=n: (app.home.inbox / names[n]).write_bytes(charge(100 * n + 100))) for n in (0, 1)],
+        9.0,
+    )
+    assert states(app) == [(name, "POSTED") for name in names]
+    assert names_in(app.home.inbox) == []
+
+
+def test_a_quiet_file_is_claimed_within_a_quarter_second_of_its_time(app: App) -> None:
+    play(app, [(5.003, lambda: (app.home.inbox / NAME).write_bytes(charge(100)))], 12.0)
+    with app.db.read() as connection:
+        at = connection.execute(text("SELECT claimed_at FROM inbound_file")).scalar_one()
+    seconds = float(at[17:-1])
+    scan, quiet = 1.0, 2.0  # without events the file is first seen by a scan
+    assert 5.003 + quiet <= seconds <= 5.003 + scan + quiet + 0.25
+
+
+def test_waiting_files_post_when_the_day_opens(app: App) -> None:
+    def period(state: str) -> Callable[[], object]:
+        def act() -> None:
+            with app.db.write() as connection:
+                connection.execute(text(f"UPDATE portfolio SET period_state = '{state}'"))
+
+        return act
+
+    period("CLOSED")()
+    (app.home.inbox / NAME).write_bytes(charge(100))
+    play(app, [], 5.0)
+    assert states(app) == [(NAME, "WAITING")]
+    play(app, [(2.0, period("OPEN"))], 5.0)
+    assert states(app) == [(NAME, "POSTED")]
+
+
+def test_the_loop_survives_a_fault_of_the_disk(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = Folder.scan
+    calls = iter(range(10**6))
+
+    def sometimes(self, now, seconds):  # type: ignore[no-untyped-def]
+        if next(calls) < 3:
+            raise OSError("no such device")
+        return scan(self, now, seconds)
+
+    monkeypatch.setattr(Folder, "scan", sometimes)
+    (app.home.inbox / NAME).write_bytes(charge(100))
+    play(app, [], 8.0)
+    assert states(app) == [(NAME, "POSTED")]
+
+
+def test_a_restart_tries_failed_files_and_writes_missing_reports(
+    app: App, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app.home.inbox / NAME).write_bytes(charge(100))
+    monkeypatch.setattr(UPDATE, "fault", RuntimeError("x"))
+    assert [p.file.state for p in intake.process_now()] == [FileState.FAILED]
+    monkeypatch.undo()
+    monkeypatch.setitem(
+        __import__("gateway.intake.registry", fromlist=["x"]).MODULES, "assessments", "tests.intake.plain"
+    )
+    [done] = intake.process_now()
+    assert done.file.state is FileState.POSTED
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET reported = 'N'"))
+    report = folder_of(app, done.file) / "p1_lpu0418b.rpt"
+    report.unlink()
+    intake.recover()
+    assert report.is_file() and artifacts.unreported(app) == []
+
+
+def test_events_wake_the_loop(tmp_path: Path, app: App, inbox: Folder) -> None:
+    woken = threading.Event()
+    observers = Observers([inbox], woken.set)
+    observers.start()
+    try:
+        outside = tmp_path / "x"
+        outside.write_bytes(b"x")
+        outside.rename(inbox.path / NAME)
+        assert woken.wait(10)
+    finally:
+        observers.stop()
+
+
+def test_a_polling_source_is_watched_too(app: App) -> None:
+    intake = Intake(replace(app, settings=with_source(app.settings, polling=True)))
+    observers = Observers(intake.folders, lambda: None)
+    observers.start()
+    observers.stop()
+    intake.close()
+
+
+# what is written afterwards
+
+
+def test_reports_rejects_and_records(app: App, post: Callable[..., InboundFile]) -> None:
+    file = post(NAME, MIXED)
+    paths = write_artifacts(app, file.file_id)
+    folder = app.home.reports / "2026-03-02" / f"1-{NAME}"
+    assert {p.name for p in folder.iterdir()} == {
+        *(f"p1_lpu0418{r}.{form}" for r in "ab" for form in ("rpt", "csv", "json")), f"{NAME}.rejects",
+    }  # fmt: skip
+    assert (folder / f"{NAME}.rejects").read_bytes() == b"rub\xffbish\r\n" + charge(250)
+    assert all(p.stat().st_mode & 0o777 == 0o640 for p in paths)
+    figures = json.loads((folder / "p1_lpu0418a.json").read_text())["figures"]
+    assert (figures["posted"], figures["rejected"], figures["state"]) == ("50.00", "25.00", "POSTED")
+    with (folder / "p1_lpu0418a.csv").open(newline="") as table:
+        assert [row["line"] for row in csv.DictReader(table)] == ["2", "4"]
+    with (app.home.avro / "2026-03-02" / f"1-{NAME}.avro").open("rb") as records:
+        rows = list(fastavro.reader(records))
+    assert [(r["line_no"], r["outcome"], len(r["entry_ids"]), r["portfolio"]) for r in rows] == [
+        (1, "posted", 1, 1), (3, "posted", 1, 1), (4, "rejected", 0, 1),
+    ]  # fmt: skip
+    with app.db.read() as connection:
+        assert connection.execute(text("SELECT reported FROM inbound_file")).scalar_one() == "Y"
+
+
+def test_writing_again_gives_the_same_bytes(app: App, post: Callable[..., InboundFile]) -> None:
+    file = post(NAME, MIXED)
+    first = {p: p.read_bytes() for p in write_artifacts(app, file.file_id) if p.suffix != ".avro"}
+    again = {p: p.read_bytes() for p in write_artifacts(app, file.file_id) if p.suffix != ".avro"}
+    assert first == again
+
+
+@pytest.mark.parametrize("data", [b"", b"junk\n"])
+def test_files_that_post_nothing_have_reports_too(app: App, post: Callable[..., InboundFile], data: bytes) -> None:
+    file = post(NAME, data)
+    names = {p.name for p in write_artifacts(app, file.file_id)}
+    assert {"p1_lpu0418a.rpt", "p1_lpu0418b.rpt"} <= names
+
+
+def test_held_files_have_none(app: App, post: Callable[..., InboundFile]) -> None:
+    assert write_artifacts(app, post(NAME, charge(100)[:-1]).file_id) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_lines_by_number_whatever_the_blocks(size: int) -> None:
+    data = b"one\n\nthree\r\nfour is long\nfive"
+    blocks = [data[at : at + size] for at in range(0, len(data), size)]
+    for wanted in ([1], [2], [3, 5], [1, 2, 3, 4, 5], [5], [9], []):
+        expected = b"".join(line for n, line in enumerate(data.splitlines(keepends=True), 1) if n in wanted)
+        assert b"".join(lines_of(blocks, iter(wanted))) == expected
+
+
+def test_a_twin_is_read_posted_and_its_rejects_are_text(
+    app: App, post: Callable[..., InboundFile], tmp_path: Path
+) -> None:
+    from parsers.avro import write_twin
+
+    record = (1, "100", None, None, None, "LTCH", 2500, None, None, None, None)
+    with (tmp_path / "x").open("wb") as out:
+        write_twin(out, "assessments", [record, (2, "250", *record[2:]), (3, "101", *record[2:6], 700, *record[7:])])
+    data = (tmp_path / "x").read_bytes()
+    file = post("p1_btchassmt.avro", data)
+    assert (file.state, file.records, file.rejects) == (FileState.POSTED, 2, 1)
+    write_artifacts(app, file.file_id)
+    assert (folder_of(app, file) / "p1_btchassmt.avro.rejects").read_bytes() == charge(250)
+    broken = post("p1_btchassmt.avro", data[:-20])
+    assert (broken.state, broken.hold_code) == (FileState.QUARANTINED, "UNREADABLE")
+
+
+# dry run
+
+
+def everything(app: App) -> tuple[list[str], list[tuple[str, str]], int]:
+    files = sorted(
+        str(p) for folder in (app.home.var, app.home.inbox) for p in folder.rglob("*") if p.suffix != ".lock"
+    )
+    return files, states(app), journal_lines(app)
+
+
+def test_a_check_tells_what_would_happen_and_does_nothing(
+    app: App, post: Callable[..., InboundFile], tmp_path: Path
+) -> None:
+    post(NAME, charge(100) + charge(101))
+    path = tmp_path / NAME
+    path.write_bytes(charge(100) + charge(102) + b"junk\n" + charge(250) + charge(103))
+    before = everything(app)
+    result = check(app, path)
+    assert (result.file.state, result.file.records, result.file.rejects) == (FileState.POSTED, 3, 2)
+    assert [(m.line_no, m.code) for m in result.messages] == [(3, "TEXT_OUTSIDE_TAGS"), (4, "LEASE_UNKNOWN")]
+    assert result.message_count == 2 and result.holds == ()
+    assert result.last is not None
+    assert (result.last.file_id, result.last.lines, result.last.amount_cents, result.last.shared_lines) == (
+        1,
+        2,
+        5000,
+        1,
+    )
+    assert everything(app) == before
+
+
+def test_a_check_names_what_would_hold_and_shows_the_rest(
+    app: App, post: Callable[..., InboundFile], tmp_path: Path
+) -> None:
+    data = b"".join(charge(100 + n) for n in range(5))
+    post(NAME, data)
+    path = tmp_path / NAME
+    path.write_bytes(data)
+    result = check(app, path)
+    assert [code for code, _ in result.holds] == ["DUPLICATE", "OVERLAP"]
+    assert (result.file.state, result.file.records) == (FileState.POSTED, 5)
+    path.write_bytes(charge(170)[:-1])
+    assert [code for code, _ in check(app, path).holds] == ["TORN_TAIL"]
