@@ -68,4 +68,4 @@ def report_of(
         notes=notes,
         figures=figures or {},
     )
-    return NamedReport(f"p{at.portfolio}_lpu{spec.name.lower().removeprefix('u')}", made)
+    return NamedReport(f"p{at.portfolio}_lp{spec.name.lower()}", made)

@@ -124,6 +124,21 @@ def _refuse_second_transfer(connection: Connection, at: Place, *, again: bool, r
         )
 
 
+def transferred(connection: Connection, portfolio: str) -> str | None:
+    """Name of the file that holds everything posted up to now, if there is one."""
+    found = connection.execute(
+        text(
+            "SELECT name, header, (SELECT MAX(unit_id) FROM posting_unit u WHERE u.portfolio = :p) AS last_unit "
+            "FROM outbound_file WHERE portfolio = :p AND kind = 'DSGL' AND state <> 'REJECTED' "
+            "ORDER BY outbound_id DESC LIMIT 1"
+        ),
+        {"p": portfolio},
+    ).one_or_none()
+    if found is None or json.loads(found.header)["through_unit"] != found.last_unit:
+        return None
+    return str(found.name)
+
+
 _JOURNAL: Final = f"""
     SELECT l.account_id,
         CAST(SUM(CASE WHEN l.side = 'D' AND u.kind <> 'OPENING' AND u.unit_id > :day THEN l.amount_cents ELSE 0 END)

@@ -1,0 +1,351 @@
+"""End of Period: the modules of a portfolio's open business date, in order, each once, taken up again where they stood.
+
+A module's state changes in the transaction that holds its effect, so a kill at any moment leaves it either done or to
+be done. A module that fails leaves those that need it postponed, the rest go on; the business date advances only when
+every module is done or skipped. Running the same date again takes up what is left; a date that is over stays over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+from gateway import log
+from gateway.app import App
+from gateway.calendar import CalendarError
+from gateway.crashpoints import Step, reached
+from gateway.errors import GatewayError, Refused
+from gateway.ledger import accounts, schema
+from gateway.period.context import Context, PostFile
+from gateway.period.modules import FIRST, LAST, MODULES, Module, needs_of, plan
+from gateway.period.states import SETTLED, ModuleState, RunState
+
+Progress = Callable[[str, str, int, int], None]
+"""(portfolio, module, how many are settled, of how many)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleResult:
+    module: str
+    title: str
+    state: ModuleState
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioResult:
+    """What became of one portfolio; ``next_date`` is its open business date afterwards."""
+
+    portfolio: str
+    run_id: int
+    state: RunState
+    next_date: str
+    modules: tuple[ModuleResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EopResult:
+    business_date: str
+    portfolios: tuple[PortfolioResult, ...]
+
+    @property
+    def done(self) -> bool:
+        """Every module of every portfolio is done or was skipped on purpose, as far as the run was asked to go."""
+        return all(m.state in SETTLED or m.state is ModuleState.PENDING for p in self.portfolios for m in p.modules)
+
+
+def run_eop(
+    app: App,
+    business_date: str,
+    *,
+    post_file: PostFile,
+    portfolios: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    progress: Progress | None = None,
+    halted: Callable[[], bool] = lambda: False,
+) -> EopResult:
+    """Run End of Period of a business date. ``only`` runs these modules and leaves the others for later.
+
+    Raises Refused when the date is not the open one, lies in a year nobody checked, or a module is unknown: before
+    anything runs. What fails while it runs is a state in the result.
+    """
+    app.operator.require("post", "running End of Period")
+    day = _date(business_date)
+    _check_names(only, skip)
+    with app.db.read() as connection:
+        known = list(accounts.portfolios(connection))
+        chosen = known if portfolios is None else [p for p in known if p in portfolios]
+        _check_dates(connection, portfolios, chosen, business_date)
+        if portfolios is None:
+            chosen = [p for p in chosen if _concerns(connection, p, business_date)]
+    following = _next_day(app, day)
+    results = []
+    for portfolio in chosen:
+        run = _Run(app, portfolio, business_date, plan(app, portfolio, day, following), post_file, progress, halted)
+        results.append(run.go(only, {*skip, *app.settings.portfolio(portfolio).eop_skip}))
+    return EopResult(business_date, tuple(results))
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def _date(business_date: str) -> date:
+    try:
+        return date.fromisoformat(business_date)
+    except ValueError:
+        raise Refused(f"End of Period: found date {business_date!r}, expected one such as 2026-11-21") from None
+
+
+def _next_day(app: App, day: date) -> date:
+    try:
+        calendar = app.calendar()
+        calendar.is_banking_day(day)  # the date itself must lie in a covered year too
+        return calendar.add_banking_days(day, 1)
+    except CalendarError as error:
+        raise Refused(f"End of Period of {day.isoformat()}: {error}") from error
+
+
+def _check_names(only: Collection[str] | None, skip: Collection[str]) -> None:
+    names = {m.name for m in MODULES}
+    unknown = sorted({*(only or ()), *skip} - names)
+    if unknown:
+        raise Refused(f"End of Period: found modules {', '.join(unknown)}, expected some of {', '.join(sorted(names))}")
+    fixed = sorted({FIRST, LAST} & set(skip))
+    if fixed:
+        raise Refused(f"End of Period: found --skip {' '.join(fixed)}, expected neither: they open and close the date")
+
+
+def _concerns(connection: Connection, portfolio: str, business_date: str) -> bool:
+    return accounts.business_date(connection, portfolio)[0] == business_date or _run_of(
+        connection, portfolio, business_date
+    )
+
+
+def _run_of(connection: Connection, portfolio: str, business_date: str) -> bool:
+    found = connection.execute(
+        text("SELECT 1 FROM eop_run WHERE portfolio = :p AND business_date = :d"),
+        {"p": portfolio, "d": business_date},
+    )
+    return found.first() is not None
+
+
+def _check_dates(
+    connection: Connection, asked: Sequence[str] | None, chosen: Sequence[str], business_date: str
+) -> None:
+    """The date is the open one of each portfolio asked for, or one whose End of Period already ran."""
+    missing = sorted(set(asked or ()) - set(chosen))
+    if missing or not chosen:
+        raise Refused(f"End of Period: found no portfolio {', '.join(missing) or 'at all'}, expected it to be loaded")
+    wrong = [p for p in chosen if not _concerns(connection, p, business_date)]
+    if wrong and (asked is not None or len(wrong) == len(chosen)):
+        dates = ", ".join(f"{accounts.business_date(connection, p)[0]} of portfolio {p}" for p in wrong)
+        raise Refused(
+            f"End of Period of {business_date}: found the open business date {dates}, expected that date; "
+            "nothing was run: give the open date"
+        )
+
+
+# --- one portfolio ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Run:
+    app: App
+    portfolio: str
+    business_date: str
+    planned: list[Module]
+    post_file: PostFile
+    progress: Progress | None
+    halted: Callable[[], bool]
+    run_id: int = 0
+
+    def go(self, only: Collection[str] | None, skip: Collection[str]) -> PortfolioResult:
+        self.run_id = self._take_up(skip)
+        for module in self._in_order(only):
+            before = self._states()
+            if before[module.name] in SETTLED:
+                continue
+            held = self._held_by(module, before)
+            if held is not None:
+                self._set(module.name, held, None)
+            elif self.halted():
+                self._set(module.name, ModuleState.HALTED, "halted before it began")
+            else:
+                self._run(module)
+            if self.progress is not None:
+                settled = sum(state in SETTLED for state in self._states().values())
+                self.progress(self.portfolio, module.name, settled, len(self.planned))
+        return self._result()
+
+    def _in_order(self, only: Collection[str] | None) -> Iterator[Module]:
+        """What this call is to run. With ``only``, what the chosen modules need must be settled or chosen too."""
+        if only is None:
+            yield from self.planned
+            return
+        states = self._states()
+        for module in self.planned:
+            if module.name not in only:
+                continue
+            open_needs = [n for n in needs_of(module, self.planned) if states[n] not in SETTLED and n not in only]
+            if open_needs:
+                raise Refused(
+                    f"{module.name} of portfolio {self.portfolio}: found {', '.join(open_needs)} not done, expected "
+                    "what it needs first; add them to --module, or run End of Period whole"
+                )
+            yield module
+
+    def _held_by(self, module: Module, states: dict[str, ModuleState]) -> ModuleState | None:
+        """Why a module cannot run: something it needs failed or was halted."""
+        parents = {states[name] for name in needs_of(module, self.planned)}
+        if parents & {ModuleState.FAILED, ModuleState.PARENT_FAILED}:
+            return ModuleState.PARENT_FAILED
+        if parents & {ModuleState.HALTED, ModuleState.PARENT_HALTED}:
+            return ModuleState.PARENT_HALTED
+        return None
+
+    def _run(self, module: Module) -> None:
+        """Run one module; what goes wrong becomes its state."""
+        logger = log.get("eop").bind(portfolio=self.portfolio, business_date=self.business_date, module=module.name)
+        self._set(module.name, ModuleState.RUNNING, None)
+        reached(Step.MODULE_STARTED)
+        context = Context(self.app, self.run_id, self.portfolio, self.business_date, module.name, self.post_file)
+        try:
+            module.run(context)
+        except KeyboardInterrupt:
+            self._set(module.name, ModuleState.HALTED, "interrupted")
+            raise
+        except Exception as error:
+            message = str(error) if isinstance(error, GatewayError) else f"{type(error).__name__}: {error}"
+            if self._set(module.name, ModuleState.FAILED, message):
+                logger.error("alarm.module_failed", error=message, exc_info=not isinstance(error, GatewayError))
+                return
+            # The effect was committed before this: a file could not be put into the outbox. Settled at next start.
+            logger.error("alarm.module_done_with_error", error=message)
+        logger.info("module.done", message=context.message)
+        reached(Step.MODULE_DONE)
+
+    # --- rows ---
+
+    def _take_up(self, skip: Collection[str]) -> int:
+        """The run's row and its modules: new, or as they stood with what did not settle made pending again."""
+        with self.app.db.write() as connection:
+            self.app.db.lock_portfolios(connection, [self.portfolio])
+            key = {"p": self.portfolio, "d": self.business_date}
+            row = connection.execute(
+                text("SELECT run_id, state FROM eop_run WHERE portfolio = :p AND business_date = :d"), key
+            ).one_or_none()
+            if row is not None and row.state == RunState.DONE:
+                self.planned = self._planned_before(connection, int(row.run_id))
+                return int(row.run_id)
+            if row is None:
+                run_id = self.app.db.insert_returning_id(
+                    connection,
+                    schema.eop_run,
+                    "run_id",
+                    {
+                        "portfolio": self.portfolio, "business_date": self.business_date,
+                        "state": RunState.RUNNING.value, "operator": self.app.operator.code,
+                        "started_at": self.app.now(),
+                    },
+                )  # fmt: skip
+            else:
+                run_id = int(row.run_id)
+            self._plan_rows(connection, run_id, skip)
+        return run_id
+
+    def _planned_before(self, connection: Connection, run_id: int) -> list[Module]:
+        names = connection.execute(text("SELECT module FROM eop_module WHERE run_id = :run"), {"run": run_id}).scalars()
+        wanted = set(names)
+        return [m for m in MODULES if m.name in wanted]
+
+    def _plan_rows(self, connection: Connection, run_id: int, skip: Collection[str]) -> None:
+        connection.execute(
+            text("UPDATE eop_run SET state = 'RUNNING', ended_at = NULL WHERE run_id = :run"), {"run": run_id}
+        )
+        rows = connection.execute(text("SELECT module, state FROM eop_module WHERE run_id = :run"), {"run": run_id})
+        states = {str(row[0]): str(row[1]) for row in rows}
+        skipped: set[str] = set()
+        for position, module in enumerate(self.planned, 1):
+            if states.get(module.name) == ModuleState.DONE:
+                continue
+            state, message = ModuleState.PENDING, None
+            if module.name in skip or module.skipped_with in skipped:
+                state = ModuleState.SKIPPED
+                message = f"skipped with {module.skipped_with}" if module.name not in skip else f"by {self._who}"
+                skipped.add(module.name)
+            connection.execute(
+                text(
+                    "INSERT INTO eop_module (run_id, module, position, state, message) "
+                    "VALUES (:run, :module, :position, :state, :message) ON CONFLICT (run_id, module) "
+                    "DO UPDATE SET state = excluded.state, message = excluded.message, position = excluded.position"
+                ),
+                {
+                    "run": run_id, "module": module.name, "position": position, "state": state.value,
+                    "message": message,
+                },
+            )  # fmt: skip
+
+    @property
+    def _who(self) -> str:
+        return self.app.operator.code
+
+    def _states(self) -> dict[str, ModuleState]:
+        with self.app.db.read() as connection:
+            rows = connection.execute(
+                text("SELECT module, state FROM eop_module WHERE run_id = :run"), {"run": self.run_id}
+            )
+            return {name: ModuleState(state) for name, state in rows}
+
+    def _set(self, module: str, state: ModuleState, message: str | None) -> bool:
+        """Change a state; a module that is done stays done, and False says so."""
+        running = state is ModuleState.RUNNING
+        with self.app.db.write() as connection:
+            return bool(
+                connection.execute(
+                    text(
+                        "UPDATE eop_module SET state = :state, message = :message, "
+                        f"{'started_at' if running else 'ended_at'} = :at "
+                        "WHERE run_id = :run AND module = :module AND state <> 'DONE'"
+                    ),
+                    {
+                        "state": state.value, "message": message, "at": self.app.now(), "run": self.run_id,
+                        "module": module,
+                    },
+                ).rowcount
+            )  # fmt: skip
+
+    def _result(self) -> PortfolioResult:
+        titles = {m.name: m.title for m in MODULES}
+        with self.app.db.write() as connection:
+            rows = connection.execute(
+                text("SELECT module, state, message FROM eop_module WHERE run_id = :run ORDER BY position"),
+                {"run": self.run_id},
+            ).all()
+            states = {ModuleState(row.state) for row in rows}
+            state = RunState.DONE
+            if any(row.module == LAST and row.state != ModuleState.DONE for row in rows):
+                state = RunState.RUNNING
+                if states & {ModuleState.FAILED, ModuleState.PARENT_FAILED}:
+                    state = RunState.FAILED
+                elif states & {ModuleState.HALTED, ModuleState.PARENT_HALTED}:
+                    state = RunState.HALTED
+                connection.execute(
+                    text("UPDATE eop_run SET state = :state, ended_at = :at WHERE run_id = :run"),
+                    {
+                        "state": state.value,
+                        "at": None if state is RunState.RUNNING else self.app.now(),
+                        "run": self.run_id,
+                    },
+                )
+            following, _ = accounts.business_date(connection, self.portfolio)
+        return PortfolioResult(
+            self.portfolio,
+            self.run_id,
+            state,
+            following,
+            tuple(ModuleResult(r.module, titles[r.module], ModuleState(r.state), r.message) for r in rows),
+        )
