@@ -7,6 +7,7 @@ nothing else. It is not meant for anybody outside this machine, and listens to n
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import socket
 import threading
@@ -24,7 +25,9 @@ from gateway import log
 
 T = TypeVar("T")
 USER: Final = "gateway"
+_QUIET: Final = "gateway.local-sftp"
 _log = log.get("gateway.delivery.local_server")
+logging.getLogger(_QUIET).setLevel(logging.CRITICAL)  # a guest that hangs up is no event here
 
 
 class Door(paramiko.ServerInterface):
@@ -200,6 +203,7 @@ class LocalServer:
             except OSError:
                 return
             transport = paramiko.Transport(sock)
+            transport.set_log_channel(_QUIET)
             self._transports.append(transport)
             transport.add_server_key(self._host_key)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, self._files, self.root)

@@ -43,7 +43,8 @@ def test_many_files_through_several_channels(office: Office, far_side: FarSide) 
     assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == contents
 
 
-def test_a_large_file_crosses_the_request_sizes(office: Office, far_side: FarSide) -> None:
+def test_a_large_file_crosses_the_request_sizes(sqlite_office: Office, far_side: FarSide) -> None:
+    office = sqlite_office
     office.with_endpoints(bank=far_side.endpoint)
     content = random.Random(2).randbytes(9_000_001)
     office.release("LARGE.DAT", content)
@@ -52,14 +53,16 @@ def test_a_large_file_crosses_the_request_sizes(office: Office, far_side: FarSid
     assert (far_side.root / "LARGE.DAT").read_bytes() == content
 
 
-def test_an_empty_file_is_a_file(office: Office, far_side: FarSide) -> None:
+def test_an_empty_file_is_a_file(sqlite_office: Office, far_side: FarSide) -> None:
+    office = sqlite_office
     office.with_endpoints(bank=far_side.endpoint)
     office.release("EMPTY.DAT", b"")
     assert [r.state for r in office.deliver()] == ["DELIVERED"]
     assert (far_side.root / "EMPTY.DAT").read_bytes() == b""
 
 
-def test_a_name_that_is_taken_is_not_overwritten(office: Office, far_side: FarSide) -> None:
+def test_a_name_that_is_taken_is_not_overwritten(sqlite_office: Office, far_side: FarSide) -> None:
+    office = sqlite_office
     office.with_endpoints(bank=far_side.endpoint)
     (far_side.root / "A.DAT").write_bytes(b"theirs")
     office.release("A.DAT", b"ours" * 10)
@@ -72,7 +75,8 @@ def test_a_name_that_is_taken_is_not_overwritten(office: Office, far_side: FarSi
     assert [r.state for r in office.deliver()] == ["DELIVERED"]
 
 
-def test_two_endpoints_of_different_needs_at_once(office: Office, far_side: FarSide) -> None:
+def test_two_endpoints_of_different_needs_at_once(sqlite_office: Office, far_side: FarSide) -> None:
+    office = sqlite_office
     (far_side.root / "in").mkdir()
     (far_side.root / "work").mkdir()
     base = far_side.endpoint
@@ -95,7 +99,10 @@ def test_two_endpoints_of_different_needs_at_once(office: Office, far_side: FarS
     assert [r["read_back"] for r in receipts] == ["size", "none"]
 
 
-def test_rendered_bytes_that_are_not_the_released_ones_never_get_a_name(office: Office, far_side: FarSide) -> None:
+def test_rendered_bytes_that_are_not_the_released_ones_never_get_a_name(
+    sqlite_office: Office, far_side: FarSide
+) -> None:
+    office = sqlite_office
     office.with_endpoints(bank=far_side.endpoint)
     number = office.release("A.DAT", b"released")
     office.contents[number] = b"changed!"

@@ -140,6 +140,20 @@ def once(faulty: Faulty, arrived: int) -> None:
     assert "posix_rename" not in {op for op, _ in faulty.behaviour.operations}
 
 
+def test_a_target_of_another_size_after_the_rename_is_for_people(sqlite_office: Office, faulty: Faulty) -> None:
+    """Nothing visible is ever removed or replaced: the receiver may be at it. It is looked at again and again."""
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", CONTENT)
+    faulty.behaviour.faults += [Fault("rename", "cut")]
+    for _ in range(3):
+        (result,) = office.deliver()
+        assert result.state == "UNKNOWN" and result.next_attempt_at is not None
+        office.clock.wait(1000)
+    assert "found a file of 79999 bytes under the name, expected ours of 80000" in (result.detail or "")
+    assert "found 79999 bytes after the rename, expected 80000" in " ".join(d or "" for d in details(office))
+    assert [op for op, _ in faulty.behaviour.operations].count("open") == 1
+
+
 def test_a_temporary_name_is_never_used_twice(sqlite_office: Office, faulty: Faulty) -> None:
     office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
     office.release("A.DAT", CONTENT)

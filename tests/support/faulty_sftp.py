@@ -29,7 +29,8 @@ UNSUPPORTED = sftp.SFTP_OP_UNSUPPORTED
 class Fault:
     """``do``: an SFTP code to answer; ``drop before`` or ``drop after`` the operation; ``vanish``: a consumer takes the
     file right after; ``overwrite``: rename replaces; ``lose bytes``: a write keeps half;
-    ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone; ``half``: a link without
+    ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone;
+    ``cut``: the target loses a byte after the rename; ``half``: a link without
     its unlink, then the connection is gone."""
 
     op: str
@@ -146,6 +147,8 @@ class FaultyFiles(Files):
             if code != sftp.SFTP_OK:
                 return code
         self.behaviour.saw(target)
+        if do == "cut":
+            os.truncate(target, target.stat().st_size - 1)
         if do == "half":
             self.drop()
         if do in ("vanish", "vanish and drop"):
