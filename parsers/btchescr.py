@@ -190,14 +190,16 @@ class Plan:
         if '"' in text or not text.isascii() or not text.replace("\n", "").isprintable():
             odd = {n for n, s in zip(numbers, lines, strict=True) if '"' in s or _STRAY.search(s)}
         if " " in text:
-            lines = closed_up(text).split("\n")[:-1]
-        split = [line.split(",") for line in lines]
-        sizes = set(map(len, split))
-        layouts = self.layouts.get(sizes.pop(), ()) if len(sizes) == 1 else ()
+            text = closed_up(text)
+            lines = text.split("\n")[:-1]
+        sizes = {line.count(",") + 1 for line in lines}
+        size = sizes.pop()
+        layouts = () if sizes else self.layouts.get(size, ())
         if not odd and len(layouts) == 1:
-            rows = self._columns(layouts[0], numbers, split, odd)
+            values = text[:-1].replace("\n", ",").split(",")
+            rows = self._columns(layouts[0], numbers, [values[at::size] for at in range(size)], odd)
         else:
-            rows = self._by_layout(numbers, split, odd)
+            rows = self._by_layout(numbers, [line.split(",") for line in lines], odd)
         return admit(self.validate, rows, odd)
 
     def _by_layout(self, numbers: Sequence[int], split: list[list[str]], odd: set[int]) -> list[Row]:
@@ -211,13 +213,19 @@ class Plan:
             group = groups.setdefault(layout, ([], []))
             group[0].append(number)
             group[1].append(values)
-        rows = [row for layout, (some, lines) in groups.items() for row in self._columns(layout, some, lines, odd)]
+        rows = [
+            row
+            for layout, (some, lines) in groups.items()
+            for row in self._columns(layout, some, list(zip(*lines, strict=True)), odd)
+        ]
         return sorted(rows, key=itemgetter(0)) if len(groups) > 1 else rows
 
-    def _columns(self, layout: Layout, numbers: Sequence[int], split: list[list[str]], odd: set[int]) -> list[Row]:
+    def _columns(
+        self, layout: Layout, numbers: Sequence[int], columns: Sequence[Sequence[str]], odd: set[int]
+    ) -> list[Row]:
         """Rows of lines of one layout; ``odd`` gains those that need careful reading."""
         item: dict[str, Sequence[str]] = dict.fromkeys(FIELDS, ("",) * len(numbers))
-        item.update(zip(layout, zip(*split, strict=True), strict=True))
+        item.update(zip(layout, columns, strict=True))
         for name in (*IDENTIFIERS, "state", "bank"):
             item[name] = upper(item[name])
         for name in IDENTIFIERS:
