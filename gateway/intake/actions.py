@@ -1,0 +1,159 @@
+"""What an operator may do with an inbound file: release, discard, repair, reverse. Each leaves an ``operator_event``."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.errors import Refused, UsageError
+from gateway.intake import archive
+from gateway.intake.artifacts import refused_lines
+from gateway.intake.files import InboundFile, equal_files, file_row, hold_row
+from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.undo import undo
+from gateway.ledger import schema
+
+REPAIR_SOURCE: Final = "repair:"
+"""``repair:12`` is the source of a file made from corrected lines of file 12."""
+
+How = Literal["all", "new-lines"]
+
+
+def release(app: App, file_id: int, *, reason: str, how: How = "all") -> InboundFile:
+    """Let a held file post, or try a failed one again; it is claimed again and posts with the next pass.
+
+    ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass: a torn file
+    that is also an overlap is held once more.
+    """
+    _allow(app, "releasing a file", reason)
+    with app.db.write() as connection:
+        file = _held_row(connection, file_id, (FileState.HELD, FileState.FAILED), "releasing")
+        if file.state is FileState.FAILED:
+            move(connection, file_id, file.state, FileState.STAGED if file.business_date else FileState.CLAIMED)
+        else:
+            word = str(file.hold_code)
+            if word == HoldCode.DUPLICATE.value:
+                seen = [str(number) for number, _ in equal_files(connection, file)]
+                word += ":" + ",".join(seen) if seen else ""
+            before = (file.release or "").split()[1:]
+            move(connection, file_id, file.state, FileState.CLAIMED, release=" ".join([how, *before, word]))
+        _note(app, connection, f"files.release.{how}", f"file:{file_id}", reason)
+        return file_row(connection, file_id)
+
+
+def discard(app: App, file_id: int, *, reason: str) -> InboundFile:
+    """Say no to a file that has not posted. Its bytes stay in the archive; all of its money counts as rejected."""
+    _allow(app, "discarding a file", reason)
+    states = (FileState.HELD, FileState.WAITING, FileState.STAGED, FileState.FAILED)
+    with app.db.write() as connection:
+        file = _held_row(connection, file_id, states, "discarding")
+        move(
+            connection, file_id, file.state, FileState.DISCARDED, rejected_cents=file.amount_cents, held_cents=0,
+            records=None if file.lines is None else 0,
+            rejects=None if file.lines is None else file.lines - (file.blank or 0),
+        )  # fmt: skip
+        _note(app, connection, "files.discard", f"file:{file_id}", reason)
+        return file_row(connection, file_id)
+
+
+def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> InboundFile:
+    """Drop corrected texts for rejected lines as a file of their own, named ``<name>.repair-N``; gives that file.
+
+    Raises UsageError for a line that was not rejected or a text that is not one line, Refused for a line that was
+    repaired before.
+    """
+    _allow(app, "repairing lines", reason)
+    with app.db.read() as connection:
+        file = file_row(connection, file_id)
+        if file.state not in (FileState.POSTED, FileState.REJECTED):
+            raise Refused(f"repairing file {file_id}: found it {file.state}, expected a file that was processed")
+        refused = {line for line in refused_lines(connection, file_id) if line in lines}
+    data = b"".join(_one_line(file_id, number, lines[number], number in refused) for number in sorted(lines))
+    if not data:
+        raise UsageError(f"repairing file {file_id}: found no line, expected at least one")
+    stored = archive.store(app.home, io.BytesIO(data), uuid.uuid4().hex)
+    archive.flush(app.home, [stored.name])
+    with app.db.write() as connection:
+        hold_row(connection, file_id, (file.state,))
+        for number in sorted(lines):
+            _once(connection, file_id, number)
+        made = connection.execute(
+            text("SELECT COUNT(*) FROM inbound_file WHERE source = :source"), {"source": f"{REPAIR_SOURCE}{file_id}"}
+        ).scalar_one()
+        name = f"{file.name}.repair-{int(made) + 1}"
+        new = app.db.insert_returning_id(
+            connection,
+            schema.inbound_file,
+            "file_id",
+            {
+                "name": name, "kind": file.kind, "form": "dat", "portfolio": file.portfolio,
+                "source": f"{REPAIR_SOURCE}{file_id}", "sha256": stored.sha256, "bytes": stored.size,
+                "state": FileState.CLAIMED.value, "claim_name": f"repair-{uuid.uuid4().hex}",
+                "archive_name": stored.name, "claimed_at": app.now(), "operator": app.operator.code,
+            },
+        )  # fmt: skip
+        for number in sorted(lines):
+            _note(app, connection, "files.repair", f"file:{file_id}/{number}", f"file {new}: {reason}")
+        return file_row(connection, new)
+
+
+def reverse(app: App, file_id: int, *, reason: str) -> InboundFile:
+    """Undo a posted file whole, in one transaction. Raises Refused, naming it, when its money has moved on."""
+    _allow(app, "reversing a file", reason)
+    with app.db.write() as connection:
+        file = _held_row(connection, file_id, (FileState.POSTED,), "reversing")
+        undo(app.db, connection, file, operator=app.operator.code, posted_at=app.now(), reason=reason)
+        move(connection, file_id, file.state, FileState.REVERSED)
+        _note(app, connection, "files.reverse", f"file:{file_id}", reason)
+        return file_row(connection, file_id)
+
+
+def _allow(app: App, action: str, reason: str) -> None:
+    app.operator.require("post", action)
+    if not reason.strip():
+        raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+
+
+def _held_row(connection: Connection, file_id: int, states: tuple[FileState, ...], action: str) -> InboundFile:
+    file = hold_row(connection, file_id, states)
+    if file is None:
+        found = file_row(connection, file_id).state
+        raise Refused(f"{action} file {file_id}: found it {found}, expected {' or '.join(states)}")
+    return file
+
+
+def _one_line(file_id: int, number: int, line: str, refused: bool) -> bytes:
+    what = f"repairing line {number} of file {file_id}"
+    if not refused:
+        raise UsageError(f"{what}: found a line that was not rejected, expected one of its rejects")
+    if not line.strip() or not line.isascii() or not line.isprintable():
+        raise UsageError(f"{what}: found {line!r}, expected the corrected text of one line in ASCII")
+    return line.encode("ascii") + b"\n"
+
+
+def _once(connection: Connection, file_id: int, number: int) -> None:
+    """A line that was corrected and dropped once is the business of the file that came of it."""
+    before = connection.execute(
+        text("SELECT reason FROM operator_event WHERE action = 'files.repair' AND subject = :subject"),
+        {"subject": f"file:{file_id}/{number}"},
+    ).scalar()
+    if before is not None:
+        raise Refused(
+            f"repairing line {number} of file {file_id}: found it repaired before ({str(before).partition(':')[0]}), expected a "
+            "line that is repaired once; repair the line of that file if it was rejected again"
+        )
+
+
+def _note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
+    connection.execute(
+        schema.operator_event.insert(),
+        {
+            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": action,
+            "subject": subject, "reason": reason,
+        },
+    )  # fmt: skip

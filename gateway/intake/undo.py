@@ -1,0 +1,308 @@
+"""A posted file taken back whole: mirror entries in an operator's unit, and the subledger as if it had not been.
+
+Refused, naming what is in the way, when its money has moved on: an invoice line paid since, a check that is in a file
+or sent, a suspense item used, an escrow balance disbursed, a batch reversed since or exported. What was posted stays
+in the journal; each mirror entry points at the entry it corrects.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import Refused
+from gateway.intake.files import InboundFile
+from gateway.ledger import payments, schema, suspense, units
+from gateway.ledger.database import Database
+from gateway.ledger.schema import ENTRIES_A_UNIT
+
+DEFERRAL_FEE = "DEF FEE"
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """One unit of the file being taken back. ``move`` added to one of its entry ids gives the mirror's."""
+
+    db: Database
+    connection: Connection
+    file: InboundFile
+    portfolio: str
+    low: int
+    high: int
+    move: int
+    business_date: str
+
+    @property
+    def range(self) -> dict[str, Any]:
+        return {"low": self.low, "high": self.high}
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        return list(self.connection.execute(text(statement), {**self.range, **values}).all())
+
+    def run(self, statement: str, **values: Any) -> int:
+        return int(self.connection.execute(text(statement), {**self.range, **values}).rowcount)
+
+    def stop(self, what: str, found: str) -> NoReturn:
+        raise Refused(
+            f"reversing file {self.file.file_id} ({self.file.name}): found {what} {found}, expected its money where the "
+            "file put it; undo what followed first, or correct by hand"
+        )
+
+
+def undo(
+    db: Database, connection: Connection, file: InboundFile, *, operator: str, posted_at: str, reason: str
+) -> list[units.ClosedUnit]:
+    """Take back every unit of the file. Raises Refused when money has moved on or a business date is closed."""
+    found = connection.execute(
+        text(
+            "SELECT unit_id, portfolio FROM posting_unit WHERE file_id = :id AND kind IN ('FILE', 'MODULE') ORDER BY portfolio"
+        ),
+        {"id": file.file_id},
+    ).all()
+    db.lock_portfolios(connection, [str(portfolio) for _, portfolio in found])
+    closed = []
+    for unit_id, portfolio in found:
+        unit = units.open_unit(
+            db, connection, portfolio=portfolio, kind="OPERATOR", update_name="REVERSE", operator=operator,
+            posted_at=posted_at, reason=f"file {file.file_id}: {reason}",
+        )  # fmt: skip
+        low = int(unit_id) * ENTRIES_A_UNIT
+        step = Undo(
+            db, connection, file, portfolio, low, low + ENTRIES_A_UNIT - 1, unit.first_id - low, unit.business_date
+        )
+        _corrected_since(step)
+        _mirror(step)
+        _SUBLEDGERS[file.kind](step)
+        closed.append(units.close_unit(unit))
+    return closed
+
+
+def _corrected_since(step: Undo) -> None:
+    """An entry of the file that was corrected, unless that correction was itself taken back."""
+    rows = step.rows(
+        "SELECT c.corrects, c.entry_id FROM journal_entry c "
+        "LEFT JOIN journal_entry again ON again.corrects = c.entry_id AND again.entry_id > :high "
+        "WHERE c.entry_id > :high AND c.corrects BETWEEN :low AND :high AND again.entry_id IS NULL LIMIT 1"
+    )
+    if rows:
+        step.stop(f"entry {rows[0][0]}", f"corrected by entry {rows[0][1]} since")
+
+
+def _mirror(step: Undo) -> None:
+    """The same entries with their sides swapped, on today's business date."""
+    step.run(
+        "INSERT INTO journal_entry (entry_id, office_id, lease, invoice, asset, txn, reason, effective_date, "
+        "source_line, corrects) SELECT entry_id + :move, office_id, lease, invoice, asset, txn, reason, effective_date, "
+        "NULL, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high",
+        move=step.move,
+    )
+    step.run(
+        "INSERT INTO journal_line (entry_id, line, account_id, side, amount_cents) "
+        "SELECT entry_id + :move, line, account_id, CASE side WHEN 'D' THEN 'C' ELSE 'D' END, amount_cents "
+        "FROM journal_line WHERE entry_id BETWEEN :low AND :high",
+        move=step.move,
+    )
+
+
+# --- assessments ------------------------------------------------------------------------------------------------
+
+
+def _assessments(step: Undo) -> None:
+    """Lower what was billed; a charge line nothing is left of goes."""
+    step.db.scratch(
+        step.connection,
+        "undo_charge",
+        "invoice TEXT NOT NULL, charge TEXT NOT NULL, asset TEXT NOT NULL, cents BIGINT NOT NULL, "
+        "PRIMARY KEY (invoice, charge, asset)",
+    )
+    step.run(
+        "INSERT INTO undo_charge (invoice, charge, asset, cents) "
+        "SELECT e.invoice, e.txn, COALESCE(e.asset, ''), SUM(l.amount_cents) FROM journal_entry e "
+        "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'D' "
+        "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.invoice, e.txn, COALESCE(e.asset, '')"
+    )
+    paid = step.rows(
+        "SELECT u.invoice, u.charge FROM undo_charge u LEFT JOIN receivable r ON r.invoice = u.invoice "
+        "AND r.charge = u.charge AND r.asset = u.asset "
+        "WHERE r.invoice IS NULL OR r.billed_cents - u.cents < r.paid_cents ORDER BY 1, 2 LIMIT 1"
+    )
+    if paid:
+        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since")
+    same = "u.invoice = receivable.invoice AND u.charge = receivable.charge AND u.asset = receivable.asset"
+    step.run(
+        f"UPDATE receivable SET billed_cents = billed_cents - (SELECT u.cents FROM undo_charge u WHERE {same}) "
+        f"WHERE EXISTS (SELECT 1 FROM undo_charge u WHERE {same})"
+    )
+    step.run(f"DELETE FROM receivable WHERE billed_cents = 0 AND EXISTS (SELECT 1 FROM undo_charge u WHERE {same})")
+    raised = step.rows(
+        "SELECT e.lease, e.txn, SUM(l.amount_cents) FROM journal_entry e "
+        "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'C' "
+        "JOIN charge c ON c.portfolio = :portfolio AND c.code = e.txn AND c.type = 'E' AND c.basis = 'A' "
+        "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.lease, e.txn",
+        portfolio=step.portfolio,
+    )
+    _change_escrow(step, {(lease, charge): -int(cents) for lease, charge, cents in raised})
+
+
+# --- escrow -----------------------------------------------------------------------------------------------------
+
+
+def _escrow(step: Undo) -> None:
+    """Void the checks and give the balances their money back."""
+    moved = step.rows(
+        "SELECT check_no, state, printed_on FROM bank_check WHERE file_id = :file AND portfolio = :portfolio "
+        "AND (state <> 'NEW' OR printed_on IS NOT NULL) ORDER BY check_no LIMIT 1",
+        file=step.file.file_id, portfolio=step.portfolio,
+    )  # fmt: skip
+    if moved:
+        step.stop(f"check {moved[0][0]}", "printed" if moved[0][2] else f"{moved[0][1].lower()}")
+    step.run(
+        "UPDATE bank_check SET state = 'VOID', voided_on = :on WHERE file_id = :file AND portfolio = :portfolio",
+        on=step.business_date, file=step.file.file_id, portfolio=step.portfolio,
+    )  # fmt: skip
+    taken = step.rows(
+        "SELECT e.lease, c.code, SUM(l.amount_cents) FROM journal_entry e "
+        "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'D' "
+        "JOIN gl_account a ON a.account_id = l.account_id "
+        "JOIN charge c ON c.portfolio = :portfolio AND c.income_purpose = a.purpose AND c.type = 'E' "
+        "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.lease, c.code",
+        portfolio=step.portfolio,
+    )
+    _change_escrow(step, {(lease, charge): int(cents) for lease, charge, cents in taken})
+
+
+def _change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
+    """Move escrow balances; one that would go below zero has been disbursed."""
+    if not changes:
+        return
+    now = payments.escrow_balances(step.db, step.connection, {lease for lease, _ in changes})
+    for key, cents in sorted(changes.items()):
+        if cents < 0 and now.get(key, 0) + cents < 0:
+            step.stop(f"the escrow balance of lease {key[0]}, charge {key[1]},", "disbursed since")
+    payments.change_escrow(step.db, step.connection, changes)
+
+
+# --- payments ---------------------------------------------------------------------------------------------------
+
+_LINES = (
+    "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.suspense_item, p.state, p.entry_id, "
+    "b.state, b.exported_in FROM payment_line p JOIN payment_batch b ON b.batch = p.batch "
+)
+
+
+def _payments(step: Undo) -> None:
+    """The batches' lines are reversed, what they paid is open again, unused suspense is gone."""
+    rows = step.rows(_LINES + "WHERE p.entry_id BETWEEN :low AND :high ORDER BY p.batch, p.line")
+    paid: Counter[payments.LineKey] = Counter()
+    escrow: Counter[payments.EscrowKey] = Counter()
+    charges = _escrow_charges(step)
+    for batch, _no, lease, invoice, charge, asset, cents, item, state, _entry, batch_state, exported in rows:
+        if exported or state != "APPLIED" or batch_state != "LIVE":
+            step.stop(f"batch {batch}", f"exported to {exported}" if exported else "reversed since")
+        if item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
+            paid[invoice, charge, asset] -= int(cents)
+        if charge in charges and lease is not None:
+            escrow[lease, charge] -= int(cents)
+    _close_items(step)
+    step.db.bulk_update(
+        step.connection, schema.payment_line, "state = 'REVERSED', reversed_by = {}", ("batch", "line"),
+        [(int(row[9]) + step.move, row[0], row[1]) for row in rows],
+    )  # fmt: skip
+    gone: Counter[str] = Counter()
+    for row in rows:
+        gone[row[0]] += int(row[6])
+    step.db.bulk_update(
+        step.connection, schema.payment_batch, "state = CASE WHEN amount_cents = {} THEN 'REVERSED' ELSE state END",
+        ("batch",), [(cents, batch) for batch, cents in gone.items()],
+    )  # fmt: skip
+    payments.change_paid(step.db, step.connection, paid)
+    _change_escrow(step, escrow)
+
+
+def _escrow_charges(step: Undo) -> set[str]:
+    """Charges whose payable, and so whose balance, a payment raises: escrow on cash basis."""
+    rows = step.rows(
+        "SELECT code FROM charge WHERE portfolio = :portfolio AND type = 'E' AND basis = 'C'", portfolio=step.portfolio
+    )
+    return {str(row[0]) for row in rows}
+
+
+def _close_items(step: Undo) -> None:
+    """Suspense items this file opened; each must still be whole."""
+    opened = step.rows(
+        "SELECT item, amount_cents, remaining_cents FROM suspense_item WHERE entry_id BETWEEN :low AND :high ORDER BY item"
+    )
+    for item, amount, remaining in opened:
+        if amount != remaining:
+            step.stop(f"suspense item {item}", "used since")
+    suspense.reduce(step.db, step.connection, {int(i): int(amount) for i, amount, _ in opened}, on=step.business_date)
+
+
+# --- reversals --------------------------------------------------------------------------------------------------
+
+
+def _reversals(step: Undo) -> None:
+    """The batches live again: their lines applied, what they paid paid, their suspense open."""
+    rows = step.rows(_LINES + "WHERE p.reversed_by BETWEEN :low AND :high ORDER BY p.batch, p.line")
+    paid: Counter[payments.LineKey] = Counter()
+    escrow: Counter[payments.EscrowKey] = Counter()
+    charges = _escrow_charges(step)
+    items: dict[int, int] = {}
+    for _b, _no, lease, invoice, charge, asset, cents, item, _state, _entry, _bs, _exported in rows:
+        if item is not None:
+            items[int(item)] = int(cents)
+        elif invoice not in (None, DEFERRAL_FEE) and charge is not None:
+            paid[invoice, charge, asset] += int(cents)
+        if charge in charges and lease is not None:
+            escrow[lease, charge] += int(cents)
+    _close_items(step)
+    _still_open(step, paid)
+    _count_nsf_back(step)
+    step.run(
+        "UPDATE payment_batch SET state = 'LIVE' WHERE batch IN "
+        "(SELECT batch FROM payment_line WHERE reversed_by BETWEEN :low AND :high)"
+    )
+    step.run("UPDATE payment_line SET state = 'APPLIED', reversed_by = NULL WHERE reversed_by BETWEEN :low AND :high")
+    step.db.bulk_update(
+        step.connection, schema.suspense_item, "closed_on = NULL, remaining_cents = remaining_cents + {}", ("item",),
+        [(cents, item) for item, cents in items.items()],
+    )  # fmt: skip
+    payments.change_paid(step.db, step.connection, paid)
+    _change_escrow(step, escrow)
+
+
+def _still_open(step: Undo, paid: Counter[payments.LineKey]) -> None:
+    """What the batches had paid must be open still."""
+    if not paid:
+        return
+    payments.touch(step.db, step.connection, {invoice for invoice, _, _ in paid})
+    open_cents = {
+        (row[0], row[1], row[2]): int(row[3])
+        for row in step.rows(
+            "SELECT r.invoice, r.charge, r.asset, r.billed_cents - r.paid_cents FROM touched t "
+            "JOIN receivable r ON r.invoice = t.name"
+        )
+    }
+    for key, cents in sorted(paid.items()):
+        if open_cents.get(key, 0) < cents:
+            step.stop(f"invoice {key[0]}, charge {key[1]},", "paid again or waived since")
+
+
+def _count_nsf_back(step: Undo) -> None:
+    counted = Counter(
+        str(row[1])
+        for row in step.rows(
+            "SELECT DISTINCT p.batch, p.lease FROM payment_line p JOIN journal_entry e ON e.entry_id = p.reversed_by "
+            "WHERE p.reversed_by BETWEEN :low AND :high AND e.reason LIKE 'N%' AND p.lease IS NOT NULL"
+        )
+    )
+    step.db.bulk_update(
+        step.connection, schema.lease, "nsf_count = nsf_count - {}", ("lease",),
+        [(times, lease) for lease, times in counted.items()],
+    )  # fmt: skip
+
+
+_SUBLEDGERS = {"assessments": _assessments, "escrow": _escrow, "payments": _payments, "reversals": _reversals}

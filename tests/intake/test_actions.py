@@ -1,0 +1,142 @@
+"""What operators do with held, failed and rejected files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from gateway.app import App, Operator
+from gateway.errors import Refused, UsageError
+from gateway.intake import actions
+from gateway.intake.files import InboundFile
+from gateway.intake.processing import process_file
+from gateway.intake.service import Intake
+from gateway.intake.states import FileState
+from tests.intake.conftest import charge, journal_lines
+from tests.intake.plain import PlainUpdate
+
+Post = Callable[..., InboundFile]
+NAME = "p1_btchassmt.dat"
+MONTH = b"".join(charge(100 + n, 1000 + n) for n in range(12))
+
+
+def events(app: App) -> list[tuple[str, str, str]]:
+    with app.db.read() as connection:
+        rows = connection.execute(text("SELECT action, subject, reason FROM operator_event ORDER BY event_id"))
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def drain(app: App) -> None:
+    intake = Intake(app)
+    intake.process_now([])
+    intake.close()
+
+
+def state(app: App, file_id: int) -> tuple[str, str | None]:
+    with app.db.read() as connection:
+        row = connection.execute(
+            text("SELECT state, hold_code FROM inbound_file WHERE file_id = :i"), {"i": file_id}
+        ).one()
+        return row[0], row[1]
+
+
+def test_each_reason_is_let_pass_by_itself(app: App, post: Post) -> None:
+    post(NAME, MONTH)
+    file = post(NAME, MONTH + charge(150)[:-1])
+    assert file.hold_code == "TORN_TAIL"
+    actions.release(app, file.file_id, reason="whole")
+    drain(app)
+    assert state(app, file.file_id) == ("HELD", "OVERLAP")
+    actions.release(app, file.file_id, reason="only the new one", how="new-lines")
+    drain(app)
+    assert state(app, file.file_id) == ("POSTED", None)
+    assert journal_lines(app) == 26
+    assert events(app) == [
+        ("files.release.all", f"file:{file.file_id}", "whole"),
+        ("files.release.new-lines", f"file:{file.file_id}", "only the new one"),
+    ]
+
+
+def test_a_duplicate_posts_again_when_released(app: App, post: Post) -> None:
+    post(NAME, MONTH)
+    file = post(NAME, MONTH)
+    actions.release(app, file.file_id, reason="meant twice")
+    drain(app)
+    assert state(app, file.file_id) == ("POSTED", None)
+    assert journal_lines(app) == 48
+
+
+def test_only_new_lines_of_a_duplicate_are_none(app: App, post: Post) -> None:
+    post(NAME, MONTH)
+    file = post(NAME, MONTH)
+    actions.release(app, file.file_id, reason="x", how="new-lines")
+    drain(app)
+    assert state(app, file.file_id) == ("REJECTED", "NOTHING_POSTED")
+
+
+def test_a_failed_file_is_tried_again(app: App, post: Post, update: PlainUpdate) -> None:
+    update.fault = RuntimeError("x")
+    file = post(NAME, MONTH)
+    assert actions.release(app, file.file_id, reason="fixed").state is FileState.CLAIMED
+    drain(app)
+    assert state(app, file.file_id) == ("POSTED", None)
+
+
+def test_a_discarded_file_never_posts_and_may_come_again(app: App, post: Post) -> None:
+    file = post(NAME, MONTH[:-1])
+    done = actions.discard(app, file.file_id, reason="torn")
+    assert (done.state, done.held_cents, done.rejected_cents) == (FileState.DISCARDED, 0, done.amount_cents)
+    drain(app)
+    assert journal_lines(app) == 0
+    assert post(NAME, MONTH[:-1]).hold_code == "TORN_TAIL"
+
+
+def test_a_repaired_line_posts_as_a_file_of_its_own(app: App, post: Post) -> None:
+    file = post(NAME, charge(100) + b"<lease>101<assmt>LTCH<amount>4.33\n" + charge(299))
+    fixed = "<lease>101<assmt>LTCH<amount>433"
+    new = actions.repair(app, file.file_id, {2: fixed}, reason="cents")
+    assert (new.name, new.source, new.bytes) == (f"{NAME}.repair-1", f"repair:{file.file_id}", len(fixed) + 1)
+    drain(app)
+    assert state(app, new.file_id) == ("POSTED", None)
+    with pytest.raises(Refused, match="repaired before"):
+        actions.repair(app, file.file_id, {2: fixed}, reason="again")
+    second = actions.repair(app, file.file_id, {3: "<lease>298<assmt>LTCH<amount>1"}, reason="x")
+    drain(app)
+    assert state(app, second.file_id) == ("REJECTED", "NOTHING_POSTED")
+    third = actions.repair(app, second.file_id, {1: "<lease>199<assmt>LTCH<amount>1"}, reason="x")
+    assert third.name == f"{NAME}.repair-2.repair-1"
+
+
+@pytest.mark.parametrize(("line", "words"), [(1, "x"), (2, ""), (2, "a\nb"), (2, "é"), (9, "x")])
+def test_what_cannot_be_repaired(app: App, post: Post, line: int, words: str) -> None:
+    file = post(NAME, charge(100) + b"junk\n")
+    with pytest.raises(UsageError):
+        actions.repair(app, file.file_id, {line: words}, reason="x")
+    with pytest.raises(UsageError):
+        actions.repair(app, file.file_id, {}, reason="x")
+
+
+def test_what_the_states_refuse(app: App, post: Post) -> None:
+    file = post(NAME, MONTH)
+    with pytest.raises(Refused, match="found it POSTED, expected HELD or FAILED"):
+        actions.release(app, file.file_id, reason="x")
+    with pytest.raises(Refused):
+        actions.discard(app, file.file_id, reason="x")
+    held = post(NAME, MONTH)
+    with pytest.raises(Refused):
+        actions.reverse(app, held.file_id, reason="x")
+    with pytest.raises(Refused):
+        actions.repair(app, held.file_id, {1: "x"}, reason="x")
+
+
+def test_rights_and_reasons_are_asked_for(app: App, post: Post) -> None:
+    file = post(NAME, MONTH[:-1])
+    looker = replace(app, operator=Operator("LOK", "lou", frozenset({"approve"})))
+    with pytest.raises(Refused, match="without the right 'post'"):
+        actions.release(looker, file.file_id, reason="x")
+    with pytest.raises(UsageError, match="found no reason"):
+        actions.discard(app, file.file_id, reason=" ")
+    assert process_file(app, file.file_id).file.state is FileState.HELD
