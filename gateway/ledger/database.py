@@ -187,6 +187,16 @@ class Database:
             return f"SELECT GROUP_CONCAT({fields.replace('CHR', 'CHAR')}, CHAR(10)) FROM {table}"  # noqa: S608
         return f"SELECT STRING_AGG({fields}, CHR(10) ORDER BY {order}) FROM {table}"  # noqa: S608
 
+    def triggers(self, connection: Connection) -> dict[str, str]:
+        """The triggers that are in force by name; on SQLite with their text, on PostgreSQL (enabled ones) without."""
+        if self.is_sqlite:
+            rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        else:
+            rows = connection.execute(
+                text("SELECT tgname, '' FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')")
+            )
+        return {str(row[0]): str(row[1]) for row in rows}
+
     def scratch(self, connection: Connection, name: str, columns: str, *, clustered: bool = False) -> None:
         """A temporary table of this connection, empty: for the set-based steps of one transaction.
 

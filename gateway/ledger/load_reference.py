@@ -47,6 +47,20 @@ def load_accounts(loading: Loading, staged: Staged) -> None:
             for row, purpose, vector in _first_each(twice)
         ],
     )
+    numbers = loading.sql(
+        f"SELECT s.row_no, s.number, f.vector FROM {staged.table} s JOIN {staged.table} f ON f.office_id = s.office_id "
+        "AND f.number = s.number AND f.row_no < s.row_no UNION "
+        f"SELECT s.row_no, s.number, a.vector FROM {staged.table} s JOIN gl_account a ON a.office_id = s.office_id "
+        "AND a.number = s.number AND a.vector <> s.vector WHERE NOT EXISTS (SELECT 1 "
+        f"FROM {staged.table} n WHERE n.office_id = a.office_id AND n.vector = a.vector) ORDER BY 1"
+    ).all()
+    loading.refuse(
+        staged,
+        [
+            Bad(row, "number", f"{number}, which vector {vector} has", "one account a number", "correct one of them")
+            for row, number, vector in _first_each(numbers)
+        ],
+    )
     moved = loading.sql(
         f"SELECT s.row_no, a.vector, a.side, a.purpose FROM {staged.table} s JOIN gl_account a "
         "ON a.office_id = s.office_id AND a.vector = s.vector WHERE (a.side <> s.side OR a.purpose <> s.purpose) "
@@ -134,9 +148,9 @@ def complete_charts(loading: Loading) -> None:
         "SELECT portfolio, receivable_purpose, income_purpose FROM charge ORDER BY portfolio, code"
     ):
         charged.setdefault(portfolio, []).extend((receivable, income))
-    present: dict[int, dict[str, str]] = {}
-    for office_id, purpose, vector in loading.sql("SELECT office_id, purpose, vector FROM gl_account"):
-        present.setdefault(office_id, {})[purpose] = vector
+    present: dict[int, dict[str, tuple[str, str]]] = {}
+    for office_id, purpose, vector, number in loading.sql("SELECT office_id, purpose, vector, number FROM gl_account"):
+        present.setdefault(office_id, {})[purpose] = (vector, number)
     for office_id, portfolio, key in loading.sql(
         "SELECT office_id, portfolio, portfolio || '/' || company || '/' || region || '/' || office FROM office "
         "ORDER BY office_id"
@@ -160,10 +174,11 @@ def complete_charts(loading: Loading) -> None:
             loading.warnings.append(f"office {key}: accounts completed from the default chart: {names}{more}")
 
 
-def _missing(has: Mapping[str, str], charged: list[str]) -> list[Account]:
-    """Accounts to add to an office; one whose vector is taken, or that a site's own charge needs, gets a free one."""
-    taken = set(has.values())
-    free = (str(n) for n in range(_FIRST_FREE_VECTOR, 1000))
+def _missing(has: Mapping[str, tuple[str, str]], charged: list[str]) -> list[Account]:
+    """Accounts to add to an office; one whose vector or number is taken, or that a site's own charge needs, gets a
+    free one."""
+    vectors, numbers = {v for v, _ in has.values()}, {n for _, n in has.values()}
+    free = (str(n) for n in range(_FIRST_FREE_VECTOR, 1000) if str(n) not in vectors and f"1{n}" not in numbers)
     out = []
     own = [
         Account("", "", p, "D" if p.startswith("ASSMT RECV") else "C", p)
@@ -173,9 +188,8 @@ def _missing(has: Mapping[str, str], charged: list[str]) -> list[Account]:
     for account in [*DEFAULT_CHART, *own]:
         if account.purpose in has:
             continue
-        vector = account.vector if account.vector and account.vector not in taken else ""
-        vector = vector or next(v for v in free if v not in taken)
-        taken.add(vector)
+        clash = not account.vector or account.vector in vectors or account.number in numbers
+        vector = next(free) if clash else account.vector
         out.append(Account(vector, f"1{vector}", account.name, account.side, account.purpose))
     return out
 

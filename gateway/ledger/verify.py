@@ -1,0 +1,135 @@
+"""``gateway verify``: every invariant of the ledger, recomputed from what lies in the database and the archive.
+
+Nothing here trusts a figure that the posting path stored: sums are made again from journal lines, outcomes from staged
+rows and messages, hashes from bytes. A check names what it looked at, what it found and what it should have found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway.ledger import guards, units, verify_files, verify_subledger
+from gateway.ledger.database import Database
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.verify_base import Check, none_of
+from gateway.settings import Settings
+
+Progress = Callable[[int, int | None], None]
+Render = Callable[[int], bytes]
+"""The bytes of an outbound file, made again from its frozen rows."""
+
+_TRIGGER: Final = re.compile(r"CREATE TRIGGER (\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    unit_id: int
+    portfolio: str
+    previous_digest: str | None
+    digest: str | None
+
+
+def verify(
+    db: Database,
+    *,
+    settings: Settings | None = None,
+    archive: Path | None = None,
+    render: Render | None = None,
+    progress: Progress | None = None,
+) -> list[Check]:
+    """Check everything, in one consistent view of the database.
+
+    ``archive`` is the folder of the originals, ``render`` makes an outbound file again; without them those checks
+    are left out. ``settings`` say whether originals may have been removed by retention.
+    """
+    checks: list[Check] = []
+    with db.read() as connection:
+        checks += _guards(db, connection)
+        checks += _journal(connection)
+        checks += _digests(db, connection, progress)
+        checks += verify_subledger.checks(connection)
+        checks += verify_files.files(connection)
+        if archive is not None:
+            retained = settings is None or settings.gateway.retention.originals_days is None
+            checks += verify_files.originals(connection, archive, all_kept=retained)
+        checks += verify_files.outbound(connection)
+        released = verify_files.released(connection)
+    if render is not None:
+        checks += verify_files.rendered(released, render)
+    return checks
+
+
+def _guards(db: Database, connection: Connection) -> Iterator[Check]:
+    """The triggers that refuse change are there, as this version writes them."""
+    statements = guards.sqlite_statements() if db.is_sqlite else guards.postgresql_statements()
+    wanted = {found[1]: statement for statement in statements if (found := _TRIGGER.match(statement))}
+    present = db.triggers(connection)
+    wrong = [name for name, statement in wanted.items() if name not in present or present[name] not in ("", statement)]
+    yield none_of("guards in the database", sorted(wrong), "every trigger as written", total=len(wanted))
+
+
+_UNBALANCED: Final = """
+SELECT e.entry_id FROM journal_entry e LEFT JOIN journal_line j ON j.entry_id = e.entry_id
+LEFT JOIN gl_account a ON a.account_id = j.account_id GROUP BY e.entry_id
+HAVING SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) <> 0 OR COUNT(a.account_id) = 0
+    OR MIN(a.office_id) <> MAX(a.office_id) OR MIN(a.office_id) <> MIN(e.office_id) ORDER BY e.entry_id
+"""
+_LINES: Final = f"""
+SELECT j.entry_id / {ENTRIES_A_UNIT} AS unit_id, j.account_id,
+    CAST(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE 0 END) AS BIGINT) AS debit_cents,
+    CAST(SUM(CASE j.side WHEN 'C' THEN j.amount_cents ELSE 0 END) AS BIGINT) AS credit_cents
+FROM journal_line j GROUP BY j.entry_id / {ENTRIES_A_UNIT}, j.account_id
+"""
+_TOTALS: Final = "SELECT unit_id, account_id, debit_cents, credit_cents FROM unit_total"
+_HEADERS: Final = f"""
+SELECT u.unit_id FROM posting_unit u
+LEFT JOIN (SELECT entry_id / {ENTRIES_A_UNIT} AS unit_id, COUNT(*) AS entries FROM journal_entry
+    GROUP BY entry_id / {ENTRIES_A_UNIT}) e ON e.unit_id = u.unit_id
+LEFT JOIN (SELECT unit_id, SUM(debit_cents) AS cents FROM unit_total GROUP BY unit_id) t ON t.unit_id = u.unit_id
+WHERE u.state <> 'CLOSED' OR u.entries <> COALESCE(e.entries, 0) OR u.amount_cents <> COALESCE(t.cents, 0)
+ORDER BY u.unit_id
+"""
+_HOMELESS: Final = f"""
+SELECT DISTINCT e.entry_id / {ENTRIES_A_UNIT} FROM journal_entry e
+LEFT JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT} WHERE u.unit_id IS NULL
+"""
+
+
+def _journal(connection: Connection) -> Iterator[Check]:
+    def column(statement: str) -> list[object]:
+        return list(connection.execute(text(statement)).scalars())
+
+    entries = connection.execute(text("SELECT COUNT(*) FROM journal_entry")).scalar_one()
+    yield none_of("every entry balances within one office", column(_UNBALANCED), "no entry", total=entries)
+    yield none_of("every entry is in a unit", column(_HOMELESS), "no unit missing", total=entries)
+    differing = [*column(f"{_LINES} EXCEPT {_TOTALS}"), *column(f"{_TOTALS} EXCEPT {_LINES}")]
+    total = connection.execute(text("SELECT COUNT(*) FROM unit_total")).scalar_one()
+    yield none_of("unit totals equal their lines", sorted(set(map(str, differing))), "no unit", total=total)
+    units_ = connection.execute(text("SELECT COUNT(*) FROM posting_unit")).scalar_one()
+    yield none_of("units are closed and count their entries", column(_HEADERS), "no unit", total=units_)
+
+
+def _digests(db: Database, connection: Connection, progress: Progress | None) -> Iterator[Check]:
+    """Each unit's digest recomputed, and its link to the portfolio's unit before it."""
+    rows = connection.execute(
+        text("SELECT unit_id, portfolio, previous_digest, digest FROM posting_unit ORDER BY unit_id")
+    )
+    chain = [_Unit(*row) for row in rows]
+    before: dict[str, str] = {}
+    broken: dict[str, list[object]] = {unit.portfolio: [] for unit in chain}
+    for done, unit in enumerate(chain, 1):
+        linked = (unit.previous_digest or "") == before.get(unit.portfolio, "")
+        if not linked or units.unit_digest(db, connection, unit.unit_id) != unit.digest:
+            broken[unit.portfolio].append(unit.unit_id)
+        before[unit.portfolio] = unit.digest or ""
+        if progress is not None:
+            progress(done, len(chain))
+    for portfolio, found in sorted(broken.items()):
+        total = sum(unit.portfolio == portfolio for unit in chain)
+        yield none_of("digest chain", found, "no unit changed since it was closed", total=total, where=portfolio)

@@ -1,0 +1,151 @@
+"""Files: received = posted + suspended + rejected + held; a line posts once; originals and released files are whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gateway.errors import GatewayError
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.verify_base import Check, none_of
+from gateway.log import get
+
+STAGING: Final = {
+    "assessments": "staged_assessment",
+    "escrow": "staged_escrow",
+    "reversals": "staged_reversal",
+    "payments": "staged_payment",
+}
+_BLOCK: Final = 1 << 20
+
+
+class Released(NamedTuple):
+    outbound_id: int
+    name: str
+    sha256: str
+
+
+def files(connection: Connection) -> Iterator[Check]:
+    def column(statement: str) -> list[object]:
+        return list(connection.execute(text(statement)).scalars())
+
+    total = connection.execute(text("SELECT COUNT(*) FROM inbound_file")).scalar_one()
+    yield none_of("received = posted + suspended + rejected + held", column(_SUMS), "no file", total=total)
+    for kind, table in STAGING.items():
+        count = connection.execute(text("SELECT COUNT(*) FROM inbound_file WHERE kind = :k"), {"k": kind}).scalar_one()
+        statement = _FROM_LINES.format(kind=kind, table=table)
+        yield none_of(f"lines and messages make the figures of {kind}", column(statement), "no file", total=count)
+    yield none_of("a file posts once", column(_TWICE), "no file", total=total)
+    yield none_of("a line is assessed once", column(_LINE_TWICE), "no line", total=total)
+
+
+_SUMS: Final = """
+SELECT name FROM inbound_file WHERE lines IS NOT NULL AND (lines <> records + rejects + blank
+    OR amount_cents <> posted_cents + suspended_cents + rejected_cents + held_cents
+    OR (state IN ('POSTED', 'REVERSED') AND held_cents <> 0)) ORDER BY file_id
+"""
+_FROM_LINES: Final = """
+SELECT f.name FROM inbound_file f
+LEFT JOIN (SELECT file_id, COUNT(*) AS lines, SUM(amount_cents) AS cents FROM {table} GROUP BY file_id) s
+    ON s.file_id = f.file_id
+LEFT JOIN (SELECT m.file_id, COUNT(*) AS lines, SUM(m.amount_cents) AS cents FROM line_message m
+    LEFT JOIN {table} t ON t.file_id = m.file_id AND t.line_no = m.line_no
+    WHERE m.severity = 'R' AND t.line_no IS NULL GROUP BY m.file_id) r ON r.file_id = f.file_id
+LEFT JOIN (SELECT m.file_id, COUNT(*) AS lines, COALESCE(SUM(COALESCE(t.amount_cents, m.amount_cents)), 0) AS cents
+    FROM line_message m LEFT JOIN {table} t ON t.file_id = m.file_id AND t.line_no = m.line_no
+    WHERE m.severity = 'R' GROUP BY m.file_id) x ON x.file_id = f.file_id
+WHERE f.kind = '{kind}' AND f.state IN ('POSTED', 'REVERSED')
+    AND (COALESCE(s.lines, 0) + COALESCE(r.lines, 0) <> f.lines - f.blank
+    OR COALESCE(s.cents, 0) + COALESCE(r.cents, 0) <> f.amount_cents
+    OR COALESCE(x.lines, 0) <> f.rejects OR COALESCE(x.cents, 0) <> f.rejected_cents)
+ORDER BY f.file_id
+"""
+_TWICE: Final = """
+SELECT file_id FROM posting_unit WHERE file_id IS NOT NULL AND kind IN ('FILE', 'MODULE')
+GROUP BY file_id, portfolio, update_name HAVING COUNT(*) > 1 ORDER BY file_id
+"""
+_LINE_TWICE: Final = f"""
+SELECT e.source_line FROM posting_unit u
+JOIN journal_entry e ON e.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1
+WHERE u.file_id IS NOT NULL AND u.kind IN ('FILE', 'MODULE') AND u.update_name = 'U0418'
+GROUP BY u.file_id, e.source_line HAVING COUNT(*) > 1
+"""
+
+
+def originals(connection: Connection, archive: Path, *, all_kept: bool) -> Iterator[Check]:
+    """Every archived original is there and hashes to what was received."""
+    rows = connection.execute(
+        text("SELECT DISTINCT archive_name, sha256 FROM inbound_file WHERE archive_name IS NOT NULL ORDER BY 1")
+    ).all()
+    bad = []
+    for name, sha256 in rows:
+        found = _sha256(archive / name)
+        if found != sha256 and (found is not None or all_kept):
+            bad.append(f"{name}: {'missing' if found is None else 'other bytes'}")
+    yield none_of("originals are in the archive as received", bad, "no file missing or changed", total=len(rows))
+
+
+def _sha256(path: Path) -> str | None:
+    """Hash of a file, None when there is none."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as handle:
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
+
+
+def outbound(connection: Connection) -> Iterator[Check]:
+    """Every record has a source, and what may go out once does."""
+    rows = connection.execute(text("SELECT COUNT(*) FROM outbound_row")).scalar_one()
+    loose = connection.execute(text(_WITHOUT_SOURCE)).scalars().all()
+    yield none_of("every outbound record has its source", loose, "no record", total=rows)
+    twice = connection.execute(text(_CHECK_TWICE)).scalars().all()
+    yield none_of("no check goes out twice", twice, "no check", total=rows)
+    unclaimed = connection.execute(text(_UNCLAIMED)).scalars().all()
+    yield none_of("every check that is out is claimed by its file", unclaimed, "no check", total=rows)
+
+
+_WITHOUT_SOURCE: Final = """
+SELECT f.name || ' row ' || r.seq FROM outbound_row r JOIN outbound_file f ON f.outbound_id = r.outbound_id
+LEFT JOIN outbound_source s ON s.outbound_id = r.outbound_id AND s.seq = r.seq
+WHERE s.source IS NULL ORDER BY r.outbound_id, r.seq
+"""
+_CHECK_TWICE: Final = """
+SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
+WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%'
+GROUP BY s.source HAVING COUNT(DISTINCT f.outbound_id) > 1 ORDER BY s.source
+"""
+_UNCLAIMED: Final = """
+SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
+LEFT JOIN outbound_claim c ON c.source = s.source AND c.outbound_id = s.outbound_id
+WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%' AND c.source IS NULL ORDER BY s.source
+"""
+
+
+def released(connection: Connection) -> list[Released]:
+    """Files whose bytes must never change: all that were not rejected."""
+    rows = connection.execute(
+        text("SELECT outbound_id, name, sha256 FROM outbound_file WHERE state <> 'REJECTED' ORDER BY outbound_id")
+    )
+    return [Released(*row) for row in rows]
+
+
+def rendered(files_: Sequence[Released], render: Callable[[int], bytes]) -> Iterator[Check]:
+    """The frozen rows still give the bytes that were built."""
+    bad = []
+    for file in files_:
+        try:
+            same = hashlib.sha256(render(file.outbound_id)).hexdigest() == file.sha256
+        except GatewayError as error:
+            get(__name__).error("verify.render", outbound_id=file.outbound_id, error=str(error))
+            same = False
+        if not same:
+            bad.append(file.name)
+    yield none_of("outbound files give the bytes they were built with", bad, "no file", total=len(files_))

@@ -1,0 +1,105 @@
+"""Subledger = ledger, by office: receivables, fees assessed, payables, suspense, escrow, cash.
+
+The ledger's side is summed from journal lines here, not from unit totals, and independently of U0460.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.ledger.chart import ACCOUNTS_PAYABLE, ASSESSED_FEES, CLEARING, REVERSAL_SUSPENSE, SUSPENSE
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.verify_base import Check, none_of
+from gateway.money import from_cents
+
+_LEDGER: Final = """
+SELECT a.office_id, a.purpose, CAST(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) AS BIGINT)
+FROM journal_line j JOIN gl_account a ON a.account_id = j.account_id GROUP BY a.office_id, a.purpose
+"""
+_OPEN: Final = """
+FROM receivable r JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease
+JOIN charge c ON c.portfolio = l.portfolio AND c.code = r.charge
+"""
+_DETAILS: Final = (
+    "SELECT l.office_id, c.receivable_purpose, SUM(r.billed_cents - r.paid_cents) "
+    f"{_OPEN} GROUP BY l.office_id, c.receivable_purpose",
+    f"SELECT l.office_id, '{ASSESSED_FEES}', -SUM(r.billed_cents - r.paid_cents) {_OPEN} WHERE c.basis = 'C' "
+    "GROUP BY l.office_id",
+    f"SELECT office_id, CASE kind WHEN 'REVERSAL' THEN '{REVERSAL_SUSPENSE}' ELSE '{SUSPENSE}' END, "
+    "SUM(CASE kind WHEN 'REVERSAL' THEN remaining_cents ELSE -remaining_cents END) FROM suspense_item "
+    "GROUP BY office_id, kind",
+    "SELECT l.office_id, c.income_purpose, -SUM(b.balance_cents) FROM escrow_balance b JOIN lease l ON l.lease = b.lease "
+    "JOIN charge c ON c.portfolio = l.portfolio AND c.code = b.charge AND c.type = 'E' "
+    "GROUP BY l.office_id, c.income_purpose",
+    # A check was paid when its row was made; what a posted check no longer pays is owed again.
+    f"SELECT office_id, '{ACCOUNTS_PAYABLE}', -SUM(amount_cents) FROM bank_check "
+    "WHERE state = 'VOID' AND unit_id IS NOT NULL AND type <> 'ESCR' GROUP BY office_id",
+)
+_PURPOSES: Final = """
+SELECT o.office_id, o.portfolio || '/' || o.company || '/' || o.region || '/' || o.office, c.receivable_purpose,
+    CASE c.type WHEN 'E' THEN c.income_purpose END
+FROM office o JOIN charge c ON c.portfolio = o.portfolio ORDER BY o.office_id
+"""
+
+
+def checks(connection: Connection) -> Iterator[Check]:
+    ledger = {(office, purpose): int(net) for office, purpose, net in connection.execute(text(_LEDGER))}
+    details: dict[tuple[int, str], int] = {}
+    for statement in _DETAILS:
+        for office, purpose, net in connection.execute(text(statement)):
+            details[office, purpose] = details.get((office, purpose), 0) + int(net)
+    offices: dict[int, tuple[str, set[str]]] = {}
+    for office, key, receivable, escrow in connection.execute(text(_PURPOSES)):
+        purposes = offices.setdefault(office, (key, {ASSESSED_FEES, SUSPENSE, REVERSAL_SUSPENSE, ACCOUNTS_PAYABLE}))[1]
+        purposes |= {receivable, escrow} - {None}
+    for office, (key, purposes) in offices.items():
+        yield _compared(key, office, sorted(purposes), ledger, details)
+    yield from _cash(connection)
+
+
+def _compared(key: str, office: int, purposes: list[str], ledger: dict[Any, int], details: dict[Any, int]) -> Check:
+    """All accounts of an office with details. Positive is a debit."""
+    wrong = [
+        f"{purpose}: ledger {from_cents(ledger.get((office, purpose), 0))}, "
+        f"details {from_cents(details.get((office, purpose), 0))}"
+        for purpose in purposes
+        if ledger.get((office, purpose), 0) != details.get((office, purpose), 0)
+    ]
+    return none_of("subledger equals ledger", wrong, "no difference", total=len(purposes), where=key)
+
+
+_CASH_IN_UNIT: Final = f"""
+SELECT u.unit_id, SUM(CASE WHEN j.side = '{{side}}' AND (a.purpose LIKE 'CASH %' OR a.purpose = '{CLEARING}')
+    THEN j.amount_cents ELSE 0 END)
+FROM posting_unit u
+JOIN journal_line j ON j.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1
+JOIN gl_account a ON a.account_id = j.account_id
+WHERE u.update_name = '{{update}}' AND u.file_id IS NOT NULL AND u.kind IN ('FILE', 'MODULE') GROUP BY u.unit_id
+"""
+
+
+def _cash(connection: Connection) -> Iterator[Check]:
+    """Cash that came in by files of payments is their batches; cash that went out for escrow is the checks."""
+    for name, update, side, table in (
+        ("cash received equals payment batches", "U0415", "D", "payment_batch"),
+        ("cash disbursed equals checks", "U0409", "C", "bank_check"),
+    ):
+        cash = _by_unit(connection, _CASH_IN_UNIT.format(side=side, update=update))
+        rows = _by_unit(
+            connection,
+            f"SELECT t.unit_id, SUM(t.amount_cents) FROM {table} t JOIN posting_unit u ON u.unit_id = t.unit_id "
+            f"WHERE u.update_name = '{update}' GROUP BY t.unit_id",
+        )
+        wrong = [
+            f"unit {unit}: cash {from_cents(cents)}, rows {from_cents(rows.get(unit, 0))}"
+            for unit, cents in sorted(cash.items())
+            if cents != rows.get(unit, 0)
+        ]
+        yield none_of(name, wrong, "no difference", total=len(cash))
+
+
+def _by_unit(connection: Connection, statement: str) -> dict[int, int]:
+    return {unit: int(cents) for unit, cents in connection.execute(text(statement))}

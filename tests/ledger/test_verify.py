@@ -1,0 +1,174 @@
+"""verify passes on a sound ledger and names each thing that someone changed behind the gateway's back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from gateway.errors import LedgerError
+from gateway.ledger import guards, schema
+from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
+from gateway.ledger.verify_base import Check
+from tests.ledger.reference import AT, PAYMENTS, loaded
+
+VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,123456789,checking,CCD\n"
+CHECKS = "portfolio,check,type,amount,disbursement_date,vendor,flag\n1,77,NEWA,50.00,2026-03-03,V1,\n1,78,MANL,5.00,2026-03-04,,V\n"
+BYTES = b"a released file"
+
+
+@pytest.fixture
+def ledger(db: Database, tmp_path: Path) -> Database:
+    loaded(db, tmp_path / "in", payments=PAYMENTS, vendors=VENDORS, checks=CHECKS)
+    return db
+
+
+def failed(checks: list[Check]) -> dict[str, str]:
+    return {check.name: check.detail for check in checks if not check.ok}
+
+
+def behind(db: Database, *statements: str) -> None:
+    """Change rows as someone with the database in hand could: guards dropped, then put back."""
+    with db.write() as connection:
+        names = [*schema.JOURNAL_TABLES, "posting_unit"]
+        if db.is_sqlite:
+            for name in db.triggers(connection):
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        else:
+            for name in names:
+                connection.execute(text(f"ALTER TABLE {name} DISABLE TRIGGER USER"))
+        for statement in statements:
+            connection.execute(text(statement))
+        if db.is_sqlite:
+            for statement in guards.sqlite_statements():
+                connection.exec_driver_sql(statement)
+        else:
+            for name in names:
+                connection.execute(text(f"ALTER TABLE {name} ENABLE TRIGGER USER"))
+
+
+def test_a_sound_ledger_passes_and_says_what_was_looked_at(ledger: Database, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    checks = verify(ledger, archive=tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert failed(checks) == {}
+    assert seen == [(1, 1)]
+    assert {c.where for c in checks if c.name == "subledger equals ledger"} == {"1/1/1/1", "1/1/1/2", "1/1/1/10"}
+
+
+CHANGES = [
+    (
+        "UPDATE journal_line SET amount_cents = amount_cents + 1 WHERE line = 1 AND entry_id = 100000001",
+        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger"},
+    ),
+    ("UPDATE unit_total SET debit_cents = debit_cents + 1 WHERE account_id = (SELECT MIN(account_id) FROM unit_total)",
+        {"unit totals equal their lines", "digest chain", "units are closed and count their entries"}),
+    ("UPDATE journal_entry SET reason = 'X' WHERE entry_id = 100000001", {"digest chain"}),
+    ("UPDATE posting_unit SET operator = 'EVE'", {"digest chain"}),
+    ("UPDATE posting_unit SET entries = entries + 1", {"digest chain", "units are closed and count their entries"}),
+    ("UPDATE receivable SET paid_cents = paid_cents - 1 WHERE invoice = '1' AND charge = 'PYMT'", {"subledger equals ledger"}),
+    ("UPDATE bank_check SET state = 'VOID' WHERE check_no = '77'", {"subledger equals ledger"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "names"), CHANGES, ids=[str(n) for n in range(len(CHANGES))])
+def test_every_change_behind_the_gateways_back_is_found(ledger: Database, change: str, names: set[str]) -> None:
+    behind(ledger, change)
+    assert set(failed(verify(ledger))) == names
+
+
+def test_a_missing_guard_is_named(ledger: Database) -> None:
+    with ledger.write() as connection:
+        on = "" if ledger.is_sqlite else " ON unit_guard"
+        connection.execute(text(f"DROP TRIGGER unit_guard_empty{on}"))
+    assert failed(verify(ledger)) == {"guards in the database": "unit_guard_empty"}
+
+
+def inbound(connection: Connection, **values: Any) -> None:
+    """A posted file of two lines: one staged, one rejected."""
+    row = {
+        "file_id": 1, "name": "p1_btchassmt.dat", "kind": "assessments", "form": "dat", "portfolio": "1", "source": "inbox",
+        "sha256": hashlib.sha256(BYTES).hexdigest(), "bytes": len(BYTES), "state": "POSTED", "claim_name": "c",
+        "archive_name": "original", "lines": 2, "records": 1, "rejects": 1, "blank": 0, "amount_cents": 700,
+        "posted_cents": 500, "suspended_cents": 0, "rejected_cents": 200, "held_cents": 0, "claimed_at": AT,
+    }  # fmt: skip
+    connection.execute(schema.inbound_file.insert().values(**(row | values)))
+    connection.execute(
+        schema.staged_assessment.insert().values(file_id=1, line_no=1, lease="1001", code="LTCH", amount_cents=500)
+    )
+    connection.execute(
+        schema.line_message.insert().values(
+            file_id=1, line_no=2, seq=0, severity="R", code="BAD", found="a", expected="b", action="c", amount_cents=200
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({}, set()),
+        ({"posted_cents": 400}, {"received = posted + suspended + rejected + held"}),
+        ({"lines": 3, "records": 2}, {"lines and messages make the figures of assessments"}),
+        ({"rejected_cents": 100, "posted_cents": 600}, {"lines and messages make the figures of assessments"}),
+        ({"sha256": "0" * 64}, {"originals are in the archive as received"}),
+        ({"archive_name": "gone"}, {"originals are in the archive as received"}),
+    ],
+)
+def test_figures_of_a_file_are_made_again_from_its_lines(
+    ledger: Database, tmp_path: Path, values: dict[str, Any], names: set[str]
+) -> None:
+    (tmp_path / "original").write_bytes(BYTES)
+    with ledger.write() as connection:
+        inbound(connection, **values)
+    assert set(failed(verify(ledger, archive=tmp_path))) == names
+
+
+def outbound(connection: Connection, number: int, **values: Any) -> None:
+    row = {
+        "outbound_id": number, "name": f"OUT{number}", "kind": "VACH-BANK", "portfolio": "1", "business_date": "2026-03-02",
+        "state": "APPROVED", "sha256": hashlib.sha256(BYTES).hexdigest(), "bytes": 1, "records": 1,
+        "total_debit_cents": 0, "total_credit_cents": 5000, "header": "{}", "maker": "ABC", "maker_user": "a", "built_at": AT,
+    }  # fmt: skip
+    connection.execute(schema.outbound_file.insert().values(**(row | values)))
+    connection.execute(schema.outbound_row.insert().values(outbound_id=number, seq=1, payload=b"[]"))
+    connection.execute(schema.outbound_source.insert().values(outbound_id=number, seq=1, source="check:1:126:77"))
+
+
+def _claim(connection: Connection) -> None:
+    connection.execute(schema.outbound_claim.insert().values(source="check:1:126:77", outbound_id=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda c: None, set()),
+        (lambda c: outbound(c, 2, state="REJECTED"), set()),
+        (lambda c: outbound(c, 2), {"no check goes out twice", "every check that is out is claimed by its file"}),
+        (lambda c: c.execute(text("DELETE FROM outbound_claim")), {"every check that is out is claimed by its file"}),
+        (lambda c: c.execute(text("DELETE FROM outbound_source")), {"every outbound record has its source"}),
+        (
+            lambda c: c.execute(text("UPDATE outbound_file SET sha256 = 'x'")),
+            {"outbound files give the bytes they were built with"},
+        ),
+    ],
+)
+def test_outbound_files(ledger: Database, change: Callable[[Connection], object], names: set[str]) -> None:
+    with ledger.write() as connection:
+        outbound(connection, 1)
+        _claim(connection)
+        change(connection)
+    assert set(failed(verify(ledger, render=lambda number: BYTES))) == names
+
+
+def test_a_file_that_cannot_be_made_again_is_a_difference_not_a_fault(ledger: Database) -> None:
+    def render(number: int) -> bytes:
+        raise LedgerError(f"rendering {number}")
+
+    with ledger.write() as connection:
+        outbound(connection, 1)
+        _claim(connection)
+    assert failed(verify(ledger, render=render)) == {"outbound files give the bytes they were built with": "OUT1"}
