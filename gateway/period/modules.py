@@ -15,7 +15,7 @@ from gateway.app import App
 from gateway.period import work
 from gateway.period.context import Context
 
-Group = Literal["day", "month", "year"]
+Group = Literal["day", "month"]
 Uses = Callable[[App, str], bool]
 
 
@@ -71,8 +71,6 @@ def plan(app: App, portfolio: str, business_date: date, next_day: date) -> list[
     groups: set[Group] = {"day"}
     if (business_date.year, business_date.month) != (next_day.year, next_day.month):
         groups.add("month")
-    if business_date.year != next_day.year:
-        groups.add("year")
     return [m for m in MODULES if m.group in groups and m.uses(app, portfolio)]
 
 

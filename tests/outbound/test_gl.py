@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from gateway.clock import FixedClock
 from gateway.errors import LedgerError, Refused
 from gateway.home import Home
+from gateway.ledger import accounts
 from gateway.ledger.database import Database
-from gateway.outbound import gl, release, store
+from gateway.outbound import release, store
 from gateway.outbound.build import build
 from parsers import gl_scratch
 from tests.outbound import world
@@ -91,13 +93,13 @@ def test_difference_to_the_journal_stops_the_file(
 ) -> None:
     world.company(db)
     world.rent(db, 1, 100)
-    real = gl.accounts.figures
+    real = accounts.figures
 
-    def wrong(connection: object, portfolio: str) -> list[object]:
-        figures = real(connection, portfolio)  # type: ignore[arg-type]
+    def wrong(connection: Connection, portfolio: str) -> list[accounts.Figure]:
+        figures = real(connection, portfolio)
         return [f._replace(debit_today=f.debit_today * 2, credit_today=f.credit_today * 2) for f in figures]
 
-    monkeypatch.setattr(gl.accounts, "figures", wrong)
+    monkeypatch.setattr(accounts, "figures", wrong)
     with pytest.raises(LedgerError, match=r"office 1/1/1/1: debit_today of account 1003: figure 2.00, journal 1.00"):
         build(world.app_at(home, db, clock), "DSGL", "1")
     assert world.one(db, "SELECT COUNT(*) FROM outbound_file") == 0

@@ -241,6 +241,13 @@ def test_refusals(db: Database, home: Home, clock: FixedClock) -> None:
 ON = date(2026, 3, 2)
 
 
+def test_a_block_never_crosses_the_end_of_the_sequence(db: Database) -> None:
+    """Traces must rise within a batch, so the last number is left out rather than followed by 1."""
+    world.change(db, "INSERT INTO counter (name, next) VALUES ('trace:09100001', 9999999)")
+    with db.write() as connection:
+        assert numbers.take_traces(db, connection, odfi="09100001", count=2, on=ON) == 1
+
+
 def test_trace_sequence_starts_again_before_it_would_cross_the_end(db: Database) -> None:
     world.change(db, "INSERT INTO counter (name, next) VALUES ('trace:09100001', 9999998)")
     with db.write() as connection:

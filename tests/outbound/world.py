@@ -31,7 +31,7 @@ FIRST_BANK = Bank(
     company_name="Prairie Leasing",
     company_identification="1234567890",
 )
-VENDOR_ACH: Mapping[str, Any] = {"used": True, "bank": "first"}
+VENDOR_ACH: dict[str, Any] = {"used": True, "bank": "first"}
 
 
 def bank(**changes: Any) -> Bank:

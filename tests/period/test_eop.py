@@ -16,6 +16,7 @@ from gateway.ledger.database import Database
 from gateway.outbound import release, store
 from gateway.outbound.build import build
 from gateway.period import modules as table
+from gateway.period import work
 from gateway.period.eop import EopResult, run_eop
 from gateway.period.states import ModuleState, RunState
 from parsers import gl_scratch
@@ -218,7 +219,7 @@ def test_a_crash_between_commit_and_outbox_is_settled_at_start(
 
 def test_two_processes_do_a_module_once(db: Database, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other process finishes U0422 while ours is in it: ours is undone."""
-    real = table.work.zero
+    real = work.zero
 
     def slower(context: Any) -> None:
         other = replace(context)
