@@ -1,0 +1,209 @@
+"""All four kinds of file through the real updates, then taken back whole: the ledger is as it was, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.errors import Refused
+from gateway.home import Home
+from gateway.intake import actions, registry
+from gateway.intake.artifacts import write_artifacts
+from gateway.intake.checking import check
+from gateway.intake.files import InboundFile
+from gateway.intake.service import Intake
+from gateway.intake.states import FileState
+from gateway.ledger.database import Database
+from gateway.vault import Vault
+from tests.intake.conftest import PERSON
+from tests.updates.payment_world import World
+
+ESCROW_LINE = "10,030508,{cents},{check},SMITH,111 ANZA,,BURLINGAME,CA,94010,REF,,126\n"
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    """Leases 10 and 11 with an open invoice each: rent 300.00 and a late fee of 25.00; 40.00 in escrow of lease 10."""
+    made = World(db)
+    for lease, invoice in (("10", "1001"), ("11", "1002")):
+        made.lease(lease, next_due="2003-06-01")
+        made.invoice(invoice, lease, "2003-06-01", ("PYMT", 30000), ("LTCH", 2500))
+    made.invoice("1003", "10", "2003-05-01", ("RCR2", 4000))
+    return made
+
+
+@pytest.fixture
+def real(world: World, home: Home, clock: FixedClock, db: Database, monkeypatch: pytest.MonkeyPatch) -> App:
+    monkeypatch.setitem(registry.MODULES, "assessments", "gateway.updates.u0418")
+    return App(home, world.settings, clock, db, Vault(bytes(32)), PERSON)
+
+
+@pytest.fixture
+def intake(real: App) -> Iterator[Intake]:
+    made = Intake(real)
+    yield made
+    made.close()
+
+
+def drop(intake: Intake, name: str, *lines: str) -> InboundFile:
+    path = intake.app.home.inbox / name
+    path.write_text("".join(lines))
+    [done] = intake.process_now([path])
+    assert not list(intake.app.home.work.iterdir())
+    return done.file
+
+
+def picture(world: World) -> dict[str, Any]:
+    """Everything the subledgers and accounts say."""
+    return {
+        "accounts": world.balances(),
+        "receivables": sorted(world.rows("SELECT invoice, charge, asset, billed_cents, paid_cents FROM receivable")),
+        "escrow": {key: cents for key, cents in world.escrow().items() if cents},
+        "suspense": [row for row in world.suspense() if row[4]],
+        "batches": sorted(world.rows("SELECT batch FROM payment_batch WHERE state = 'LIVE'")),
+        "lines": sorted(world.rows("SELECT batch, line FROM payment_line WHERE state = 'APPLIED'")),
+        "checks": sorted(world.rows("SELECT check_no FROM bank_check WHERE state <> 'VOID'")),
+        "nsf": sorted(world.rows("SELECT lease, nsf_count FROM lease")),
+    }
+
+
+ASSESSMENTS = ("<lease>10<assmt>LTCH<amount>700\n", "<lease>11<duedate>030701<assmt>RCR2<amount>900\n")
+PAYMENTS = ("L10,36500,C77\n", "I1002,20000,C78\n", "L99,500,C79\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "figures"),
+    [
+        ("p1_btchassmt.dat", ASSESSMENTS, (2, 0, 1600, 0)),
+        (
+            "btchescr.dat",
+            (ESCROW_LINE.format(cents=1500, check=5), ESCROW_LINE.format(cents=9900, check=6)),
+            (1, 1, 1500, 0),
+        ),
+        ("p1_btchpmt.dat", PAYMENTS, (3, 0, 56500, 500)),
+    ],
+)
+def test_a_file_taken_back_leaves_the_ledger_as_it_was(
+    world: World, real: App, intake: Intake, name: str, lines: tuple[str, ...], figures: tuple[int, ...]
+) -> None:
+    before = picture(world)
+    file = drop(intake, name, *lines)
+    assert file.state is FileState.POSTED, file.hold_text
+    assert (file.records, file.rejects, file.posted_cents, file.suspended_cents) == figures
+    assert file.reported == "N" and picture(world) != before
+    done = actions.reverse(real, file.file_id, reason="wrong month")
+    assert done.state is FileState.REVERSED
+    assert picture(world) == before
+    world.check_subledgers()
+    corrected = world.rows("SELECT COUNT(*) FROM journal_entry WHERE corrects IS NOT NULL")
+    assert corrected[0][0] > 0
+    with pytest.raises(Refused, match="found it REVERSED"):
+        actions.reverse(real, file.file_id, reason="again")
+    assert len(write_artifacts(real, file.file_id)) >= 7
+
+
+def test_a_reversal_file_taken_back_makes_the_batches_live_again(world: World, real: App, intake: Intake) -> None:
+    drop(intake, "p1_btchpmt.dat", *PAYMENTS)
+    [(batch, cents), *_] = world.rows("SELECT batch, amount_cents FROM payment_batch ORDER BY batch")
+    before = picture(world)
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,{cents},B{batch},RNSF\n", "L10,100,B03050890000199999999,RNSF\n")
+    assert file.state is FileState.POSTED, file.hold_text
+    assert (file.posted_cents, file.suspended_cents) == (cents, 100)
+    assert dict(picture(world)["nsf"])["10"] == 1
+    actions.reverse(real, file.file_id, reason="not bounced")
+    assert picture(world) == before
+    world.check_subledgers()
+
+
+def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake) -> None:
+    file = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1001<assmt>LTCH<amount>700\n")
+    drop(intake, "p1_btchpmt.dat", "I1001,33200\n")
+    before = picture(world)
+    with pytest.raises(Refused, match="found invoice 1001, charge LTCH, paid or waived since"):
+        actions.reverse(real, file.file_id, reason="x")
+    assert picture(world) == before
+
+
+@pytest.mark.parametrize(("change", "found"), [("state = 'SENT'", "sent"), ("printed_on = '2003-05-08'", "printed")])
+def test_checks_that_are_out_stay(world: World, real: App, intake: Intake, change: str, found: str) -> None:
+    file = drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=1500, check=5))
+    with world.db.write() as connection:
+        connection.execute(text(f"UPDATE bank_check SET {change}"))
+    with pytest.raises(Refused, match=f"found check 5 {found}"):
+        actions.reverse(real, file.file_id, reason="x")
+
+
+def test_payments_that_moved_on_stay(world: World, real: App, intake: Intake) -> None:
+    file = drop(intake, "p1_btchpmt.dat", *PAYMENTS)
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE suspense_item SET remaining_cents = remaining_cents - 1"))
+    with pytest.raises(Refused, match=r"found suspense item \d+ used since"):
+        actions.reverse(real, file.file_id, reason="x")
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE suspense_item SET remaining_cents = amount_cents"))
+        connection.execute(text("UPDATE payment_batch SET exported_in = 'X1'"))
+    with pytest.raises(Refused, match="exported to X1"):
+        actions.reverse(real, file.file_id, reason="x")
+
+
+def test_payments_reversed_since_stay_until_that_is_taken_back(world: World, real: App, intake: Intake) -> None:
+    before = picture(world)
+    payments = drop(intake, "p1_btchpmt.dat", *PAYMENTS)
+    [(batch, cents), *_] = world.rows("SELECT batch, amount_cents FROM payment_batch ORDER BY batch")
+    reversal = drop(intake, "p1_bptmtrev.dat", f"L10,{cents},B{batch},RUNDO\n")
+    with pytest.raises(Refused, match="corrected by entry"):
+        actions.reverse(real, payments.file_id, reason="x")
+    actions.reverse(real, reversal.file_id, reason="x")
+    actions.reverse(real, payments.file_id, reason="x")
+    assert picture(world) == before
+
+
+def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, intake: Intake) -> None:
+    drop(intake, "p1_btchpmt.dat", "I1002,32500,C1\n")
+    [(batch,)] = world.rows("SELECT batch FROM payment_batch")
+    reversal = drop(intake, "p1_bptmtrev.dat", f"I1002,32500,B{batch},RUNDO\n")
+    drop(intake, "p1_btchpmt.dat", "I1002,32500,C2\n")
+    with pytest.raises(Refused, match="found invoice 1002, charge LTCH, paid again or waived since"):
+        actions.reverse(real, reversal.file_id, reason="x")
+
+
+def test_escrow_disbursed_since_stays(world: World, real: App, intake: Intake) -> None:
+    file = drop(intake, "p1_btchassmt.dat", "<lease>10<duedate>030701<assmt>RCR2<amount>900\n")
+    drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=4500, check=5))
+    with pytest.raises(Refused, match="the escrow balance of lease 10, charge RCR2, disbursed since"):
+        actions.reverse(real, file.file_id, reason="x")
+
+
+def test_a_closed_business_date_refuses(world: World, real: App, intake: Intake) -> None:
+    file = drop(intake, "p1_btchassmt.dat", *ASSESSMENTS)
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE portfolio SET period_state = 'CLOSED'"))
+    with pytest.raises(Refused, match="closed by U0410"):
+        actions.reverse(real, file.file_id, reason="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("p1_btchassmt.dat", ASSESSMENTS),
+        ("btchescr.dat", (ESCROW_LINE.format(cents=1500, check=5),)),
+        ("p1_btchpmt.dat", PAYMENTS),
+        ("p1_bptmtrev.dat", ("L10,100,B03050890000199999999,RNSF\n",)),
+    ],
+)
+def test_a_check_of_each_kind_leaves_nothing(
+    world: World, real: App, intake: Intake, name: str, lines: tuple[str, ...]
+) -> None:
+    before = picture(world)
+    path = real.home.work / name
+    path.write_text("".join(lines))
+    result = check(real, path)
+    path.unlink()
+    assert result.file.state is FileState.POSTED
+    assert picture(world) == before and not list(real.home.work.iterdir())
+    assert world.rows("SELECT COUNT(*) FROM inbound_file") == [(0,)]
