@@ -12,7 +12,6 @@ from gateway import setup
 from gateway.cli.common import Session, command
 from gateway.errors import UsageError
 from gateway.home import Home
-from gateway.ledger import backup as backups
 from gateway.settings import load_settings
 
 
@@ -105,6 +104,8 @@ def db_upgrade(session: Session) -> None:
 
 def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]) -> None:
     """Copy ledger, archive and settings (with keys) consistently into a new folder."""
+    from gateway.ledger import backup as backups
+
     session.app.operator.require("admin", "backup")
     with session.progress("backing up") as progress:
         result = backups.backup(session.app.home, session.app.db, target, progress=progress)
@@ -123,6 +124,8 @@ def restore(
 ) -> None:
     """Restore a backup into a new home and an empty ledger, then prove it with verify."""
     home = Home(session.home.resolve())
+    from gateway.ledger import backup as backups
+
     with session.progress("restoring") as progress:
         result = backups.restore(source, home, progress=progress)
     session.show(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import files, homes, ledger, out, service, status
+from gateway.cli import files, homes, ledger, out, period, service, status
 
 app = typer.Typer(
     name="gateway",
@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (homes, service, status, files, ledger, out):
+for module in (homes, service, status, files, period, ledger, out):
     module.register(app)
 
 

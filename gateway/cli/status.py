@@ -72,7 +72,7 @@ def page(found: Status) -> Iterator[str]:
 
 def _files(found: Status) -> Iterator[str]:
     if not found.files:
-        yield "Came: nothing."
+        yield "Came: nothing yet on the open business date; --date YYYY-MM-DD shows another one."
     else:
         yield "Came:"
         keys = ("id", "name", "state", "lines", "records", "rejects", "amount_cents", "posted_cents",

@@ -1,0 +1,177 @@
+"""Alarms: what a person must hear of without asking. Each once, then again every ``repeat_minutes`` while it lasts.
+
+Gather the conditions, decide what is new, due again or over (``decide``, a function of values), then tell: always the
+log; also a command, a webhook or mail where configured. A channel that fails is logged and tried again at the next
+sweep; it never stops the service.
+"""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from gateway import log
+from gateway.app import App
+from gateway.clock import instant_text
+from gateway.console.status import Status
+from gateway.console.status import status as gather
+from gateway.delivery import settle
+from gateway.settings import Alarms, secret
+
+_TIMEOUT: Final = 20
+_log = log.get("gateway.alarms")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that should not be. ``key`` names the one thing it is about, so that it is told once."""
+
+    key: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep does: ``fresh`` were not open before, ``again`` are due once more, ``over`` are keys to clear."""
+
+    fresh: tuple[Condition, ...]
+    again: tuple[Condition, ...]
+    over: tuple[str, ...]
+
+
+def conditions(found: Status, overdue: Iterable[settle.Overdue] = ()) -> list[Condition]:
+    """Every condition of a status, in a fixed order."""
+    out = [
+        Condition(f"late:{x['portfolio']}:{x['kind']}:{x['by']}", "FILE_LATE",
+                  f"portfolio {x['portfolio']}: no {x['kind']} file by {x['by']}")
+        for x in found.late
+    ]  # fmt: skip
+    for f in found.files:
+        if f["state"] in ("HELD", "FAILED", "QUARANTINED"):
+            why = f["hold_text"] or f["hold_code"] or "see gateway files show"
+            out.append(
+                Condition(f"file:{f['id']}:{f['state']}", f"FILE_{f['state']}", f"{f['name']} (#{f['id']}): {why}")
+            )
+    for p in found.portfolios:
+        if not p["balanced"]:
+            out.append(
+                Condition(
+                    f"balance:{p['portfolio']}", "OUT_OF_BALANCE", f"portfolio {p['portfolio']}: run gateway verify"
+                )
+            )
+    for m in found.end_of_period:
+        if m["state"].startswith("FAILED"):
+            key = f"module:{m['portfolio']}:{m['business_date']}:{m['module']}"
+            out.append(Condition(key, "MODULE_FAILED", f"portfolio {m['portfolio']} {m['module']}: {m['message']}"))
+    for o in found.outbound:
+        if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED"):
+            state = o["delivery"].replace("_", " ").lower()
+            out.append(Condition(f"delivery:{o['id']}:{o['delivery']}", f"DELIVERY_{o['delivery']}",
+                                 f"{o['name']} (#{o['id']}) is {state}: {o['last_error'] or 'see gateway deliver list'}"))  # fmt: skip
+    out += [
+        Condition(f"ack:{x.delivery.outbound_id}", "ACKNOWLEDGEMENT_MISSING",
+                  f"{x.delivery.remote_name} at {x.delivery.endpoint}: none by {x.deadline}")
+        for x in overdue
+    ]  # fmt: skip
+    return out
+
+
+def decide(now: Sequence[Condition], opened: Mapping[str, str], at: datetime, repeat_minutes: int) -> Sweep:
+    """``opened``: key -> instant last told, of the alarms that are open."""
+    limit = instant_text(at - timedelta(minutes=repeat_minutes))
+    keys = {c.key for c in now}
+    return Sweep(
+        tuple(c for c in now if c.key not in opened),
+        tuple(c for c in now if c.key in opened and opened[c.key] <= limit),
+        tuple(sorted(key for key in opened if key not in keys)),
+    )
+
+
+def sweep(app: App) -> Sweep:
+    """Look, remember, tell."""
+    settings = app.settings.gateway.alarms
+    at = app.clock.now()
+    found = gather(app, None)
+    with app.db.read() as connection:
+        overdue = settle.overdue_acknowledgements(connection, app.settings.gateway.endpoints, now=at)
+    with app.db.write() as connection:
+        app.db.lock(connection, "alarms")
+        rows = connection.execute(text("SELECT key, last_sent_at FROM alarm WHERE cleared_at IS NULL")).all()
+        decided = decide(conditions(found, overdue), {r.key: r.last_sent_at for r in rows}, at, settings.repeat_minutes)
+        stamp = instant_text(at)
+        for c in decided.fresh:
+            connection.execute(
+                text(
+                    "INSERT INTO alarm (key, code, text, raised_at, last_sent_at) VALUES (:key, :code, :text, :at, :at)"
+                ),
+                {"key": c.key, "code": c.code, "text": c.text, "at": stamp},
+            )
+        for c in decided.again:
+            connection.execute(
+                text("UPDATE alarm SET last_sent_at = :at, text = :text WHERE key = :key AND cleared_at IS NULL"),
+                {"at": stamp, "text": c.text, "key": c.key},
+            )
+        for key in decided.over:
+            connection.execute(
+                text("UPDATE alarm SET cleared_at = :at WHERE key = :key AND cleared_at IS NULL"),
+                {"at": stamp, "key": key},
+            )
+    for c in (*decided.fresh, *decided.again):
+        tell(app, settings, c)
+    return decided
+
+
+def tell(app: App, settings: Alarms, condition: Condition) -> None:
+    """The log, then every configured channel."""
+    _log.error("alarm", alarm_code=condition.code, key=condition.key, text=condition.text)
+    document = {"code": condition.code, "key": condition.key, "text": condition.text, "home": str(app.home.root)}
+    if settings.command:
+        _attempt("command", lambda: _run(settings.command, document))
+    if settings.webhook:
+        _attempt("webhook", lambda: _post(secret(settings.webhook, app.home, what="alarms.webhook"), document))
+    if settings.mail_to:
+        _attempt("mail", lambda: _mail(settings, document))
+
+
+def _attempt(channel: str, action: Any) -> None:
+    try:
+        action()
+    except (OSError, subprocess.SubprocessError, urllib.error.URLError, smtplib.SMTPException, ValueError) as error:
+        _log.error("alarm_channel_failed", channel=channel, error=str(error))
+
+
+def _run(command: Sequence[str], document: Mapping[str, Any]) -> None:
+    subprocess.run(
+        list(command), input=json.dumps(document).encode(), check=True, timeout=_TIMEOUT, capture_output=True
+    )
+
+
+def _post(url: str, document: Mapping[str, Any]) -> None:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("found a webhook that is no http address, expected https://…")
+    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
+        url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+        pass
+
+
+def _mail(settings: Alarms, document: Mapping[str, Any]) -> None:
+    message = EmailMessage()
+    message["Subject"] = f"lease-gateway: {document['code']}"
+    message["From"] = settings.mail_from or "lease-gateway"
+    message["To"] = ", ".join(settings.mail_to)
+    message.set_content(f"{document['text']}\n\nHome: {document['home']}\nLook: gateway status\n")
+    with smtplib.SMTP(settings.mail_host, timeout=_TIMEOUT) as server:
+        server.send_message(message)

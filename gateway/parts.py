@@ -1,0 +1,37 @@
+"""Where sibling rooms meet: the functions one is handed so that it need not know the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gateway.app import App
+from gateway.intake.processing import post_staged
+from gateway.outbound import store
+
+
+def poster(app: App) -> Callable[[int], str]:
+    """For End of Period: post one preloaded file, give the state it is in afterwards."""
+
+    def post(file_id: int) -> str:
+        return str(post_staged(app, file_id).file.state)
+
+    return post
+
+
+def renderer(app: App) -> Callable[[int], Iterable[bytes]]:
+    """For delivery: the bytes of a released file, from its frozen rows."""
+
+    def render(outbound_id: int) -> Iterable[bytes]:
+        return (store.render(app, outbound_id),)
+
+    return render
+
+
+def verify_options(app: App) -> dict[str, Any]:
+    """For verify: what it needs beside the ledger."""
+    return {
+        "settings": app.settings,
+        "archive": app.home.archive,
+        "render": lambda outbound_id: store.render(app, outbound_id),
+    }

@@ -1,0 +1,103 @@
+"""The service behind ``gateway run``: intake, delivery, End of Period at its hour, and alarms, until it is told to stop.
+
+Each part has its own thread and its own fault guard: a bank that does not answer never delays a posting.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from gateway import log
+from gateway.app import App
+from gateway.console import alarms
+from gateway.delivery.deliver import deliver
+from gateway.intake.service import Intake
+from gateway.outbound import store
+from gateway.parts import poster, renderer
+from gateway.period.eop import run_eop
+
+DELIVERY_SECONDS: Final = 2.0
+"""Between two looks for files that are due; a released file waits no longer than this."""
+HOUSE_SECONDS: Final = 15.0
+"""Between two looks at the hour of End of Period and at the alarms."""
+
+_log = log.get("gateway.service")
+
+
+@dataclass
+class Service:
+    app: App
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run_until_signal(self) -> None:
+        """Run in this thread until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop.set())
+        self.run()
+
+    def run(self) -> None:
+        """Run until ``stop`` is set; what is being posted or delivered then is finished first."""
+        _log.info("service.started", home=str(self.app.home.root))
+        intake = Intake(self.app)
+        threads = [
+            threading.Thread(target=self._every, args=(DELIVERY_SECONDS, "delivery", self._deliver), name="delivery"),
+            threading.Thread(target=self._every, args=(HOUSE_SECONDS, "house", self._keep_house), name="house"),
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            intake.run(self.stop)
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
+            intake.close()
+            _log.info("service.stopped")
+
+    def _every(self, seconds: float, name: str, step: Callable[[], object]) -> None:
+        while not self.stop.is_set():
+            try:
+                step()
+            except Exception:
+                _log.exception("service.step_failed", step=name)
+            self.stop.wait(seconds)
+
+    def _deliver(self) -> None:
+        store.settle_outbox(self.app)
+        deliver(self.app, render=renderer(self.app))
+
+    def _keep_house(self) -> None:
+        for portfolio, day in self._due_for_end_of_period():
+            _log.info("eop.starting", portfolio=portfolio, business_date=day)
+            run_eop(self.app, day, post_file=poster(self.app), portfolios=[portfolio], halted=self.stop.is_set)
+        alarms.sweep(self.app)
+
+    def _due_for_end_of_period(self) -> list[tuple[str, str]]:
+        settings = self.app.settings.gateway.service
+        if settings.eop_at is None:
+            return []
+        with self.app.db.read() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT p.portfolio, p.business_date FROM portfolio p WHERE NOT EXISTS (SELECT 1 FROM eop_run r "
+                    "WHERE r.portfolio = p.portfolio AND r.business_date = p.business_date) ORDER BY p.portfolio"
+                )
+            ).all()
+        now = self.app.clock.now().astimezone(ZoneInfo(settings.timezone))
+        return [(r.portfolio, r.business_date) for r in rows if is_due(r.business_date, settings.eop_at, now)]
+
+
+def is_due(business_date: str, at: str, now: datetime) -> bool:
+    """Whether a business date's End of Period hour has come; ``now`` in the site's zone, ``at`` as ``22:30``.
+
+    A run that failed is not started again by the hour: a person looks first (``gateway eop`` resumes it).
+    """
+    return (now.date().isoformat(), now.strftime("%H:%M")) >= (business_date, at)
