@@ -61,10 +61,13 @@ def deliver(
     endpoint: str | None = None,
     progress: Progress | None = None,
     rng: random.Random | None = None,
+    hurry: bool = False,
+    stop: threading.Event | None = None,
 ) -> list[DeliveryResult]:
     """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, in order of number.
 
-    ``progress`` is called from several threads. Raises UsageError for an endpoint that is not configured and Refused
+    ``hurry``: what waits for a later try is due now; for an operator who knows that the cause is gone. ``stop``: set it
+    to end after the groups that are on their way. ``progress`` is called from several threads. Raises UsageError for an endpoint that is not configured and Refused
     when another process delivers to the one that was named; whatever a far side does is a state, not an exception.
     """
     settings = app.settings.gateway.endpoints
@@ -73,6 +76,9 @@ def deliver(
             f"delivering to {endpoint}: found no such endpoint, expected one of {', '.join(settings) or '(none)'}; "
             "see [endpoints.*] in config/gateway.toml"
         )
+    if hurry:
+        with app.db.write() as connection:
+            queue.hurry(connection, endpoint=endpoint, at=app.now())
     if endpoint is not None:
         names = [endpoint]
     else:
@@ -80,7 +86,16 @@ def deliver(
             names = queue.endpoints_with_work(connection, now=app.now())
     shared = threading.Lock()
     runs = [
-        _Run(app, name, settings[name], render, progress, rng or random.Random(), shared)  # noqa: S311 - jitter
+        _Run(
+            app,
+            name,
+            settings[name],
+            render,
+            progress,
+            rng or random.Random(),  # noqa: S311 - jitter
+            shared,
+            stop or threading.Event(),
+        )
         for name in names
         if name in settings
     ]
@@ -116,6 +131,7 @@ class _Run:
     rng: random.Random
     writing: threading.Lock
     """One writer at a time in this process: SQLite has one anyway, and waiting here costs less than there."""
+    asked_to_stop: threading.Event
     touched: set[int] = field(default_factory=set)
     busy: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -129,7 +145,7 @@ class _Run:
             with self._write() as connection:
                 left = queue.recover(connection, endpoint=self.name, at=self.app.now())
             self.touched |= {d.delivery_id for d in left}
-            while self._round(still_held):
+            while not self.asked_to_stop.is_set() and self._round(still_held):
                 pass
 
     @contextmanager
@@ -242,7 +258,7 @@ class _Run:
 
     def _channel(self, connection: Connection, session: SftpSession, limit: int, still_held: StillHeld) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self.asked_to_stop.is_set():
                 jobs, stale = self._claim(limit)
                 if not jobs:
                     return

@@ -77,7 +77,7 @@ def _channels(connection: Connection, endpoint: Endpoint) -> ProbeStep:
     opened: list[SftpSession] = []
     try:
         for _ in range(endpoint.channels - 1):
-            opened.append(connection.session())  # noqa: PERF401 - those opened before a refusal count
+            opened.append(connection.session())
     except GatewayError:
         count = len(opened) + 1
         return ProbeStep("channels", None, f"found {count} of {endpoint.channels} channels: set channels = {count}")

@@ -237,6 +237,17 @@ def postpone(
     add_events(connection, at, [(j.delivery_id, "NOT_REACHED", error) for j in jobs if j.last_error != error])
 
 
+def hurry(connection: Connection, *, endpoint: str | None, at: str) -> None:
+    """What waits for a later try or look is due now, at one endpoint or all. What waits for people still does."""
+    connection.execute(
+        text(
+            "UPDATE delivery SET next_attempt_at = :at WHERE next_attempt_at > :at "
+            "AND state IN ('PENDING', 'NOT_DELIVERED', 'UNKNOWN')" + (" AND endpoint = :e" if endpoint else "")
+        ),
+        {"at": at, "e": endpoint} if endpoint else {"at": at},
+    )
+
+
 def recover(connection: Connection, *, endpoint: str, at: str) -> list[Delivery]:
     """What an ended process left in the middle, told by the state it reached. Call with the endpoint's lock held.
 

@@ -7,6 +7,7 @@ that overwrites.
 from __future__ import annotations
 
 import random
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -275,4 +276,36 @@ def test_rendering_that_fails_is_that_file_alone(sqlite_office: Office, faulty: 
     results = office.deliver()
     assert [r.state for r in results] == ["DELIVERED", "NOT_DELIVERED"]
     assert results[1].detail == "rendering B.DAT: the field key is missing"
+    once(faulty, 1)
+
+
+def test_an_operator_in_a_hurry_waits_for_no_backoff(sqlite_office: Office, faulty: Faulty) -> None:
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", CONTENT)
+    faulty.behaviour.faults += [Fault("open", DENIED, times=2)]
+    assert [r.state for r in office.deliver()] == ["NOT_DELIVERED"]
+    assert office.deliver() == []
+    assert [r.state for r in office.deliver(hurry=True)] == ["NOT_DELIVERED"]
+    assert [r.state for r in office.deliver(endpoint="bank", hurry=True)] == ["DELIVERED"]
+
+
+def test_it_stops_between_groups(sqlite_office: Office, faulty: Faulty) -> None:
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty, channels=1))
+    for number in range(40):
+        office.release(f"F{number:02}.DAT", b"x")
+    stop = threading.Event()
+    first = office.deliver(stop=stop, progress=lambda *_: stop.set())
+    assert [r.state for r in first] == ["DELIVERED"] * 32
+    assert office.deliver(stop=stop) == []
+    assert len(office.deliver()) == 8
+
+
+def test_a_name_taken_at_the_last_moment_stays_theirs(sqlite_office: Office, faulty: Faulty) -> None:
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", CONTENT)
+    faulty.behaviour.faults += [Fault("rename", "occupied")]
+    assert [r.state for r in office.deliver()] == ["NOT_DELIVERED"]
+    assert {p.name: p.read_bytes() for p in faulty.root.iterdir()} == {"A.DAT": b"theirs"}
+    (faulty.root / "A.DAT").unlink()
+    assert [r.state for r in office.deliver(hurry=True)] == ["DELIVERED"]
     once(faulty, 1)

@@ -30,7 +30,8 @@ class Fault:
     """``do``: an SFTP code to answer; ``drop before`` or ``drop after`` the operation; ``vanish``: a consumer takes the
     file right after; ``overwrite``: rename replaces; ``lose bytes``: a write keeps half;
     ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone;
-    ``cut``: the target loses a byte after the rename; ``half``: a link without
+    ``occupied``: somebody takes the
+    name just before the rename; ``cut``: the target loses a byte after the rename; ``half``: a link without
     its unlink, then the connection is gone."""
 
     op: str
@@ -137,6 +138,9 @@ class FaultyFiles(Files):
         target = self.place(newpath)
         if do == "overwrite":
             self.place(oldpath).replace(target)
+        elif do == "occupied":
+            target.write_bytes(b"theirs")
+            return FAILURE
         elif do == "lose":
             self.place(oldpath).unlink()
             return FAILURE
