@@ -655,6 +655,7 @@ outbound_source = Table(
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),  # the row it went into
     Column("source", Text, primary_key=True),  # 'check:1:125:4711', 'entry:300000001', 'account:12'
+    Index("ix_outbound_source_source", "source"),
     sqlite_with_rowid=False,
 )
 outbound_claim = Table(
