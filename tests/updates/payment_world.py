@@ -92,43 +92,49 @@ class World:
             )  # fmt: skip
 
     def invoice(self, invoice: str, lease: str, due: str, *lines: tuple[str, int]) -> None:
-        """An invoice billed through the ledger, so that receivables and accounts agree."""
+        self.bill([(invoice, lease, due, list(lines))])
+
+    def bill(self, invoices: Sequence[tuple[str, str, str, list[tuple[str, int]]]]) -> None:
+        """Invoices billed through the ledger, so that receivables and accounts agree. All of portfolio 1."""
         with self.db.write() as c:
-            office, portfolio = c.execute(
-                text("SELECT office_id, portfolio FROM lease WHERE lease = :l"), {"l": lease}
-            ).one()
-            c.execute(schema.invoice.insert().values(invoice=invoice, lease=lease, due_date=due, source="TEST"))
+            accounts = {
+                (o, p): a for a, o, p in c.execute(text("SELECT account_id, office_id, purpose FROM gl_account"))
+            }
+            offices = dict(tuple(row) for row in c.execute(text("SELECT lease, office_id FROM lease")))
             unit = units.open_unit(
-                self.db,
-                c,
-                portfolio=portfolio,
-                kind="OPERATOR",
-                update_name="BILL",
-                operator="TST",
-                posted_at=POSTED_AT,
+                self.db, c, portfolio="1", kind="OPERATOR", update_name="BILL", operator="TST", posted_at=POSTED_AT
             )
-            for position, (code, cents) in enumerate(lines, 1):
-                kind, basis, _, _ = self.charges[code]
-                receivable, income = charge_purposes(code)
-                c.execute(
-                    schema.receivable.insert().values(
-                        invoice=invoice, charge=code, asset="", position=position, billed_cents=cents, paid_cents=0
-                    )
-                )
-                other = "ASSESSED FEES" if basis == "C" else income
-                unit.add(
-                    office_id=office, txn=code, effective_date=due, lease=lease, invoice=invoice,
-                    legs=[(self.account(c, office, receivable), "D", cents), (self.account(c, office, other), "C", cents)],
-                )  # fmt: skip
-                if kind == "E" and basis == "A":
-                    c.execute(
-                        text(
-                            "INSERT INTO escrow_balance (lease, charge, balance_cents) VALUES (:l, :c, :a) ON CONFLICT "
-                            "(lease, charge) DO UPDATE SET balance_cents = escrow_balance.balance_cents + :a"
-                        ),
-                        {"l": lease, "c": code, "a": cents},
-                    )
+            for invoice, lease, due, lines in invoices:
+                c.execute(schema.invoice.insert().values(invoice=invoice, lease=lease, due_date=due, source="TEST"))
+                for position, (code, cents) in enumerate(lines, 1):
+                    self._bill_line(c, unit, accounts, offices[lease], (invoice, lease, due), position, code, cents)
             units.close_unit(unit)
+
+    def _bill_line(
+        self, c: Any, unit: units.Unit, accounts: dict[tuple[int, str], int], office: int, head: tuple[str, str, str],
+        position: int, code: str, cents: int,
+    ) -> None:  # fmt: skip
+        invoice, lease, due = head
+        kind, basis, _, _ = self.charges[code]
+        receivable, income = charge_purposes(code)
+        c.execute(
+            schema.receivable.insert().values(
+                invoice=invoice, charge=code, asset="", position=position, billed_cents=cents, paid_cents=0
+            )
+        )
+        other = "ASSESSED FEES" if basis == "C" else income
+        unit.add(
+            office_id=office, txn=code, effective_date=due, lease=lease, invoice=invoice,
+            legs=[(accounts[office, receivable], "D", cents), (accounts[office, other], "C", cents)],
+        )  # fmt: skip
+        if kind == "E" and basis == "A":
+            c.execute(
+                text(
+                    "INSERT INTO escrow_balance (lease, charge, balance_cents) VALUES (:l, :c, :a) ON CONFLICT "
+                    "(lease, charge) DO UPDATE SET balance_cents = escrow_balance.balance_cents + :a"
+                ),
+                {"l": lease, "c": code, "a": cents},
+            )
 
     @staticmethod
     def account(c: Any, office: int, purpose: str) -> int:
