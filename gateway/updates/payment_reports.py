@@ -24,7 +24,7 @@ EXCEPTIONS = ReportSpec(
         Column("suspense_item", "SUSPENSE", 9, "count"),
         Column("amount", "AMOUNT", 18, "money"),
         Column("date", "DATE", 10, "date"),
-        Column("code", "MESSAGE CODE", 18),
+        Column("code", "MESSAGE CODE", 22),
         Column("message", "MESSAGE", 60, wraps=True),
     ),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.ledger import payments
 from gateway.ledger.chart import CLEARING
 from gateway.ledger.payments import Accounts, EscrowKey
 from gateway.ledger.units import Leg, Side
-from gateway.settings import PortfolioSettings
 from gateway.updates.base import PostingContext
 
 
@@ -52,7 +52,7 @@ class Entry:
     lease: str | None
     invoice: str | None
     asset: str | None
-    legs: list[Leg] = field(default_factory=list)
+    legs: dict[int, Leg] = field(default_factory=dict)  # by line
 
 
 @dataclass(slots=True)
@@ -90,7 +90,9 @@ class Facts:
     business_date: str
     default_office: int
     accounts: Accounts
-    settings: PortfolioSettings
+    default_reason: str
+    default_cash: str
+    banks: Mapping[str, str]  # cash account by family of reasons
     cash: frozenset[int]  # CASH accounts of every office
     clearing: frozenset[int]
     leases: Mapping[str, LeaseKey]
@@ -122,6 +124,7 @@ def load(context: PostingContext, records: Sequence[Record], standing: Standing)
         connection, "SELECT l.lease, l.office_id, l.portfolio FROM touched t JOIN lease l ON l.lease = t.name"
     )
     leases = {lease: LeaseKey(*key) for lease, *key in rows}
+    settings = context.settings.portfolio(standing.portfolio)
     by_purpose = standing.accounts.by_purpose
     escrow_charges = frozenset(c for c, charge in standing.charges.items() if charge.is_escrow_when_paid)
     escrow_leases = {n.lease for b in batches.values() for n in b.lines if n.charge in escrow_charges and n.lease}
@@ -130,7 +133,9 @@ def load(context: PostingContext, records: Sequence[Record], standing: Standing)
         business_date=standing.business_date,
         default_office=standing.default_office,
         accounts=standing.accounts,
-        settings=context.settings.portfolio(standing.portfolio),
+        default_reason=settings.reversals.default_reason,
+        default_cash=settings.payments.default_cash,
+        banks={str(family): bank for family, bank in settings.reversals.bank.items()},
         cash=frozenset(a for (_, purpose), a in by_purpose.items() if purpose.startswith("CASH ")),
         clearing=frozenset(a for (_, purpose), a in by_purpose.items() if purpose == CLEARING),
         leases=leases,
@@ -159,23 +164,22 @@ def _batches(context: PostingContext, names: set[str]) -> dict[str, Batch]:
         "FROM touched t JOIN payment_line p ON p.batch = t.name "
         "JOIN journal_entry e ON e.entry_id = p.entry_id "
         "LEFT JOIN suspense_item i ON i.item = p.suspense_item "
-        "WHERE p.state = 'APPLIED' ORDER BY p.batch, p.line",
+        "WHERE p.state = 'APPLIED'",
     )
     entries: dict[int, Entry] = {}
-    for row in lines:
+    for row in sorted(lines, key=itemgetter(0, 1)):
         batch, line = found[row[0]], Line._make(row[1:11])
         batch.lines.append(line)
         if line.entry_id not in batch.entries:
             entries[line.entry_id] = batch.entries[line.entry_id] = Entry(line.entry_id, *row[11:])
     legs = db.fetch(
         connection,
-        "SELECT l.entry_id, l.account_id, l.side, l.amount_cents FROM ("
-        "SELECT DISTINCT p.entry_id FROM touched t JOIN payment_line p ON p.batch = t.name "
-        "WHERE p.state = 'APPLIED') n JOIN journal_line l ON l.entry_id = n.entry_id "
-        "ORDER BY l.entry_id, l.line",
+        "SELECT l.entry_id, l.line, l.account_id, l.side, l.amount_cents "
+        "FROM touched t JOIN payment_line p ON p.batch = t.name JOIN journal_line l ON l.entry_id = p.entry_id "
+        "WHERE p.state = 'APPLIED'",
     )
-    for entry_id, account, side, cents in legs:
-        entries[entry_id].legs.append((account, side, cents))
+    for entry_id, number, *leg in legs:  # several times where payment lines share an entry
+        entries[entry_id].legs[number] = (leg[0], leg[1], leg[2])
     return found
 
 

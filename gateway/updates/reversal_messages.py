@@ -25,7 +25,7 @@ def invoice_unknown(invoice: str, portfolio: str) -> Finding:
 
 def other_portfolio(lease: str, found: str, portfolio: str) -> Finding:
     return Finding(
-        "OTHER_PORTFOLIO", "lease", f"lease {lease} of portfolio {found}", f"a lease of portfolio {portfolio}",
+        "LEASE_OTHER_PORTFOLIO", "lease", f"lease {lease} of portfolio {found}", f"a lease of portfolio {portfolio}",
         f"send the reversal in a file of portfolio {found} and have the reversal suspense item cleared",
     )  # fmt: skip
 

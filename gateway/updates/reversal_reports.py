@@ -23,7 +23,7 @@ EXCEPTIONS = ReportSpec(
         Column("reason", "REASON", 4),
         Column("amount", "AMOUNT", 18, "money"),
         Column("suspense_item", "SUSPENSE", 9, "count"),
-        Column("code", "MESSAGE CODE", 20),
+        Column("code", "MESSAGE CODE", 22),
         Column("message", "MESSAGE", 60, wraps=True),
     ),
 )

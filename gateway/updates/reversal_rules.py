@@ -64,7 +64,7 @@ Decision = Reverse | Fail | Refuse
 
 def decide(record: Record, facts: Facts) -> Decision:
     """Decide the next line of a file; a batch that it reverses is marked so in the facts."""
-    reason = record.reason or facts.settings.reversals.default_reason
+    reason = record.reason or facts.default_reason
     batch = facts.batches.get(record.batch)
     lease = _lease(record, facts)
     why = _strange_lease(record, lease, facts)
@@ -85,16 +85,18 @@ def decide(record: Record, facts: Facts) -> Decision:
         why = messages.amount_differs(record.amount_cents, batch.total_cents, batch.batch)
     elif record.check_no is not None and record.check_no != batch.check_no:
         why = messages.check_differs(record.check_no, batch.check_no, batch.batch)
-    bank = record.bank or _bank_of(reason, facts)
-    cash = {entry.office_id: facts.accounts.cash(entry.office_id, bank or "") for entry in batch.entries.values()}
-    if why is None and bank is not None and (bank not in CASH_VECTORS or None in cash.values()):
-        why = messages.bank_unknown(bank)
+    bank = record.bank or facts.banks.get(reason[0])
+    cash: dict[int, int] = {}
+    if bank is not None:
+        found = {e.office_id: facts.accounts.cash(e.office_id, bank) for e in batch.entries.values()}
+        cash = {office: account for office, account in found.items() if account is not None}
+        if why is None and (bank not in CASH_VECTORS or len(cash) < len(found)):
+            why = messages.bank_unknown(bank)
     if why is not None:
         return _fail(record, facts, reason, batch, why)
     batch.is_reversed = True
-    several = len(batch.leases) > 1 and reason != NO_REAPPLICATION
-    found = {office: account for office, account in cash.items() if account is not None}
-    return Reverse(record, batch, reason, found, messages.multiple_leases(batch.batch) if several else None)
+    several = len(batch.lines) > 1 and len(batch.leases) > 1 and reason != NO_REAPPLICATION
+    return Reverse(record, batch, reason, cash, messages.multiple_leases(batch.batch) if several else None)
 
 
 def _lease(record: Record, facts: Facts) -> str | None:
@@ -120,11 +122,6 @@ def _pays(batch: Batch, record: Record) -> bool:
     return any(record.target in (line.invoice, line.named) for line in batch.lines)
 
 
-def _bank_of(reason: str, facts: Facts) -> str | None:
-    """The cash account that the portfolio names for a family of reasons."""
-    return {str(family): bank for family, bank in facts.settings.reversals.bank.items()}.get(reason[0])
-
-
 def _fail(record: Record, facts: Facts, reason: str, batch: Batch | None, why: Finding) -> Fail:
     lease = _lease(record, facts)
     known = facts.leases[lease] if lease is not None else LeaseKey(facts.default_office, facts.portfolio)
@@ -139,7 +136,7 @@ def _cash_of_failure(record: Record, facts: Facts, reason: str, batch: Batch | N
     own = batch.cash_account if batch is not None and batch.portfolio == facts.portfolio else None
     if reason[0] == TRANSFER or own == CLEARING_ACCOUNT:
         return facts.accounts.need(office, CLEARING)
-    for bank in (record.bank, _bank_of(reason, facts), own):
+    for bank in (record.bank, facts.banks.get(reason[0]), own):
         if bank is not None and (account := facts.accounts.cash(office, bank)) is not None:
             return account
-    return facts.accounts.need(office, cash_purpose(facts.settings.payments.default_cash))
+    return facts.accounts.need(office, cash_purpose(facts.default_cash))

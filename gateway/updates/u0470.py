@@ -178,7 +178,7 @@ class _Run:
         """The legs of the reversing entry, and how much of the money stays in suspense."""
         legs: list[Leg] = []
         kept = 0
-        for account, side, cents in entry.legs:
+        for _, (account, side, cents) in sorted(entry.legs.items()):
             if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
                 account = facts.accounts.need(entry.office_id, SUSPENSE)
                 kept += cents

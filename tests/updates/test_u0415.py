@@ -201,7 +201,7 @@ MESSAGES: list[tuple[str, str, str]] = [
      "Found lease 77, expected a lease of portfolio 1: apply the suspense item to the right lease."),
     ("I77,50", "S INVOICE_UNKNOWN",
      "Found invoice 77, expected an invoice of portfolio 1: apply the suspense item to the right invoice."),
-    ("L9,50", "S OTHER_PORTFOLIO",
+    ("L9,50", "S LEASE_OTHER_PORTFOLIO",
      "Found lease 9 of portfolio 2, expected a lease of portfolio 1: move the suspense item to the portfolio the money is "
      "for."),
     (f"L1,50,B{GIVEN}", "S BATCH_EXISTS",

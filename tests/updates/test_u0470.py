@@ -124,7 +124,7 @@ FAILURES: list[tuple[str, str, str, str, int]] = [  # line, code, sentence, acco
      "CASH 131", 1),
     (f"I7,500,B{B1},RTMSA", "INVOICE_UNKNOWN",
      "Found invoice 7, expected an invoice of portfolio 1: " + AGAIN.format("invoice"), "CLEARING", 1),
-    (f"L9,500,B{B1}", "OTHER_PORTFOLIO",
+    (f"L9,500,B{B1}", "LEASE_OTHER_PORTFOLIO",
      "Found lease 9 of portfolio 2, expected a lease of portfolio 1: send the reversal in a file of portfolio 2 and have the "
      "reversal suspense item cleared.", CASH, 1),
     (f"L1,500,B{B3}", "BATCH_UNKNOWN", f"Found batch {B3}, expected a payment batch of portfolio 1: " + AGAIN.format("batch"),
@@ -351,6 +351,7 @@ def test_records_of_chunks_one_after_the_other(db: Database, monkeypatch: pytest
     assert shown == [
         common
         | {"line": 2, "lease": "1", "batch": B1, "amount": 21200, "suspense_item": None, "code": "BATCH_REVERSED"},
-        common | {"line": 3, "lease": "9", "batch": B2, "amount": 1, "suspense_item": item, "code": "OTHER_PORTFOLIO"},
+        common
+        | {"line": 3, "lease": "9", "batch": B2, "amount": 1, "suspense_item": item, "code": "LEASE_OTHER_PORTFOLIO"},
     ]
     world.check_subledgers()
