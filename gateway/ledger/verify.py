@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger import guards, units, verify_files, verify_subledger
+from gateway.ledger import guards, triggers, units, verify_files, verify_subledger
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
@@ -69,7 +69,7 @@ def _guards(db: Database, connection: Connection) -> Iterator[Check]:
     """The triggers that refuse change are there, as this version writes them."""
     statements = guards.sqlite_statements() if db.is_sqlite else guards.postgresql_statements()
     wanted = {found[1]: statement for statement in statements if (found := _TRIGGER.match(statement))}
-    present = db.triggers(connection)
+    present = triggers.in_force(db, connection)
     wrong = [name for name, statement in wanted.items() if name not in present or present[name] not in ("", statement)]
     yield none_of("guards in the database", sorted(wrong), "every trigger as written", total=len(wanted))
 

@@ -115,7 +115,7 @@ RECEIVABLES = View(
     {
         "portfolio": "l.portfolio = :portfolio", "lease": "i.lease = :lease", "invoice": "r.invoice = :invoice",
         "since": "i.due_date >= :since", "until": "i.due_date <= :until",
-        "state": "CASE WHEN r.paid_cents < r.billed_cents THEN 'open' ELSE 'paid' END = :state",
+        "state": "CASE WHEN r.paid_cents < r.billed_cents THEN 'OPEN' ELSE 'PAID' END = UPPER(:state)",
     },
     "LENGTH(i.lease), i.lease, i.due_date, LENGTH(r.invoice), r.invoice, r.position",
     frozenset({"billed", "paid", "open"}),
@@ -148,10 +148,11 @@ SUSPENSE = View(
         "portfolio": "s.portfolio = :portfolio", "lease": "s.lease = :lease", "invoice": "s.invoice = :invoice",
         "batch": "s.batch = :batch", "check": "s.check_no = :check", "file": _FILE.format("s"),
         "unit": "s.unit_id = CAST(:unit AS BIGINT)", "since": "s.opened_on >= :since", "until": "s.opened_on <= :until",
-        "state": "CASE WHEN s.remaining_cents > 0 THEN 'open' ELSE 'closed' END = :state",
+        "state": "CASE WHEN s.remaining_cents > 0 THEN 'OPEN' ELSE 'CLOSED' END = UPPER(:state)",
     },
     "s.item",
     frozenset({"amount", "remaining"}),
+    unless_all="s.remaining_cents > 0",
 )  # fmt: skip
 CHECKS = View(
     {

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
-from gateway.ledger import guards, schema
+from gateway.ledger import guards, schema, triggers
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.ledger.verify_base import Check
@@ -37,7 +37,7 @@ def behind(db: Database, *statements: str) -> None:
     with db.write() as connection:
         names = [*schema.JOURNAL_TABLES, "posting_unit"]
         if db.is_sqlite:
-            for name in db.triggers(connection):
+            for name in triggers.in_force(db, connection):
                 connection.execute(text(f"DROP TRIGGER {name}"))
         else:
             for name in names:

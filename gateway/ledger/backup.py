@@ -1,0 +1,207 @@
+"""Backup and restore of a home: ledger, originals, claimed files, settings and keys, with a manifest of SHA-256s.
+
+The ledger is copied first, from one consistent view; the archive only ever grows and a file is durable in it before
+its row says so, hence every original the copied ledger names is there. A backup of one database restores into the
+other. Restoring takes an empty home and an empty database, and ``verify`` proves the result; reports, Avro files and the
+outbox are made again from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from gateway.errors import GatewayError, LedgerError, Refused
+from gateway.home import Home, fsync_dir, write_durably
+from gateway.ledger import dump, migrate
+from gateway.ledger.database import Database
+from gateway.ledger.dump import Progress
+from gateway.ledger.verify import Render, verify
+from gateway.settings import load_settings, secret
+
+MANIFEST: Final = "manifest.json"
+LEDGER: Final = "ledger.jsonl.zst"
+_PARTS: Final = ("config", "inbox/.claimed", "var/archive")
+"""Folders of a home that are copied, those that files leave first."""
+
+_BLOCK: Final = 1 << 20
+_FILE, _FOLDER = 0o600, 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class BackupResult:
+    files: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    files: int
+    rows: int
+    checks: int
+
+
+def backup(home: Home, db: Database, target: Path, *, progress: Progress | None = None) -> BackupResult:
+    """Copy everything that cannot be made again into a new folder. The manifest comes last: without it, no backup."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
+    target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
+    target.chmod(_FOLDER)
+    rows = dump.write(db, target / LEDGER, progress)
+    files = {LEDGER: _settle(target / LEDGER)}
+    for part in _PARTS:
+        for source in _files_below(home.root / part):
+            name = source.relative_to(home.root).as_posix()
+            copied = _copy(source, target, name)
+            if copied is not None:
+                files[name] = copied
+    manifest = {"format": dump.FORMAT, "rows": rows, "files": files, "chain": _chain(db, rows)}
+    write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
+    return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Regular files; names that are being written (leading dot) are left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
+            yield path
+
+
+def _copy(source: Path, root: Path, name: str) -> dict[str, Any] | None:
+    """Copy one file, owner only; None when it went away meanwhile (a claimed file that was archived)."""
+    target = root / name
+    for folder in reversed(target.relative_to(root).parents):
+        (root / folder).mkdir(exist_ok=True, mode=_FOLDER)
+    try:
+        with (
+            source.open("rb") as read,
+            os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as to,
+        ):
+            shutil.copyfileobj(read, to, _BLOCK)
+    except FileNotFoundError:
+        return None
+    return _settle(target)
+
+
+def _settle(path: Path) -> dict[str, Any]:
+    """Owner only, flushed to disk; gives size and hash as they lie there."""
+    path.chmod(_FILE)
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+        os.fsync(handle.fileno())
+    fsync_dir(path.parent)
+    return {"sha256": digest.hexdigest(), "bytes": path.stat().st_size}
+
+
+def _chain(db: Database, rows: dict[str, int]) -> dict[str, str]:
+    """Digest of each portfolio's last unit within the copied ones, to compare after restoring."""
+    with db.read() as connection:
+        found = connection.execute(
+            text(
+                "SELECT portfolio, digest FROM (SELECT portfolio, digest, unit_id, MAX(unit_id) OVER (PARTITION BY "
+                "portfolio) AS last FROM (SELECT portfolio, digest, unit_id FROM posting_unit ORDER BY unit_id "
+                "LIMIT :copied) copied) ends WHERE unit_id = last"
+            ),
+            {"copied": rows["posting_unit"]},
+        )
+        return {portfolio: digest for portfolio, digest in found}  # noqa: C416 - rows are no pairs to mypy
+
+
+def check_backup(source: Path) -> dict[str, Any]:
+    """Read the manifest and hash every file of a backup. Raises GatewayError with what is missing or changed."""
+    try:
+        manifest: dict[str, Any] = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise GatewayError(
+            f"restoring {source}: found no readable {MANIFEST}, expected a backup's folder; name another one"
+        ) from error
+    bad = []
+    for name, told in manifest["files"].items():
+        path = source / name
+        if ".." in Path(name).parts or Path(name).is_absolute():
+            bad.append(f"{name} (outside)")
+        elif not path.is_file():
+            bad.append(f"{name} (missing)")
+        elif _hash(path) != told["sha256"]:
+            bad.append(f"{name} (changed)")
+    if bad:
+        raise GatewayError(
+            f"restoring {source}: found {len(bad)} files unlike the manifest ({', '.join(bad[:5])}), expected all as written; "
+            "use another backup"
+        )
+    return manifest
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def restore(
+    source: Path,
+    home: Home,
+    *,
+    database_url: str | None = None,
+    render: Render | None = None,
+    progress: Progress | None = None,
+) -> RestoreResult:
+    """Bring a backup into an empty home and an empty database, and prove it.
+
+    The database is the one the backed-up settings name, or ``database_url``. Nothing is left behind when it fails.
+    """
+    manifest = check_backup(source)
+    if home.root.exists() and any(home.root.iterdir()):
+        raise Refused(f"restoring into {home.root}: found something there, expected no home yet; name a new folder")
+    home.root.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
+    try:
+        for name in manifest["files"]:
+            if name != LEDGER:
+                _copy(source / name, home.root, name)
+        home.make()
+        db = _database(home, database_url)
+        try:
+            rows, checks = _fill(db, source, manifest, home, render, progress)
+        finally:
+            db.close()
+    except BaseException:
+        shutil.rmtree(home.root, ignore_errors=True)
+        raise
+    return RestoreResult(len(manifest["files"]), rows, checks)
+
+
+def _database(home: Home, url: str | None) -> Database:
+    url = load_settings(home).gateway.database.url if url is None else url
+    if url.startswith(("env:", "file:")):
+        url = secret(url, home, what="database.url")
+    return Database(url) if url else Database.at_path(home.ledger)
+
+
+def _fill(
+    db: Database, source: Path, manifest: dict[str, Any], home: Home, render: Render | None, progress: Progress | None
+) -> tuple[int, int]:
+    """Rows and checks. The chain's ends must be those of the day of the backup."""
+    migrate.upgrade(db)
+    if db.is_sqlite and home.ledger.exists():
+        home.ledger.chmod(_FILE)
+    dump.require_empty(db)
+    rows = dump.read(db, source / LEDGER, progress)
+    checks = verify(db, settings=load_settings(home), archive=home.archive, render=render)
+    wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
+    if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:
+        wrong.append("rows or digests differ from the manifest")
+    if wrong:
+        raise LedgerError(
+            f"restoring {source}: found {'; '.join(wrong[:5])}, expected the ledger as it was backed up; use another backup"
+        )
+    return sum(rows.values()), len(checks)

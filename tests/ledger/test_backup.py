@@ -1,0 +1,176 @@
+"""Backup and restore: the same ledger in either database, proven by verify; nothing is believed that was changed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gateway.errors import GatewayError, LedgerError, Refused
+from gateway.home import Home
+from gateway.ledger import dump
+from gateway.ledger.backup import LEDGER, MANIFEST, backup, restore
+from gateway.ledger.database import Database
+from gateway.ledger.load import load
+from gateway.ledger.verify import verify
+from tests.conftest import _execute, database_at
+from tests.ledger.reference import AT, PAYMENTS, VAULT, loaded, run, write
+
+VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,123456789,checking,CCD\n"
+_databases = (f"restored{n}" for n in itertools.count(1))
+
+
+@pytest.fixture
+def full(home: Home, db: Database, tmp_path: Path) -> Home:
+    """A home with a ledger, an original in the archive, a claimed file, settings and a key."""
+    loaded(db, tmp_path / "in", payments=PAYMENTS, vendors=VENDORS)
+    home.settings_file.write_text("# defaults\n", encoding="utf-8")
+    home.field_key.write_text("secret\n", encoding="utf-8")
+    (home.archive / "ab").mkdir()
+    (home.archive / "ab" / "abc").write_bytes(b"original")
+    (home.claimed / "17").write_bytes(b"claimed")
+    (home.claimed / ".part.tmp").write_bytes(b"half")
+    return home
+
+
+def everything(db: Database) -> dict[str, list[Any]]:
+    with db.read() as connection:
+        return {
+            table.name: [
+                tuple(bytes(v) if isinstance(v, memoryview) else v for v in row)
+                for row in connection.execute(table.select().order_by(*table.primary_key.columns))
+            ]
+            for table in dump.tables()
+        }
+
+
+@pytest.fixture(params=["to sqlite", "to postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind, whatever the backup was made from."""
+    if request.param == "to sqlite":
+        return ""
+    admin = request.getfixturevalue("postgres_url")
+    name = next(_databases)
+    _execute(admin, f"CREATE DATABASE {name}")
+    request.addfinalizer(lambda: _execute(admin, f"DROP DATABASE {name} WITH (FORCE)"))
+    return database_at(admin, name)
+
+
+def test_a_backup_restores_into_either_database(full: Home, db: Database, tmp_path: Path, empty_url: str) -> None:
+    made = backup(full, db, tmp_path / "backup")
+    assert made.files == 5 and made.rows > 300
+    place = Home(tmp_path / "new")
+    result = restore(tmp_path / "backup", place, database_url=empty_url)
+    assert (result.files, result.rows) == (made.files, made.rows) and result.checks > 10
+    other = Database(empty_url) if empty_url else Database.at_path(place.ledger)
+    try:
+        assert everything(other) == everything(db)
+        assert all(check.ok for check in verify(other, archive=place.archive))
+        with pytest.raises(Exception, match="append-only"), other.write() as connection:
+            connection.execute(text("DELETE FROM journal_line"))
+        changed = tmp_path / "more"
+        invoices = "invoice,lease,due_date,charge,amount\n9,1001,2026-05-01,PYMT,1.00\n"
+        assert run(other, write(changed, invoices=invoices)).units == (2,)
+    finally:
+        other.close()
+    assert (place.archive / "ab" / "abc").read_bytes() == b"original"
+    assert (place.claimed / "17").read_bytes() == b"claimed"
+    assert place.field_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_backups_are_for_their_owner_only(full: Home, db: Database, tmp_path: Path) -> None:
+    backup(full, db, tmp_path / "backup")
+    for path in (tmp_path / "backup").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert not list((tmp_path / "backup").rglob(".part*"))
+
+
+def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> None:
+    backup(full, db, tmp_path / "backup")
+    with pytest.raises(Refused, match="expected a new or empty folder"):
+        backup(full, db, tmp_path / "backup")
+    with pytest.raises(Refused, match="expected no home yet"):
+        restore(tmp_path / "backup", full)
+    with pytest.raises(Refused, match="expected an empty database"):
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=db.url.render_as_string(hide_password=False))
+    assert not (tmp_path / "new").exists()
+
+
+def _lose_manifest(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+
+
+def _change_original(folder: Path) -> None:
+    (folder / "var/archive/ab/abc").write_bytes(b"0riginal")
+
+
+def _lose_ledger(folder: Path) -> None:
+    (folder / LEDGER).unlink()
+
+
+def _point_outside(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"]["../evil"] = {"sha256": "0", "bytes": 0}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def _other_chain(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["chain"] = {"1": "0"}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_lose_manifest, "found no readable manifest.json"),
+        (_change_original, r"var/archive/ab/abc \(changed\)"),
+        (_lose_ledger, r"ledger.jsonl.zst \(missing\)"),
+        (_point_outside, r"\.\./evil \(outside\)"),
+        (_other_chain, "rows or digests differ from the manifest"),
+    ],
+)
+def test_a_damaged_backup_is_refused(
+    full: Home, db: Database, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    backup(full, db, tmp_path / "backup")
+    damage(tmp_path / "backup")
+    with pytest.raises(GatewayError, match=message):
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url="")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "message"),
+    [
+        (['{"format": 1, "revision": "0000"}'], Refused, "restore with the version that made the backup"),
+        (['{"format": 1, "revision": "0001"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
+            LedgerError, "the backup is torn"),
+    ],
+)  # fmt: skip
+def test_a_stream_of_another_kind_is_refused(
+    db: Database, tmp_path: Path, lines: list[str], error: type[Exception], message: str
+) -> None:
+    with dump.zstd.open(tmp_path / "x.zst", "wt", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
+    with pytest.raises(error, match=message):
+        dump.read(db, tmp_path / "x.zst")
+
+
+def test_loading_goes_on_after_a_restore(full: Home, db: Database, tmp_path: Path) -> None:
+    """Numbers the database gives itself go on behind those that came back."""
+    backup(full, db, tmp_path / "backup")
+    place = Home(tmp_path / "new")
+    restore(tmp_path / "backup", place, database_url="")
+    other = Database.at_path(place.ledger)
+    offices = "portfolio,company,region,office,name\n1,2,1,1,NEW\n"
+    result = load(
+        other, [write(tmp_path / "o", offices=offices)], vault=VAULT, operator="ABC", posted_at=AT, business_date=None
+    )
+    other.close()
+    assert result.counts["offices"].new == 1
