@@ -37,7 +37,8 @@ def stream(connection: Connection, statement: str, **values: Any) -> Iterator[An
     """Rows of a SELECT as they are fetched, a block at a time."""
     result = connection.execute(text(statement), values, execution_options={"yield_per": FETCH})
     try:
-        yield from result
+        for block in result.partitions():
+            yield from block
     finally:
         result.close()
 

@@ -5,7 +5,7 @@ Lines are decided in file order, because each takes from a balance and uses up a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.money import shown
@@ -35,7 +35,7 @@ class Disbursement:
 
 
 def decide(
-    line: Line, facts: Facts, *, portfolio: str | None, default_bank: Callable[[str], str]
+    line: Line, facts: Facts, *, portfolio: str | None, default_banks: Mapping[str, str]
 ) -> Disbursement | Refusal:
     """Decide one line and take what it uses from ``facts``. ``portfolio`` is the file's, None for a bare file."""
     lease = facts.leases[line.lease]
@@ -43,7 +43,7 @@ def decide(
     if refusal is not None or lease is None:
         return refusal or _unknown_lease(line, facts, portfolio)
     chart = facts.charts[lease.portfolio]
-    bank = line.bank or default_bank(lease.portfolio)
+    bank = line.bank or default_banks[lease.portfolio]
     cash = chart.accounts.cash(lease.office_id, bank)
     refusal = _refuse_accounts(lease, chart, bank, cash) or _refuse_check(line, lease, bank, facts)
     if refusal is not None or cash is None:

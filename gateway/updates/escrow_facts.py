@@ -76,9 +76,15 @@ class Facts:
                 "CROSS JOIN lease l CROSS JOIN office o WHERE l.lease = t.name AND o.office_id = l.office_id"
             )
         )
-        found = {row[0]: Lease(row[1], row[2], "/".join(row[3:])) for row in rows}
+        found = {row[0]: Lease(row[1], row[2], "/".join(row[3:])) for row in rows.all()}
         self.leases |= {name: found.get(name) for name in names}
-        self.balances |= payments.escrow_balances(db, connection, list(found))
+        balances = connection.execute(
+            text(
+                "SELECT e.lease, e.charge, e.balance_cents FROM touched t CROSS JOIN escrow_balance e "
+                "WHERE e.lease = t.name"
+            )
+        )
+        self.balances |= {(lease, charge): cents for lease, charge, cents in balances.all()}
         self.near |= payments.near_leases(db, connection, sorted(names - found.keys()))
         for portfolio in {lease.portfolio for lease in found.values()} - self.charts.keys():
             self.charts[portfolio] = _chart(connection, portfolio)
@@ -96,7 +102,7 @@ def _chart(connection: Connection, portfolio: str) -> Chart:
 def _assets(db: Database, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
     payments.touch(db, connection, names)
     rows = connection.execute(text("SELECT a.asset, a.lease FROM touched t CROSS JOIN asset a WHERE a.asset = t.name"))
-    return {row.asset: row.lease for row in rows}
+    return {row.asset: row.lease for row in rows.all()}
 
 
 _PORTFOLIO_CHECK = Table("escrow_check", MetaData(), Column("portfolio"), Column("check_no"))
@@ -118,4 +124,4 @@ def _checks(db: Database, connection: Connection, numbers: Iterable[str]) -> set
             "WHERE b.portfolio = c.portfolio AND b.check_no = c.check_no"
         )
     )
-    return {(portfolio, bank, number) for portfolio, bank, number in rows}
+    return {(portfolio, bank, number) for portfolio, bank, number in rows.all()}

@@ -80,11 +80,9 @@ class EscrowDisbursement:
         checks: list[tuple[Any, ...]] = []
         taken: dict[payments.EscrowKey, int] = {}
 
-        def default_bank(portfolio: str) -> str:
-            return context.settings.portfolio(portfolio).escrow.default_bank
-
+        default_banks = {p: context.settings.portfolio(p).escrow.default_bank for p in facts.charts}
         for line in lines:
-            decision = decide(line, facts, portfolio=context.file.portfolio, default_bank=default_bank)
+            decision = decide(line, facts, portfolio=context.file.portfolio, default_banks=default_banks)
             if isinstance(decision, Refusal):
                 _refuse(context, line, decision)
                 outcome.rejected += 1
@@ -182,7 +180,7 @@ ORDER BY s.line_no LIMIT :size
 
 def _standing(connection: Connection, file_id: int, after: int, size: int) -> list[Line]:
     rows = connection.execute(text(_STANDING), {"file": file_id, "after": after, "size": size})
-    return [Line(*row) for row in rows]
+    return [Line(*row) for row in rows.all()]
 
 
 def _refuse(context: PostingContext, line: Line, refusal: Refusal) -> None:
