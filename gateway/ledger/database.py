@@ -72,9 +72,7 @@ class Database:
         """A consistent view; never takes the write lock."""
         connection = self.engine.connect()
         if not self.is_sqlite:
-            connection = connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         try:
             with connection.begin() as transaction:
                 yield connection
@@ -87,9 +85,7 @@ class Database:
         if self.is_sqlite:
             return
         for name in sorted(set(portfolios)):
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"portfolio:{name}")}
-            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(f"portfolio:{name}")})
 
     def lock(self, connection: Connection, name: str) -> None:
         """Hold a named lock until the transaction ends."""
@@ -107,7 +103,7 @@ class Database:
         count = 0
         if self.is_sqlite:
             marks = ", ".join("?" * len(columns))
-            statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names are ours
+            statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
             iterator = iter(rows)
             while block := list(islice(iterator, BULK_ROWS)):
                 driver.executemany(statement, block)
@@ -119,9 +115,7 @@ class Database:
                 count += 1
         return count
 
-    def insert_returning_id(
-        self, connection: Connection, table: Table, key: str, values: dict[str, Any]
-    ) -> int:
+    def insert_returning_id(self, connection: Connection, table: Table, key: str, values: dict[str, Any]) -> int:
         """Insert one row and give the number the database assigned to ``key``."""
         statement = table.insert().values(**values).returning(table.c[key])
         return int(connection.execute(statement).scalar_one())
@@ -175,27 +169,22 @@ class Database:
     def fetch(self, connection: Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """All rows as the driver gives them: three times faster than a result's rows, for large look-ups."""
         result = connection.execute(text(statement), values)
-        rows: list[tuple[Any, ...]] = result.cursor.fetchall() if result.cursor is not None else []
+        rows: list[tuple[Any, ...]] = list(result.cursor.fetchall()) if result.cursor is not None else []
         result.close()
         return rows
 
-    def rows_as_text(self, table: str, columns: Sequence[str], *, order: str) -> str:
-        """SELECT … FROM table whose one value is all rows as text, ready for a WHERE: built inside the database,
-        ten times faster than a fetch a row. SQLite walks the primary key, which is ``order``."""
-        fields = " || CHR(31) || ".join(f"COALESCE(CAST({c} AS TEXT), '')" for c in columns)
-        if self.is_sqlite:
-            return f"SELECT GROUP_CONCAT({fields.replace('CHR', 'CHAR')}, CHAR(10)) FROM {table}"  # noqa: S608
-        return f"SELECT STRING_AGG({fields}, CHR(10) ORDER BY {order}) FROM {table}"  # noqa: S608
+    def rows_as_json(self, table: str, columns: Sequence[str], *, order: str) -> str:
+        """SELECT … FROM table whose one value is all rows as a JSON array of arrays, ready for a WHERE.
 
-    def triggers(self, connection: Connection) -> dict[str, str]:
-        """The triggers that are in force by name; on SQLite with their text, on PostgreSQL (enabled ones) without."""
+        Built inside the database, several times faster than a fetch a row, and the same text on both. SQLite walks
+        the primary key, which is ``order``.
+        """
         if self.is_sqlite:
-            rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        else:
-            rows = connection.execute(
-                text("SELECT tgname, '' FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')")
-            )
-        return {str(row[0]): str(row[1]) for row in rows}
+            return f"SELECT JSON_GROUP_ARRAY(JSON_ARRAY({', '.join(columns)})) FROM {table}"
+        fields = " || ',' || ".join(f"COALESCE(CAST(TO_JSON({c}) AS TEXT), 'null')" for c in columns)
+        return (
+            f"SELECT '[' || COALESCE(STRING_AGG('[' || {fields} || ']', ',' ORDER BY {order}), '') || ']' FROM {table}"
+        )
 
     def scratch(self, connection: Connection, name: str, columns: str, *, clustered: bool = False) -> None:
         """A temporary table of this connection, empty: for the set-based steps of one transaction.

@@ -9,6 +9,7 @@ unit before it in the portfolio, so that ``gateway verify`` finds any later chan
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -69,9 +70,7 @@ class Unit:
     ) -> int:
         """Buffer one balanced entry and give its id. The balance is checked here and again by the database."""
         if sum(cents if side == "D" else -cents for _, side, cents in legs) != 0 or not legs:
-            raise LedgerError(
-                f"posting {txn} for lease {lease}: found legs {legs}, expected debits equal to credits"
-            )
+            raise LedgerError(f"posting {txn} for lease {lease}: found legs {legs}, expected debits equal to credits")
         entry_id = self.first_id + self._next
         self._next += 1
         self._entries.append(
@@ -146,14 +145,12 @@ def close_unit(unit: Unit) -> ClosedUnit:
     unit.flush()
     connection, low, high = unit.connection, unit.first_id, unit.first_id + ENTRIES_A_UNIT - 1
     bounds = {"unit": unit.unit_id, "low": low, "high": high}
-    connection.execute(
-        text(
-            "INSERT INTO unit_total (unit_id, account_id, debit_cents, credit_cents) "
-            "SELECT :unit, account_id, SUM(CASE side WHEN 'D' THEN amount_cents ELSE 0 END), "
-            "SUM(CASE side WHEN 'C' THEN amount_cents ELSE 0 END) "
-            "FROM journal_line WHERE entry_id BETWEEN :low AND :high GROUP BY account_id"
-        ),
-        bounds,
+    totals = _totals(connection, low, _last_id(connection, low))
+    unit.db.bulk_insert(
+        connection,
+        schema.unit_total,
+        ("unit_id", "account_id", "debit_cents", "credit_cents"),
+        [(unit.unit_id, account, debit, credit) for account, (debit, credit) in sorted(totals.items())],
     )
     entries = int(
         connection.execute(
@@ -175,9 +172,7 @@ def close_unit(unit: Unit) -> ClosedUnit:
     )
     digest = unit_digest(unit.db, connection, unit.unit_id)
     connection.execute(
-        text(
-            "UPDATE posting_unit SET state = 'CLOSED', open_guard = NULL, digest = :digest WHERE unit_id = :unit"
-        ),
+        text("UPDATE posting_unit SET state = 'CLOSED', open_guard = NULL, digest = :digest WHERE unit_id = :unit"),
         {"digest": digest, "unit": unit.unit_id},
     )
     return ClosedUnit(unit.unit_id, entries, amount, digest)
@@ -188,8 +183,7 @@ def previous_digest(connection: Connection, portfolio: str, unit_id: int) -> str
     return str(
         connection.execute(
             text(
-                "SELECT digest FROM posting_unit WHERE portfolio = :p AND unit_id < :unit "
-                "ORDER BY unit_id DESC LIMIT 1"
+                "SELECT digest FROM posting_unit WHERE portfolio = :p AND unit_id < :unit ORDER BY unit_id DESC LIMIT 1"
             ),
             {"p": portfolio, "unit": unit_id},
         ).scalar()
@@ -201,48 +195,64 @@ _HEADER_COLUMNS = (
     "unit_id", "portfolio", "business_date", "kind", "update_name", "operator", "reason", "file_id", "posted_at",
     "entries", "amount_cents", "previous_digest",
 )  # fmt: skip
-_SEPARATOR = "\x1f"
 
 
 def unit_digest(db: Database, connection: Connection, unit_id: int) -> str:
     """Hex SHA-256 over the unit's header, entries, lines and totals as they stand in the database.
 
-    The text that is hashed is the same on both databases: columns in the order of the tables, NULL as nothing,
-    joined by the unit separator, rows joined by line feeds.
+    The text that is hashed is the same on both databases: each row a JSON array of its columns in the order of the
+    table, rows in blocks of ``BULK_ROWS`` entry numbers.
     """
     digest = hashlib.sha256()
     header = connection.execute(
-        text(f"SELECT {', '.join(_HEADER_COLUMNS)} FROM posting_unit WHERE unit_id = :unit"),
-        {"unit": unit_id},
+        text(f"SELECT {', '.join(_HEADER_COLUMNS)} FROM posting_unit WHERE unit_id = :unit"), {"unit": unit_id}
     ).one()
-    digest.update(_SEPARATOR.join("" if v is None else str(v) for v in header).encode())
+    digest.update(json.dumps(list(header), ensure_ascii=False).encode())
     for block in _blocks(db, connection, unit_id):
         digest.update(b"\n")
         digest.update(block.encode())
     return digest.hexdigest()
 
 
-def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]:
-    low = unit_id * ENTRIES_A_UNIT
-    last = connection.execute(
+def _last_id(connection: Connection, low: int) -> int:
+    """The highest entry number of the unit that begins at ``low``; ``low`` itself when it has no entry."""
+    found = connection.execute(
         text("SELECT MAX(entry_id) FROM journal_entry WHERE entry_id BETWEEN :low AND :high"),
         {"low": low, "high": low + ENTRIES_A_UNIT - 1},
     ).scalar()
-    entries = db.rows_as_text("journal_entry", ENTRY_COLUMNS, order="entry_id")
-    lines = db.rows_as_text("journal_line", LINE_COLUMNS, order="entry_id, line")
-    for start in range(low, (last or low - 1) + 1, BULK_ROWS):
+    return low if found is None else int(found)
+
+
+def _totals(connection: Connection, low: int, last: int) -> dict[int, tuple[int, int]]:
+    """Debits and credits by account. In blocks, because grouping millions of lines at once sorts them all."""
+    statement = text(
+        "SELECT account_id, CAST(SUM(CASE side WHEN 'D' THEN amount_cents ELSE 0 END) AS BIGINT), "
+        "CAST(SUM(CASE side WHEN 'C' THEN amount_cents ELSE 0 END) AS BIGINT) "
+        "FROM journal_line WHERE entry_id BETWEEN :low AND :high GROUP BY account_id"
+    )
+    totals: dict[int, tuple[int, int]] = {}
+    for start in range(low, last + 1, BULK_ROWS):
+        for account, debit, credit in connection.execute(statement, {"low": start, "high": start + BULK_ROWS - 1}):
+            before = totals.get(account, (0, 0))
+            totals[account] = (before[0] + debit, before[1] + credit)
+    return totals
+
+
+def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]:
+    low = unit_id * ENTRIES_A_UNIT
+    entries = db.rows_as_json("journal_entry", ENTRY_COLUMNS, order="entry_id")
+    lines = db.rows_as_json("journal_line", LINE_COLUMNS, order="entry_id, line")
+    for start in range(low, _last_id(connection, low) + 1, BULK_ROWS):
         bounds = {"low": start, "high": start + BULK_ROWS - 1}
         for statement in (entries, lines):
-            yield (
-                connection.execute(
-                    text(f"{statement} WHERE entry_id BETWEEN :low AND :high"), bounds
-                ).scalar()
-                or ""
-            )
-    totals = connection.execute(
-        text(
-            "SELECT account_id, debit_cents, credit_cents FROM unit_total WHERE unit_id = :unit ORDER BY account_id"
-        ),
-        {"unit": unit_id},
+            yield connection.execute(text(f"{statement} WHERE entry_id BETWEEN :low AND :high"), bounds).scalar() or ""
+    yield (
+        connection.execute(
+            text(
+                db.rows_as_json("unit_total", ("account_id", "debit_cents", "credit_cents"), order="account_id")
+                + " WHERE unit_id = :unit"
+            ),
+            {"unit": unit_id},
+        ).scalar()
+        or ""
     )
-    yield "\n".join(_SEPARATOR.join(map(str, row)) for row in totals)
