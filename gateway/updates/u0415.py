@@ -33,6 +33,7 @@ from gateway.updates.payment_batches import Batches, Stored, numbers
 from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import emit
 from gateway.updates.payment_rules import Book, Decision, Record, decide
+from gateway.updates.payment_strangers import refuse_strangers
 
 CHUNK_LINES = 50_000
 SUSPENDED = "SUSP"
@@ -75,6 +76,8 @@ class BatchPayments:
     def post(self, context: PostingContext) -> Outcome:
         """Post every staged line of the file that is not rejected."""
         outcome = Outcome()
+        if refuse_strangers(context, self.staging.name, outcome):
+            return outcome
         after = 0
         run: _Run | None = None
         while records := _records(context, after):

@@ -31,6 +31,7 @@ from gateway.updates import payment_reports, reversal_messages, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import emit
+from gateway.updates.payment_strangers import refuse_strangers
 from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_rules import NSF, TRANSFER, Fail, Refuse, Reverse, decide
 
@@ -71,6 +72,8 @@ class BatchPaymentReversal:
     def post(self, context: PostingContext) -> Outcome:
         """Handle every staged line of the file that is not rejected."""
         outcome = Outcome()
+        if refuse_strangers(context, self.staging.name, outcome):
+            return outcome
         after = 0
         run: _Run | None = None
         while records := _records(context, after):

@@ -237,16 +237,30 @@ def test_money_that_cannot_be_applied(db: Database) -> None:
         world.invoice(f"1{lease}", lease, "2003-04-01", OPEN)
     world.payments(f"L1,1,B{GIVEN}")
     for line, code, sentence in MESSAGES:
-        file_id, outcome = world.payments(line)
+        file_id, outcome = world.payments(line, "I11,1")  # the second keeps the file from being another portfolio's
+        outcome.posted -= 1
         severity, name = code.split()
         assert world.messages(file_id) == [(1, severity, name, sentence)]
         assert (outcome.posted, outcome.suspended, outcome.suspended_cents) == (0, 1, 50)
         office = 2 if line.startswith("L4") else 1
-        assert simple(world.legs(file_id)) == [(1, "SUSP", "D", CASH, 50), (1, "SUSP", "C", "SUSPENSE", 50)]
+        assert simple(world.legs(file_id))[:2] == [(1, "SUSP", "D", CASH, 50), (1, "SUSP", "C", "SUSPENSE", 50)]
         kind, item_office, _, *rest = world.suspense()[-1]
         assert (kind, item_office, *rest) == ("SUSPENSE", office, 50, 50, name)
-    assert sum(world.open().values()) == 3999
+    assert sum(world.open().values()) == 3999 - len(MESSAGES)
     world.check_subledgers()
+
+
+def test_a_file_of_another_portfolio_posts_nothing(db: Database) -> None:
+    world = World(db)
+    world.lease("9", office=3)
+    file_id, outcome = world.payments("L9,50", "L9,70", "L9,0")
+    sentence = (
+        "Found lease 9 of portfolio 2 and none of portfolio 1, expected leases of portfolio 1: send the file under the name "
+        "of its portfolio."
+    )
+    assert world.messages(file_id)[:2] == [(n, "R", "LEASE_OTHER_PORTFOLIO", sentence) for n in (1, 2)]
+    assert (outcome.posted, outcome.suspended, outcome.rejected, outcome.rejected_cents) == (0, 0, 2, 120)
+    assert world.rows("SELECT unit_id FROM posting_unit") == [] and world.suspense() == []
 
 
 def test_statuses_that_take_no_payment(db: Database) -> None:

@@ -157,17 +157,26 @@ def failing(db: Database) -> World:
 def test_failures_become_reversal_suspense(db: Database) -> None:
     world = failing(db)
     for line, code, sentence, account, office in FAILURES:
-        file_id, outcome = world.reversals(line)
+        file_id, outcome = world.reversals(line, f"L1,7,B{B3}")  # so that the file is not another portfolio's
+        outcome.suspended, outcome.suspended_cents = outcome.suspended - 1, outcome.suspended_cents - 7
         cents = int(line.split(",")[1])
-        assert world.messages(file_id) == [(1, "S", code, sentence)]
+        assert world.messages(file_id)[0] == (1, "S", code, sentence)
         assert (outcome.posted, outcome.suspended, outcome.suspended_cents, outcome.rejected) == (0, 1, cents, 0)
-        assert [leg[:2] + leg[3:] for leg in world.legs(file_id)] == [
+        assert [leg[:2] + leg[3:] for leg in world.legs(file_id)[:2]] == [
             (1, "RSUS", office, "D", "REVERSAL SUSPENSE", cents), (1, "RSUS", office, "C", account, cents),
         ], line  # fmt: skip
-        assert world.suspense()[-1][:2] + world.suspense()[-1][3:] == ("REVERSAL", office, cents, cents, code)
+        kind, item_office, _, *rest = world.suspense()[-2]
+        assert (kind, item_office, *rest) == ("REVERSAL", office, cents, cents, code)
     assert world.open() == {"10": 0, "20": 0} and len(world.lines()) == 5
     assert world.rows("SELECT SUM(nsf_count) FROM lease") == [(0,)]
     world.check_subledgers()
+
+
+def test_a_file_of_another_portfolio_reverses_nothing(db: Database) -> None:
+    world = failing(db)
+    file_id, outcome = world.reversals(f"L9,500,B{B1}")
+    assert [m[1:3] for m in world.messages(file_id)] == [("R", "LEASE_OTHER_PORTFOLIO")]
+    assert (outcome.rejected, outcome.suspended, world.legs(file_id)) == (1, 0, [])
 
 
 def test_a_batch_of_another_portfolio_is_unknown(db: Database) -> None:
