@@ -136,13 +136,20 @@ def figures_of(file: InboundFile) -> dict[str, Any]:
 
 def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
     """Numbers of the rejected lines, in order."""
-    rows = connection.execute(
-        text("SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no"),
-        {"id": file_id},
-        execution_options={"yield_per": _FETCH},
+    rows = _stream(
+        connection,
+        "SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no",
+        id=file_id,
     )
     for row in rows:
         yield int(row[0])
+
+
+def _stream(connection: Connection, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+    """Rows fetched by the block: one at a time takes three times as long."""
+    result = connection.execute(text(statement), values, execution_options={"yield_per": _FETCH})
+    for block in result.partitions(_FETCH):
+        yield from map(tuple, block)
 
 
 def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:
@@ -234,19 +241,15 @@ def _with_outcome(
         select = f"SELECT {columns}, l.portfolio FROM {table.name} s LEFT JOIN lease l ON l.lease = s.lease"
     else:
         select = f"SELECT {columns}, CAST(:portfolio AS TEXT) FROM {table.name} s"
-    rows = connection.execute(
-        text(f"{select} WHERE s.file_id = :id ORDER BY s.line_no"),
-        {"id": file.file_id, "portfolio": file.portfolio},
-        execution_options={"yield_per": _FETCH},
-    )
+    values = {"portfolio": file.portfolio} if file.portfolio else {}
+    rows = _stream(connection, f"{select} WHERE s.file_id = :id ORDER BY s.line_no", id=file.file_id, **values)
     override = _OVERRIDE.get(file.state)
     outcomes = update.outcomes(connection, file.file_id)
     for row, (_line, outcome, entries) in zip(rows, outcomes, strict=True):
-        *record, portfolio = row
-        refused = outcome == "rejected"
+        portfolio = row[-1]
         yield (
-            tuple(record),
+            row[:-1],
             None if portfolio is None else int(portfolio),
-            outcome if override is None or refused else override,
+            outcome if override is None or outcome == "rejected" else override,
             entries,
         )

@@ -496,8 +496,8 @@ def _update(work: Work, **values: Any) -> None:
 
 
 def _counts_of(file: InboundFile) -> Counts:
-    """The figures a preloaded file was staged with."""
+    """The figures of a preloaded file, with what an operator corrected in it since."""
     return Counts(
         lines=file.lines or 0, records=file.records or 0, rejects=file.rejects or 0, blank=file.blank or 0,
-        records_cents=file.held_cents or 0, rejected_cents=file.rejected_cents or 0, unreadable=file.unreadable or 0,
+        records_cents=(file.amount_cents or 0) - (file.rejected_cents or 0), rejected_cents=file.rejected_cents or 0, unreadable=file.unreadable or 0,
     )  # fmt: skip

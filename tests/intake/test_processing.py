@@ -15,6 +15,7 @@ from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import post_staged, process_file
 from gateway.intake.states import FileState
+from gateway.updates.assess_staged import correct_staged, delete_staged
 from tests.intake.conftest import again, charge, journal_lines, with_intake
 from tests.intake.plain import PlainUpdate
 
@@ -282,3 +283,18 @@ def test_a_bare_escrow_file_posts_to_the_portfolios_of_its_leases(app: App, post
         units = connection.execute(text("SELECT portfolio FROM posting_unit ORDER BY 1")).scalars().all()
         assert units == ["1", "2"]
         assert file_row(connection, file.file_id).state is FileState.POSTED
+
+
+def test_what_an_operator_changed_in_a_preloaded_file_is_what_posts(app: App, post: Post, update: PlainUpdate) -> None:
+    file = post(NAME, charge(100, 1000) + charge(101, 1001) + b"junk\n", process=False)
+    late = app.settings.portfolio("1").model_copy(
+        update={"assessments": app.settings.portfolio("1").assessments.model_copy(update={"posting": "end-of-period"})}
+    )
+    app = replace(app, settings=replace(app.settings, portfolios={"1": late}))
+    process_file(app, file.file_id, update=update)
+    with app.db.write() as connection:
+        profile = app.settings.inbound
+        correct_staged(connection, file.file_id, 1, operator="OPS", reason="x", profile=profile, amount_cents=7)
+        delete_staged(connection, file.file_id, 2, operator="OPS", reason="x")
+    done = post_staged(app, file.file_id, update=update).file
+    assert (done.state, done.amount_cents, done.posted_cents, done.rejected_cents) == (FileState.POSTED, 1008, 7, 1001)

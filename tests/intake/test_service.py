@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -88,8 +89,6 @@ def test_a_source_with_markers_has_no_torn_tails(app: App) -> None:
 
 
 def test_the_files_of_a_portfolio_post_in_the_order_they_came(app: App, intake: Intake) -> None:
-    import os
-
     for number, name in enumerate(["p1_btchassmt.dat", "P1_btchassmt.dat", "p1_BTCHASSMT.dat"]):
         (app.home.inbox / name).write_bytes(charge(100 + number))
         os.utime(app.home.inbox / name, ns=(0, 10**18 - number))
@@ -116,8 +115,15 @@ class Script(FixedClock):
 def play(app: App, acts: list[tuple[float, Callable[[], object]]], until: float) -> Script:
     """Run the service with all events lost, in scripted time."""
     stop = threading.Event()
-    clock = Script(app.clock.now(), acts=[*acts, (until, stop.set)])
+    clock = Script(app.clock.now(), acts=list(acts))
     service = Intake(replace(app, clock=clock), events=False, pause=clock.wait)
+
+    def end() -> None:
+        while service._active:  # scripted time runs ahead of the posting threads
+            os.sched_yield()
+        stop.set()
+
+    clock.acts.append((until, end))
     service.run(stop)
     service.close()
     return clock
