@@ -1,7 +1,8 @@
 """What the database itself refuses, in each dialect: invariants 1 and 6 do not rest on our code.
 
 * entries, lines and unit totals enter only an OPEN unit, and are never updated, deleted, replaced or truncated;
-* closing a unit checks in one pass that every entry has lines, balances, and stays within one office;
+* closing a unit checks that every entry has lines, balances, and stays within one office, and that every line has an
+  entry and an account (there are no foreign keys to say so: see ``schema.py``);
 * a closed unit never changes; an open one cannot commit (``unit_guard`` in ``schema.py``).
 
 SQLite has row triggers only; PostgreSQL uses statement triggers with transition tables, one look a statement.
@@ -18,14 +19,22 @@ _BAD_ENTRY = f"""
     SELECT 1 FROM journal_line l WHERE l.entry_id {_RANGE} GROUP BY l.entry_id
     HAVING SUM(CASE l.side WHEN 'D' THEN l.amount_cents ELSE -l.amount_cents END) <> 0
     UNION ALL
-    SELECT 1 FROM journal_entry e
-    LEFT JOIN journal_line l ON l.entry_id = e.entry_id
+    SELECT 1 FROM journal_line l
+    LEFT JOIN journal_entry e ON e.entry_id = l.entry_id
     LEFT JOIN gl_account a ON a.account_id = l.account_id
-    WHERE e.entry_id {_RANGE} AND COALESCE(a.office_id, -1) <> e.office_id
+    WHERE l.entry_id {_RANGE} AND COALESCE(a.office_id, -1) <> COALESCE(e.office_id, -2)
+    UNION ALL
+    SELECT 1 FROM (SELECT COUNT(*) AS n FROM journal_entry e WHERE e.entry_id {_RANGE}) entries,
+        (SELECT COUNT(*) AS n FROM journal_line l WHERE l.entry_id {_RANGE} AND l.line = 1) firsts
+    WHERE entries.n <> firsts.n
 """
-# Two passes in key order, neither of which sorts: sums by entry, then entries without a line or across offices.
+# Passes in key order, none of which sorts: sums by entry; lines without entry or account, or across offices; entries
+# without a line (lines are numbered from 1).
+PERMANENT = ("office", "gl_account", "invoice")
+"""What the journal and the receivables point at without a foreign key; rows of these never go."""
 _UNBALANCED = "a posting unit holds an entry that does not balance within one office"
 _CLOSED = "the posting unit is closed: correct by a new entry"
+_REFERRED = "offices, accounts and invoices are never deleted: postings point at them"
 _APPEND_ONLY = "the journal is append-only: correct by a new entry"
 
 
@@ -43,6 +52,10 @@ def sqlite_statements() -> list[str]:
             f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END"
             for verb in ("UPDATE", "DELETE")
         ]
+    out += [
+        f"CREATE TRIGGER {table}_permanent BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{_REFERRED}'); END"
+        for table in PERMANENT
+    ]
     out += [
         "CREATE TRIGGER posting_unit_no_delete BEFORE DELETE ON posting_unit "
         f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END",
@@ -65,6 +78,7 @@ def sqlite_statements() -> list[str]:
 def postgresql_statements() -> list[str]:
     out = [
         _function("journal_append_only", f"RAISE EXCEPTION '{_APPEND_ONLY}';"),
+        _function("referred_permanent", f"RAISE EXCEPTION '{_REFERRED}';"),
         _function("unit_guard_refuse", "RAISE EXCEPTION 'unit_guard stays empty';"),
         _function(
             "posting_unit_check",
@@ -86,6 +100,11 @@ def postgresql_statements() -> list[str]:
         "CREATE TRIGGER posting_unit_check BEFORE INSERT OR UPDATE ON posting_unit "
         "FOR EACH ROW EXECUTE FUNCTION posting_unit_check()",
         "CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard FOR EACH ROW EXECUTE FUNCTION unit_guard_refuse()",
+    ]
+    out += [
+        f"CREATE TRIGGER {table}_permanent BEFORE DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION referred_permanent()"
+        for table in PERMANENT
     ]
     for table in (*JOURNAL_TABLES, "posting_unit"):
         verbs = "DELETE OR TRUNCATE" if table == "posting_unit" else "UPDATE OR DELETE OR TRUNCATE"

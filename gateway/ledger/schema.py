@@ -7,6 +7,11 @@ columns are ``Y``/``N``. Absent text is NULL, except in keys, where an absent as
 The journal (``posting_unit journal_entry journal_line unit_total``) is append-only: triggers in
 ``guards.py`` refuse change and deletion. Daily, month-to-date and balance figures are derived from
 ``unit_total``, one row an account and unit, never stored.
+
+The three tables that take millions of rows a day (``journal_entry journal_line receivable``) have no foreign keys: a
+check a row costs more than the row (measured: 85 s against 28 s a million records on PostgreSQL). What they point at
+is checked in one pass when the posting unit closes (``guards.py``) and by ``gateway verify``, and what they point at
+(offices, accounts, invoices) cannot be deleted.
 """
 
 from __future__ import annotations
@@ -165,13 +170,14 @@ invoice = Table(
 receivable = Table(
     "receivable",
     metadata,
-    Column("invoice", Text, ForeignKey("invoice.invoice"), primary_key=True),
+    Column("invoice", Text, primary_key=True),
     Column("charge", Text, primary_key=True),
     Column("asset", Text, primary_key=True),  # '' = the lease itself
-    Column("position", Integer, nullable=False),  # order on the invoice, from 1
+    Column("position", Integer, nullable=False),  # order on the invoice: rises, with gaps
     _money("billed_cents"),
     _money("paid_cents", default="0"),
     CheckConstraint("paid_cents >= 0 AND paid_cents <= billed_cents", name="paid_within_billed"),
+    sqlite_with_rowid=False,
 )
 
 vendor = Table(
@@ -217,6 +223,7 @@ bank_check = Table(
     Column("line_no", Integer),
     Index("ix_bank_check_state", "portfolio", "type", "state"),
     Index("ix_bank_check_lease", "lease"),
+    sqlite_with_rowid=False,
 )
 
 # --- loaded and kept, used by billing, terminations and End of Period --------------------------------------------
@@ -345,7 +352,7 @@ journal_entry = Table(
     "journal_entry",
     metadata,
     Column("entry_id", Id, primary_key=True, autoincrement=False),
-    Column("office_id", Id, ForeignKey("office.office_id"), nullable=False),
+    Column("office_id", Id, nullable=False),
     _text("lease"),
     _text("invoice"),
     _text("asset"),
@@ -360,9 +367,9 @@ journal_entry = Table(
 journal_line = Table(
     "journal_line",
     metadata,
-    Column("entry_id", Id, ForeignKey("journal_entry.entry_id"), primary_key=True, autoincrement=False),
-    Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("account_id", Id, ForeignKey("gl_account.account_id"), nullable=False),
+    Column("entry_id", Id, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("account_id", Id, nullable=False),
     Column("side", Text, CheckConstraint("side IN ('D','C')"), nullable=False),
     Column("amount_cents", BigInteger, CheckConstraint("amount_cents > 0"), nullable=False),
     sqlite_with_rowid=False,
@@ -438,9 +445,7 @@ suspense_item = Table(
     Column("entry_id", Id, ForeignKey("journal_entry.entry_id"), nullable=False),
     Column("file_id", Id, ForeignKey("inbound_file.file_id")),
     Column("line_no", Integer),
-    CheckConstraint(
-        "remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"
-    ),
+    CheckConstraint("remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"),
     Index("ix_suspense_item_lease", "lease"),
     Index("ix_suspense_item_batch", "batch"),
     sqlite_autoincrement=True,
