@@ -77,8 +77,16 @@ def _guards(db: Database, connection: Connection) -> Iterator[Check]:
 _UNBALANCED: Final = """
 SELECT e.entry_id FROM journal_entry e LEFT JOIN journal_line j ON j.entry_id = e.entry_id
 LEFT JOIN gl_account a ON a.account_id = j.account_id GROUP BY e.entry_id
-HAVING SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) <> 0 OR COUNT(a.account_id) = 0
+HAVING SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) <> 0 OR COUNT(a.account_id) <> COUNT(*)
     OR MIN(a.office_id) <> MAX(a.office_id) OR MIN(a.office_id) <> MIN(e.office_id) ORDER BY e.entry_id
+"""
+_LOST_LINES: Final = """
+SELECT DISTINCT j.entry_id FROM journal_line j LEFT JOIN journal_entry e ON e.entry_id = j.entry_id
+WHERE e.entry_id IS NULL ORDER BY j.entry_id
+"""
+_LOST_CHARGES: Final = """
+SELECT DISTINCT r.invoice FROM receivable r LEFT JOIN invoice i ON i.invoice = r.invoice
+WHERE i.invoice IS NULL ORDER BY r.invoice
 """
 _LINES: Final = f"""
 SELECT j.entry_id / {ENTRIES_A_UNIT} AS unit_id, j.account_id,
@@ -108,6 +116,9 @@ def _journal(connection: Connection) -> Iterator[Check]:
     entries = connection.execute(text("SELECT COUNT(*) FROM journal_entry")).scalar_one()
     yield none_of("every entry balances within one office", column(_UNBALANCED), "no entry", total=entries)
     yield none_of("every entry is in a unit", column(_HOMELESS), "no unit missing", total=entries)
+    yield none_of("every line is in an entry", column(_LOST_LINES), "no line without one", total=entries)
+    charges = connection.execute(text("SELECT COUNT(*) FROM receivable")).scalar_one()
+    yield none_of("every charge line is on an invoice", column(_LOST_CHARGES), "no charge without one", total=charges)
     differing = [*column(f"{_LINES} EXCEPT {_TOTALS}"), *column(f"{_TOTALS} EXCEPT {_LINES}")]
     total = connection.execute(text("SELECT COUNT(*) FROM unit_total")).scalar_one()
     yield none_of("unit totals equal their lines", sorted(set(map(str, differing))), "no unit", total=total)

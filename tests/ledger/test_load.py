@@ -12,6 +12,7 @@ from gateway.errors import Refused
 from gateway.ledger import accounts
 from gateway.ledger.database import Database
 from gateway.ledger.load import LoadRejected
+from gateway.ledger.verify import verify
 from gateway.vault import Vault
 from tests.ledger.reference import BASE, CHARGES_WITH_ESCROW, PAYMENTS, VAULT, loaded, run, write
 
@@ -235,6 +236,22 @@ def test_escrow_goes_onto_the_lowest_used_escrow_charge(db: Database, tmp_path: 
     assert query(db, "SELECT balance_cents FROM escrow_balance WHERE lease = '1002'") == [(25000,)]
 
 
+def test_escrow_that_opening_payments_brought_counts_towards_the_told_balance(db: Database, tmp_path: Path) -> None:
+    result = loaded(
+        db, tmp_path / "in", charges=CHARGES_WITH_ESCROW,
+        leases=BASE["leases"].replace("normal_payment", "escrow_balance"),
+        invoices=BASE["invoices"] + "9,1001,2026-02-01,RCR3,60.00,\n9,1001,2026-02-01,RC12,5.00,\n",
+        payments="batch,line,check,operator,effective_date,effective_time,lease,invoice,amount\n"
+        "26021090000100000001,1,500,JS1,2026-02-10,09:00:00,1001,9,65.00\n",
+    )  # fmt: skip
+    assert result.counts["payments"].new == 1
+    assert query(db, "SELECT lease, charge, balance_cents FROM escrow_balance ORDER BY 1, 2") == [
+        ("1001", "RC12", 500), ("1001", "RCR3", 19500), ("1002", "RCR3", 30000),
+    ]  # fmt: skip
+    assert [check for check in verify(db) if not check.ok] == []
+    assert run(db, tmp_path / "in").units == ()
+
+
 def test_escrow_without_a_charge_for_it_is_refused(db: Database, tmp_path: Path) -> None:
     with pytest.raises(LoadRejected, match="without a used charge of type E"):
         loaded(db, tmp_path / "in", leases=BASE["leases"].replace("normal_payment", "escrow_balance"))
@@ -276,6 +293,9 @@ def test_one_account_a_purpose_and_none_moves_once_it_has_postings(db: Database,
     twice = ACCOUNTS + "1,1,1,1,125,1,A,D,CASH 125,\n1,1,1,1,126,2,B,D,CASH 125,\n"
     with pytest.raises(LoadRejected, match="Found CASH 125, which vector 125 has, expected one account a purpose"):
         loaded(db, tmp_path / "in", gl_accounts=twice)
+    number = ACCOUNTS + "1,1,1,1,125,1,A,D,CASH 125,\n1,1,1,1,126,1,B,D,CASH 126,\n"
+    with pytest.raises(LoadRejected, match="Found 1, which vector 125 has, expected one account a number"):
+        loaded(db, tmp_path / "in", gl_accounts=number)
     loaded(db, tmp_path / "in", gl_accounts=ACCOUNTS + "1,1,1,1,003,9,A,D,LEASE PAYMENTS RECEIVABLE,\n")
     with pytest.raises(LoadRejected, match="a change of account 003, which has postings"):
         run(db, write(tmp_path / "in", gl_accounts=ACCOUNTS + "1,1,1,1,003,9,A,C,LEASE PAYMENTS RECEIVABLE,\n"))

@@ -71,6 +71,10 @@ CHANGES = [
     ("UPDATE posting_unit SET operator = 'EVE'", {"digest chain"}),
     ("UPDATE posting_unit SET entries = entries + 1", {"digest chain", "units are closed and count their entries"}),
     ("UPDATE receivable SET paid_cents = paid_cents - 1 WHERE invoice = '1' AND charge = 'PYMT'", {"subledger equals ledger"}),
+    ("UPDATE receivable SET invoice = '99' WHERE invoice = '3' AND charge = 'PTAX'",
+        {"subledger equals ledger", "every charge line is on an invoice"}),
+    ("UPDATE journal_line SET account_id = 999999 WHERE line = 1 AND entry_id = 100000001",
+        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger"}),
     ("UPDATE bank_check SET state = 'VOID' WHERE check_no = '77'", {"subledger equals ledger"}),
 ]  # fmt: skip
 

@@ -1,0 +1,141 @@
+"""What the database refuses by itself, whatever code asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from gateway.errors import LedgerError, Refused
+from gateway.ledger import schema
+from gateway.ledger.database import Database
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.units import Unit, close_unit, open_unit
+from tests.ledger.reference import AT, loaded
+
+ENTRY = 1 * ENTRIES_A_UNIT + 1
+
+
+@pytest.fixture
+def ledger(db: Database, tmp_path: Path) -> Database:
+    loaded(db, tmp_path / "in")
+    return db
+
+
+def unit_on(ledger: Database, connection: Connection) -> Unit:
+    return open_unit(
+        ledger, connection, portfolio="1", kind="OPERATOR", update_name="TEST", operator="ABC", posted_at=AT
+    )
+
+
+def account(connection: Connection, office: str, purpose: str) -> tuple[int, int]:
+    row = connection.execute(
+        text(
+            "SELECT a.office_id, a.account_id FROM gl_account a JOIN office o ON o.office_id = a.office_id "
+            "WHERE o.office = :o AND a.purpose = :p"
+        ),
+        {"o": office, "p": purpose},
+    ).one()
+    return row[0], row[1]
+
+
+TOUCHES = [
+    *[f"UPDATE {table} SET {column} = {column}" for table, column in
+      (("journal_entry", "txn"), ("journal_line", "amount_cents"), ("unit_total", "debit_cents"), ("posting_unit", "operator"))],
+    *[f"DELETE FROM {table}" for table in (*schema.JOURNAL_TABLES, "posting_unit")],
+    f"INSERT INTO journal_entry (entry_id, office_id, txn, effective_date) SELECT {ENTRY} + 50, office_id, 'X', '2026-01-01' "
+    f"FROM journal_entry WHERE entry_id = {ENTRY}",
+    f"INSERT INTO journal_line (entry_id, line, account_id, side, amount_cents) SELECT {ENTRY}, 9, account_id, 'D', 1 "
+    f"FROM journal_line WHERE entry_id = {ENTRY} AND line = 1",
+    "INSERT INTO unit_total (unit_id, account_id, debit_cents, credit_cents) SELECT 1, MAX(account_id), 0, 0 FROM gl_account",
+    "INSERT INTO posting_unit (portfolio, business_date, kind, update_name, operator, posted_at, state, entries, amount_cents) "
+    "VALUES ('1', '2026-03-02', 'OPERATOR', 'X', 'ABC', 'x', 'CLOSED', 0, 0)",
+    "INSERT INTO unit_guard (open) VALUES (1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", TOUCHES, ids=[f"{n}-{s.split()[0]}" for n, s in enumerate(TOUCHES)])
+def test_what_is_posted_stays_as_it_is(ledger: Database, statement: str) -> None:
+    with (
+        pytest.raises(DBAPIError, match=r"append-only|closed: correct|inserted open|stays empty"),
+        ledger.write() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("table", [*schema.JOURNAL_TABLES, "posting_unit"])
+def test_neither_truncate_nor_replace_goes_past_the_guards(ledger: Database, table: str) -> None:
+    statement = f"REPLACE INTO {table} SELECT * FROM {table}" if ledger.is_sqlite else f"TRUNCATE {table} CASCADE"
+    with pytest.raises(DBAPIError, match=r"append-only|closed: correct|inserted open"), ledger.write() as connection:
+        connection.execute(text(statement))
+
+
+def test_an_entry_that_does_not_balance_stops_its_unit(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match="does not balance within one office"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, cash = account(connection, "1", "CASH 125")
+        _, other = account(connection, "1", "CLEARING")
+        unit.add(office_id=office, txn="X", effective_date="2026-03-02", legs=[(cash, "D", 5), (other, "C", 5)])
+        unit.flush()
+        connection.execute(
+            text(
+                "INSERT INTO journal_line (entry_id, line, account_id, side, amount_cents) VALUES (:e, 3, :a, 'D', 1)"
+            ),
+            {"e": unit.first_id + 1, "a": cash},
+        )
+        close_unit(unit)
+
+
+def test_an_entry_across_offices_stops_its_unit(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match="does not balance within one office"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, cash = account(connection, "1", "CASH 125")
+        _, other = account(connection, "2", "CASH 125")
+        unit.add(office_id=office, txn="X", effective_date="2026-03-02", legs=[(cash, "D", 5), (other, "C", 5)])
+        close_unit(unit)
+
+
+def test_an_entry_without_lines_stops_its_unit(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match="does not balance"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, _ = account(connection, "1", "CLEARING")
+        connection.execute(
+            text(
+                "INSERT INTO journal_entry (entry_id, office_id, txn, effective_date) VALUES (:e, :o, 'X', '2026-03-02')"
+            ),
+            {"e": unit.first_id + 1, "o": office},
+        )
+        close_unit(unit)
+
+
+def test_an_open_unit_cannot_commit(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match=r"(?i)foreign key"), ledger.write() as connection:
+        unit_on(ledger, connection)
+    with ledger.read() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM posting_unit")).scalar_one() == 1
+
+
+def test_an_open_unit_keeps_its_guard(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match="keeps its guard"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        connection.execute(text("UPDATE posting_unit SET open_guard = NULL WHERE unit_id = :u"), {"u": unit.unit_id})
+
+
+def test_legs_that_do_not_balance_are_refused_before_the_database(ledger: Database) -> None:
+    with ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        for legs in ([], [(1, "D", 5)]):
+            with pytest.raises(LedgerError, match="expected debits equal to credits"):
+                unit.add(office_id=1, txn="X", effective_date="2026-03-02", legs=legs)  # type: ignore[arg-type]
+        close_unit(unit)
+
+
+def test_a_closed_business_date_takes_no_operator(ledger: Database) -> None:
+    with ledger.write() as connection:
+        connection.execute(text("UPDATE portfolio SET period_state = 'CLOSED'"))
+    with pytest.raises(Refused, match="closed by U0410"), ledger.write() as connection:
+        unit_on(ledger, connection)
+    with pytest.raises(LedgerError, match="found no portfolio 9"), ledger.write() as connection:
+        open_unit(ledger, connection, portfolio="9", kind="OPERATOR", update_name="T", operator="ABC", posted_at=AT)
