@@ -15,8 +15,8 @@ from typing import Final
 
 class Step(StrEnum):
     CLAIM_RENAMED = "claim.renamed"
-    CLAIM_RECORDED = "claim.recorded"
     CLAIM_ARCHIVED = "claim.archived"
+    CLAIM_RECORDED = "claim.recorded"
     CLAIM_UNLINKED = "claim.unlinked"
     STAGED = "post.staged"
     POSTED_UNCOMMITTED = "post.uncommitted"
