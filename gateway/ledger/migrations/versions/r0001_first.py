@@ -128,6 +128,43 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("event_id", name="pk_operator_event"),
     )
     op.create_table(
+        "payment_batch",
+        sa.Column("batch", sa.Text()),
+        sa.Column("portfolio", sa.Text(), nullable=False),
+        sa.Column("check_no", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("effective_date", sa.Text(), nullable=False),
+        sa.Column("effective_time", sa.Text(), nullable=False),
+        sa.Column("cash_account", sa.Text(), nullable=False),
+        sa.Column("origination", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('LIVE','REVERSED')"), nullable=False),
+        sa.Column("exported_in", sa.Text(), nullable=True),
+        sa.Column("unit_id", Id, nullable=False),
+        sa.Column("file_id", Id, nullable=True),
+        sa.PrimaryKeyConstraint("batch", name="pk_payment_batch"),
+    )
+    op.create_index("ix_payment_batch_file_id", "payment_batch", ["file_id"])
+    op.create_table(
+        "payment_line",
+        sa.Column("batch", sa.Text()),
+        sa.Column("line", sa.Integer()),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("invoice", sa.Text(), nullable=True),
+        sa.Column("charge", sa.Text(), nullable=True),
+        sa.Column("asset", sa.Text(), nullable=False, server_default=""),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('APPLIED','REVERSED')"), nullable=False),
+        sa.Column("suspense_item", Id, nullable=True),
+        sa.Column("entry_id", Id, nullable=False),
+        sa.Column("reversed_by", Id, nullable=True),
+        sa.Column("source_line", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("batch", "line", name="pk_payment_line"),
+    )
+    op.create_index("ix_payment_line_invoice", "payment_line", ["invoice"])
+    op.create_index("ix_payment_line_lease", "payment_line", ["lease"])
+    op.create_table(
         "portfolio",
         sa.Column("portfolio", sa.Text()),
         sa.Column("name", sa.Text(), nullable=False),
@@ -226,6 +263,31 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("file_id", "line_no", name="pk_staged_reversal"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "suspense_item",
+        sa.Column("item", Id),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("portfolio", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), sa.CheckConstraint("kind IN ('SUSPENSE','REVERSAL')"), nullable=False),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("invoice", sa.Text(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("remaining_cents", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("batch", sa.Text(), nullable=True),
+        sa.Column("check_no", sa.Text(), nullable=True),
+        sa.Column("opened_on", sa.Text(), nullable=False),
+        sa.Column("closed_on", sa.Text(), nullable=True),
+        sa.Column("unit_id", Id, nullable=False),
+        sa.Column("entry_id", Id, nullable=False),
+        sa.Column("file_id", Id, nullable=True),
+        sa.Column("line_no", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("item", name="pk_suspense_item"),
+        sa.CheckConstraint("remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_suspense_item_batch", "suspense_item", ["batch"])
+    op.create_index("ix_suspense_item_lease", "suspense_item", ["lease"])
     op.create_table(
         "unit_guard",
         sa.Column("open", sa.Integer()),
@@ -383,6 +445,35 @@ def _tables() -> None:
     op.create_index("ix_posting_unit_file_id", "posting_unit", ["file_id"])
     op.create_index("ix_posting_unit_portfolio", "posting_unit", ["portfolio", "unit_id"])
     op.create_table(
+        "bank_check",
+        sa.Column("portfolio", sa.Text()),
+        sa.Column("check_no", sa.Text()),
+        sa.Column("bank", sa.Text()),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("disbursement_date", sa.Text(), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=True),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("asset", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("payee", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('NEW','RESERVED','SENT','VOID')"), nullable=False),
+        sa.Column("voided_on", sa.Text(), nullable=True),
+        sa.Column("printed_on", sa.Text(), nullable=True),
+        sa.Column("outbound_id", Id, nullable=True),
+        sa.Column("unit_id", Id, nullable=True),
+        sa.Column("file_id", Id, nullable=True),
+        sa.Column("line_no", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("portfolio", "check_no", "bank", name="pk_bank_check"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_bank_check_outbound_id"),
+        sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_bank_check_vendor"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_bank_check_lease", "bank_check", ["lease"])
+    op.create_index("ix_bank_check_state", "bank_check", ["portfolio", "type", "state"])
+    op.create_table(
         "delivery",
         sa.Column("delivery_id", Id),
         sa.Column("outbound_id", Id, nullable=False),
@@ -488,57 +579,6 @@ def _tables() -> None:
     )
     op.create_index("ix_outbound_source_source", "outbound_source", ["source"])
     op.create_table(
-        "payment_batch",
-        sa.Column("batch", sa.Text()),
-        sa.Column("portfolio", sa.Text(), nullable=False),
-        sa.Column("check_no", sa.Text(), nullable=True),
-        sa.Column("operator", sa.Text(), nullable=False),
-        sa.Column("effective_date", sa.Text(), nullable=False),
-        sa.Column("effective_time", sa.Text(), nullable=False),
-        sa.Column("cash_account", sa.Text(), nullable=False),
-        sa.Column("origination", sa.Text(), nullable=True),
-        sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('LIVE','REVERSED')"), nullable=False),
-        sa.Column("exported_in", sa.Text(), nullable=True),
-        sa.Column("unit_id", Id, nullable=False),
-        sa.Column("file_id", Id, nullable=True),
-        sa.PrimaryKeyConstraint("batch", name="pk_payment_batch"),
-        sa.ForeignKeyConstraint(["file_id"], ["inbound_file.file_id"], name="fk_payment_batch_file_id"),
-        sa.ForeignKeyConstraint(["portfolio"], ["portfolio.portfolio"], name="fk_payment_batch_portfolio"),
-        sa.ForeignKeyConstraint(["unit_id"], ["posting_unit.unit_id"], name="fk_payment_batch_unit_id"),
-    )
-    op.create_table(
-        "suspense_item",
-        sa.Column("item", Id),
-        sa.Column("office_id", Id, nullable=False),
-        sa.Column("portfolio", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), sa.CheckConstraint("kind IN ('SUSPENSE','REVERSAL')"), nullable=False),
-        sa.Column("lease", sa.Text(), nullable=True),
-        sa.Column("invoice", sa.Text(), nullable=True),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.Column("remaining_cents", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("batch", sa.Text(), nullable=True),
-        sa.Column("check_no", sa.Text(), nullable=True),
-        sa.Column("opened_on", sa.Text(), nullable=False),
-        sa.Column("closed_on", sa.Text(), nullable=True),
-        sa.Column("unit_id", Id, nullable=False),
-        sa.Column("entry_id", Id, nullable=False),
-        sa.Column("file_id", Id, nullable=True),
-        sa.Column("line_no", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("item", name="pk_suspense_item"),
-        sa.CheckConstraint("remaining_cents >= 0 AND remaining_cents <= amount_cents", name="remaining_within_amount"),
-        sa.ForeignKeyConstraint(["entry_id"], ["journal_entry.entry_id"], name="fk_suspense_item_entry_id"),
-        sa.ForeignKeyConstraint(["file_id"], ["inbound_file.file_id"], name="fk_suspense_item_file_id"),
-        sa.ForeignKeyConstraint(["office_id"], ["office.office_id"], name="fk_suspense_item_office_id"),
-        sa.ForeignKeyConstraint(["portfolio"], ["portfolio.portfolio"], name="fk_suspense_item_portfolio"),
-        sa.ForeignKeyConstraint(["unit_id"], ["posting_unit.unit_id"], name="fk_suspense_item_unit_id"),
-        sqlite_autoincrement=True,
-    )
-    op.create_index("ix_suspense_item_batch", "suspense_item", ["batch"])
-    op.create_index("ix_suspense_item_lease", "suspense_item", ["lease"])
-    op.create_table(
         "asset",
         sa.Column("asset", sa.Text()),
         sa.Column("lease", sa.Text(), nullable=True),
@@ -552,40 +592,6 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("asset", name="pk_asset"),
         sa.ForeignKeyConstraint(["lease"], ["lease.lease"], name="fk_asset_lease"),
     )
-    op.create_table(
-        "bank_check",
-        sa.Column("portfolio", sa.Text()),
-        sa.Column("check_no", sa.Text()),
-        sa.Column("bank", sa.Text()),
-        sa.Column("office_id", Id, nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.Column("disbursement_date", sa.Text(), nullable=False),
-        sa.Column("vendor", sa.Text(), nullable=True),
-        sa.Column("lease", sa.Text(), nullable=True),
-        sa.Column("asset", sa.Text(), nullable=True),
-        sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("payee", sa.Text(), nullable=True),
-        sa.Column("address", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('NEW','RESERVED','SENT','VOID')"), nullable=False),
-        sa.Column("voided_on", sa.Text(), nullable=True),
-        sa.Column("printed_on", sa.Text(), nullable=True),
-        sa.Column("outbound_id", Id, nullable=True),
-        sa.Column("unit_id", Id, nullable=True),
-        sa.Column("file_id", Id, nullable=True),
-        sa.Column("line_no", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("portfolio", "check_no", "bank", name="pk_bank_check"),
-        sa.ForeignKeyConstraint(["file_id"], ["inbound_file.file_id"], name="fk_bank_check_file_id"),
-        sa.ForeignKeyConstraint(["lease"], ["lease.lease"], name="fk_bank_check_lease"),
-        sa.ForeignKeyConstraint(["office_id"], ["office.office_id"], name="fk_bank_check_office_id"),
-        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_bank_check_outbound_id"),
-        sa.ForeignKeyConstraint(["portfolio"], ["portfolio.portfolio"], name="fk_bank_check_portfolio"),
-        sa.ForeignKeyConstraint(["unit_id"], ["posting_unit.unit_id"], name="fk_bank_check_unit_id"),
-        sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_bank_check_vendor"),
-        sqlite_with_rowid=False,
-    )
-    op.create_index("ix_bank_check_lease", "bank_check", ["lease"])
-    op.create_index("ix_bank_check_state", "bank_check", ["portfolio", "type", "state"])
     op.create_table(
         "deferred",
         sa.Column("lease", sa.Text()),
@@ -672,28 +678,6 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("lease", "due_date", name="pk_leveraged"),
         sa.ForeignKeyConstraint(["lease"], ["lease.lease"], name="fk_leveraged_lease"),
     )
-    op.create_table(
-        "payment_line",
-        sa.Column("batch", sa.Text()),
-        sa.Column("line", sa.Integer()),
-        sa.Column("lease", sa.Text(), nullable=True),
-        sa.Column("invoice", sa.Text(), nullable=True),
-        sa.Column("charge", sa.Text(), nullable=True),
-        sa.Column("asset", sa.Text(), nullable=False, server_default=""),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('APPLIED','REVERSED')"), nullable=False),
-        sa.Column("suspense_item", Id, nullable=True),
-        sa.Column("entry_id", Id, nullable=False),
-        sa.Column("reversed_by", Id, nullable=True),
-        sa.Column("source_line", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("batch", "line", name="pk_payment_line"),
-        sa.ForeignKeyConstraint(["batch"], ["payment_batch.batch"], name="fk_payment_line_batch"),
-        sa.ForeignKeyConstraint(["entry_id"], ["journal_entry.entry_id"], name="fk_payment_line_entry_id"),
-        sa.ForeignKeyConstraint(["reversed_by"], ["journal_entry.entry_id"], name="fk_payment_line_reversed_by"),
-        sa.ForeignKeyConstraint(["suspense_item"], ["suspense_item.item"], name="fk_payment_line_suspense_item"),
-    )
-    op.create_index("ix_payment_line_invoice", "payment_line", ["invoice"])
-    op.create_index("ix_payment_line_lease", "payment_line", ["lease"])
     op.create_table(
         "schedule",
         sa.Column("lease", sa.Text()),
