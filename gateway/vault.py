@@ -56,9 +56,7 @@ def open_vault(home: Home) -> Vault:
         try:
             if home.field_key.stat().st_mode & 0o077:
                 raise SettingsError(
-                    [
-                        "config/keys/field.key: found it readable by others, expected mode 0600; run chmod 600 on it"
-                    ]
+                    ["config/keys/field.key: found it readable by others, expected mode 0600; run chmod 600 on it"]
                 )
             text = home.field_key.read_text(encoding="ascii")
         except OSError as error:

@@ -11,23 +11,48 @@ import functools
 import inspect
 import json
 import os
+import re
+import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway import log
-from gateway.app import App, open_app
-from gateway.errors import GatewayError, SettingsError
+from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.money import from_cents, shown
 
-DONE, WITH_REJECTS, USAGE, REFUSED, FAULT = 0, 1, 2, 3, 4
+if TYPE_CHECKING:  # opening a home brings the database along; help needs neither
+    from gateway.app import App
+
+DONE, WITH_REJECTS, USAGE, REFUSED, FAULT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+BAR_AFTER: Final = 1.0
+"""Seconds a step may take before its progress is shown."""
+
+
+def iso(text: str | None, *, what: str) -> str | None:
+    """The date as it was typed. Raises UsageError when it is none."""
+    if text is not None:
+        try:
+            # fromisoformat alone also reads 20260302, which would not compare with the dates of the ledger
+            if date.fromisoformat(text).isoformat() != text:
+                raise ValueError
+        except ValueError:
+            raise UsageError(f"{what}: found {text!r}, expected a date such as 2026-11-21") from None
+    return text
+
+
+def portfolio_number(text: str) -> str:
+    """``01`` and ``1`` are the same portfolio. A wrong number would show an empty list, so it is refused."""
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 99:
+        raise typer.BadParameter(f"found {text!r}, expected a portfolio from 1 to 99")
+    return str(int(text))
+
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="GATEWAY_HOME", help="The home to work in.", show_default="this folder")
@@ -38,7 +63,10 @@ OperatorOption = Annotated[
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a fault and the log on stderr.")]
 DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="The business date.")]
-PortfolioOption = Annotated[str | None, typer.Option("--portfolio", metavar="N", help="Only this portfolio, 1 to 99.")]
+PortfolioOption = Annotated[
+    str | None,
+    typer.Option("--portfolio", metavar="N", help="Only this portfolio, 1 to 99.", parser=portfolio_number),
+]
 
 
 @dataclass
@@ -55,6 +83,9 @@ class Session:
     def app(self) -> App:
         """The opened home; opening it is the first thing that can be refused."""
         if self._app is None:
+            from gateway import log
+            from gateway.app import open_app
+
             self._app = open_app(self.home, operator=self.operator)
             log.set_up(self._app.home.log, verbose=self.debug)
         return self._app
@@ -104,18 +135,22 @@ class Session:
         if self.as_json or not sys.stderr.isatty():
             yield lambda done, total: None
             return
-        console = Console(stderr=True)
-        bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=console, transient=True, refresh_per_second=4,
-        )  # fmt: skip
-        with bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        from gateway.cli.bar import Bar
+
+        with Bar(what, after=BAR_AFTER) as bar:
+            yield bar.update
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, money: Iterable[str] = ()) -> Iterator[str]:
-    """Aligned columns, as wide as their widest value: nothing is cut, whatever the terminal."""
+def terminal_width() -> int | None:
+    """Columns of the terminal that is written to; None for a pipe or a file, which have no edge."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, money: Iterable[str] = (), width: int | None = None
+) -> Iterator[str]:
+    """Aligned columns, as wide as their widest value: nothing is cut. Where the terminal (or ``width``) is narrower,
+    a row goes on below, indented, under headings that do the same."""
     money = frozenset(money)
     cells = [
         [("" if v is None else shown(v) if c in money else str(v)) for c, v in zip(columns, row, strict=True)]
@@ -124,9 +159,24 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, money: Itera
     right = [c in money or all(isinstance(row[i], int) for row in rows) for i, c in enumerate(columns)]
     heads = [c.replace("_", " ").upper() for c in columns]
     widths = [max(len(h), *(len(r[i]) for r in cells)) for i, h in enumerate(heads)]
+    bands = _bands(widths, width or terminal_width())
     for line in (heads, ["-" * w for w in widths], *cells):
-        parts = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(line, widths, right, strict=True))
-        yield "  ".join(parts).rstrip()
+        for number, band in enumerate(bands):
+            parts = [line[i].rjust(widths[i]) if right[i] else line[i].ljust(widths[i]) for i in band]
+            yield ("    " if number else "") + "  ".join(parts).rstrip()
+
+
+def _bands(widths: Sequence[int], limit: int | None) -> list[list[int]]:
+    """Column numbers by line: as many as fit, pages being indented by up to four themselves."""
+    bands: list[list[int]] = [[]]
+    used = 0
+    for i, width in enumerate(widths):
+        if limit is not None and bands[-1] and used + width > limit - 8:
+            bands.append([])
+            used = 0
+        bands[-1].append(i)
+        used += width + 2
+    return bands
 
 
 def command(group: typer.Typer, name: str, *, example: str) -> Callable[[Callable[..., int | None]], Any]:
@@ -150,8 +200,9 @@ def command(group: typer.Typer, name: str, *, example: str) -> Callable[[Callabl
 
         run.__signature__ = signature.replace(parameters=[*own, *shared], return_annotation=None)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
-        text = inspect.cleandoc(function.__doc__ or "") + f"\n\nExample: {example}"
-        group.command(name, help=text)(run)
+        about = inspect.cleandoc(function.__doc__ or "")
+        first = re.split(r"(?<=\.)\s", about.replace("\n", " "), maxsplit=1)[0]
+        group.command(name, help=f"{about}\n\nExample: {example}", short_help=first)(run)
         return function
 
     return register
@@ -160,32 +211,46 @@ def command(group: typer.Typer, name: str, *, example: str) -> Callable[[Callabl
 def guarded(session: Session, action: Callable[[], int | None]) -> int:
     """Run a command; turn what goes wrong into one clear message and the exit code of its kind."""
     try:
-        return action() or DONE
+        code = action() or DONE
+        sys.stdout.flush()  # here, where a reader that has gone away is no fault
+        return code
     except GatewayError as error:
-        if session.debug:
-            raise
         complain(session, error)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except KeyboardInterrupt:
-        print("gateway: interrupted; what was committed stands, the rest is taken up by the next run", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, typer.Abort):
+        fail(session, "Interrupted", ["interrupted; what was committed stands, the rest is taken up by the next run"])
+        return INTERRUPTED
     except Exception as error:
-        if session.debug:
-            raise
-        log.get("cli").exception("fault")
-        print(f"gateway: fault: {type(error).__name__}: {error}", file=sys.stderr)
-        print("The traceback is in var/log/gateway.log, or shown with --debug.", file=sys.stderr)
+        fault(session, error)
         return FAULT
     finally:
         session.close()
 
 
 def complain(session: Session, error: GatewayError) -> None:
+    """What was found, expected and to do, on stderr; with ``--json`` also as the one document."""
     lines = error.mistakes if isinstance(error, SettingsError) else str(error).splitlines()
+    fail(session, type(error).__name__, lines)
+
+
+def fault(session: Session, error: Exception) -> None:
+    """A surprise: one line for the caller, the traceback for the engineer."""
+    from gateway import log
+
+    log.get("gateway.cli").exception("fault")
+    # the driver's own words are the first line; SQLAlchemy adds the statement and a link
+    words = (str(error).splitlines() or [""])[0]
+    seen = "above" if session.debug else "in var/log/gateway.log, or shown with --debug"
+    fail(session, "Fault", [f"fault: {type(error).__name__}: {words}", f"the traceback is {seen}"])
+
+
+def fail(session: Session, kind: str, lines: Sequence[str]) -> None:
+    if session.debug and kind != "Fault":  # a fault's is in the log, which --debug shows
+        traceback.print_exc()
     if session.as_json:
-        print(json.dumps({"error": {"kind": type(error).__name__, "messages": list(lines)}}, indent=2))
+        session.show({"error": {"kind": kind, "messages": list(lines)}})
     for line in lines:
         print(f"gateway: {line}", file=sys.stderr)

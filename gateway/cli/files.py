@@ -215,6 +215,11 @@ def _known(connection: Connection, file_id: int) -> InboundFile:
     return file_row(connection, file_id)
 
 
+def _require(session: Session, file_id: int) -> None:
+    with session.app.db.read() as connection:
+        _known(connection, file_id)
+
+
 def files_list(
     session: Session,
     portfolio: PortfolioOption = None,
@@ -331,6 +336,7 @@ def files_release(
     ] = "all",
 ) -> int:
     """Let a held or failed file go on; an overlap with all its lines or only the new ones."""
+    _require(session, file_id)
     actions.release(session.app, file_id, how=how, reason=reason)
     return _post_now(session, file_id)
 
@@ -347,6 +353,7 @@ def _post_now(session: Session, file_id: int) -> int:
 
 def files_discard(session: Session, file_id: FileId, reason: Reason) -> None:
     """Say no to a held, waiting, staged or failed file: it never posts. Its original bytes stay in the archive."""
+    _require(session, file_id)
     file = actions.discard(session.app, file_id, reason=reason)
     session.show(_file_document(file), f"{file.name} (#{file_id}) is discarded; nothing of it was posted.")
 
@@ -359,11 +366,13 @@ def files_repair(
     reason: Reason,
 ) -> int:
     """Correct one rejected line: it comes in as a small file of its own that names where it came from."""
+    _require(session, file_id)
     made = actions.repair(session.app, file_id, {line: new_text}, reason=reason)
     return _post_now(session, made.file_id)
 
 
 def files_reverse(session: Session, file_id: FileId, reason: Reason) -> None:
     """Undo a wrong posted file whole, by mirror entries; refused when its money has moved on."""
+    _require(session, file_id)
     file = actions.reverse(session.app, file_id, reason=reason)
     session.show(_file_document(file), f"Undid {file.name} (#{file_id}) whole, by mirror entries.")

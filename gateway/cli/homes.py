@@ -126,6 +126,8 @@ def restore(
     home = Home(session.home.resolve())
     from gateway.ledger import backup as backups
 
+    if not (source / "manifest.json").is_file():
+        raise UsageError(f"restoring {source}: found no manifest.json there, expected a folder that backup made")
     with session.progress("restoring") as progress:
         result = backups.restore(source, home, progress=progress)
     session.show(

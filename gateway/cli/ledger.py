@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.common import DONE, FAULT, DateOption, PortfolioOption, Session, command, complain, table
+from gateway.cli.common import (
+    DONE,
+    FAULT,
+    WITH_REJECTS,
+    DateOption,
+    PortfolioOption,
+    Session,
+    command,
+    complain,
+    iso,
+    portfolio_number,
+    table,
+)
 from gateway.cli.status import money_as_text
 from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
@@ -17,8 +29,7 @@ from gateway.ledger import views
 from gateway.ledger.trace import Story
 from gateway.ledger.trace import trace as follow
 from gateway.ledger.verify import verify as prove
-from gateway.money import from_cents, shown
-from gateway.parts import verify_options
+from gateway.money import shown
 from gateway.reports.render import render_text, write_report
 
 
@@ -79,7 +90,7 @@ def _view(name: str) -> Any:
     ) -> None:
         filters = views.Filters(
             portfolio=portfolio, lease=lease and lease.upper(), invoice=invoice and invoice.upper(), batch=batch, check=check,
-            vendor=vendor, unit=unit, file=file, account=account, since=since, until=until,
+            vendor=vendor, unit=unit, file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
             state=state and state.upper(), all=all_, limit=limit,
         )  # fmt: skip
         with session.app.db.read() as connection:
@@ -97,6 +108,7 @@ def load(
 ) -> int:
     """Load reference data: an upsert by key in one transaction; every bad row is reported, then nothing is loaded.
     --date is the open business date, needed the first time a portfolio is loaded."""
+    iso(date, what="--date")
     app = session.app
     app.operator.require("load", "loading reference data")
     with session.progress("loading") as progress:
@@ -126,6 +138,8 @@ def load(
 
 def verify(session: Session) -> int:
     """Recompute every invariant: balance, chain, subledgers, files in count and money, outbound bytes, archive."""
+    from gateway.parts import verify_options  # brings the rooms along whose work it recomputes
+
     with session.progress("verifying") as progress:
         checks = prove(session.app.db, **verify_options(session.app), progress=progress)
     bad = [c for c in checks if not c.ok]
@@ -156,7 +170,7 @@ def verify(session: Session) -> int:
 def report(
     session: Session,
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(REPORTS)}.")],
-    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.")],
+    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
     out: Annotated[Path | None, typer.Option("--out", help="Also write text, CSV and JSON into this folder.")] = None,
 ) -> None:
     """Make a report of how things stand now: text on the screen, or all three forms into a folder."""
@@ -184,7 +198,7 @@ def trace(
     with session.app.db.read() as connection:
         stories = follow(connection, reference, limit=limit)
     session.show({"stories": [_story_document(s) for s in stories]}, _story_page(reference, stories))
-    return DONE if stories else 1
+    return DONE if stories else WITH_REJECTS
 
 
 def _story_document(story: Story) -> dict[str, Any]:
@@ -234,15 +248,17 @@ def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
             yield (
                 f"  went out in {o['name']} (#{o['outbound_id']}, {o['state']}) row {o['seq']}"
                 + (f", trace number {o['trace_number']}" if o["trace_number"] else "")
-                + (
-                    f"; {o['delivery_state']} at {o['endpoint']} {o['delivered_at'] or ''}"
-                    if o["delivery_state"]
-                    else "; not delivered"
-                )
+                + _delivered(o)
             )
         if story.more:
             yield "  … there are more entries; --limit N shows them"
         yield ""
+
+
+def _delivered(o: dict[str, Any]) -> str:
+    if o["delivery_state"]:
+        return f"; {o['delivery_state']} at {o['endpoint']} {o['delivered_at'] or ''}".rstrip()
+    return "; it stays in outbox/" if o["state"] == "LOCAL" else "; not delivered yet"
 
 
 def _entry(e: dict[str, Any]) -> Iterator[str]:
@@ -254,4 +270,4 @@ def _entry(e: dict[str, Any]) -> Iterator[str]:
         f"from {source}, by {e['operator']}{corrects}"
     )
     for leg in e["legs"]:
-        yield f"      {'debit ' if leg['side'] == 'D' else 'credit'} {leg['account']:<12} {leg['name']:<36} {from_cents(leg['amount_cents']):>16}"
+        yield f"      {'debit ' if leg['side'] == 'D' else 'credit'} {leg['account']:<12} {leg['name']:<36} {shown(leg['amount_cents']):>16}"

@@ -1,23 +1,113 @@
-"""``gateway``: the command line. Commands ask and show; every rule lives in the rooms below."""
+"""``gateway``: the command line. Commands ask and show; every rule lives in the rooms below.
+
+A command's module is imported when the command is called: help and wrong use answer at once, and looking at the
+ledger does not wait for what delivery needs.
+"""
 
 from __future__ import annotations
 
-import typer
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from typing import Annotated, Any, Final
 
-from gateway.cli import files, homes, ledger, out, period, service, status
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+COMMANDS: Final = {
+    "init": ("homes", "Make a new home: folders, settings, a field key, an empty ledger."),
+    "demo": ("homes", "Play the whole job on sample data, with a local SFTP server."),
+    "load": ("ledger", "Load reference data from CSV files."),
+    "run": ("service", "The service: watch, post, close the day, deliver."),
+    "process": ("files", "Post what is in the inbox (or these files) now."),
+    "check": ("files", "Try files without effect."),
+    "eop": ("period", "End of Period of a business date; resumable."),
+    "outbound": ("out", "Files that leave: list, show, build, approve, reject."),
+    "deliver": ("out", "Deliver what is released; settle what is in doubt."),
+    "endpoint": ("out", "Try a place that files are delivered to."),
+    "status": ("status", "What came, balanced, left, is late or held."),
+    "files": ("files", "Files that came: list, show, release, repair, undo."),
+    "ledger": ("ledger", "Look at the ledger: nine lists with filters."),
+    "trace": ("ledger", "Follow money both ways, from any reference."),
+    "explain": ("files", "Show a file field by field."),
+    "report": ("ledger", "A list as a report: text, CSV, JSON."),
+    "verify": ("ledger", "Recompute every invariant."),
+    "backup": ("homes", "Copy ledger, archive and settings consistently."),
+    "restore": ("homes", "Restore a backup into a new home and prove it."),
+    "config": ("homes", "Check the settings."),
+    "db": ("homes", "Bring the ledger's schema up to date."),
+}
+
+
+class Commands(TyperGroup):
+    """The commands of the table, each built when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            holder = typer.Typer(rich_markup_mode=None)
+            import_module(f"gateway.cli.{COMMANDS[cmd_name][0]}").register(holder)
+            built: Any = typer.main.get_group(holder)
+            self.commands |= built.commands
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            for name in COMMANDS:  # so that the nearest name can be suggested
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="gateway",
-    help="Batch files in, a balanced ledger, bank, GL and dealer files out, delivered.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (homes, service, status, files, period, ledger, out):
-    module.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"gateway {metadata.version('lease-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Batch files in, a balanced ledger, bank, GL and dealer files out, delivered.
+
+    Every command has an example: gateway COMMAND --help. Exit codes: 0 done, 1 done with rejects or holds,
+    2 wrong use or settings, 3 refused, 4 fault.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; gives its exit code. Wrong use is told like every other error."""
+    try:
+        return app(list(arguments), prog_name="gateway", standalone_mode=False) or 0
+    except TyperException as error:
+        told: Any = error  # every one of them can show itself, the base class alone does not say so
+        told.show()
+        if "--json" in arguments:
+            found = {"kind": "UsageError", "messages": [error.format_message()]}
+            print(json.dumps({"error": found}, indent=2, ensure_ascii=False))
+        return 2
 
 
 def main() -> None:
-    app()
+    sys.exit(run(sys.argv[1:]))

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command
+from gateway.cli.common import (
+    DONE,
+    WITH_REJECTS,
+    PortfolioOption,
+    Session,
+    command,
+    guarded,
+    iso,
+    portfolio_number,
+)
 from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, settle
 from gateway.delivery.states import DeliveryState, Resolution
@@ -16,7 +28,6 @@ from gateway.money import from_cents, shown
 from gateway.outbound import build as building
 from gateway.outbound import release, store
 from gateway.parts import renderer
-from gateway.settings import iso_date
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
 DeliveryId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway deliver list` shows.")]
@@ -58,14 +69,22 @@ def callback_for(group: typer.Typer) -> None:
     def default(context: typer.Context, **options: Any) -> None:
         if context.invoked_subcommand is None:
             run(**options)
-
-    import inspect
+        given = [name for name in options if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+        if context.invoked_subcommand is not None and given:
+            name = context.invoked_subcommand
+            message = f"deliver: found options before {name}, expected them after it: gateway deliver {name} …"
+            session = Session(Path(), bool(options["as_json"]), None, False)
+            raise typer.Exit(guarded(session, lambda: _wrong(message)))
 
     signature = inspect.signature(run)
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     default.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])  # type: ignore[attr-defined]
     default.__annotations__ = {"context": typer.Context} | {k: p.annotation for k, p in signature.parameters.items()}
     group.callback(help=holder.registered_commands[0].help)(default)
+
+
+def _wrong(message: str) -> int:
+    raise UsageError(message)
 
 
 def outbound_list(
@@ -97,7 +116,8 @@ def _document(found: dict[str, Any]) -> dict[str, Any]:
 def _page(found: dict[str, Any]) -> list[str]:
     lines = [
         f"{found['name']}  (#{found['id']}, {found['kind']}, portfolio {found['portfolio']})",
-        f"  state      {found['state']}" + (f": {found['hold_text']}" if found["hold_text"] else ""),
+        f"  state      {found['state']}"
+        + (f": {found['hold_text']}" if found["hold_text"] and found["state"] == "BUILT" else ""),
         f"  records    {found['records']:,}   bytes {found['bytes']:,}",
         f"  debits     {shown(found['total_debit'])}",
         f"  credits    {shown(found['total_credit'])}",
@@ -163,7 +183,7 @@ def outbound_reject(session: Session, outbound_id: FileId, reason: Reason) -> No
 def outbound_build(
     session: Session,
     kind: Annotated[str, typer.Argument(help="vach, dsgl or xsellerator.")],
-    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.")],
+    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
     interface: Annotated[str | None, typer.Option("--interface", help="Xsellerator: BILLING, PAYMENTS, …")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
@@ -173,14 +193,18 @@ def outbound_build(
     """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface."""
     options: dict[str, Any] = {}
     name = kind.upper()
+    if name not in building.BUILDERS:
+        kinds = ", ".join(sorted(building.BUILDERS)).lower()
+        raise UsageError(f"building {kind}: found no such kind, expected one of {kinds}")
     if name == "XSELLERATOR":
         if interface is None:
             raise UsageError("building xsellerator: found no --interface, expected one such as BILLING")
         options["interface"] = interface.upper()
+        start, end = iso(start, what="--from"), iso(end, what="--to")
         if start is not None:
-            options["start"] = iso_date(start, what="--from")
+            options["start"] = date.fromisoformat(start)
         if end is not None:
-            options["end"] = iso_date(end, what="--to")
+            options["end"] = date.fromisoformat(end)
     if again:
         options["again"] = True
         if name == "DSGL":

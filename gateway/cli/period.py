@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, table
+from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, iso, table
+from gateway.errors import UsageError
 from gateway.parts import poster
 from gateway.period.eop import EopResult, run_eop
+from gateway.period.modules import MODULES
 
 
 def register(app: typer.Typer) -> None:
@@ -25,10 +27,12 @@ def eop(
 ) -> int:
     """Close the business date: post what was preloaded, build what leaves, tie out, zero the day, open the next.
     Run it again to take up what is left; each module runs once."""
+    iso(date, what="--date")
+    only, without = _names(module), _names(skip)
     with session.progress("End of Period") as progress:
         result = run_eop(
             session.app, date, post_file=poster(session.app), portfolios=[portfolio] if portfolio else None,
-            only=[m.upper() for m in module] if module else None, skip=[s.upper() for s in skip or ()],
+            only=only or None, skip=without,
             progress=lambda _portfolio, _module, done, total: progress(done, total),
         )  # fmt: skip
     session.show(
@@ -46,6 +50,16 @@ def eop(
         _page(result),
     )  # fmt: skip
     return DONE if result.done else WITH_REJECTS
+
+
+def _names(given: list[str] | None) -> list[str]:
+    """Module names as the table has them; several may be given at once, ``--skip U0424,U1003``."""
+    names = [name.strip().upper() for text in given or () for name in text.split(",")]
+    known = [m.name for m in MODULES]
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise UsageError(f"End of Period: found module {', '.join(strange)}, expected some of {' '.join(known)}")
+    return names
 
 
 def _page(result: EopResult) -> Iterator[str]:
