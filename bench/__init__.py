@@ -1,0 +1,1 @@
+"""How fast the gateway is, measured: ``make bench`` prints one table with ratios, targets and the machine."""
