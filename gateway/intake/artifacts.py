@@ -9,6 +9,8 @@ is written after the commit, and why a crash in between costs nothing: the next 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +20,14 @@ from sqlalchemy import Connection, text
 from gateway import crashpoints
 from gateway.app import App
 from gateway.crashpoints import Step
+from gateway.errors import GatewayError
 from gateway.intake.archive import read_blocks
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.registry import update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
+from gateway.ledger.database import stream_rows
 from gateway.money import from_cents
 from gateway.reports.render import write_report
 from gateway.reports.table import Report, ReportSpec
@@ -34,7 +38,8 @@ REPORTED_STATES: Final = (
     FileState.POSTED, FileState.REJECTED, FileState.STAGED, FileState.EMPTY, FileState.REVERSED,
 )  # fmt: skip
 
-_FETCH: Final = 10_000
+BESIDE_RECORDS: Final = 50_000
+"""From here on records are archived in a second process; below, starting one costs more than it saves."""
 WriteReport = Callable[[Report, Path, str], Sequence[Path]]
 
 
@@ -64,11 +69,14 @@ def write_artifacts(
         update = update or update_for(file.kind)
         folder = folder_of(app, file)
         _make(folder)
+        archiver = _beside(app, file) if write is write_report else None
         paths = _reports(app, connection, file, update, folder, write)
         paths += _rejected_lines(app, connection, file, update, folder)
         crashpoints.reached(Step.REPORTED)
-        if file.lines:
-            paths.append(_records(app, connection, file, update))
+        if archiver is not None:
+            paths.append(_finished(archiver, app, file))
+        elif file.lines:
+            paths.append(write_records(app, connection, file, update))
         crashpoints.reached(Step.ARCHIVED_RECORDS)
     with (turns or Turns(needed=False)).mine(), app.db.write() as connection:
         connection.execute(text("UPDATE inbound_file SET reported = 'Y' WHERE file_id = :id"), {"id": file_id})
@@ -136,20 +144,13 @@ def figures_of(file: InboundFile) -> dict[str, Any]:
 
 def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
     """Numbers of the rejected lines, in order."""
-    rows = _stream(
+    rows = stream_rows(
         connection,
         "SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no",
         id=file_id,
     )
     for row in rows:
         yield int(row[0])
-
-
-def _stream(connection: Connection, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
-    """Rows fetched by the block: one at a time takes three times as long."""
-    result = connection.execute(text(statement), values, execution_options={"yield_per": _FETCH})
-    for block in result.partitions(_FETCH):
-        yield from map(tuple, block)
 
 
 def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:
@@ -215,7 +216,25 @@ def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[
             wanted = next(numbers, None)
 
 
-def _records(app: App, connection: Connection, file: InboundFile, update: Update) -> Path:
+def _beside(app: App, file: InboundFile) -> subprocess.Popen[bytes] | None:
+    """A second process that archives the records of a large file while this one writes its reports."""
+    if (file.records or 0) < BESIDE_RECORDS:
+        return None
+    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file.file_id)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _finished(archiver: subprocess.Popen[bytes], app: App, file: InboundFile) -> Path:
+    _, complaint = archiver.communicate()
+    if archiver.returncode:
+        raise GatewayError(
+            f"archiving the records of {file.name}: found the second process ended with {archiver.returncode}: "
+            f"{complaint.decode(errors='replace').strip()}"
+        )
+    return avro_of(app, file)
+
+
+def write_records(app: App, connection: Connection, file: InboundFile, update: Update) -> Path:
     """The canonical records with outcome and entries, in one container."""
     path = avro_of(app, file)
     _make(path.parent)
@@ -242,7 +261,7 @@ def _with_outcome(
     else:
         select = f"SELECT {columns}, CAST(:portfolio AS TEXT) FROM {table.name} s"
     values = {"portfolio": file.portfolio} if file.portfolio else {}
-    rows = _stream(connection, f"{select} WHERE s.file_id = :id ORDER BY s.line_no", id=file.file_id, **values)
+    rows = stream_rows(connection, f"{select} WHERE s.file_id = :id ORDER BY s.line_no", id=file.file_id, **values)
     override = _OVERRIDE.get(file.state)
     outcomes = update.outcomes(connection, file.file_id)
     for row, (_line, outcome, entries) in zip(rows, outcomes, strict=True):

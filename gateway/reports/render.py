@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from io import StringIO
@@ -58,8 +59,8 @@ def _write(report: Report, text: IO[str], table: IO[str] | None, document: IO[st
         document.write(_json_head(report))
     first = True
     for block in _blocks(report.rows):
-        totals.take(block)
         by_column = list(zip(*block, strict=True))
+        totals.take(by_column)
         plain = [_plain(c, values) for c, values in zip(columns, by_column, strict=True)]
         pages.details(by_column)
         if writer:
@@ -82,11 +83,11 @@ def _blocks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
         yield block
 
 
-def _plain(column: Column, values: Sequence[Any]) -> list[Any]:
+def _plain(column: Column, values: Sequence[Any]) -> Sequence[Any]:
     """Values as CSV and JSON carry them; None stays None."""
     if column.kind == "money":
-        return [None if v is None else from_cents(v) for v in values]
-    return list(values)
+        return [None if v is None else f"{v // 100}.{v % 100:02d}" if v >= 0 else from_cents(v) for v in values]
+    return values
 
 
 def _json_head(report: Report) -> str:
@@ -114,8 +115,12 @@ def _json_rows(
     for column, values in zip(columns, plain, strict=True):
         if column.kind == "count":
             encoded.append(["null" if v is None else str(v) for v in values])
+        elif column.kind == "money":
+            encoded.append(["null" if v is None else f'"{v}"' for v in values])
         else:
-            encoded.append(["null" if v is None else _encode(v if type(v) is str else str(v)) for v in values])
+            known: dict[Any, str] = {v: _encode(v if type(v) is str else str(v)) for v in set(values) if v is not None}
+            known[None] = "null"
+            encoded.append([known[v] for v in values])
     return map(template.__mod__, zip(*encoded, strict=True))
 
 
@@ -142,7 +147,7 @@ class _Pages:
         right = f"PAGE {self.page:>6}"
         second = (
             f"PORTFOLIO {report.portfolio} {report.portfolio_name}   BUSINESS DATE {report.business_date}   "
-            f"RUN {report.run_at}"
+            f"RUN {_instant(report.run_at)}"
         )
         heading = (self.template % tuple(c.heading for c in self.columns)).rstrip()
         marks = "  ".join("=" * w for w in self.widths)
@@ -164,10 +169,13 @@ class _Pages:
             at += len(part)
 
     def details(self, by_column: Sequence[Sequence[Any]]) -> None:
-        shown_columns = [[_shown(c, v) for v in values] for c, values in zip(self.columns, by_column, strict=True)]
+        shown_columns = [_shown_column(c, values) for c, values in zip(self.columns, by_column, strict=True)]
+        lines = list(map(self.template.__mod__, zip(*shown_columns, strict=True)))
+        if all(len(line) == self.width for line in lines):
+            self.lines([line.rstrip() for line in lines])
+            return
         out: list[str] = []
-        for row in zip(*shown_columns, strict=True):
-            line = self.template % row
+        for row, line in zip(zip(*shown_columns, strict=True), lines, strict=True):
             if len(line) == self.width:
                 out.append(line.rstrip())
             else:
@@ -200,10 +208,16 @@ class _Pages:
             self.lines(["", *(line for note in self.report.notes for line in wrap(note, max(self.width, 80)))])
 
 
-def _shown(column: Column, value: Any) -> str:
-    if value is None:
-        return ""
-    return shown(value) if column.kind == "money" else str(value)
+def _instant(text: str) -> str:
+    """``2026-03-02T14:00:01.083636Z`` as it stands on paper: ``2026-03-02 14:00:01 UTC``."""
+    day, _, time = text.partition("T")
+    return f"{day} {time[:8]} UTC" if time.endswith("Z") else text
+
+
+def _shown_column(column: Column, values: Sequence[Any]) -> Sequence[str]:
+    if column.kind == "money":
+        return ["" if v is None else shown(v) for v in values]
+    return ["" if v is None else v if type(v) is str else str(v) for v in values]
 
 
 def _shown_total(column: Column, value: str) -> str:
@@ -226,14 +240,13 @@ class _Totals:
         self.by_other: dict[Any, list[int]] = {}
         self.count = 0
 
-    def take(self, block: Sequence[Sequence[Any]]) -> None:
-        self.count += len(block)
-        office_of = slice(0, 4) if self.spec.by_office else slice(0, 0)
-        for row in block:
-            key = tuple(row[office_of])
-            _add(self.groups, key, row, self.sums)
-            if self.other is not None:
-                _add(self.by_other, row[self.other], row, self.sums)
+    def take(self, by_column: Sequence[Sequence[Any]]) -> None:
+        self.count += len(by_column[0])
+        sums = [[v or 0 for v in by_column[i]] for i in self.sums]
+        offices = zip(*by_column[:4], strict=True) if self.spec.by_office else [()] * len(by_column[0])
+        _add(self.groups, offices, sums)
+        if self.other is not None:
+            _add(self.by_other, by_column[self.other], sums)
 
     def rows(self) -> list[dict[str, Any]]:
         """Total lines, smallest group first; only where something can be added up."""
@@ -268,13 +281,17 @@ class _Totals:
         return row
 
 
-def _add(groups: dict[Any, list[int]], key: Any, row: Sequence[Any], at: Sequence[int]) -> None:
-    sums = groups.get(key)
-    if sums is None:
-        sums = groups[key] = [0] * (len(at) + 1)
-    sums[0] += 1
-    for i, index in enumerate(at, 1):
-        sums[i] += row[index] or 0
+def _add(groups: dict[Any, list[int]], keys: Iterable[Any], sums: Sequence[Sequence[int]]) -> None:
+    """Add a block to its groups: counts first, then each summed column."""
+    ordered = list(keys)
+    for key, count in Counter(ordered).items():
+        groups.setdefault(key, [0] * (len(sums) + 1))[0] += count
+    for at, values in enumerate(sums, 1):
+        added: dict[Any, int] = defaultdict(int)
+        for key, value in zip(ordered, values, strict=True):
+            added[key] += value
+        for key, value in added.items():
+            groups[key][at] += value
 
 
 def _by_text(item: tuple[Any, Any]) -> tuple[Any, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from gateway.ledger.database import stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from parsers.base import render_message
 
-FETCH = 10_000
 """Rows fetched at a time: a report of millions of rows is never in memory."""
 
 
@@ -33,21 +33,11 @@ def exception_spec(name: str, title: str, reference: Column, day: Column) -> Rep
     )
 
 
-def stream(connection: Connection, statement: str, **values: Any) -> Iterator[Any]:
-    """Rows of a SELECT as they are fetched, a block at a time."""
-    result = connection.execute(text(statement), values, execution_options={"yield_per": FETCH})
-    try:
-        for block in result.partitions():
-            yield from block
-    finally:
-        result.close()
-
-
 def exception_rows(
     connection: Connection, file_id: int, *, staging: str, reference: str, day: str
 ) -> Iterator[Sequence[Any]]:
     """Every message of the file in file order; what the line named, where it could be read."""
-    rows = stream(
+    rows = stream_rows(
         connection,
         "SELECT m.line_no, o.portfolio, o.company, o.region, o.office, COALESCE(s.lease, a.lease), s.asset, "
         f"s.{reference}, COALESCE(s.amount_cents, m.amount_cents), s.{day}, m.code, m.found, m.expected, m.action "

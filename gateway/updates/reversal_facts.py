@@ -156,7 +156,7 @@ def _batches(context: PostingContext, names: set[str]) -> dict[str, Batch]:
         "SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state "
         "FROM touched t JOIN payment_batch b ON b.batch = t.name",
     )
-    found = {row[0]: Batch(*row[:4], is_reversed=row[4] == "REVERSED") for row in rows}
+    found = {row[0]: Batch(row[0], row[1], row[2], row[3], row[4] == "REVERSED") for row in rows}
     lines = db.fetch(
         connection,
         "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.entry_id, "

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gateway.ledger import payments, schema
+from gateway.ledger.database import stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from gateway.updates import assess_report
 from gateway.updates.base import Outcome, PostingContext
@@ -127,7 +128,7 @@ class EscrowDisbursement:
                 text("SELECT portfolio, income_purpose, code FROM charge WHERE type = 'E' ORDER BY used, code DESC")
             )
         }
-        for row in assess_report.stream(connection, _AUDIT, file=file_id, each=schema.ENTRIES_A_UNIT):
+        for row in stream_rows(connection, _AUDIT, file=file_id, each=schema.ENTRIES_A_UNIT):
             yield (*row[:7], codes.get((row[0], row[7])), *row[8:])
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -136,9 +137,9 @@ class EscrowDisbursement:
         )
 
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
-        posted = assess_report.stream(connection, _ENTRIES, file=file_id, each=schema.ENTRIES_A_UNIT)
+        posted = stream_rows(connection, _ENTRIES, file=file_id, each=schema.ENTRIES_A_UNIT)
         entry = next(posted, None)
-        for line_no, code in assess_report.stream(connection, _STATES, file=file_id):
+        for line_no, code in stream_rows(connection, _STATES, file=file_id):
             if entry is not None and entry[0] == line_no:
                 yield line_no, "posted", [entry[1]]
                 entry = next(posted, None)

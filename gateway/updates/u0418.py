@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
 from gateway.ledger import schema
+from gateway.ledger.database import stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from gateway.updates import assess_invoices, assess_post, assess_problems, assess_report, assess_resolve
 from gateway.updates.base import Outcome, PostingContext
@@ -97,15 +98,11 @@ class BatchAssessment:
         assess_post.add_entries(scope, first_id)
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-        offices = _office_keys(connection)
-        names = _charge_names(connection)
+        """Whole rows from the database, in file order: nothing is done a row here, a month's file has a million."""
         bounds = unit_bounds(connection, file_id)
         if bounds is None:
-            return
-        rows = assess_report.stream(connection, _AUDIT, file=file_id, low=bounds[0], high=bounds[1])
-        for office_id, lease, lessee, asset, code, amount, invoice, due_date in rows:
-            key = offices[office_id]
-            yield (*key, lease, lessee, asset, code, names[key[0], code], amount, invoice, due_date)
+            return iter(())
+        return stream_rows(connection, _AUDIT, file=file_id, low=bounds[0], high=bounds[1])
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return assess_report.exception_rows(
@@ -115,7 +112,7 @@ class BatchAssessment:
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
         """Entry numbers follow from line numbers, so nothing of the journal is read."""
         bounds = unit_bounds(connection, file_id)
-        rows = assess_report.stream(connection, _STATES, file=file_id)
+        rows = stream_rows(connection, _STATES, file=file_id)
         for line_no, code in rows:
             if code is not None:
                 yield line_no, "rejected", []
@@ -131,9 +128,12 @@ LEFT JOIN line_message m ON m.file_id = s.file_id AND m.line_no = s.line_no AND 
 WHERE s.file_id = :file ORDER BY s.line_no
 """
 _AUDIT = """
-SELECT e.office_id, e.lease, l.lessee, e.asset, e.txn, s.amount_cents, e.invoice, i.due_date
+SELECT o.portfolio, o.company, o.region, o.office, e.lease, l.lessee, e.asset, e.txn, c.name, s.amount_cents, e.invoice,
+    i.due_date
 FROM journal_entry e
 JOIN staged_assessment s ON s.file_id = :file AND s.line_no = e.source_line
+JOIN office o ON o.office_id = e.office_id
+JOIN charge c ON c.portfolio = o.portfolio AND c.code = e.txn
 JOIN lease l ON l.lease = e.lease
 JOIN invoice i ON i.invoice = e.invoice
 WHERE e.entry_id BETWEEN :low AND :high ORDER BY e.entry_id
