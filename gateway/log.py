@@ -59,7 +59,13 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
     if verbose or (sys.stderr.isatty() if terminal is None else terminal):
         to_terminal = logging.StreamHandler(sys.stderr)
         to_terminal.setFormatter(
-            _formatter(shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+            # a plain traceback: the pretty one shows the values of variables, account numbers and keys among them
+            _formatter(
+                shared,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                ),
+            )
         )
         to_terminal.setLevel(logging.INFO if verbose else logging.WARNING)
         root.addHandler(to_terminal)

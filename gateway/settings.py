@@ -9,14 +9,18 @@ Every key has a default that is written as a comment in the file ``gateway init`
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import SettingsError
 from gateway.home import Home
@@ -24,6 +28,38 @@ from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
 from parsers.xsellerator_profile import XselProfile, XselProfileError
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
 
+
+def _reference(value: str) -> str:
+    """A secret is named, never written: what stands in a settings file ends up in backups and screenshots."""
+    if value and not value.startswith(("env:", "file:")):
+        raise PydanticCustomError("reference", "found a plain value, expected env:NAME or file:PATH")
+    return value
+
+
+def _database(value: str) -> str:
+    if value and not value.startswith(("env:", "file:", "postgresql://", "sqlite:///")):
+        raise PydanticCustomError(
+            "reference", "found no address of a database, expected postgresql://…, env:NAME or file:PATH"
+        )
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("zone", "expected a time zone such as America/New_York") from None
+    return value
+
+
+def _hour(value: str) -> str:
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) is None:
+        raise PydanticCustomError("hour", "expected a time of day such as 09:00")
+    return value
+
+
+Secret = Annotated[str, AfterValidator(_reference)]
+Hour = Annotated[str, AfterValidator(_hour)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 CashVector = Annotated[str, StringConstraints(pattern=r"^1(2[5-9]|3\d|4[0-4])$")]
 M = TypeVar("M", bound="Model")
@@ -35,7 +71,7 @@ class Model(BaseModel):
 
 
 class DatabaseSettings(Model):
-    url: str = ""
+    url: Annotated[str, AfterValidator(_database)] = ""
     """'' = SQLite in ``var/ledger.db``; else ``postgresql://…`` or a reference ``env:NAME`` / ``file:PATH``."""
 
 
@@ -74,7 +110,7 @@ class Endpoint(Model):
     port: int = Field(default=22, ge=1, le=65535)
     user: str
     key: str  # file reference of the private key, relative to the home: "config/keys/id_bank"
-    key_passphrase: str = ""  # "env:NAME" or "file:PATH"
+    key_passphrase: Secret = ""  # "env:NAME" or "file:PATH"
     known_hosts: str = "config/keys/known_hosts"
     host_keys: tuple[str, ...] = ()  # further pinned keys: "ssh-ed25519 AAAA…"
     directory: str = "."
@@ -107,7 +143,7 @@ class Bank(Model):
     service_class: Literal["auto", "200 only", "never 200"] = "auto"
     character_set: Literal["ascii", "narrow"] = "narrow"
     balanced: bool = False
-    offset_account: str = ""  # "env:NAME" / "file:PATH", the company's own account, for balanced files
+    offset_account: Secret = ""  # "env:NAME" / "file:PATH", the company's own account, for balanced files
     offset_account_type: Literal["checking", "savings"] = "checking"
     line_limit: int = Field(default=10_000, ge=10)  # records a file, headers and filler included
     name_pattern: str = "P{portfolio:0>2}-VACH-BANK-{date}{further}.DAT"
@@ -118,7 +154,7 @@ class Bank(Model):
 
 class Alarms(Model):
     command: tuple[str, ...] = ()  # run with the alarm as JSON on standard input
-    webhook: str = ""  # "env:NAME" or "file:PATH" of a URL
+    webhook: Secret = ""  # "env:NAME" or "file:PATH" of a URL
     mail_to: tuple[str, ...] = ()
     mail_from: str = ""
     mail_host: str = "localhost"
@@ -141,8 +177,8 @@ class Calendar(Model):
 
 class Service(Model):
     operator: str = "SVC"  # the code under which the service posts
-    eop_at: str | None = None  # "22:30", local time of the zone; None: by hand
-    timezone: str = "America/New_York"
+    eop_at: Hour | None = None  # "22:30", local time of the zone; None: by hand
+    timezone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
 
 
 class GatewaySettings(Model):
@@ -214,11 +250,13 @@ class Expected(Model):
     """A file that should come: the nine-o'clock answer names it when it is late."""
 
     kind: Literal["assessments", "escrow", "reversals", "payments"]
-    by: str = "09:00"
+    by: Hour = "09:00"
 
 
 class PortfolioSettings(Model):
-    default_office: str | None = None  # "1/1/1"; None: the lowest
+    default_office: Annotated[str, StringConstraints(pattern=r"^[^/ ]+/[^/ ]+/[^/ ]+$")] | None = (
+        None  # "1/1/1"; None: the lowest
+    )
     assessments: AssessmentSettings = AssessmentSettings()
     escrow: EscrowSettings = EscrowSettings()
     payments: PaymentSettings = PaymentSettings()
@@ -270,27 +308,32 @@ DEFAULT_PORTFOLIO = PortfolioSettings()
 def load_settings(home: Home) -> Settings:
     """Read and check every file below ``config``. Raises SettingsError with all mistakes at once."""
     mistakes: list[str] = []
-    gateway = _model(home.settings_file, GatewaySettings, mistakes) or GatewaySettings()
+    gateway = _model(home, home.settings_file, GatewaySettings, mistakes) or GatewaySettings()
     portfolios: dict[str, PortfolioSettings] = {}
     for path in sorted(home.portfolios.glob("*.toml")):
         number = path.stem[1:].lstrip("0")
         if path.stem[:1] != "p" or not number.isdigit() or not 1 <= int(number) <= 99 or len(path.stem) != 3:
             mistakes.append(f"{_short(home, path)}: found name {path.name}, expected p01.toml to p99.toml: rename it")
             continue
-        read = _model(path, PortfolioSettings, mistakes)
+        read = _model(home, path, PortfolioSettings, mistakes)
         if read is not None:
             portfolios[number] = read
-    operators = _model(home.operators_file, Operators, mistakes) or Operators()
+    operators = _model(home, home.operators_file, Operators, mistakes) or Operators()
     inbound = xsellerator = None
     try:
-        inbound = profile_from_mapping(DEFAULT, _toml(home.formats / "inbound.toml", mistakes))
+        inbound = profile_from_mapping(DEFAULT, _toml(home, home.formats / "inbound.toml", mistakes))
     except ProfileError as error:
         mistakes += [f"config/formats/inbound.toml: {m}" for m in error.mistakes]
     try:
-        xsellerator = xsel_profile_from_mapping(_toml(home.formats / "xsellerator.toml", mistakes))
+        xsellerator = xsel_profile_from_mapping(_toml(home, home.formats / "xsellerator.toml", mistakes))
     except XselProfileError as error:
         mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
     _check_references(gateway, portfolios, mistakes)
+    if "operator" in gateway.service.model_fields_set and gateway.service.operator not in operators.operators:
+        mistakes.append(
+            f"config/gateway.toml: service.operator: found {gateway.service.operator!r}, expected one of [operators.*] in "
+            f"operators.toml ({', '.join(operators.operators)})"
+        )
     if mistakes or inbound is None or xsellerator is None:
         raise SettingsError(mistakes)
     return Settings(gateway, portfolios, operators, inbound, xsellerator)
@@ -326,29 +369,58 @@ def _short(home: Home, path: Path) -> str:
     return str(path.relative_to(home.root))
 
 
-def _toml(path: Path, mistakes: list[str]) -> dict[str, Any]:
+def _toml(home: Home, path: Path, mistakes: list[str]) -> dict[str, Any]:
     """The parsed file; an absent file is an empty one."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        mistakes.append(f"{path.name}: {error}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        mistakes.append(f"{_short(home, path)}: {error}")
         return {}
 
 
-def _model(path: Path, model: type[M], mistakes: list[str]) -> M | None:
+def _model(home: Home, path: Path, model: type[M], mistakes: list[str]) -> M | None:
     before = len(mistakes)
-    content = _toml(path, mistakes)
+    content = _toml(home, path, mistakes)
     if len(mistakes) > before:
         return None
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"])
-            mistakes.append(f"{path.name}: {where}: {problem['msg']} (found {problem['input']!r})")
+        mistakes += [f"{_short(home, path)}: {_mistake(model, problem)}" for problem in error.errors()]
         return None
+
+
+def _mistake(model: type[BaseModel], problem: ErrorDetails) -> str:
+    """One mistake in our words: the key, what was found (never of a secret), what was expected."""
+    loc = problem["loc"]
+    where = ".".join(str(part) for part in loc)
+    if problem["type"] == "extra_forbidden":
+        names = _keys(model, loc[:-1])
+        near = get_close_matches(str(loc[-1]), names, 1, 0.6)
+        return f"{where}: found an unknown key, expected {near[0] if near else 'one of ' + ', '.join(names)}"
+    if problem["type"] == "missing":
+        return f"{where}: found no value, expected one"
+    message = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
+    message = message.removeprefix("String should match pattern ").removesuffix(
+        ", unable to parse string as an integer"
+    )
+    if problem["type"] == "reference":
+        return f"{where}: {message}"
+    if problem["type"] == "string_pattern_mismatch":
+        message = f"expected the form {message}"
+    return f"{where}: found {problem['input']!r}, {message}"
+
+
+def _keys(model: Any, loc: Sequence[int | str]) -> list[str]:
+    """The keys of the table at ``loc``; steps through names of tables of the same kind."""
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[str(part)].annotation
+        args = [a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = args[0] if args else model
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
 def secret(reference: str, home: Home, *, what: str) -> str:

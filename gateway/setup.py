@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import gateway
@@ -28,7 +29,12 @@ def make_home(root: Path, *, user: str, code: str | None = None) -> Home:
     home = Home(root.resolve())
     if home.operators_file.exists() and home.field_key.exists():
         raise Refused(f"init {root}: found a home there already, expected a new folder; name another one")
-    home.make()
+    try:
+        home.make()
+    except OSError as error:
+        raise UsageError(
+            f"init {root}: {error.strerror} ({error.filename}); expected a folder that can be made"
+        ) from error
     source = default_config()
     for path in sorted(source.rglob("*.toml")):
         target = home.config / path.relative_to(source)
@@ -38,7 +44,8 @@ def make_home(root: Path, *, user: str, code: str | None = None) -> Home:
     code = (code or operator_code(user)).upper()
     if not re.fullmatch(r"[A-Z0-9]{3}", code):
         raise UsageError(f"init: found operator code {code!r}, expected three letters or digits")
-    enter_operator(home, source, code, user)
+    if not _has_operators(home):  # a home whose key was lost keeps its people
+        enter_operator(home, source, code, user)
     if not home.field_key.exists():
         fd = os.open(home.field_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w", encoding="ascii") as handle:
@@ -61,6 +68,12 @@ def open_ledger(home: Home) -> tuple[str | None, str]:
     if not url:
         home.ledger.chmod(0o600)
     return changed
+
+
+def _has_operators(home: Home) -> bool:
+    if not home.operators_file.exists():
+        return False
+    return bool(tomllib.loads(home.operators_file.read_text(encoding="utf-8")).get("operators"))
 
 
 def operator_code(user: str) -> str:

@@ -16,7 +16,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -83,12 +83,25 @@ class Session:
     def app(self) -> App:
         """The opened home; opening it is the first thing that can be refused."""
         if self._app is None:
-            from gateway import log
             from gateway.app import open_app
 
+            self.set_up_log()
             self._app = open_app(self.home, operator=self.operator)
-            log.set_up(self._app.home.log, verbose=self.debug)
         return self._app
+
+    def set_up_log(self) -> bool:
+        """Before anything can fail: an unconfigured log would print, with the values of every variable. Gives whether
+        there is a file; a folder that is no home gets none."""
+        from gateway import log
+        from gateway.home import Home
+
+        home = Home(self.home.resolve())
+        with suppress(OSError):
+            if home.settings_file.is_file():
+                log.set_up(home.log, verbose=self.debug)
+                return True
+        log.set_up(None, verbose=self.debug)
+        return False
 
     def close(self) -> None:
         if self._app is not None:
@@ -240,10 +253,13 @@ def fault(session: Session, error: Exception) -> None:
     """A surprise: one line for the caller, the traceback for the engineer."""
     from gateway import log
 
+    filed = session.set_up_log()
     log.get("gateway.cli").exception("fault")
     # the driver's own words are the first line; SQLAlchemy adds the statement and a link
     words = (str(error).splitlines() or [""])[0]
-    seen = "above" if session.debug else "in var/log/gateway.log, or shown with --debug"
+    seen = (
+        "above" if session.debug else "in var/log/gateway.log, or shown with --debug" if filed else "shown with --debug"
+    )
     fail(session, "Fault", [f"fault: {type(error).__name__}: {words}", f"the traceback is {seen}"])
 
 

@@ -95,9 +95,9 @@ def _configure(home: Home, server: LocalServer) -> None:
         for name, more in (("bank", ""), ("accounting", 'read_back = "size"\n'), ("dealer", ""))
     )
     bank = (
-        '\n[banks.first]\nname = "FIRST BANK"\nrouting_number = "091000019"\nimmediate_origin = "1234567890"\n'
+        '\n[banks.first]\nname = "FIRST BANK"\nrouting_number = "091000019"\nimmediate_origin = "9100220033"\n'
         'origin_name = "MAIN STREET LEASING"\ncompany_name = "MAIN STREET LSG"\n'
-        'company_identification = "1234567890"\nendpoint = "bank"\n'
+        'company_identification = "9100220033"\nendpoint = "bank"\n'
     )
     source = "\n[sources.inbox]\nquiet_seconds = 0.5\n"
     settings = home.settings_file.read_text(encoding="utf-8").replace("\n[sources.inbox]\n", source, 1)

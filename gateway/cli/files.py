@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, table
 from gateway.cli.status import money_as_text
+from gateway.console.inbox import Left, left_in_place
 from gateway.errors import UsageError
 from gateway.intake import actions, checking
 from gateway.intake.artifacts import folder_of
@@ -56,8 +58,15 @@ def process(
     with session.progress("processing") as progress, closing(Intake(session.app)) as intake:
         done = intake.process_now(paths or None, progress=lambda _name, read, size: progress(read, size))
     rows = [p.file for p in done]
-    session.show({"rows": [_file_document(f) for f in rows]}, _processed(rows))
-    return DONE if all(p.clean for p in done) else WITH_REJECTS
+    left = [] if paths else left_in_place(session.app)
+    document = {"rows": [_file_document(f) for f in rows], "left": [asdict(x) for x in left]}
+    session.show(document, [*_processed(rows), *_left(left)])
+    return DONE if all(p.clean for p in done) and not any(x.wants_person for x in left) else WITH_REJECTS
+
+
+def _left(left: list[Left]) -> Iterator[str]:
+    for x in left:
+        yield f"LEFT IN {x.source}, {x.name}: {x.message}"
 
 
 _FILE_KEYS = (

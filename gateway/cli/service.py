@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.common import Session, command
+from gateway.home import Home
 from gateway.service import Service
+from gateway.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -13,7 +15,14 @@ def register(app: typer.Typer) -> None:
 
 
 def run(session: Session) -> None:
-    """Watch the inbox, post, run End of Period at its hour, deliver what is released. Ends on SIGTERM or Ctrl-C."""
+    """Watch the inbox, post, run End of Period at its hour, deliver what is released. Ends on SIGTERM or Ctrl-C.
+    Acts under service.operator of config/gateway.toml, which must be a code of
+    the user it runs as; where there is none of that code, under your own."""
+    home = Home(session.home.resolve())
+    if session.operator is None and home.settings_file.is_file():
+        settings = load_settings(home)
+        code = settings.gateway.service.operator
+        session.operator = code if code in settings.operators.operators else None
     app = session.app
     app.operator.require("post", "running the service")
     service = Service(app)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import typer
 
-from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, table
+from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, table
 from gateway.console.status import TROUBLED_FILES, Status
 from gateway.console.status import status as gather
 from gateway.money import from_cents, shown
-from gateway.settings import iso_date
 
 
 def register(app: typer.Typer) -> None:
@@ -20,9 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def status(session: Session, date: DateOption = None) -> int:
     """What came, balanced, left, is late or held. Exit code 1 when something wants a person."""
-    if date is not None:
-        iso_date(date, what="--date")
-    found = gather(session.app, date)
+    found = gather(session.app, iso(date, what="--date"))
     session.show(document(found), page(found))
     return WITH_REJECTS if found.wants_attention else DONE
 
@@ -34,8 +32,10 @@ def document(found: Status) -> dict[str, Any]:
         "portfolios": [money_as_text(row) for row in found.portfolios],
         "files": [money_as_text(row) for row in found.files],
         "late": list(found.late),
+        "inbox": [asdict(x) for x in found.inbox],
         "outbound": [money_as_text(row) for row in found.outbound],
         "end_of_period": list(found.end_of_period),
+        "suspense": [money_as_text(row) for row in found.suspense],
         "alarms": list(found.alarms),
     }
 
@@ -61,8 +61,18 @@ def page(found: Status) -> Iterator[str]:
         return
     yield ""
     yield from _files(found)
+    for x in found.inbox:
+        yield f"LEFT IN {x.source}, {x.name}: {x.message}"
+    if found.inbox:
+        yield ""
     yield from _outbound(found)
     yield from _modules(found)
+    for s in found.suspense:
+        items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
+        yield (
+            f"Suspense of portfolio {s['portfolio']}: {items} for a person, {shown(s['amount_cents'])}: "
+            f"gateway ledger suspense --portfolio {s['portfolio']}"
+        )
     for late in found.late:
         yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"
     for alarm in found.alarms:
@@ -72,7 +82,11 @@ def page(found: Status) -> Iterator[str]:
 
 def _files(found: Status) -> Iterator[str]:
     if not found.files:
-        yield "Came: nothing yet on the open business date; --date YYYY-MM-DD shows another one."
+        when = found.date or "the open business date"
+        before = found.last_date if found.last_date != found.date else None
+        yield f"Came: nothing on {when}." + (
+            f" Files last came on {before}: gateway status --date {before}" if before else ""
+        )
     else:
         yield "Came:"
         keys = ("id", "name", "state", "lines", "records", "rejects", "amount_cents", "posted_cents",

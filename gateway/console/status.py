@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from gateway.app import App
+from gateway.console.inbox import Left, left_in_place
 from gateway.settings import Settings
 
 Row = dict[str, Any]
@@ -29,13 +30,17 @@ class Status:
     late: Sequence[Row]  # expected and not there
     outbound: Sequence[Row]
     end_of_period: Sequence[Row]
+    suspense: Sequence[Row]  # open items by portfolio: they stay here until someone clears them
     alarms: Sequence[Row]
+    inbox: Sequence[Left] = ()  # what lies there untaken
+    last_date: str | None = None  # the latest business date on which a file came
 
     @property
     def wants_attention(self) -> bool:
         return bool(
             self.late
             or self.alarms
+            or any(x.wants_person for x in self.inbox)
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
             or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") for o in self.outbound)
@@ -54,7 +59,10 @@ def status(app: App, date: str | None) -> Status:
             late_files(portfolios, files, app.settings, app.clock.now(), date),
             _outbound(connection, date),
             _end_of_period(connection, date),
+            _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
+            left_in_place(app),
+            connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
 
 
@@ -129,6 +137,15 @@ def _end_of_period(connection: Connection, date: str | None) -> list[Row]:
         """,
         date=date,
     )
+
+
+def _suspense(connection: Connection) -> list[Row]:
+    rows = _rows(
+        connection,
+        "SELECT portfolio, COUNT(*) AS items, SUM(remaining_cents) AS amount_cents FROM suspense_item "
+        "WHERE remaining_cents > 0 GROUP BY portfolio",
+    )
+    return [row | {"amount_cents": int(row["amount_cents"])} for row in sorted(rows, key=lambda r: int(r["portfolio"]))]
 
 
 def late_files(
