@@ -206,12 +206,16 @@ class Database:
 
 
 def stream_rows(connection: Connection, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
-    """Rows of a SELECT as the driver gives them, fetched in blocks: flat memory, and a third of the time of a
-    result's rows."""
-    result = connection.execute(text(statement).execution_options(stream_results=True), values)
+    """Rows of a SELECT fetched in blocks: flat memory. On SQLite as the driver gives them, in a third of the time;
+    PostgreSQL's server-side cursor is read through SQLAlchemy, which has fetched its first rows by then."""
+    result = connection.execute(text(statement).execution_options(yield_per=BULK_ROWS), values)
     try:
         cursor = result.cursor
-        while cursor is not None and (block := cursor.fetchmany(BULK_ROWS)):
+        if connection.dialect.name != "sqlite" or cursor is None:
+            for partition in result.partitions():
+                yield from map(tuple, partition)
+            return
+        while block := cursor.fetchmany(BULK_ROWS):
             yield from block
     finally:
         result.close()
