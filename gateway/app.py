@@ -83,6 +83,7 @@ def open_app(
     url = settings.gateway.database.url
     if url.startswith(("env:", "file:")):
         url = secret(url, place, what="database.url")
+    opened = vault.open_vault(place)
     db = Database(url) if url else Database.at_path(place.ledger)
     if check_schema:
         try:
@@ -90,7 +91,7 @@ def open_app(
         except BaseException:
             db.close()
             raise
-    return App(place, settings, clock or SystemClock(), db, vault.open_vault(place), acting)
+    return App(place, settings, clock or SystemClock(), db, opened, acting)
 
 
 def acting_operator(settings: Settings, code: str | None, user: str) -> Operator:

@@ -51,6 +51,7 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
         handler.close()
     root.setLevel(logging.INFO)
     logging.getLogger("paramiko").setLevel(logging.WARNING)
+    root.addHandler(logging.NullHandler())  # without any handler the library would print raw events to stderr
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
         to_file = logging.handlers.WatchedFileHandler(log_dir / "gateway.log", encoding="utf-8")

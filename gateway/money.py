@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_MONEY: Final = re.compile(r"(-?)(\d{1,15})(?:\.(\d{2}))?\Z")
+_MONEY: Final = re.compile(r"(-?)([0-9]{1,15})(?:\.([0-9]{2}))?\Z")
 
 
 def to_cents(text: str) -> int:

@@ -64,7 +64,7 @@ def open_vault(home: Home) -> Vault:
                 [f"config/keys/field.key: {error.strerror}; run `gateway init` or set {VARIABLE}"]
             ) from error
     try:
-        key = base64.urlsafe_b64decode(text.strip())
+        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)  # the lenient reading drops what is strange
     except ValueError:
         key = b""
     if len(key) != 32:

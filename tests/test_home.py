@@ -1,0 +1,40 @@
+"""A home's folders, and writing that survives a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.home import Home, fsync_dir, write_durably
+
+
+def test_making_a_home_again_changes_nothing(tmp_path: Path) -> None:
+    home = Home(tmp_path / "h")
+    home.make()
+    (home.inbox / "x").write_text("kept")
+    home.make()
+    assert (home.inbox / "x").read_text() == "kept"
+    assert all(folder.is_dir() for folder in home.folders())
+    assert home.var.stat().st_mode & 0o777 == 0o700
+    assert home.keys.stat().st_mode & 0o777 == 0o700
+
+
+def test_every_path_lies_in_the_home(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    named = [getattr(home, name) for name, value in vars(Home).items() if isinstance(value, property)]
+    assert len(named) > 15
+    assert all(path.is_relative_to(tmp_path) for path in named)
+
+
+def test_readers_see_all_or_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "f"
+    write_durably(target, b"one")
+    write_durably(target, b"two", mode=0o600)
+    assert target.read_bytes() == b"two"
+    assert target.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "d").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_durably(tmp_path / "d", b"three")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "f"]
+    fsync_dir(tmp_path)

@@ -1,0 +1,78 @@
+"""Logs: JSON to a file, words to a terminal, and never a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import log
+
+
+@pytest.fixture(autouse=True)
+def _quiet_afterwards() -> Iterator[None]:
+    yield
+    for handler in list(logging.getLogger().handlers):
+        if handler.__class__.__module__.startswith("logging"):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("123456789", "****6789"), ("12345", "****2345"), ("1234", "****"), ("", "****")]
+)
+def test_at_most_the_last_four(text: str, shown: str) -> None:
+    assert log.last_four(text) == shown
+
+
+def lines(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "gateway.log").read_text().splitlines()]
+
+
+def test_events_are_json_with_keys_and_accounts_are_masked(tmp_path: Path) -> None:
+    log.set_up(tmp_path, terminal=False)
+    log.get("t").info("vendor.loaded", vendor="V100", account_number="123456789", account=99887766)
+    logging.getLogger("elsewhere").warning("plain %s", "words")
+    first, second = lines(tmp_path)
+    assert (first["event"], first["vendor"], first["level"]) == ("vendor.loaded", "V100", "info")
+    assert (first["account_number"], first["account"]) == ("****6789", "****7766")
+    assert str(first["timestamp"]).endswith("Z")
+    assert second["event"] == "plain words"
+
+
+def test_a_traceback_shows_no_values_of_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up(tmp_path, verbose=True)
+    account = "5550001234"
+    try:
+        int(account + "x"[: len(account) - 9] * 0 + "") // (len(account) - 10)
+    except ZeroDivisionError:
+        log.get("t").exception("fault")
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError" in shown
+    assert account not in shown
+    assert account not in (tmp_path / "gateway.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("verbose", "terminal", "seen"),
+    [(False, False, []), (False, True, ["bad"]), (True, False, ["good", "bad"]), (True, True, ["good", "bad"])],
+)
+def test_a_terminal_hears_of_trouble_and_of_all_with_debug(
+    capsys: pytest.CaptureFixture[str], verbose: bool, terminal: bool, seen: list[str]
+) -> None:
+    log.set_up(None, verbose=verbose, terminal=terminal)
+    log.get("t").info("good")
+    log.get("t").error("bad")
+    shown = capsys.readouterr()
+    assert [word for word in ("good", "bad") if word in shown.err] == seen
+    assert shown.out == ""
+
+
+def test_setting_up_again_does_not_double_lines(tmp_path: Path) -> None:
+    log.set_up(tmp_path, terminal=False)
+    log.set_up(tmp_path, terminal=False)
+    log.get("t").info("once")
+    assert len(lines(tmp_path)) == 1

@@ -1,0 +1,157 @@
+"""Settings: defaults that match the commented files, every mistake at once, secrets by reference only."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import SettingsError
+from gateway.home import Home
+from gateway.settings import GatewaySettings, PortfolioSettings, load_settings, secret
+from gateway.setup import default_config
+
+
+def write(home: Home, gateway: str = "", portfolio: str | None = None, operators: str = "") -> None:
+    home.settings_file.write_text(gateway, encoding="utf-8")
+    home.operators_file.write_text(operators, encoding="utf-8")
+    if portfolio is not None:
+        (home.portfolios / "p01.toml").write_text(portfolio, encoding="utf-8")
+
+
+def mistakes(home: Home) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(home)
+    return list(caught.value.mistakes)
+
+
+def test_an_empty_home_has_the_defaults(home: Home) -> None:
+    settings = load_settings(home)
+    assert settings.gateway == GatewaySettings()
+    assert settings.portfolio("7") == PortfolioSettings()
+
+
+BANK = """[banks.first]
+name = "B"
+routing_number = "091000019"
+immediate_origin = "1"
+origin_name = "O"
+company_name = "C"
+company_identification = "1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("gateway", "portfolio", "expected"),
+    [
+        ("[intake]\nscan_secs = 1", "", "config/gateway.toml: intake.scan_secs: found an unknown key, expected scan_seconds"),
+        ("[intake]\nworkers = 'many'", "", "config/gateway.toml: intake.workers: found 'many', expected a valid integer"),
+        ("[nonsense]\na = 1", "", "config/gateway.toml: nonsense: found an unknown key, expected one of database, sources, "
+         "intake, endpoints, banks, alarms, retention, calendar, service"),
+        ("[sources.a]\ncompletenes = 'quiet'", "", "config/gateway.toml: sources.a.completenes: found an unknown key, expected completeness"),
+        ("[sources.a]\ncompleteness = 'maybe'", "", "config/gateway.toml: sources.a.completeness: found 'maybe', expected "
+         "'quiet', 'marker' or 'rename'"),
+        ("[sources.a]\nquiet_seconds = -1", "", "config/gateway.toml: sources.a.quiet_seconds: found -1, expected greater than 0"),
+        ("[endpoints.b]\nhost = 'h'\nuser = 'u'", "", "config/gateway.toml: endpoints.b.key: found no value, expected one"),
+        ("[service]\neop_at = '25:00'", "", "config/gateway.toml: service.eop_at: found '25:00', expected a time of day such as 09:00"),
+        ("[service]\ntimezone = 'Mars/Base'", "", "config/gateway.toml: service.timezone: found 'Mars/Base', expected a time zone "
+         "such as America/New_York"),
+        ("[service]\noperator = 'NOP'", "", "config/gateway.toml: service.operator: found 'NOP', expected one of [operators.*] in "
+         "operators.toml ()"),
+        ("[database]\nurl = 'hunter2'", "", "config/gateway.toml: database.url: found no address of a database, expected "
+         "postgresql://…, env:NAME or file:PATH"),
+        ("[alarms]\nwebhook = 'https://hunter2'", "", "config/gateway.toml: alarms.webhook: found a plain value, expected env:NAME or file:PATH"),
+        (BANK + "offset_account = '123456789'", "", "config/gateway.toml: banks.first.offset_account: found a plain value, "
+         "expected env:NAME or file:PATH"),
+        (BANK + "endpoint = 'nowhere'", "", "banks.first.endpoint: found 'nowhere', expected one of [endpoints.*] in gateway.toml (there is none)"),
+        ("", "[gl]\nendpoint = 'x'", "config/portfolios/p01.toml: gl.endpoint: found 'x', expected one of [endpoints.*] in "
+         "gateway.toml (there is none)"),
+        (BANK, "[vendor_ach]\nused = true\nbank = 'second'", "config/portfolios/p01.toml: vendor_ach.bank: found 'second', expected "
+         "one of [banks.*] in gateway.toml (first)"),
+        ("", "[[expected]]\nkind = 'escrow'\nby = '9am'", "config/portfolios/p01.toml: expected.0.by: found '9am', expected a time "
+         "of day such as 09:00"),
+        ("", "[gl]\nrecrd = 3", "config/portfolios/p01.toml: gl.recrd: found an unknown key, expected record"),
+        ("", "default_office = '1-1'", "config/portfolios/p01.toml: default_office: found '1-1', expected the form "
+         "'^[^/ ]+/[^/ ]+/[^/ ]+$'"),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_words(home: Home, gateway: str, portfolio: str, expected: str) -> None:
+    write(home, gateway, portfolio)
+    found = mistakes(home)
+    assert found == [expected]
+    assert "hunter2" not in "".join(found)
+
+
+def test_all_mistakes_of_all_files_at_once(home: Home) -> None:
+    write(home, "x = [", "[gl]\nrecord = 1", "[operators.abcd]\nusers = []")
+    (home.portfolios / "p1.toml").touch()
+    (home.formats / "inbound.toml").write_bytes(b"\xff")
+    (home.formats / "xsellerator.toml").write_text("nonsense = 1")
+    found = "\n".join(mistakes(home))
+    for part in (
+        "config/gateway.toml: ", "config/portfolios/p1.toml: found name p1.toml, expected p01.toml to p99.toml",
+        "config/portfolios/p01.toml: gl.record: found 1", "config/operators.toml: operators.abcd",
+        "config/formats/inbound.toml: ", "config/formats/xsellerator.toml: ",
+    ):  # fmt: skip
+        assert part in found
+
+
+def test_secrets_come_from_the_environment_or_a_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_SECRET", "s3cret")
+    (home.keys / "url").write_text("s3cret\n")
+    assert secret("env:THE_SECRET", home, what="x") == "s3cret"
+    assert secret("file:config/keys/url", home, what="x") == "s3cret"
+    for reference, words in (
+        ("env:NOT_THERE", "x: found no environment variable NOT_THERE"),
+        ("file:config/keys/none", "x: could not read config/keys/none: No such file"),
+        ("plain", "x: found a plain value, expected env:NAME or file:PATH"),
+    ):
+        with pytest.raises(SettingsError, match=re.escape(words)):
+            secret(reference, home, what="x")
+
+
+def _commented_out(path: Path) -> dict[str, Any]:
+    """The file with every commented key switched on: lines that look like a key or a table, not prose."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        bare = re.sub(r"^# ", "", line)
+        lines.append(bare if re.match(r"\[|[a-z_]+ = |N = ", bare) else "")
+    return tomllib.loads("\n".join(lines))
+
+
+def _keys(table: Any, prefix: str = "") -> set[str]:
+    if not isinstance(table, dict):
+        return {prefix.removesuffix(".")}
+    return {k for key, value in table.items() for k in _keys(value, f"{prefix}{key}.")}
+
+
+def test_every_key_is_in_the_commented_files_with_its_default() -> None:
+    shown = _commented_out(default_config() / "gateway.toml")
+    defaults = GatewaySettings()
+    for section, model in GatewaySettings.model_fields.items():
+        if section in ("endpoints", "banks", "sources"):
+            continue
+        names = set(type(getattr(defaults, section)).model_fields)
+        assert set(shown.get(section, {})) == names, section
+        made = model.annotation(**shown[section])  # type: ignore[misc]
+        for name in names - {"reject_limit_percent", "eop_at"} - (names if section == "retention" else set()):
+            assert getattr(made, name) == getattr(getattr(defaults, section), name), f"{section}.{name}"
+    from gateway.settings import Bank, Endpoint, Source
+
+    assert set(shown["endpoints"]["bank"]) == set(Endpoint.model_fields)
+    assert set(shown["banks"]["first"]) == set(Bank.model_fields)
+    assert set(shown["sources"]["inbox"]) == set(Source.model_fields)
+    portfolio = _commented_out(default_config() / "portfolios" / "p01.toml")
+    assert set(portfolio) == set(PortfolioSettings.model_fields)
+    for section in ("assessments", "escrow", "payments", "reversals", "gl", "vendor_ach", "xsellerator", "release"):
+        assert set(portfolio[section]) == set(type(getattr(PortfolioSettings(), section)).model_fields), section
+
+
+def test_the_commented_files_are_sound_as_they_are_and_switched_on(home: Home) -> None:
+    for name in ("gateway.toml", "portfolios/p01.toml", "operators.toml"):
+        (home.config / name).write_text((default_config() / name).read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_settings(home).gateway == GatewaySettings()
+    assert _keys(_commented_out(default_config() / "gateway.toml"))
