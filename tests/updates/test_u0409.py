@@ -192,7 +192,9 @@ def test_a_portfolio_without_escrow_charges_and_an_unknown_lease_in_a_bare_file(
 def test_a_missing_payable_account_is_named(world: World) -> None:
     world.lease("51", office=2)
     with world.db.write() as c:
-        c.exec_driver_sql("DELETE FROM gl_account WHERE office_id = 2 AND purpose = 'ASSMT INC/PAY - RCR CHG 9'")
+        c.exec_driver_sql(
+            "UPDATE gl_account SET purpose = 'NO LONGER USED' WHERE office_id = 2 AND purpose = 'ASSMT INC/PAY - RCR CHG 9'"
+        )
     file = world.stage(UPDATE, [disbursement(1, "51")])
     world.post(UPDATE, file)
     assert world.messages(file)[1][1].startswith("Found no account for ASSMT INC/PAY - RCR CHG 9 in office 1/1/2")

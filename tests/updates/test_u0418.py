@@ -82,7 +82,7 @@ def test_the_invoice_a_charge_goes_on(
         if number != "803":
             world.invoice(number, "7", due)
     world.post(UPDATE, world.stage(UPDATE, [assessment(1, lease="7", **items)]))
-    assert list(world.billed()) == [("900", "PYMT", ""), (expected, "LTCH", "")]
+    assert set(world.billed()) == {("900", "PYMT", ""), (expected, "LTCH", "")}
 
 
 def test_of_invoices_due_on_one_day_the_lowest_number_is_meant(world: World) -> None:
