@@ -1,4 +1,4 @@
-"""``gateway outbound build``: build a file in one transaction, put it into the outbox, write its reports.
+"""``gateway outbound build``: build a file in one transaction, put it into the outbox, and its reports into place.
 
 ``within`` is the same inside a caller's transaction, for End of Period; ``finish`` is what follows the commit.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -15,12 +15,12 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import Refused
 from gateway.ledger.accounts import business_date
+from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
 from gateway.outbound.gl import build_gl
 from gateway.outbound.store import publish
 from gateway.outbound.vendor_ach import build_vendor_ach
 from gateway.outbound.xsellerator import build_xsellerator
-from gateway.reports.render import write_report
 
 BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
     "DSGL": build_gl,
@@ -36,11 +36,14 @@ def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH none.
     """
     app.operator.require("post", "building an outbound file")
-    with app.db.write() as connection:
-        built = within(app, connection, kind, portfolio, **options)
-        day, _ = business_date(connection, portfolio)
-        reached(Step.BUILT_UNCOMMITTED)
-    finish(app, built, report_folder(app, day, portfolio, built))
+    with ExitStack() as held:
+        with app.db.write() as connection:
+            built = within(app, connection, kind, portfolio, **options)
+            day, _ = business_date(connection, portfolio)
+            held.enter_context(kept_reports.kept(app, built))
+            reached(Step.BUILT_UNCOMMITTED)
+        finish(app, built)
+        kept_reports.place(app, built, day, portfolio)
     return built
 
 
@@ -52,19 +55,11 @@ def within(app: App, connection: Connection, kind: str, portfolio: str, **option
     return builder(app, connection, portfolio, **options)
 
 
-def finish(app: App, built: Built, folder: Path) -> None:
-    """After the commit: bytes into the outbox, reports into ``folder``. Repeatable; a crash before it is settled by
-    ``settle_outbox`` at the next start."""
+def finish(app: App, built: Built) -> None:
+    """After the commit: bytes into the outbox. Repeatable; a crash before it is settled by ``settle_outbox`` at the
+    next start."""
     reached(Step.BUILT)
     for file in built.files:
         publish(app, file.outbound_id, file.name, file.sha256)
     if built.files:
         reached(Step.RENDERED)
-    for named in built.reports:
-        write_report(named.report, folder, named.stem)
-
-
-def report_folder(app: App, day: str, portfolio: str, built: Built) -> Path:
-    """Where reports of files built by hand go: a folder a build, so that a second one of the day loses nothing."""
-    number = f"-{built.files[0].outbound_id}" if built.files else ""
-    return app.home.reports / day / f"outbound-p{portfolio}{number}"

@@ -23,6 +23,7 @@ from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import fsync_dir, write_durably
 from gateway.ledger import schema
 from gateway.ledger.database import Database
+from gateway.outbound import kept_reports
 from gateway.outbound.rendering import render_rows
 from gateway.outbound.states import SEALED_KINDS, OutboundState
 
@@ -262,6 +263,7 @@ def settle_outbox(app: App) -> list[str]:
     whoever it is for, and is not put back; ``publish`` does it on request.
     """
     restored: list[str] = []
+    kept_reports.settle(app)
     staged = {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
     with app.db.read() as connection:
         unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}

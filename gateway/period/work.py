@@ -104,7 +104,7 @@ def build_files(context: Context, kind: str, **options: Any) -> None:
         context.report(*built.reports)
         context.finish(connection, _said(built.files, built.withheld, built.messages))
         reached(Step.BUILT_UNCOMMITTED)
-    building.finish(app, Built(built.files), context.folder)
+    building.finish(app, Built(built.files))
 
 
 def transfer(context: Context) -> None:
@@ -139,7 +139,7 @@ def export(context: Context) -> None:
         files = tuple(file for one in built for file in one.files)
         context.finish(connection, _said(files, 0, tuple(m for one in built for m in one.messages)))
         reached(Step.BUILT_UNCOMMITTED)
-    building.finish(app, Built(files), context.folder)
+    building.finish(app, Built(files))
 
 
 # --- the ledger ---------------------------------------------------------------------------------------------
