@@ -91,9 +91,7 @@ _ENTRY_TAIL: Final = (
     Field("trace_number", 80, 94, Digits()),
 )
 
-ENTRY: Final = Layout(
-    "entry", WIDTH, (*_ENTRY_HEAD, Field("name", 55, 76, Alpha(required=True)), *_ENTRY_TAIL)
-)
+ENTRY: Final = Layout("entry", WIDTH, (*_ENTRY_HEAD, Field("name", 55, 76, Alpha(required=True)), *_ENTRY_TAIL))
 """Entry detail of PPD and CCD."""
 
 ENTRY_CTX: Final = Layout(
