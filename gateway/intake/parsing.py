@@ -41,10 +41,14 @@ class Reading:
 
     size: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
+    _taken: str | None = None  # from the process that read in our place
 
     @property
     def sha256(self) -> str:
-        return str(self._digest.hexdigest())
+        return self._taken or str(self._digest.hexdigest())
+
+    def take(self, size: int, sha256: str) -> None:
+        self.size, self._taken = size, sha256
 
     def through(self, blocks: Iterator[bytes], progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
         for block in blocks:

@@ -27,6 +27,7 @@ from gateway.intake import archive, overlap, staging
 from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, recently_posted
 from gateway.intake.hashes import Spool
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
+from gateway.intake.reader import BESIDE_BYTES, read_beside
 from gateway.intake.registry import update_for
 from gateway.intake.staging import Counts
 from gateway.intake.states import PROCESSABLE, FileState, HoldCode, move
@@ -301,7 +302,8 @@ def _duplicate(work: Work) -> bool:
 
 def _chunks(work: Work, reading: Reading) -> Any:
     file, profile = work.file, work.app.settings.inbound
-    return parse_stream(work.path, file.kind, file.form, profile, reading=reading, progress=work.progress)
+    read = read_beside if file.bytes >= BESIDE_BYTES else parse_stream
+    return read(work.path, file.kind, file.form, profile, reading=reading, progress=work.progress)
 
 
 def _stage(work: Work, spool: Spool) -> Counts:

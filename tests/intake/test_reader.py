@@ -1,0 +1,44 @@
+"""A second process that reads gives what reading here gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.intake.parsing import Reading, UnreadableError, parse_stream
+from gateway.intake.reader import read_beside
+from parsers.profile import DEFAULT
+
+LINES = (
+    b"<lease>1001<assmt>LTCH<amount>2500\n<lease>1001<assmt>LTCH<amount>25.00\n\n"
+    b"<lease>1002<assmt>PTAX<amount>100\n<lease>1003<assmt>RCR1<amount>9900<ptcode>AUTO\n"
+)
+
+
+@pytest.mark.parametrize("data", [LINES * 900, LINES + b"<lease>1<assmt>LTCH<amount>1", b""])
+def test_the_second_process_gives_the_same_chunks_size_and_hash(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(data)
+    here, there = Reading(), Reading()
+    seen: list[int] = []
+    expected = list(parse_stream(path, "assessments", "dat", DEFAULT, reading=here))
+    found = list(read_beside(path, "assessments", "dat", DEFAULT, reading=there, progress=seen.append))
+    assert found == expected
+    assert (there.size, there.sha256) == (here.size, here.sha256)
+    assert seen[-1:] == ([len(data)] if data else [])
+
+
+def test_what_cannot_be_read_there_is_said_here(tmp_path: Path) -> None:
+    path = tmp_path / "p1_btchassmt.avro"
+    path.write_bytes(b"Obj\x01 and no container")
+    with pytest.raises(UnreadableError, match="Found"):
+        list(read_beside(path, "assessments", "avro", DEFAULT, reading=Reading()))
+
+
+def test_a_reader_that_stops_asking_leaves_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(LINES * 5_000)
+    chunks = read_beside(path, "assessments", "dat", DEFAULT, reading=Reading())
+    next(chunks)
+    chunks.close()
