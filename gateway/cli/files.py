@@ -202,7 +202,8 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
         yield ""
         yield f"line {record.line_no}: {record.name}"
         rows = [
-            (f"{f.first}-{f.last}", f.name, f.raw, "" if f.value == f.raw.strip() else f.value) for f in record.fields
+            (f"{f.first}-{f.last}", f.name.removesuffix("_cents"), f.raw, _meaning(f.name, f.raw, f.value))
+            for f in record.fields
         ]
         yield from (f"  {line}" for line in list(table(("at", "field", "as written", "means"), rows))[2:])
         yield from (f"  WRONG {f.name}: {f.error}" for f in record.fields if f.error)
@@ -215,6 +216,13 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
         yield from (f"  line {p.line_no} {p.field} {p.code}: {p.message}" for p in found.problems)
     else:
         yield "The reader finds nothing wrong with it."
+
+
+def _meaning(name: str, raw: str, value: Any) -> str:
+    """What the reader makes of a field, where that is not plain to see."""
+    if name.endswith("_cents") and isinstance(value, int):
+        return shown(value)
+    return "" if value is None or str(value) == raw.strip() else str(value)
 
 
 def _known(connection: Connection, file_id: int) -> InboundFile:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import smtplib
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from gateway.clock import instant_text
 from gateway.console.status import Status
 from gateway.console.status import status as gather
 from gateway.delivery import settle
+from gateway.errors import GatewayError
 from gateway.settings import Alarms, secret
 
 _TIMEOUT: Final = 20
@@ -147,7 +147,7 @@ def tell(app: App, settings: Alarms, condition: Condition) -> None:
 def _attempt(channel: str, action: Any) -> None:
     try:
         action()
-    except (OSError, subprocess.SubprocessError, urllib.error.URLError, smtplib.SMTPException, ValueError) as error:
+    except (OSError, subprocess.SubprocessError, smtplib.SMTPException, ValueError, GatewayError) as error:
         _log.error("alarm_channel_failed", channel=channel, error=str(error))
 
 

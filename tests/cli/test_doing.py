@@ -1,0 +1,193 @@
+"""Commands that change something, each in a copy of the played home, on both databases."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import run
+from tests.cli.conftest import SAMPLE, Played
+
+ACCOUNTS = ("123456789", "99887766", "5550001234")
+
+
+def drop(home: Played, name: str, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    (home.root / "inbox" / name).write_bytes(data)
+
+
+def test_odd_things_in_the_inbox_are_told_and_left(own: Played) -> None:
+    inbox = own.root / "inbox"
+    drop(own, "p1_btchassmt.dat", "")
+    drop(own, "P1_BTCHPMT.DAT", "L1003,100\nL1003,1")
+    drop(own, "notes.txt", "hello")
+    (inbox / "btchescr.dat").mkdir()
+    (inbox / "p2_btchpmt.dat").symlink_to("/etc/hostname")
+    done = own.do("process", "--json")
+    assert done.code == 1
+    assert {row["name"]: (row["state"], row["hold_code"]) for row in done.rows} == {
+        "p1_btchassmt.dat": ("EMPTY", None),
+        "P1_BTCHPMT.DAT": ("HELD", "TORN_TAIL"),
+    }
+    assert {x["name"]: x["code"] for x in done.document["left"]} == {
+        "notes.txt": "UNKNOWN_NAME",
+        "btchescr.dat": "DIRECTORY",
+        "p2_btchpmt.dat": "SYMLINK",
+    }
+    status = own.do("status")
+    assert status.code == 1
+    assert "LEFT IN inbox, notes.txt: Found the root name notes" in status.out
+    assert "HELD P1_BTCHPMT.DAT" in status.out
+    assert sorted(p.name for p in inbox.iterdir() if p.name != ".claimed") == [
+        "btchescr.dat",
+        "notes.txt",
+        "p2_btchpmt.dat",
+    ]
+
+
+def test_the_same_file_twice_is_held_until_a_person_says_so(own: Played) -> None:
+    shutil.copy(SAMPLE / "inbox" / "p1_btchpmt.dat", own.root / "inbox")
+    done = own.do("process", "--json")
+    assert (done.code, done.rows[0]["state"], done.rows[0]["hold_code"]) == (1, "HELD", "DUPLICATE")
+    number = str(done.rows[0]["id"])
+    assert own.do("status").code == 1
+    discarded = own.ok("files", "discard", number, "--reason", "sent twice", "--json")
+    assert discarded.document["state"] == "DISCARDED"
+    assert own.do("files", "release", number, "--reason", "x").code == 3
+
+
+def test_repair_release_and_reverse(own: Played) -> None:
+    line = "<lease>1006<assmt>LTCH<amount>2500"
+    repaired = own.ok("files", "repair", "3", "--line", "8", "--text", line, "--reason", "decimal point", "--json")
+    assert (repaired.document["state"], repaired.document["posted_amount"]) == ("POSTED", "25.00")
+    undone = own.ok("files", "reverse", str(repaired.document["id"]), "--reason", "wrong lease", "--json")
+    assert undone.document["name"] == "p1_btchassmt.dat.repair-1"
+    assert own.ok("verify", "--json").document["ok"] is True
+
+
+def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(own: Played) -> None:
+    first, _, second = own.ok("outbound", "list", "--json").rows[:3]
+    assert (first["state"], second["state"]) == ("BUILT", "BUILT")
+    released = own.ok("outbound", "approve", str(first["id"]), "--sha256", first["sha256"][:8], "--json")
+    assert {r["name"] for r in released.document["released"]} >= {"P01-VACH-BANK-260303.DAT"}
+    taken = own.ok("outbound", "reject", str(second["id"]), "--reason", "wrong date", "--json")
+    assert {r["name"] for r in taken.document["rejected"]} >= {"P01-VACH-BANK-260304.DAT"}
+    again = own.do("outbound", "build", "vach", "--portfolio", "1", "--json")
+    assert again.code in (0, 1)
+    sent = own.do("deliver", "--json")
+    assert sent.code == 1
+    assert sent.rows[0]["state"] == "PENDING"
+    assert sent.rows[0]["detail"]
+    listed = own.ok("deliver", "list", "--json").rows[0]
+    assert (listed["name"], listed["attempts"]) == ("P01-VACH-BANK-260303.DAT", 1)
+    assert own.do("deliver", "resolve", str(listed["id"]), "--as", "delivered", "--reason", "x").code == 3
+    assert (
+        "is due again: gateway deliver" in own.ok("deliver", "again", str(listed["id"]), "--reason", "key is there").out
+    )
+    acknowledged = own.do("deliver", "acknowledge", str(first["id"]), "--reference", "ACK-1", "--json")
+    assert acknowledged.code in (0, 3)
+
+
+def test_the_next_day_closes_and_closing_again_changes_nothing(own: Played) -> None:
+    first = own.do("eop", "--date", "2026-03-03", "--skip", "U0424,XSELLERATOR", "--json")
+    assert first.code == 0, first
+    portfolio = first.document["portfolios"][0]
+    assert (portfolio["state"], portfolio["next_date"]) == ("DONE", "2026-03-04")
+    assert {m["module"]: m["state"] for m in portfolio["modules"]}["U0424"] == "SKIPPED BY OPERATOR"
+    balance = own.ok("ledger", "balance", "--json").out
+    assert own.ok("eop", "--date", "2026-03-03", "--json").document["portfolios"][0]["next_date"] == "2026-03-04"
+    assert own.ok("ledger", "balance", "--json").out == balance
+    assert "Reports: var/reports/2026-03-03/eop-p1" in own.ok("eop", "--date", "2026-03-03").out
+
+
+def test_reference_data_again_changes_nothing_and_bad_rows_are_told_together(own: Played, tmp_path: Path) -> None:
+    again = own.ok("load", str(SAMPLE / "reference"), "--json").document
+    assert all(c["new"] == c["changed"] == 0 for c in again["counts"].values())
+    bad = tmp_path / "leases.csv"
+    bad.write_text((SAMPLE / "reference" / "leases.csv").read_text().replace("2024-04-01", "x").replace("432.98", "y"))
+    done = own.do("load", str(bad), "--json")
+    assert done.code == 2
+    assert len(done.document["error"]["messages"]) == 2
+    assert "2 problems; nothing was loaded" in done.err
+
+
+def test_a_backup_restores_into_another_home(own: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = own.ok("backup", str(tmp_path / "copy"), "--json").document
+    assert made["rows"] > 100
+    home = Played(tmp_path / "restored", f"sqlite:///{tmp_path}/restored/var/ledger.db")
+    proved = home.ok("restore", str(tmp_path / "copy"), "--home", str(home.root), "--json").document
+    assert (proved["ok"], proved["rows"]) == (True, made["rows"])
+    for look in (("ledger", "journal"), ("ledger", "receivables"), ("files", "list"), ("outbound", "list")):
+        assert home.ok(*look, "--json").rows == own.ok(*look, "--json").rows
+
+
+def test_reports_into_a_folder_say_the_same_as_the_list(own: Played, tmp_path: Path) -> None:
+    done = own.ok("report", "receivables", "--portfolio", "1", "--out", str(tmp_path / "out"), "--json").document
+    assert [Path(p).name for p in done["files"]] == [f"p1_receivables.{x}" for x in ("rpt", "csv", "json")]
+    assert json.loads(Path(done["files"][2]).read_text())["rows"] == done["rows"] == own.ok(
+        "ledger", "receivables", "--portfolio", "1", "--json"
+    ).rows  # fmt: skip
+
+
+def test_account_numbers_appear_in_bank_files_only(played: Played) -> None:
+    allowed = {"outbox/P01-VACH-BANK-260303.DAT", "outbox/P01-VACH-BANK-260304.DAT",
+               "outbox/DSPP-P01-VACH-260303.DAT", "outbox/DSPP-P01-VACH-260304.DAT"}  # fmt: skip
+    holding = {
+        str(path.relative_to(played.root))
+        for path in played.root.rglob("*")
+        if path.is_file() and any(a.encode() in path.read_bytes() for a in ACCOUNTS)
+    }
+    assert holding == allowed
+    assert (played.root / "var" / "log" / "gateway.log").stat().st_size > 0
+    shown = [
+        played.do(*command).out
+        for command in (
+            ("ledger", "vendors"), ("ledger", "vendors", "--json"), ("ledger", "checks"), ("trace", "091000010000001"),
+            ("explain", str(played.root / "outbox" / "P01-VACH-BANK-260303.DAT")),
+            ("explain", str(played.root / "outbox" / "DSPP-P01-VACH-260303.DAT"), "--json"),
+            ("outbound", "show", "1", "--json"), ("status", "--json"), ("trace", "V100"),
+        )
+    ]  # fmt: skip
+    assert not [text for text in shown for a in ACCOUNTS if a in text]
+
+
+def test_what_init_prints_can_be_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "h"]) == 0
+    shown = capsys.readouterr().out
+    typed = [line.split("#")[0].split() for line in shown.splitlines() if line.startswith("  gateway")]
+    assert [words[1] for words in typed] == ["config", "load", "status", "run"]
+    for words in typed[:3]:
+        words = [{"FOLDER": str(SAMPLE / "reference"), "YYYY-MM-DD": "2026-03-02"}.get(w, w) for w in words]
+        assert run(words[1:]) == 0, words
+    assert "business date 2026-03-02 open" in capsys.readouterr().out
+
+
+def test_the_demo_plays_twice_and_every_command_it_names_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["demo"]) == 0
+    shown = capsys.readouterr().out
+    assert (tmp_path / "var" / "demo" / ".demo").is_file()
+    named = re.findall(r"^gateway (.+?) +# ", shown, re.MULTILINE)
+    assert len(named) == 8
+    monkeypatch.setenv("GATEWAY_HOME", "var/demo")
+    for command in named:
+        assert run(command.split()) == 0, command
+    log = (tmp_path / "var" / "demo" / "var" / "log" / "gateway.log").read_text()
+    assert not [a for a in ACCOUNTS if a in log + capsys.readouterr().out]
+    monkeypatch.delenv("GATEWAY_HOME")
+    assert run(["demo", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert {d["state"] for d in document["delivered"]} == {"DELIVERED"}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    assert run(["demo", "other"]) == 3

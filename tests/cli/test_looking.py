@@ -1,0 +1,181 @@
+"""Every command that looks: its exit code, its words for a person, its keys for a script, on both databases."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.conftest import Played
+
+LISTS = {
+    ("ledger", "receivables"): "invoice lease due_date charge asset billed paid open",
+    ("ledger", "journal"): "entry line portfolio company region office account name debit credit effective_date "
+    "business_date source_file source_line unit reason",
+    ("ledger", "balance"): "portfolio company region office vector name side debit credit mtd_debit mtd_credit balance",
+    ("ledger", "suspense"): "item kind lease amount remaining reason batch check",
+    ("ledger", "payments"): "batch line check operator effective_date effective_time lease invoice amount charge bank "
+    "origination due_date state",
+    ("ledger", "checks"): "portfolio check type amount disbursement_date vendor lease asset reference bank payee flag "
+    "voided_on printed_on",
+    ("ledger", "vendors"): "vendor name routing_number account_number account_type sec prenote_sent prenote_sent_on "
+    "dealer_alert suspense_override_on holdback",
+    ("ledger", "accounts"): "portfolio company region office vector number name side purpose opening_balance",
+    ("ledger", "lease"): "lease portfolio company region office lessee lessee_name status accrual_method commencement "
+    "maturity kind control_number account_number deal_number location normal_payment next_due prepaid escrow_balance",
+    ("files", "list"): "id name kind portfolio sha256 state lines records rejects blank amount posted_amount "
+    "rejected_amount suspended_amount held_amount",
+    ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records",
+}  # fmt: skip
+MONEY = frozenset(
+    [
+        "billed",
+        "paid",
+        "open",
+        "debit",
+        "credit",
+        "mtd_debit",
+        "mtd_credit",
+        "balance",
+        "amount",
+        "remaining",
+        "opening_balance",
+        "normal_payment",
+        "escrow_balance",
+        "posted_amount",
+        "rejected_amount",
+        "suspended_amount",
+        "held_amount",
+        "total_debit",
+        "total_credit",
+    ]
+)
+
+
+@pytest.mark.parametrize(("command", "keys"), LISTS.items(), ids=" ".join)
+def test_the_keys_of_every_list_are_those_scripts_know(played: Played, command: tuple[str, str], keys: str) -> None:
+    rows = played.ok(*command, "--json").rows
+    assert rows
+    for row in rows:
+        assert list(row) == keys.split()
+        for key, value in row.items():
+            if key in MONEY and value is not None:
+                assert re.fullmatch(r"-?\d+\.\d\d", value), (key, value)
+            if (key.endswith("_date") or key == "next_due") and value is not None:
+                assert re.fullmatch(r"\d{4}-\d\d-\d\d", value), (key, value)
+    text = played.ok(*command).out
+    assert text.splitlines()[0].split() == " ".join(k.replace("_", " ").upper() for k in keys.split()).split()
+    assert len(text.splitlines()) == len(rows) + 2
+
+
+LOOKS = [
+    ("status", 0, ["Portfolio 1 MAIN STREET LEASING: business date 2026-03-03 open", "balanced",
+                   "Came: nothing on the open business date. Files last came on 2026-03-02", "waits for approval",
+                   "done U0410 U0415 U0418", "Suspense of portfolio 1: 3 items wait for a person, 1,260.00"],
+     "attention date portfolios files late inbox outbound end_of_period suspense alarms"),
+    ("status --date 2026-03-02", 0, ["p1_btchassmt.dat  POSTED     10        6        3"], "attention files"),
+    ("files show 3", 0, ["10 = 6 records + 3 rejects + 1 blank", "line 8: REJECTED AMOUNT_PUNCTUATED: Found '25.00'",
+                         "write 2500", "p1_lpu0418a.rpt"], "id messages units reports amount posted_amount sha256"),
+    ("files show 3 --limit 1", 0, ["there are more; --limit N shows them"], "more_messages"),
+    ("files list --state held", 0, ["No file yet"], "rows"),
+    ("files list --kind payments --portfolio 01", 0, ["p1_btchpmt.dat"], "rows"),
+    ("ledger suspense --lease 4711", 0, ["LEASE_UNKNOWN"], "rows"),
+    ("ledger payments --lease 1003 --all", 0, ["500.00"], "rows"),
+    ("ledger journal --lease 1003 --from 2026-03-01 --to 2026-03-31 --limit 3", 0, ["LEASE PAYMENTS RECEIVABLE"], "rows"),
+    ("ledger journal --lease 1", 0, ["Nothing found."], "rows"),
+    ("ledger receivables --invoice 20001 --state open", 0, ["432.98"], "rows"),
+    ("ledger vendors", 0, ["****6789"], "rows"),
+    ("outbound show 1", 0, ["gateway outbound approve 1 --sha256", "goes to    bank", "waits for release"],
+     "id name sha256 state total_debit total_credit delivery"),
+    ("deliver list", 0, ["No delivery yet."], "rows"),
+    ("trace 1003", 0, ["lease 1003: lessee L101", "from p1_btchassmt.dat line 3", "check 30002 NEWA: 412.35"], "stories"),
+    ("trace p1_btchassmt.dat:3", 0, ["RCR1"], "stories"),
+    ("trace nothing-of-that-name", 1, ["Found nothing that nothing-of-that-name names"], "stories"),
+    ("verify", 0, ["digest chain", "0 differences."], "ok checks"),
+    ("report suspense --portfolio 1", 0, ["OPEN SUSPENSE", "4711", "TOTALS"], "rows files"),
+    ("report balance --portfolio 1", 0, ["ACCOUNT FIGURES", "CASH 126"], "rows files"),
+    ("config check", 0, ["The settings are sound.", "endpoints: bank"], "ok portfolios endpoints banks operators"),
+    ("db upgrade", 0, ["already"], "before after"),
+    ("explain {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["file_header", "18,250.00", "finds nothing wrong"], "kind records problems"),
+    ("explain {home}/outbox/DSGL_P01.DAT --records 2", 0, ["The first 2 records are shown"], "kind records problems"),
+    ("check {sample}/btchescr.dat", 1, ["tried without effect", "WOULD BE HELD, DUPLICATE"], "rows"),
+]  # fmt: skip
+
+
+def words(played: Played, command: str) -> list[str]:
+    from tests.cli.conftest import SAMPLE
+
+    return command.format(home=played.root, sample=SAMPLE / "inbox").split(" ")
+
+
+@pytest.mark.parametrize(("command", "code", "seen", "keys"), LOOKS, ids=[look[0] for look in LOOKS])
+def test_looking(played: Played, command: str, code: int, seen: list[str], keys: str) -> None:
+    plain = played.do(*words(played, command))
+    assert (plain.code, plain.err) == (code, ""), plain
+    for part in seen:
+        assert part.lower() in plain.out.lower(), plain.out
+    as_json = played.do(*words(played, command), "--json")
+    assert (as_json.code, as_json.err) == (code, "")
+    assert set(keys.split()) <= set(as_json.document)
+
+
+WRONG = [
+    ("files show 99", 2, "file 99: found none of that number"),
+    ("files show x", 2, "Invalid value for 'ID'"),
+    ("files release 99 --reason x", 2, "file 99: found none"),
+    ("files release 1 --reason x", 3, "found it POSTED, expected HELD or FAILED"),
+    ("files release 1", 2, "Missing option '--reason'"),
+    ("files discard 1 --reason x", 3, "found it POSTED"),
+    ("files reverse 99 --reason x", 2, "file 99: found none"),
+    ("files repair 1 --line 1 --text x --reason y", 2, "found a line that was not rejected"),
+    ("ledger journal --from yesterday", 2, "--from: found 'yesterday', expected a date such as"),
+    ("ledger journal --to 20260302", 2, "--to: found '20260302'"),
+    ("ledger journal --unit x", 2, "found unit x, expected a number"),
+    ("ledger journal --vendor V100", 2, "found the filter vendor, expected one of"),
+    ("ledger journal --limit 0", 2, "--limit"),
+    ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
+    ("ledger nonsense", 2, "No such command"),
+    ("stauts", 2, "Did you mean 'status'?"),
+    ("outbound show 77", 3, "outbound file 77: found none"),
+    ("outbound approve 1", 2, "found no --sha256, expected the hash that was looked at"),
+    ("outbound approve 1 --sha256 00000000", 3, "P01-VACH-BANK-260303.DAT"),
+    ("outbound build nonsense --portfolio 1", 2, "found no such kind, expected one of dsgl, vach, xsellerator"),
+    ("outbound build vach --portfolio 9", 3, "portfolio 9"),
+    ("outbound build xsellerator --portfolio 1", 2, "found no --interface"),
+    ("outbound build xsellerator --portfolio 1 --interface BILLING --from x", 2, "--from: found 'x'"),
+    ("deliver --endpoint nowhere", 2, "found no such endpoint, expected one of bank"),
+    ("deliver --endpoint bank list", 2, "found options before list"),
+    ("deliver acknowledge 99 --reference A", 3, "outbound file 99"),
+    ("endpoint probe nowhere", 2, "found no such endpoint"),
+    ("eop --date 2026-03-09", 3, "found the open business date 2026-03-03"),
+    ("eop --date tomorrow", 2, "--date: found 'tomorrow'"),
+    ("eop --date 2026-03-03 --skip U9999", 2, "found module U9999, expected some of U0410"),
+    ("eop", 2, "Missing option '--date'"),
+    ("status --date 2026-02-30", 2, "--date: found '2026-02-30'"),
+    ("status --operator ZZZ", 3, "expected the caller's own code"),
+    ("status --home /nowhere/at/all", 2, "expected a home; run `gateway init"),
+    ("config check --home /nowhere/at/all", 2, "expected a home"),
+    ("process /nowhere/file", 2, "found no such file"),
+    ("check /nowhere/file", 2, "found no such file"),
+    ("explain /nowhere/file", 2, "No such file or directory"),
+    ("load /nowhere", 2, "Found no file"),
+    ("load {sample} --date 2026-13-01", 2, "--date: found '2026-13-01'"),
+    ("load", 2, "Missing argument"),
+    ("report nonsense --portfolio 1", 2, "found no such report, expected one of balance"),
+    ("report suspense --portfolio 9", 2, "found no portfolio 9, expected one of 1"),
+    ("init {home}", 3, "found a home there already"),
+    ("backup {home}", 3, "expected a new or empty folder"),
+    ("restore {sample} --home {home}", 2, "found no manifest.json there"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "message"), WRONG, ids=[wrong[0] for wrong in WRONG])
+def test_wrong_use_and_refusals(played: Played, command: str, code: int, message: str) -> None:
+    plain = played.do(*words(played, command))
+    assert (plain.code, plain.out) == (code, ""), plain
+    assert message in plain.err
+    assert "Traceback" not in plain.err
+    first, *rest = words(played, command)
+    as_json = played.do(first, *rest, "--json") if "list" not in rest else played.do(first, "--json", *rest)
+    assert as_json.code == code
+    assert message in " ".join(as_json.document["error"]["messages"])

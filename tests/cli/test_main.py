@@ -1,0 +1,168 @@
+"""Help, wide tables, pipes, faults: what holds for every command."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.console import Console
+
+from gateway.cli import common
+from gateway.cli.bar import Bar
+from gateway.cli.common import Session, guarded, portfolio_number, table
+from gateway.cli.main import COMMANDS, Commands, app, run
+from gateway.errors import GatewayError, Refused, SettingsError
+from tests.cli.conftest import Played
+
+
+def every_command() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    group: Any = typer.main.get_command(app)
+    for name in COMMANDS:
+        command = group.get_command(None, name)
+        found.append((name,))
+        found += [(name, sub) for sub in getattr(command, "commands", {})]
+    return found
+
+
+def test_the_table_of_commands_is_what_the_modules_register() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Commands)
+    for name in COMMANDS:
+        assert group.get_command(None, name) is not None
+    assert set(group.commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_every_command_has_help_with_an_example_that_is_its_own(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    if "COMMAND [ARGS]" in shown and command != ("deliver",):
+        return
+    example = re.search(r"Example: (.*?)\n\n", shown, re.DOTALL)
+    assert example, shown
+    typed = shlex.split(" ".join(example[1].split()))
+    assert typed[: len(command) + 1] == ["gateway", *command]
+    for option in (word for word in typed if word.startswith("--")):
+        assert option in shown
+    if command != ("run",):
+        assert "--json" in shown
+
+
+def test_help_opens_no_room() -> None:
+    code = (
+        "import sys; from gateway.cli.main import run; run(['--help']); "
+        "print([m for m in ('sqlalchemy', 'paramiko', 'lxml', 'numpy', 'alembic', 'rich') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_a_reader_that_goes_away_is_no_fault(played: Played) -> None:
+    environment = os.environ | {"GATEWAY_TEST_DATABASE": played.url, "GATEWAY_HOME": str(played.root)}
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m gateway ledger journal --json | head -1; echo "${{PIPESTATUS[0]}}"'],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    assert done.stdout == "{\n0\n"
+    assert done.stderr == ""
+
+
+def test_the_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "gateway", "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"gateway \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_a_wide_table_goes_on_below_and_loses_nothing() -> None:
+    rows = [("1001", "BAKER & SONS, INC", 123456, "x" * 50), ("1002", None, -5, "y")]
+    columns = ("lease", "lessee_name", "open", "message")
+    wide = list(table(columns, rows, money=["open"], width=500))
+    assert wide[0].split("  ")[0] == "LEASE"
+    assert len(wide) == 4
+    narrow = list(table(columns, rows, money=["open"], width=40))
+    assert len(narrow) == 12
+    assert [line.split()[0] for line in narrow[:3]] == ["LEASE", "OPEN", "MESSAGE"]
+    for value in ("1001", "BAKER & SONS, INC", "1,234.56", "x" * 50, "-0.05"):
+        assert any(value in line for line in narrow)
+    assert list(table(("a",), [("z" * 90,)], width=40))[2] == "z" * 90
+
+
+def test_a_terminal_has_a_width_and_a_pipe_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert common.terminal_width() is None
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "77")
+    assert common.terminal_width() == 77
+
+
+@pytest.mark.parametrize("text", ["0", "100", "-1", "x", "", "٣", "1.0"])
+def test_portfolios_are_1_to_99(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected a portfolio from 1 to 99"):
+        portfolio_number(text)
+    assert portfolio_number("07") == "7"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kind", "messages"),
+    [
+        (Refused("no\nand why"), 3, "Refused", ["no", "and why"]),
+        (SettingsError(["a", "b"]), 2, "SettingsError", ["a", "b"]),
+        (GatewayError("x"), 4, "GatewayError", ["x"]),
+        (KeyboardInterrupt(), 130, "Interrupted", ["interrupted; what was committed stands, the rest is taken up by the next run"]),
+        (ZeroDivisionError("by\nzero"), 4, "Fault", ["fault: ZeroDivisionError: by", "the traceback is shown with --debug"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("debug", [False, True])
+def test_every_error_is_one_document_and_a_traceback_only_with_debug(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    kind: str,
+    messages: list[str],
+    debug: bool,
+) -> None:
+    import json
+
+    def action() -> int:
+        raise error
+
+    assert guarded(Session(tmp_path, True, None, debug), action) == code
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)["error"]
+    assert found["kind"] == kind
+    assert found["messages"][: len(messages) - 1] == messages[:-1]
+    assert debug or found["messages"] == messages
+    assert f"gateway: {messages[0]}" in shown.err
+    assert ("Traceback" in shown.err) == debug
+
+
+def test_a_fault_in_a_home_leaves_its_traceback_in_the_log(own: Played) -> None:
+    lost = Played(own.root, "postgresql://u:geheim@127.0.0.1:1/x")
+    done = lost.do("status", "--json")
+    assert done.code == 4
+    assert "OperationalError" in done.document["error"]["messages"][0]
+    log = (own.root / "var" / "log" / "gateway.log").read_text()
+    assert '"event": "fault"' in log
+    assert "geheim" not in log + done.out + done.err
+
+
+def test_a_bar_shows_only_what_takes_its_time() -> None:
+    for after, seen in ((60.0, False), (0.0, True)):
+        shown = io.StringIO()
+        with Bar("posting", after=after, console=Console(file=shown, force_terminal=True, width=80)) as bar:
+            if seen:
+                bar._timer.join()
+            bar.update(3, 10)
+        assert ("posting" in shown.getvalue()) == seen

@@ -1,0 +1,216 @@
+"""Alarms: told once, again while they last, cleared when over; every channel; a broken channel stops nothing."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gateway.app import App, Operator
+from gateway.clock import FixedClock
+from gateway.console import alarms
+from gateway.console.alarms import Condition, decide
+from gateway.home import Home
+from gateway.ledger import schema
+from gateway.ledger.database import Database
+from gateway.settings import load_settings
+from gateway.vault import Vault
+
+A, B = Condition("a", "FILE_HELD", "a is held"), Condition("b", "FILE_LATE", "b is late")
+NOW = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+EARLIER, LATELY = "2026-03-02T13:00:00.000000Z", "2026-03-02T13:00:01.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("now", "opened", "fresh", "again", "over"),
+    [
+        ([], {}, "", "", ""),
+        ([A], {}, "a", "", ""),
+        ([A, B], {"a": LATELY}, "b", "", ""),
+        ([A], {"a": EARLIER}, "", "a", ""),
+        ([A], {"a": LATELY}, "", "", ""),
+        ([], {"b": LATELY, "a": EARLIER}, "", "", "ab"),
+        ([B], {"a": EARLIER}, "b", "", "a"),
+    ],
+)
+def test_what_a_sweep_does(now: list[Condition], opened: dict[str, str], fresh: str, again: str, over: str) -> None:
+    found = decide(now, opened, NOW, 60)
+    assert ["".join(c.key for c in found.fresh), "".join(c.key for c in found.again), "".join(found.over)] == [
+        fresh,
+        again,
+        over,
+    ]
+
+
+@pytest.fixture
+def app(home: Home, db: Database, clock: FixedClock, tmp_path: Path) -> App:
+    """A ledger with one held file, and a command that appends what it is told to a file."""
+    code = f"import sys; open({str(tmp_path / 'told')!r}, 'a').write(sys.stdin.read() + chr(10))"
+    home.settings_file.write_text(f"[alarms]\ncommand = {json.dumps([sys.executable, '-c', code])}\n")
+    with db.write() as connection:
+        connection.execute(
+            schema.portfolio.insert(),
+            {"portfolio": "1", "name": "MAIN", "business_date": "2026-03-02", "period_state": "OPEN"},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO alarm (key, code, text, raised_at, last_sent_at) "
+                "VALUES ('gone', 'FILE_HELD', 'long over', :at, :at)"
+            ),
+            {"at": EARLIER},
+        )
+    operator = Operator("ABC", "alex", frozenset({"post"}))
+    return App(home, load_settings(home), clock, db, Vault(bytes(32)), operator)
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "told"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_a_sweep_tells_once_and_again_and_clears(
+    app: App, clock: FixedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = [A]
+    monkeypatch.setattr(alarms, "conditions", lambda _found, _overdue: conditions)
+    assert alarms.sweep(app).over == ("gone",)
+    assert [t["key"] for t in told(tmp_path)] == ["a"]
+    assert told(tmp_path)[0] == {"code": "FILE_HELD", "key": "a", "text": "a is held", "home": str(app.home.root)}
+    clock.wait(59 * 60)
+    alarms.sweep(app)
+    assert len(told(tmp_path)) == 1
+    clock.wait(60)
+    alarms.sweep(app)
+    assert [t["key"] for t in told(tmp_path)] == ["a", "a"]
+    conditions.clear()
+    assert alarms.sweep(app).over == ("a",)
+    conditions.append(A)
+    assert alarms.sweep(app).fresh == (A,)
+    with app.db.read() as connection:
+        rows = connection.execute(text("SELECT key, cleared_at IS NULL FROM alarm ORDER BY alarm_id")).all()
+    assert [(key, bool(is_open)) for key, is_open in rows] == [("gone", False), ("a", False), ("a", True)]
+
+
+def test_a_name_nobody_knows_and_a_late_file_are_conditions_of_a_real_status(app: App) -> None:
+    from gateway.console.status import status
+
+    (app.home.portfolios / "p01.toml").write_text('[[expected]]\nkind = "escrow"\nby = "08:00"\n')
+    late = App(app.home, load_settings(app.home), app.clock, app.db, app.vault, app.operator)
+    assert [c.code for c in alarms.conditions(status(late, None))] == ["FILE_LATE"]
+
+
+def test_every_trouble_is_a_condition_of_its_own() -> None:
+    from tests.console.test_status import FILE, MODULE, OUT, PORTFOLIO, QUIET
+
+    found = alarms.conditions(
+        QUIET.__class__(
+            None, [PORTFOLIO | {"balanced": False}], [FILE, FILE | {"state": "POSTED"}],
+            [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00"}],
+            [OUT, OUT | {"id": 4, "delivery": "NOT_DELIVERED", "last_error": None}, OUT | {"delivery": "DELIVERED"}],
+            [MODULE, MODULE | {"state": "DONE"}], [], [],
+        )
+    )  # fmt: skip
+    assert [c.code for c in found] == [
+        "FILE_LATE", "FILE_HELD", "OUT_OF_BALANCE", "MODULE_FAILED", "DELIVERY_UNKNOWN", "DELIVERY_NOT_DELIVERED",
+    ]  # fmt: skip
+    assert len({c.key for c in found}) == len(found)
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[bytes], list[int]]]:
+    received: list[bytes] = []
+    answers = [200]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(answers[0])
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/x", received, answers
+        server.shutdown()
+        thread.join()
+
+
+def settings_with(app: App, **changes: Any) -> Any:
+    return app.settings.gateway.alarms.model_copy(update={"command": (), **changes})
+
+
+def test_a_webhook_by_reference(
+    app: App, webhook: tuple[str, list[bytes], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, received, answers = webhook
+    monkeypatch.setenv("HOOK", url)
+    alarms.tell(app, settings_with(app, webhook="env:HOOK"), A)
+    assert json.loads(received[0])["text"] == "a is held"
+    answers[0] = 500
+    alarms.tell(app, settings_with(app, webhook="env:HOOK"), A)  # logged, and the service goes on
+
+
+def test_mail(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[EmailMessage] = []
+
+    class Server:
+        def __init__(self, host: str, timeout: float) -> None:
+            assert (host, timeout) == ("mail.example", 20)
+
+        def __enter__(self) -> Server:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Nothing to close."""
+
+        def send_message(self, message: EmailMessage) -> None:
+            sent.append(message)
+
+    monkeypatch.setattr(smtplib, "SMTP", Server)
+    alarms.tell(app, settings_with(app, mail_to=("a@example", "b@example"), mail_host="mail.example"), A)
+    assert (sent[0]["To"], sent[0]["Subject"]) == ("a@example, b@example", "lease-gateway: FILE_HELD")
+    assert "a is held" in sent[0].get_content()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"command": (sys.executable, "-c", "raise SystemExit(3)")},
+        {"command": ("/nowhere/at/all",)},
+        {"webhook": "env:BAD_HOOK"},
+        {"webhook": "env:CLOSED_HOOK"},
+        {"webhook": "env:UNSET_HOOK"},
+        {"mail_to": ("a@example",), "mail_host": "127.0.0.1"},
+    ],
+    ids=["fails", "missing", "no address", "nobody there", "not set", "no mail server"],
+)  # fmt: skip
+def test_a_channel_that_fails_is_logged_and_the_others_still_hear(
+    app: App, broken: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gateway import log
+
+    monkeypatch.setenv("BAD_HOOK", "ftp://x")
+    monkeypatch.setenv("CLOSED_HOOK", "http://127.0.0.1:1/")
+    monkeypatch.setattr(smtplib, "SMTP", _refuse)
+    log.set_up(tmp_path, terminal=False)
+    alarms.tell(app, settings_with(app, **broken), A)
+    log.set_up(None, terminal=False)
+    events = [json.loads(line) for line in (tmp_path / "gateway.log").read_text().splitlines()]
+    assert [e["event"] for e in events] == ["alarm", "alarm_channel_failed"]
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise ConnectionRefusedError
