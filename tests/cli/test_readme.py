@@ -1,0 +1,54 @@
+"""The README's own portfolio in ten minutes: every line of it, as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import COMMANDS, run
+
+README = Path(__file__).parents[2] / "README.md"
+CODES = {"check": 1, "process": 1}
+"""One line of the example's file names a lease that is not there, so that there is something to see."""
+
+
+def blocks() -> list[str]:
+    text = README.read_text(encoding="utf-8")
+    section = text[text.index("## Your own portfolio") : text.index("## Where things are")]
+    return [
+        re.sub(r"^ {3}", "", block, flags=re.MULTILINE) for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    ]
+
+
+def test_every_line_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], _standing_clock: None
+) -> None:
+    home = tmp_path / "leasing"
+    monkeypatch.chdir(tmp_path)
+    typed = 0
+    for block in blocks():
+        for line in block.replace("\\\n", " ").replace("/srv/leasing", str(home)).splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["gateway"]:
+                assert run(words[1:]) == CODES.get(words[1], 0), (line, capsys.readouterr())
+                typed += 1
+            elif words[:1] == ["cd"]:
+                monkeypatch.chdir(words[1])
+            elif words and words[0] != ".":
+                subprocess.run(["bash", "-c", line], check=True)
+    assert typed >= 10
+    shown = capsys.readouterr().out
+    assert "LEASE_UNKNOWN" in shown
+    assert "DSGL_P01.DAT" in shown
+    assert shown.endswith(" 0 differences.\n")
+    assert (home / "var" / "reports" / "2026-03-02" / "1-p1_btchassmt.dat" / "p1_btchassmt.dat.rejects").is_file()
+
+
+def test_every_command_the_readme_names_is_there() -> None:
+    named = set(re.findall(r"`gateway ([a-z]+)", README.read_text(encoding="utf-8")))
+    assert named <= set(COMMANDS)
+    assert {"verify", "trace", "check"} & named
