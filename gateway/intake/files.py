@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from gateway.errors import LedgerError
 from gateway.home import Home
@@ -114,17 +114,37 @@ def equal_files(connection: Connection, file: InboundFile) -> list[tuple[int, st
     return [(int(number), str(name)) for number, name in rows if number not in file.released_duplicates]
 
 
-def recently_posted(connection: Connection, file: InboundFile, business_date: str, days: int) -> list[InboundFile]:
-    """Files of this portfolio and kind that posted (or are preloaded) within ``days`` of the business date."""
+def recently_posted(
+    connection: Connection,
+    file: InboundFile,
+    business_date: str,
+    days: int,
+    *,
+    landmarks: Sequence[int] | None = None,
+    larger_than: int = 0,
+) -> list[InboundFile]:
+    """Files of this portfolio and kind that posted (or are preloaded) within ``days`` of the business date.
+
+    With ``landmarks``: only those that share one, and those of more than ``larger_than`` lines (which keep too few of
+    theirs to be found by a short file's).
+    """
     since = (date.fromisoformat(business_date) - timedelta(days=days)).isoformat()
-    rows = connection.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM inbound_file WHERE kind = :kind AND COALESCE(portfolio, '') = :portfolio "
-            "AND state IN ('POSTED', 'STAGED') AND business_date >= :since AND file_id <> :id ORDER BY file_id DESC"
-        ),
-        {"kind": file.kind, "portfolio": file.portfolio or "", "since": since, "id": file.file_id},
-    ).all()
-    return [_made(row) for row in rows]
+    values: dict[str, Any] = {
+        "kind": file.kind, "portfolio": file.portfolio or "", "since": since, "id": file.file_id,
+    }  # fmt: skip
+    clause = (
+        f"SELECT {_COLUMNS} FROM inbound_file WHERE kind = :kind AND COALESCE(portfolio, '') = :portfolio "
+        "AND state IN ('POSTED', 'STAGED') AND business_date >= :since AND file_id <> :id"
+    )
+    if landmarks is None:
+        statement = text(f"{clause} ORDER BY file_id DESC")
+    else:
+        values |= {"hashes": list(landmarks), "larger": larger_than}
+        statement = text(
+            f"{clause} AND (file_id IN (SELECT s.file_id FROM line_sample s WHERE s.hash IN :hashes) "
+            "OR lines - blank > :larger) ORDER BY file_id DESC"
+        ).bindparams(bindparam("hashes", expanding=True))
+    return [_made(row) for row in connection.execute(statement, values).all()]
 
 
 def retry_failed(connection: Connection) -> None:

@@ -101,6 +101,23 @@ def prefix(mine: Hashes, theirs: Hashes, enough: int) -> int:
     return int(different[0]) if len(different) else n
 
 
+SAMPLE_LINES: Final = 128
+"""At most about so many hashes of a file are kept to find overlaps by."""
+
+
+def landmarks(hashes: Hashes) -> list[int]:
+    """The hashes a file is found by: its first line's, and those with the most low bits zero, as signed numbers.
+
+    Two files choose by the same rule, so a line they share is a landmark of both, or only of the shorter one.
+    """
+    if len(hashes) == 0:
+        return []
+    bits = max(0, (len(hashes) // SAMPLE_LINES).bit_length())
+    low = np.uint64((1 << bits) - 1)
+    chosen = np.concatenate([np.asarray(hashes[:1]), *(block[(block & low) == 0] for block in _blocks(hashes))])
+    return sorted(set(chosen.astype(np.int64).tolist()))
+
+
 def unlike(mine: Hashes, theirs: Hashes, share: float) -> bool:
     """Surely less than ``share`` of my lines in the other file, from one line in 64; False for files too small to say."""
     if len(mine) < _SAMPLE_FROM:

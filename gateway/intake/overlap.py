@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, recently_posted
 from gateway.intake.hashes import Hashes, Spool
 from gateway.intake.parsing import parse_stream
+from gateway.ledger import schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,32 @@ class Overlap:
     lines: int
 
 
-def candidates(app: App, connection: Connection, file: InboundFile, business_date: str) -> list[InboundFile]:
-    """What a file is compared with. A file whose bytes an operator let pass as a duplicate is not held against it again."""
-    found = recently_posted(connection, file, business_date, app.settings.gateway.intake.overlap_days)
+FEW_LANDMARKS: Final = 8
+"""A file with fewer (many equal lines) is compared with every other one: chance could hide a share of so few."""
+
+
+def candidates(
+    app: App, connection: Connection, file: InboundFile, business_date: str, mine: Hashes
+) -> list[InboundFile]:
+    """What a file is compared with. A file whose bytes an operator let pass as a duplicate is not held against it again.
+
+    Found by landmarks, so that the cost of a file does not grow with the files before it; of the lines of two files of
+    like size at least half of which are shared, some landmark is, but for a chance of 2 to the power of -32.
+    """
+    marks: list[int] | None = hashes.landmarks(mine)
+    if len(mine) > hashes.SAMPLE_LINES and len(marks or ()) < FEW_LANDMARKS:
+        marks = None
+    found = recently_posted(
+        connection, file, business_date, app.settings.gateway.intake.overlap_days,
+        landmarks=marks, larger_than=max(64 * len(mine), hashes.SAMPLE_LINES),
+    )  # fmt: skip
     return [other for other in found if other.sha256 != file.sha256 or not file.released("DUPLICATE")]
+
+
+def remember(app: App, connection: Connection, file: InboundFile, mine: Hashes) -> None:
+    """Keep the landmarks of a file that posts or is preloaded."""
+    rows = [(mark, file.file_id) for mark in hashes.landmarks(mine)]
+    app.db.bulk_insert(connection, schema.line_sample, ("hash", "file_id"), rows)
 
 
 def find(app: App, others: Sequence[InboundFile], mine: Hashes) -> Overlap | None:

@@ -187,6 +187,7 @@ def process(work: Work) -> None:
         _refuse_lines(work, spool)
         if not work.dry:
             overlap.keep(work.app, work.file, spool)
+            overlap.remember(work.app, work.connection, work.file, spool.hashes())
     inside.commit()
     if not work.dry:
         crashpoints.reached(Step.STAGED)
@@ -328,7 +329,7 @@ def _stage(work: Work, spool: Spool) -> Counts:
 
 def _overlap(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None:
     """(other file, message) when too much of this file has posted before."""
-    others = overlap.candidates(work.app, work.connection, work.file, _business_date(work))
+    others = overlap.candidates(work.app, work.connection, work.file, _business_date(work), spool.hashes())
     found = overlap.find(work.app, others, spool.hashes()) if others else None
     if found is None:
         return None
@@ -342,7 +343,7 @@ def _overlap(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None
         f"{found.lines} of {counts.lines - counts.blank} lines ({shown(cents)}) of {work.file.name} also in file "
         f"{other.file_id} ({other.name}), which posted on {other.business_date}",
         "lines that were not sent before",
-        f"release all of it or only the new lines (gateway files release {work.file.file_id} --only-new), or discard it",
+        f"release all of it or only the new lines (gateway files release {work.file.file_id} --lines new-lines), or discard it",
     )
     if work.dry:
         work.holds.append((HoldCode.OVERLAP, message))

@@ -25,8 +25,9 @@ BULK_ROWS = 10_000
 
 _CACHE_KIB = 64 * 1024
 
-_POSTGRESQL_OPTIONS = "-c work_mem=64MB -c temp_buffers=128MB"
-"""What one connection may use before it goes to disk: the set-based steps of a file fit."""
+_POSTGRESQL_OPTIONS = "-c work_mem=64MB -c temp_buffers=128MB -c cursor_tuple_fraction=1.0"
+"""What one connection may use before it goes to disk: the set-based steps of a file fit. Every cursor is read to its
+end, so the planner must not favour its first rows (measured: an audit report in 1.3 s instead of 24 s)."""
 
 
 class Database:

@@ -492,6 +492,16 @@ inbound_file = Table(
     sqlite_autoincrement=True,
 )
 
+line_sample = Table(
+    "line_sample",
+    metadata,
+    # Some line hashes of a file that posted, so that an overlap is found without reading every earlier file:
+    # those with the most low bits zero, about 64 to 128 a file, and the hash of its first line. Signed 64 bits.
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("file_id", Id, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 line_message = Table(
     "line_message",
     metadata,

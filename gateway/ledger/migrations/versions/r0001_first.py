@@ -117,6 +117,13 @@ def _tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "line_sample",
+        sa.Column("hash", sa.BigInteger(), autoincrement=False),
+        sa.Column("file_id", Id, autoincrement=False),
+        sa.PrimaryKeyConstraint("hash", "file_id", name="pk_line_sample"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "operator_event",
         sa.Column("event_id", Id),
         sa.Column("at", sa.Text(), nullable=False),
