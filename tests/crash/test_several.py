@@ -1,0 +1,118 @@
+"""Several processes at once, on one home and on two homes that share database and inbox: everything happens once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.crashpoints import Step
+from gateway.home import Home
+from tests.crash.checks import assert_as_undisturbed
+from tests.crash.conftest import Rig, World
+from tests.crash.driver import DATE, DAY, SAMPLE, Gateway, KilledError, deliver, play
+
+FIGURES = ("name", "lines", "records", "rejects", "amount", "posted_amount", "suspended_amount", "rejected_amount")
+
+
+def at_once(*gateways: Gateway, args: tuple[str, ...]) -> None:
+    for running in [gateway.start(*args) for gateway in gateways]:
+        running.wait()
+
+
+def inbound(gateway: Gateway) -> list[tuple[object, ...]]:
+    rows = gateway.rows("files", "list")
+    assert {row["state"] for row in rows} == {"POSTED"}
+    return sorted(tuple(row[key] for key in FIGURES) for row in rows)
+
+
+def balances(gateway: Gateway) -> list[dict[str, object]]:
+    return gateway.rows("ledger", "balance")
+
+
+@pytest.fixture
+def alone(rig: Rig, tmp_path: Path) -> tuple[list[tuple[object, ...]], list[dict[str, object]]]:
+    """What one process comes to."""
+    with rig.world(1, tmp_path / "alone") as world:
+        return inbound(world.gateway), balances(world.gateway)
+
+
+def assert_same(gateway: Gateway, alone: tuple[list[tuple[object, ...]], list[dict[str, object]]]) -> None:
+    assert (inbound(gateway), balances(gateway)) == alone
+    assert gateway.run("verify").code == 0
+    left = [p.name for p in gateway.home.inbox.rglob("*") if p.is_file() and p.suffix != ".lock"]
+    assert left == []
+
+
+def test_three_processes_on_one_home(
+    world_at: Callable[[int], World], alone: tuple[list[tuple[object, ...]], list[dict[str, object]]]
+) -> None:
+    gateway = world_at(0).gateway
+    at_once(gateway, gateway, gateway, args=("process",))
+    gateway.run("process")
+    assert_same(gateway, alone)
+
+
+def test_one_of_two_is_killed(
+    world_at: Callable[[int], World], alone: tuple[list[tuple[object, ...]], list[dict[str, object]]]
+) -> None:
+    """What the killed one had claimed is taken over by whoever comes next."""
+    gateway = world_at(0).gateway
+    running = gateway.killed_at(Step.CLAIM_ARCHIVED).start("process")
+    other = gateway.start("process")
+    with suppress(KilledError):  # the other may have been so quick that nothing was left to claim
+        running.wait()
+    other.wait()
+    gateway.run("process")
+    assert_same(gateway, alone)
+
+
+def test_end_of_period_twice_at_once(rig: Rig, world_at: Callable[[int], World]) -> None:
+    world = world_at(1)
+    at_once(world.gateway, world.gateway, args=("eop", "--date", DATE))
+    play(world.gateway, DAY[1:])
+    assert_as_undisturbed(world, rig.undisturbed[DAY])
+
+
+def test_three_deliver_at_once(rig: Rig, world_at: Callable[[int], World]) -> None:
+    world = world_at(3)
+    at_once(world.gateway, world.gateway, world.gateway, args=("deliver",))
+    deliver(world.gateway)
+    assert_as_undisturbed(world, rig.undisturbed[DAY])
+
+
+def test_two_homes_with_one_ledger_and_one_inbox(
+    rig: Rig, world_at: Callable[[int], World], alone: tuple[list[tuple[object, ...]], list[dict[str, object]]],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Two machines: each archives, posts and reports what it claimed. SQLite's ledger lies in a home, and is shared by
+    naming it."""
+    world = world_at(0)
+    first = world.gateway
+    other = Home(tmp_path / "other")
+    shutil.copytree(first.home.root, other.root)
+    shutil.rmtree(other.inbox)
+    other.inbox.mkdir()
+    settings = first.home.settings_file.read_text(encoding="utf-8")
+    shared = settings.replace("[sources.inbox]\n", f'[sources.inbox]\npath = "{first.home.inbox}"\n')
+    if not first.database_url:
+        other.ledger.unlink()
+        shared = shared.replace('url = ""', f'url = "sqlite:///{first.home.ledger}"')
+    other.settings_file.write_text(shared, encoding="utf-8")
+    second = replace(first, home=other)
+    at_once(first, second, args=("process",))
+    first.run("process")
+    second.run("process")
+    files = {row["name"] for row in first.rows("files", "list")}
+    assert files == {path.name for path in (SAMPLE / "inbox").iterdir()}
+    assert (inbound(first), balances(first)) == alone
+    originals = [
+        p.name for home in (first.home, other) for p in home.archive.rglob("*") if p.is_file() and not p.suffix
+    ]
+    assert len(originals) == len(files)
+    reported = [p for home in (first.home, other) for p in home.reports.rglob("*u04*a.rpt")]
+    assert len(reported) == len(files)
