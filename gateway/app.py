@@ -5,7 +5,8 @@ Rooms below take an ``App`` (or parts of it) and never look for these things the
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def open_app(
         )
     place.make()
     settings = load_settings(place)
-    acting = acting_operator(settings, operator, user or getpass.getuser())
+    acting = acting_operator(settings, operator, user or system_user())
     url = settings.gateway.database.url
     if url.startswith(("env:", "file:")):
         url = secret(url, place, what="database.url")
@@ -92,6 +93,16 @@ def open_app(
             db.close()
             raise
     return App(place, settings, clock or SystemClock(), db, opened, acting)
+
+
+def system_user() -> str:
+    """The user the system runs this process as. LOGNAME, USER and the like are the caller's own word, and four eyes
+    rest on this name."""
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a number that has no name
+        return f"uid-{uid}"
 
 
 def acting_operator(settings: Settings, code: str | None, user: str) -> Operator:

@@ -50,7 +50,8 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
         root.removeHandler(handler)
         handler.close()
     root.setLevel(logging.INFO)
-    logging.getLogger("paramiko").setLevel(logging.WARNING)
+    for library in ("paramiko", "alembic"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     root.addHandler(logging.NullHandler())  # without any handler the library would print raw events to stderr
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)

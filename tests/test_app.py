@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from gateway import setup
-from gateway.app import acting_operator, open_app
+from gateway.app import acting_operator, open_app, system_user
 from gateway.errors import Refused, SettingsError, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -117,3 +119,14 @@ def setup_key(home: Home) -> None:
 
     home.field_key.write_text(new_key())
     home.field_key.chmod(0o600)
+
+
+def test_the_user_is_the_systems_word_and_not_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, "checker")
+    assert system_user() == pwd.getpwuid(os.getuid()).pw_name != "checker"
+
+
+def test_a_user_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)
+    assert system_user() == "uid-4000000001"

@@ -76,3 +76,10 @@ def test_setting_up_again_does_not_double_lines(tmp_path: Path) -> None:
     log.set_up(tmp_path, terminal=False)
     log.get("t").info("once")
     assert len(lines(tmp_path)) == 1
+
+
+def test_libraries_speak_only_when_something_is_wrong(tmp_path: Path) -> None:
+    log.set_up(tmp_path, terminal=False)
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
+    logging.getLogger("alembic.runtime.migration").warning("odd")
+    assert [line["event"] for line in lines(tmp_path)] == ["odd"]

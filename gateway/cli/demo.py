@@ -6,7 +6,6 @@ the same every day. The home is left behind for looking around.
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from sqlalchemy import text
 
 import gateway
 from gateway import log, setup
-from gateway.app import App, open_app
+from gateway.app import App, open_app, system_user
 from gateway.cli.common import DONE, FAULT, Session, table
 from gateway.clock import SystemClock
 from gateway.delivery.deliver import deliver
@@ -60,7 +59,7 @@ def sample() -> Path:
 def run_demo(session: Session, folder: Path) -> int:
     """Play the demo in ``folder``; a demo's home that is there already is made anew."""
     _clear(folder)
-    home = setup.make_home(folder, user=getpass.getuser())
+    home = setup.make_home(folder, user=system_user())
     (home.root / ".demo").touch()
     host_key, client_key = home.keys / "demo_host_key", home.keys / "id_demo"
     make_key(host_key)
