@@ -24,11 +24,22 @@ def default_config() -> Path:
     return packaged if packaged.is_dir() else package.parent / "config"
 
 
-def make_home(root: Path, *, user: str, code: str | None = None) -> Home:
-    """Create a home at ``root``. Refused when one is there already: nothing of it is ever overwritten."""
+def make_home(root: Path, *, user: str, code: str | None = None, new_key: bool = False) -> Home:
+    """Create a home at ``root``. Refused when one is there already: nothing of it is ever overwritten.
+
+    ``new_key`` makes a key for a home whose own was lost; what the old one sealed must then be loaded again.
+    """
     home = Home(root.resolve())
-    if home.operators_file.exists() and home.field_key.exists():
-        raise Refused(f"init {root}: found a home there already, expected a new folder; name another one")
+    if _has_operators(home) and not (new_key and not home.field_key.exists()):
+        lost = (
+            ""
+            if home.field_key.exists()
+            else (
+                " whose config/keys/field.key is missing; put the key of a backup back, or, if it is lost, run "
+                "`gateway init --new-key` and load vendors.csv again"
+            )
+        )
+        raise Refused(f"init {root}: found a home there already{lost or ', expected a new folder; name another one'}")
     try:
         home.make()
     except OSError as error:

@@ -61,7 +61,9 @@ def open_vault(home: Home) -> Vault:
             text = home.field_key.read_text(encoding="ascii")
         except OSError as error:
             raise SettingsError(
-                [f"config/keys/field.key: {error.strerror}; run `gateway init` or set {VARIABLE}"]
+                [
+                    f"config/keys/field.key: {error.strerror}; put it back from a backup, set {VARIABLE}, or see `gateway init --new-key`"
+                ]
             ) from error
     try:
         key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)  # the lenient reading drops what is strange

@@ -40,7 +40,10 @@ def test_nothing_of_a_home_is_overwritten(made: Home) -> None:
     key, people = made.field_key.read_bytes(), made.operators_file.read_bytes()
     made.field_key.unlink()
     try:
-        setup.make_home(made.root, user="mallory")
+        with pytest.raises(Refused, match="put the key of a backup back, or, if it is lost"):
+            setup.make_home(made.root, user="mallory")
+        assert not made.field_key.exists()
+        setup.make_home(made.root, user="mallory", new_key=True)
         assert made.field_key.read_bytes() != key
         assert made.operators_file.read_bytes() == people
     finally:

@@ -171,7 +171,7 @@ def table(
     ]
     right = [c in money or all(isinstance(row[i], int) for row in rows) for i, c in enumerate(columns)]
     heads = [c.replace("_", " ").upper() for c in columns]
-    widths = [max(len(h), *(len(r[i]) for r in cells)) for i, h in enumerate(heads)]
+    widths = [max([len(h), *(len(r[i]) for r in cells)]) for i, h in enumerate(heads)]
     bands = _bands(widths, width or terminal_width())
     for line in (heads, ["-" * w for w in widths], *cells):
         for number, band in enumerate(bands):

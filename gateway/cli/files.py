@@ -200,7 +200,7 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
     yield f"{path.name}: {found.kind.replace('_', ' ')}"
     for record in found.records:
         yield ""
-        yield f"line {record.line_no}: {record.name}"
+        yield f"line {record.line_no}: {record.name}" + ("" if record.fields else ", no field of it can be read")
         rows = [
             (f"{f.first}-{f.last}", f.name.removesuffix("_cents"), f.raw, _meaning(f.name, f.raw, f.value))
             for f in record.fields
@@ -212,7 +212,7 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
         yield f"The first {limit} records are shown; --records N shows more."
     yield ""
     if found.problems:
-        yield f"{len(found.problems)} problems:"
+        yield f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}:"
         yield from (f"  line {p.line_no} {p.field} {p.code}: {p.message}" for p in found.problems)
     else:
         yield "The reader finds nothing wrong with it."
@@ -340,7 +340,7 @@ def _file_page(
         yield "  … there are more; --limit N shows them, and the A report has them all."
     if reports:
         yield ""
-        yield "Reports, and the rejected lines to correct and drop alone:"
+        yield "Reports" + (", and the rejected lines to correct and drop alone:" if file.rejects else ":")
         yield from (f"  {p}" for p in reports)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway import setup
+from gateway.app import system_user
 from gateway.cli.common import Session, command
 from gateway.errors import UsageError
 from gateway.home import Home
@@ -34,10 +34,13 @@ def init(
         Path | None, typer.Argument(metavar="[DIR]", help="Where; --home or this folder otherwise.")
     ] = None,
     code: Annotated[str | None, typer.Option("--code", metavar="XXX", help="Your 3-letter operator code.")] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="For a home whose field key is lost: load vendors.csv again afterwards.")
+    ] = False,
 ) -> None:
     """Make a new home: folders, commented settings, a field key, you as its first operator, an empty ledger."""
     target = folder or session.home
-    home = setup.make_home(target, user=getpass.getuser(), code=code)
+    home = setup.make_home(target, user=system_user(), code=code, new_key=new_key)
     operators = load_settings(home).operators.operators
     own = next(c for c in operators if c != "SVC" or len(operators) == 1)
     session.show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -179,3 +180,9 @@ def test_wrong_use_and_refusals(played: Played, command: str, code: int, message
     as_json = played.do(first, *rest, "--json") if "list" not in rest else played.do(first, "--json", *rest)
     assert as_json.code == code
     assert message in " ".join(as_json.document["error"]["messages"])
+
+
+def test_a_line_no_field_of_which_can_be_read_is_explained_as_that(played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "p1_bptmtrev.dat"
+    path.write_bytes(b"\x00\x00\n\n")
+    assert "line 1: reversals, no field of it can be read" in played.do("explain", str(path)).out
