@@ -3,6 +3,9 @@
 Refused, naming what is in the way, when its money has moved on: an invoice line paid since, a check that is in a file
 or sent, a suspense item used, an escrow balance disbursed, a batch reversed since or exported. What was posted stays
 in the journal; each mirror entry points at the entry it corrects.
+
+The corrected file comes with the same batch and check numbers, so those of the file are free again: what it made is
+kept under its number, a tilde and the file's (``03050890000100000001~7``).
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ class Undo:
     high: int
     move: int
     business_date: str
+
+    @property
+    def mark(self) -> str:
+        """What is put behind a number that the file used, so that the corrected file may use it."""
+        return f"~{self.file.file_id}"
 
     @property
     def range(self) -> dict[str, Any]:
@@ -160,8 +168,9 @@ def _escrow(step: Undo) -> None:
     if moved:
         step.stop(f"check {moved[0][0]}", "printed" if moved[0][2] else f"{moved[0][1].lower()}")
     step.run(
-        "UPDATE bank_check SET state = 'VOID', voided_on = :on WHERE file_id = :file AND portfolio = :portfolio",
-        on=step.business_date, file=step.file.file_id, portfolio=step.portfolio,
+        "UPDATE bank_check SET state = 'VOID', voided_on = :on, check_no = check_no || CAST(:mark AS TEXT) "
+        "WHERE file_id = :file AND portfolio = :portfolio",
+        on=step.business_date, mark=step.mark, file=step.file.file_id, portfolio=step.portfolio,
     )  # fmt: skip
     taken = step.rows(
         "SELECT e.lease, c.code, SUM(l.amount_cents) FROM journal_entry e "
@@ -218,8 +227,20 @@ def _payments(step: Undo) -> None:
         step.connection, schema.payment_batch, "state = CASE WHEN amount_cents = {} THEN 'REVERSED' ELSE state END",
         ("batch",), [(cents, batch) for batch, cents in gone.items()],
     )  # fmt: skip
+    _free_batch_numbers(step)
     payments.change_paid(step.db, step.connection, paid)
     _change_escrow(step, escrow)
+
+
+def _free_batch_numbers(step: Undo) -> None:
+    """Batch, lines and items under one new number. An item of a failed reversal keeps the batch it received."""
+    for statement in (
+        "UPDATE suspense_item SET batch = batch || CAST(:mark AS TEXT) WHERE kind = 'SUSPENSE' AND batch IN ({own})",
+        "UPDATE payment_line SET batch = batch || CAST(:mark AS TEXT) WHERE batch IN ({own})",
+        "UPDATE payment_batch SET batch = batch || CAST(:mark AS TEXT) WHERE batch IN ({own})",
+    ):
+        own = "SELECT batch FROM payment_batch WHERE file_id = :file AND portfolio = :portfolio"
+        step.run(statement.format(own=own), mark=step.mark, file=step.file.file_id, portfolio=step.portfolio)
 
 
 def _escrow_charges(step: Undo) -> set[str]:

@@ -1,4 +1,7 @@
-"""Reports U0415A and U0415B, and what became of each line, read back from what was posted."""
+"""Reports U0415A and U0415B, and what became of each line, read back from what was posted.
+
+A batch number is 20 digits; behind those of a file that was taken back there is more, which is not printed.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +56,10 @@ _EXCEPTIONS = """
 SELECT m.line_no, o.portfolio, o.company, o.region, o.office,
     COALESCE(i.lease, l.lease, CASE WHEN s.target_kind = 'L' THEN s.target END),
     s.check_no,
-    COALESCE(i.batch, s.batch, (
+    SUBSTR(COALESCE(i.batch, s.batch, (
         SELECT MIN(p.batch) FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
         WHERE p.lease = l.lease AND p.source_line = m.line_no AND b.file_id = m.file_id
-    )),
+    )), 1, 20),
     CASE WHEN s.target_kind = 'I' THEN s.target END, m.suspense_item, COALESCE(m.amount_cents, s.amount_cents),
     COALESCE(s.effective_date, f.business_date), m.code, m.found, m.expected, m.action
 FROM line_message m
@@ -71,7 +74,7 @@ WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 
 _AUDIT = f"""
 SELECT o.portfolio, o.company, o.region, o.office, p.lease, l.lessee_name, p.asset,
-    COALESCE(p.charge, 'SUSP'), COALESCE(c.name, 'SUSPENSE'), b.check_no, b.batch, p.amount_cents, p.invoice,
+    COALESCE(p.charge, 'SUSP'), COALESCE(c.name, 'SUSPENSE'), b.check_no, SUBSTR(b.batch, 1, 20), p.amount_cents, p.invoice,
     v.due_date, p.suspense_item
 FROM payment_batch b
 JOIN payment_line p ON p.batch = b.batch

@@ -3,7 +3,8 @@
 Each line debits the payables of the lease's escrow charges (recurring charges of type E in use, in number order until
 the amount is used), credits the cash of the bank and makes a check (type ``ESCR``) due on the disbursal date. The
 entry's effective date is the business date. A line without a bank is paid by the portfolio's default one; a void
-check's number stays used. The status of a lease is not asked: what was paid into escrow is owed to the payee still.
+check's number stays used, unless its whole file was taken back. The status of a lease is not asked: what was paid into
+escrow is owed to the payee still.
 
 A bare ``btchescr.dat`` belongs to no portfolio: each line posts in its lease's, one posting unit a portfolio.
 """

@@ -207,3 +207,39 @@ def test_a_check_of_each_kind_leaves_nothing(
     assert result.file.state is FileState.POSTED
     assert picture(world) == before and not list(real.home.work.iterdir())
     assert world.rows("SELECT COUNT(*) FROM inbound_file") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "corrected"),
+    [
+        (
+            "p1_btchpmt.dat",
+            ("L10,36500,C77,B03050890000199999998\n", "L99,500,C79,B03050890000199999999\n"),
+            ("L11,36500,C77,B03050890000199999998\n", "L11,500,C79,B03050890000199999999\n"),
+        ),
+        ("btchescr.dat", (ESCROW_LINE.format(cents=1500, check=5),), (ESCROW_LINE.format(cents=1600, check=5),)),
+    ],
+)
+def test_the_corrected_file_may_use_the_numbers_of_the_one_taken_back(
+    world: World, real: App, intake: Intake, name: str, lines: tuple[str, ...], corrected: tuple[str, ...]
+) -> None:
+    before = picture(world)
+    wrong = drop(intake, name, *lines)
+    write_artifacts(real, wrong.file_id)
+    actions.reverse(real, wrong.file_id, reason="wrong lease")
+    again = drop(intake, name, *corrected)
+    codes = [row[0] for row in world.rows("SELECT code FROM line_message WHERE file_id = :f", f=again.file_id)]
+    assert set(codes) <= {"MONEY_LEFT", "NO_OPEN_INVOICE"}
+    assert (again.state, again.rejects) == (FileState.POSTED, 0)
+    numbers = {row[0] for row in world.rows("SELECT batch FROM payment_batch UNION SELECT check_no FROM bank_check")}
+    assert {f"{number}~{wrong.file_id}" for number in numbers if "~" not in number} <= numbers
+    strays = "SELECT 1 FROM payment_line p LEFT JOIN payment_batch b ON b.batch = p.batch WHERE b.batch IS NULL"
+    assert world.rows(strays) == []
+    world.check_subledgers()
+    assert all(
+        "~" not in path.read_text(errors="replace")
+        for path in write_artifacts(real, wrong.file_id)
+        if path.suffix == ".txt"
+    )
+    actions.reverse(real, again.file_id, reason="wrong again")
+    assert picture(world) == before
