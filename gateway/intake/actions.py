@@ -12,8 +12,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.intake import archive
-from gateway.intake.artifacts import refused_lines
-from gateway.intake.files import InboundFile, equal_files, file_row, hold_row
+from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, refused_lines
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.undo import undo
 from gateway.ledger import schema

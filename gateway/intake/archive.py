@@ -96,14 +96,30 @@ def flush(home: Home, names: Sequence[str]) -> None:
     if len(names) >= _MANY and _flush_filesystem(home.archive):
         return
     for name in set(names):
-        fd = os.open(home.archive / name, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        _fsync(home.archive / name)
     for folder in {(home.archive / name).parent for name in names}:
         fsync_dir(folder)
     fsync_dir(home.archive)
+
+
+def flush_written(paths: Sequence[Path]) -> None:
+    """Make files that were written and renamed durable, with their names."""
+    first_of = {path.stat().st_dev: path.parent for path in paths}
+    if len(paths) >= _MANY and all(_flush_filesystem(folder) for folder in first_of.values()):
+        return
+    for path in paths:
+        _fsync(path)
+    for folder in {path.parent for path in paths}:
+        for made in (folder, folder.parent, folder.parent.parent):  # that of the file and that of the day may be new
+            fsync_dir(made)
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _flush_filesystem(folder: Path) -> bool:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +22,9 @@ from gateway import crashpoints
 from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import GatewayError
+from gateway.intake import archive
 from gateway.intake.archive import read_blocks
-from gateway.intake.files import InboundFile, file_row
+from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.registry import update_for
 from gateway.intake.states import FileState
@@ -42,6 +44,9 @@ BESIDE_RECORDS: Final = 50_000
 """From here on records are archived in a second process; below, starting one costs more than it saves."""
 WriteReport = Callable[[Report, Path, str], Sequence[Path]]
 
+_write_report: Final[WriteReport] = partial(write_report, durable=False)
+"""``confirm`` makes them durable, many at once."""
+
 
 def folder_of(app: App, file: InboundFile) -> Path:
     """Where the reports of a file are."""
@@ -59,9 +64,31 @@ def write_artifacts(
     *,
     update: Update | None = None,
     turns: Turns | None = None,
-    write: WriteReport = write_report,
+    write: WriteReport = _write_report,
 ) -> list[Path]:
-    """Write, or write again, everything a file leaves; gives the paths. Nothing for files that are not done."""
+    """Write, or write again, everything a file leaves, durably; gives the paths. Nothing for files that are not done."""
+    paths = write_unconfirmed(app, file_id, update=update, write=write)
+    confirm(app, {file_id: paths}, turns=turns)
+    return paths
+
+
+def confirm(app: App, written: Mapping[int, Sequence[Path]], *, turns: Turns | None = None) -> None:
+    """Flush what was written for these files to disk, then note that they have it.
+
+    For many files at once: one flush and one transaction cost as much for a hundred files as for one.
+    """
+    done = [{"id": file_id} for file_id, paths in written.items() if paths]
+    if not done:
+        return
+    archive.flush_written([path for paths in written.values() for path in paths])
+    with (turns or Turns(needed=False)).mine(), app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET reported = 'Y' WHERE file_id = :id"), done)
+
+
+def write_unconfirmed(
+    app: App, file_id: int, *, update: Update | None = None, write: WriteReport = _write_report
+) -> list[Path]:
+    """As ``write_artifacts``, but a power failure may take them until they are confirmed."""
     with app.db.read() as connection:
         file = file_row(connection, file_id)
         if file.state not in REPORTED_STATES:
@@ -69,7 +96,7 @@ def write_artifacts(
         update = update or update_for(file.kind)
         folder = folder_of(app, file)
         _make(folder)
-        archiver = _beside(app, file) if write is write_report else None
+        archiver = _beside(app, file) if write is _write_report else None
         paths = _reports(app, connection, file, update, folder, write)
         paths += _rejected_lines(app, connection, file, update, folder)
         crashpoints.reached(Step.REPORTED)
@@ -78,8 +105,6 @@ def write_artifacts(
         elif file.lines:
             paths.append(write_records(app, connection, file, update))
         crashpoints.reached(Step.ARCHIVED_RECORDS)
-    with (turns or Turns(needed=False)).mine(), app.db.write() as connection:
-        connection.execute(text("UPDATE inbound_file SET reported = 'Y' WHERE file_id = :id"), {"id": file_id})
     return paths
 
 
@@ -140,17 +165,6 @@ def figures_of(file: InboundFile) -> dict[str, Any]:
         "unreadable": file.unreadable,
         **{m: from_cents(getattr(file, f"{m}_cents") or 0) for m in money},
     }
-
-
-def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
-    """Numbers of the rejected lines, in order."""
-    rows = stream_rows(
-        connection,
-        "SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no",
-        id=file_id,
-    )
-    for row in rows:
-        yield int(row[0])
 
 
 def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:

@@ -16,10 +16,10 @@ from gateway.intake.claim import ARGUMENT
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.hashes import Spool, shared
 from gateway.intake.overlap import hashes_of
-from gateway.intake.parsing import identified, parse_stream
+from gateway.intake.parsing import UnreadableError, identified, parse_stream
 from gateway.intake.processing import Work, process
 from gateway.intake.registry import update_for
-from gateway.intake.states import FileState
+from gateway.intake.states import FileState, move
 from gateway.ledger import schema
 from gateway.updates.base import Update
 from parsers.base import render_message
@@ -53,7 +53,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """``file`` is the row it would have; ``holds`` why it would wait or be held first."""
+    """``file`` is the row it would have; ``holds`` why it would wait, be held first, or be quarantined."""
 
     file: InboundFile
     holds: tuple[tuple[str, str], ...]
@@ -81,14 +81,28 @@ def check(app: App, path: Path, *, update: Update | None = None) -> CheckResult:
         with app.db.write() as connection:
             file_id = app.db.insert_returning_id(connection, schema.inbound_file, "file_id", values)
             work = Work(app, connection, file_row(connection, file_id), update or update_for(what.kind), path, dry=True)
-            process(work)
-            result = _result(work)
+            try:
+                process(work)
+                result = _result(work)
+            except UnreadableError as fault:
+                result = _unreadable(work, fault)
             raise _UndoError
     except _UndoError:
         pass
     if result is None:
         raise AssertionError("a check ends with its result")
     return result
+
+
+def _unreadable(work: Work, fault: UnreadableError) -> CheckResult:
+    """Nothing that was read before the fault counts, as nothing of it would be kept."""
+    file_id, message = work.file.file_id, str(fault)
+    values = {"hold_code": fault.code.value, "hold_text": message}
+    move(work.connection, file_id, work.file.state, FileState.QUARANTINED, **values)
+    return CheckResult(
+        file=file_row(work.connection, file_id), holds=((fault.code.value, message),), messages=(), message_count=0,
+        last=None,
+    )  # fmt: skip
 
 
 def _result(work: Work) -> CheckResult:

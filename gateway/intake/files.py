@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, text
 from gateway.errors import LedgerError
 from gateway.home import Home
 from gateway.intake.states import COUNTS_AS_SEEN, FileState, state_list
+from gateway.ledger.database import stream_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,17 @@ def recently_posted(
             "OR lines - blank > :larger) ORDER BY file_id DESC"
         ).bindparams(bindparam("hashes", expanding=True))
     return [_made(row) for row in connection.execute(statement, values).all()]
+
+
+def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
+    """Numbers of the rejected lines, in order."""
+    rows = stream_rows(
+        connection,
+        "SELECT line_no FROM line_message WHERE file_id = :id AND severity = 'R' ORDER BY line_no",
+        id=file_id,
+    )
+    for row in rows:
+        yield int(row[0])
 
 
 def retry_failed(connection: Connection) -> None:

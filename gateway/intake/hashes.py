@@ -42,9 +42,12 @@ class Spool:
         self.lines_file.unlink(missing_ok=True)
 
     def add(self, chunk: ParsedChunk) -> None:
+        self.put(np.asarray(chunk.hashes, dtype=_TYPE), np.asarray(chunk.hash_lines, dtype=_TYPE))
+
+    def put(self, hashes: Hashes, lines: Hashes) -> None:
         if self._out is not None:
-            np.asarray(chunk.hashes, dtype=_TYPE).tofile(self._out[0])
-            np.asarray(chunk.hash_lines, dtype=_TYPE).tofile(self._out[1])
+            hashes.tofile(self._out[0])
+            lines.tofile(self._out[1])
 
     def _close(self) -> None:
         if self._out is not None:

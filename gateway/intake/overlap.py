@@ -1,4 +1,8 @@
-"""A file much of which has posted before: the vendor sent yesterday's lines again, with some new ones."""
+"""A file much of which has posted before: the vendor sent yesterday's lines again, with some new ones.
+
+A line that the other file was refused never posted, so it is neither counted nor left out; that a file is the other
+one sent again is still told from all lines, or the few that did post could post twice.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from sqlalchemy import Connection
 from gateway.app import App
 from gateway.intake import hashes
 from gateway.intake.archive import hashes_path
-from gateway.intake.files import InboundFile, recently_posted
+from gateway.intake.files import InboundFile, recently_posted, refused_lines
 from gateway.intake.hashes import Hashes, Spool
 from gateway.intake.parsing import parse_stream
 from gateway.ledger import schema
@@ -23,7 +27,7 @@ from gateway.ledger import schema
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The posted file with most lines in common."""
+    """The file with most lines in common. ``mask`` and ``lines`` are of those that stand there."""
 
     other: InboundFile
     mask: NDArray[np.bool_]
@@ -58,7 +62,7 @@ def remember(app: App, connection: Connection, file: InboundFile, mine: Hashes) 
     app.db.bulk_insert(connection, schema.line_sample, ("hash", "file_id"), rows)
 
 
-def find(app: App, others: Sequence[InboundFile], mine: Hashes) -> Overlap | None:
+def find(app: App, connection: Connection, others: Sequence[InboundFile], mine: Hashes) -> Overlap | None:
     """The worst overlap that is over the limits of the settings; None if there is none."""
     intake = app.settings.gateway.intake
     worst: Overlap | None = None
@@ -68,21 +72,43 @@ def find(app: App, others: Sequence[InboundFile], mine: Hashes) -> Overlap | Non
         if not begins_alike and hashes.unlike(mine, theirs, intake.overlap_share):
             continue
         mask = hashes.shared(mine, theirs)
+        if not begins_alike and int(mask.sum()) < intake.overlap_share * len(mine):
+            continue
+        mask = _standing(app, connection, other, mine, mask)
         count = int(mask.sum())
-        if (begins_alike or count >= intake.overlap_share * len(mine)) and (worst is None or count > worst.lines):
+        if count > (worst.lines if worst else 0):
             worst = Overlap(other, mask, count)
     return worst
 
 
-def in_any(app: App, others: Sequence[InboundFile], mine: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-    """Which of my lines any of the files has posted, and which file it was."""
+def in_any(
+    app: App, connection: Connection, others: Sequence[InboundFile], mine: Hashes
+) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Which of my lines stand in any of the files, and in which."""
     mask = np.zeros(len(mine), dtype=np.bool_)
     whose = np.zeros(len(mine), dtype=np.uint64)
     for other in others:
-        also = hashes.shared(mine, hashes_of(app, other))
+        also = _standing(app, connection, other, mine, hashes.shared(mine, hashes_of(app, other)))
         whose[also & ~mask] = other.file_id
         mask |= also
     return mask, whose
+
+
+def _standing(
+    app: App, connection: Connection, other: InboundFile, mine: Hashes, mask: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """``mask`` (what I share with all of the other file's lines) without those that were refused there."""
+    if not mask.any():
+        return mask
+    refused = np.fromiter(refused_lines(connection, other.file_id), dtype=np.uint64)
+    if len(refused) == 0:
+        return mask
+    with Spool(app.home.work, f"standing-{other.file_id}-{uuid.uuid4().hex}") as spool:
+        for chunk in parse_stream(other.archived(app.home), other.kind, other.form, app.settings.inbound):
+            lines = np.asarray(chunk.hash_lines, dtype=np.uint64)
+            stands = refused[np.minimum(np.searchsorted(refused, lines), len(refused) - 1)] != lines
+            spool.put(np.asarray(chunk.hashes, dtype=np.uint64)[stands], lines[stands])
+        return hashes.shared(mine, spool.hashes())
 
 
 def pairs(mask: NDArray[np.bool_], whose: NDArray[np.uint64], numbers: Hashes) -> Iterator[tuple[int, int]]:

@@ -221,7 +221,7 @@ def _may_post(work: Work, portfolios: list[str]) -> bool:
             message = render_message(
                 f"portfolio {portfolio}",
                 "a portfolio that is loaded",
-                "load it with `gateway load`; the file then posts",
+                "load it with `gateway load PATH`; the file then posts",
             )
             work.holds.append((HoldCode.UNKNOWN_PORTFOLIO, message))
             return False
@@ -265,14 +265,18 @@ def _torn(work: Work) -> bool:
     message = render_message(
         "a last line that does not end with a line feed",
         "every line ended, so that a torn 4329 cannot post for 43298",
-        f"look at the end of the file; release it if it is whole (gateway files release {work.file.file_id}), "
-        "or discard it and have it sent again",
+        f"look at the end of the file; release it if it is whole ({_release(work)}), or discard it and have it sent again",
     )
     if work.dry:
         work.holds.append((HoldCode.TORN_TAIL, message))
         return False
     _held(work, HoldCode.TORN_TAIL, message, None, staging.count(_chunks(work, Reading())))
     return True
+
+
+def _release(work: Work, lines: str = "") -> str:
+    """The command that lets this file post, as it is typed."""
+    return f"`gateway files release {work.file.file_id}{lines} --reason WHY`"
 
 
 def _duplicate(work: Work) -> bool:
@@ -284,7 +288,7 @@ def _duplicate(work: Work) -> bool:
     message = render_message(
         f"the same bytes as file {other.file_id} ({other.name}, {other.state.value})",
         "a file that was not sent before",
-        f"discard it, or release it if it is meant to post again (gateway files release {work.file.file_id})",
+        f"discard it, or release it if it is meant to post again ({_release(work)})",
     )
     if work.dry:
         work.holds.append((HoldCode.DUPLICATE, message))
@@ -330,7 +334,7 @@ def _stage(work: Work, spool: Spool) -> Counts:
 def _overlap(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None:
     """(other file, message) when too much of this file has posted before."""
     others = overlap.candidates(work.app, work.connection, work.file, _business_date(work), spool.hashes())
-    found = overlap.find(work.app, others, spool.hashes()) if others else None
+    found = overlap.find(work.app, work.connection, others, spool.hashes()) if others else None
     if found is None:
         return None
     other = found.other
@@ -341,13 +345,20 @@ def _overlap(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None
     )  # fmt: skip
     message = render_message(
         f"{found.lines} of {counts.lines - counts.blank} lines ({shown(cents)}) of {work.file.name} also in file "
-        f"{other.file_id} ({other.name}), which posted on {other.business_date}",
+        f"{other.file_id} ({other.name}), which {_when(other)}",
         "lines that were not sent before",
-        f"release all of it or only the new lines (gateway files release {work.file.file_id} --lines new-lines), or discard it",
+        f"release only the new lines ({_release(work, ' --lines new-lines')}) or all of it ({_release(work)}), "
+        "or discard it",
     )
     if work.dry:
         work.holds.append((HoldCode.OVERLAP, message))
     return other.file_id, message
+
+
+def _when(other: InboundFile) -> str:
+    if other.state is FileState.STAGED:
+        return f"is preloaded since {other.business_date}"
+    return f"posted on {other.business_date}"
 
 
 def _refuse_lines(work: Work, spool: Spool) -> None:
@@ -360,7 +371,7 @@ def _refuse_lines(work: Work, spool: Spool) -> None:
         others = recently_posted(
             work.connection, work.file, _business_date(work), work.app.settings.gateway.intake.overlap_days
         )
-        mask, whose = overlap.in_any(work.app, others, spool.hashes())
+        mask, whose = overlap.in_any(work.app, work.connection, others, spool.hashes())
         staging.refuse_shared(work.app.db, work.connection, number, table, overlap.pairs(mask, whose, spool.lines()))
 
 

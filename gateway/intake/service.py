@@ -1,29 +1,30 @@
 """The intake as a whole: one pass for ``gateway process``, a loop for ``gateway run``.
 
 Claiming has its own thread and never waits for a posting to end, except for its turn to write on SQLite. Posting
-has ``intake.workers`` threads; the files of one portfolio go one after the other in the order of their claims.
+has ``intake.workers`` threads; the files of one portfolio go one after the other in the order of their claims. A bare
+file may belong to any portfolio: it waits for what was claimed before it, and what was claimed after it waits for it,
+so that the outcome does not depend on which thread was faster.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import log
 from gateway.app import App
-from gateway.intake.artifacts import unreported, write_artifacts
+from gateway.intake.artifacts import confirm, unreported, write_unconfirmed
 from gateway.intake.claim import Claimer
 from gateway.intake.files import retry_failed
 from gateway.intake.processing import ProcessedFile, process_file
-from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders
 
@@ -38,6 +39,9 @@ LONGEST_WAIT: Final = 0.5
 
 TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error)
 """What the loop survives: the machine's faults. Files stay where they are and are taken up again."""
+
+CONFIRM_FILES: Final = 32
+"""Files whose reports are flushed to disk together."""
 
 Progress = Callable[[str, int, int], None]
 """(file name, bytes read, bytes in all)."""
@@ -77,8 +81,10 @@ class Intake:
         claimed = [file_id for folder in self.folders for file_id in self.claimer.recover(folder)]
         with self.turns.mine(), self.app.db.write() as connection:
             retry_failed(connection)
-        for file_id in unreported(self.app):
-            self._artifacts(file_id)
+        self._ask_waiting()
+        missing = unreported(self.app)
+        for start in range(0, len(missing), CONFIRM_FILES):
+            self._confirm({file_id: self._artifacts(file_id) for file_id in missing[start : start + CONFIRM_FILES]})
         return claimed
 
     def process_now(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> list[ProcessedFile]:
@@ -89,9 +95,11 @@ class Intake:
         else:
             for path in paths:
                 self.claimer.take(self._folder_of(path), [path])
+        done: list[ProcessedFile] = []
         with ThreadPoolExecutor(self._workers()) as pool:
-            done = pool.map(lambda key: self._drain(key, progress), self._keys())
-            return sorted((p for part in done for p in part), key=lambda p: p.file.file_id)
+            while part := [p for ps in pool.map(lambda key: self._drain(key, progress), self._keys()) for p in ps]:
+                done += part
+        return sorted(done, key=lambda p: p.file.file_id)
 
     def _claim_once(self) -> None:
         """Look, let the quiet time pass where it matters, look again, claim."""
@@ -129,49 +137,65 @@ class Intake:
         """Portfolios ('' for bare files) that have files to post."""
         with self.app.db.read() as connection:
             rows = connection.execute(
-                text("SELECT DISTINCT COALESCE(portfolio, '') FROM inbound_file WHERE state IN ('CLAIMED', 'WAITING')")
+                text("SELECT DISTINCT COALESCE(portfolio, '') FROM inbound_file WHERE state = 'CLAIMED'")
             )
             return sorted(str(row[0]) for row in rows)
 
-    def _pending(self, key: str, after: int, states: Sequence[FileState]) -> list[int]:
-        """Files of a portfolio to post, in the order of their claims, whose original is on this machine."""
-        names = ", ".join(f"'{state.value}'" for state in states)
+    def _ask_waiting(self) -> None:
+        """Files that wait for a business date or a portfolio are tried again, in the order of their claims."""
         with self.app.db.read() as connection:
-            rows = connection.execute(
-                text(
-                    f"SELECT file_id, archive_name FROM inbound_file WHERE state IN ({names}) "
-                    "AND COALESCE(portfolio, '') = :key AND file_id > :after ORDER BY file_id"
-                ),
-                {"key": key, "after": after},
-            ).all()
-        return [int(number) for number, archived in rows if (self.app.home.archive / archived).is_file()]
+            if connection.execute(text("SELECT 1 FROM inbound_file WHERE state = 'WAITING' LIMIT 1")).first() is None:
+                return
+        with self.turns.mine(), self.app.db.write() as connection:
+            connection.execute(text("UPDATE inbound_file SET state = 'CLAIMED' WHERE state = 'WAITING'"))
+
+    def _pending(self, key: str, after: int) -> list[int]:
+        """Files of a portfolio that may post now, in the order of their claims: up to the next bare file, or for bare
+        files up to the next file with a portfolio."""
+        with self.app.db.read() as connection:
+            mine = list(self._claimed_here(connection, "COALESCE(portfolio, '') = :key", key, after))
+            if not mine:
+                return []
+            others = self._claimed_here(connection, f"portfolio IS {'NOT ' if key == '' else ''}NULL", key, 0)
+            barrier = next(others, None)
+            return [number for number in mine if barrier is None or number < barrier]
+
+    def _claimed_here(self, connection: Connection, which: str, key: str, after: int) -> Iterator[int]:
+        """Claimed files whose original is on this machine."""
+        rows = connection.execute(
+            text(
+                f"SELECT file_id, archive_name FROM inbound_file WHERE state = 'CLAIMED' AND {which} "
+                "AND file_id > :after ORDER BY file_id"
+            ),
+            {"after": after} | ({"key": key} if ":key" in which else {}),
+        ).all()
+        return (int(number) for number, archived in rows if (self.app.home.archive / archived).is_file())
 
     def _drain(
-        self,
-        key: str,
-        progress: Progress | None = None,
-        *,
-        waiting: bool = True,
-        stop: threading.Event | None = None,
+        self, key: str, progress: Progress | None = None, *, stop: threading.Event | None = None
     ) -> list[ProcessedFile]:
-        """Post the files of a portfolio until none is left; waiting ones are asked once."""
-        states = [FileState.CLAIMED, FileState.WAITING] if waiting else [FileState.CLAIMED]
+        """Post the files of a portfolio until none is left that may; waiting ones are asked once."""
         done: list[ProcessedFile] = []
+        written: dict[int, list[Path]] = {}
         last = 0
-        while pending := self._pending(key, last, states):
-            for file_id in pending:
-                if stop is not None and stop.is_set():
-                    return done
-                done.append(self._one(file_id, progress))
-                last = file_id
-                if stop is not None:
-                    done.clear()  # the service runs for months
+        try:
+            while pending := self._pending(key, last):
+                for file_id in pending:
+                    if stop is not None and stop.is_set():
+                        return done
+                    if stop is not None:
+                        done.clear()  # the service runs for months
+                    done.append(self._one(file_id, progress))
+                    written[file_id] = self._artifacts(file_id)
+                    last = file_id
+                    if len(written) == CONFIRM_FILES:
+                        self._confirm(written)
+        finally:
+            self._confirm(written)
         return done
 
     def _one(self, file_id: int, progress: Progress | None) -> ProcessedFile:
-        done = process_file(self.app, file_id, turns=self.turns, progress=self._bytes(file_id, progress))
-        self._artifacts(file_id)
-        return done
+        return process_file(self.app, file_id, turns=self.turns, progress=self._bytes(file_id, progress))
 
     def _bytes(self, file_id: int, progress: Progress | None) -> Callable[[int], None] | None:
         if progress is None:
@@ -182,12 +206,21 @@ class Intake:
             ).one()
         return lambda count: progress(str(name), count, int(size))
 
-    def _artifacts(self, file_id: int) -> None:
+    def _artifacts(self, file_id: int) -> list[Path]:
         """A report that cannot be written is an alarm; what posted stays posted, the next start writes it."""
         try:
-            write_artifacts(self.app, file_id, turns=self.turns)
+            return write_unconfirmed(self.app, file_id)
         except Exception as fault:
             log.get(__name__).error("alarm.not_reported", file_id=file_id, error=str(fault), exc_info=fault)
+            return []
+
+    def _confirm(self, written: dict[int, list[Path]]) -> None:
+        """Reports that cannot be flushed are written again by the next start. Leaves ``written`` empty."""
+        try:
+            confirm(self.app, written, turns=self.turns)
+        except Exception as fault:
+            log.get(__name__).error("alarm.not_reported", file_id=min(written), error=str(fault), exc_info=fault)
+        written.clear()
 
     # the service
 
@@ -234,21 +267,25 @@ class Intake:
 
     def _post_all(self, pool: ThreadPoolExecutor, stop: threading.Event, *, periods: bool = True) -> None:
         """Start posting where something is to be posted. Waiting files are asked when a business date changed."""
-        waiting = periods and self._periods_changed()
+        if periods and (now := self._periods_now()) != self._periods:
+            self._ask_waiting()
+            self._periods = now
         for key in self._keys():
             with self._lock:
                 if key in self._active:
                     self._again.add(key)
                     continue
                 self._active.add(key)
-            pool.submit(self._post_key, key, waiting, stop)
+            pool.submit(self._post_key, key, pool, stop)
 
-    def _post_key(self, key: str, waiting: bool, stop: threading.Event) -> None:
+    def _post_key(self, key: str, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
         while True:
             with self._lock:
                 self._again.discard(key)
             try:
-                self._drain(key, waiting=waiting, stop=stop)
+                done = self._drain(key, stop=stop)
+                if done and not stop.is_set() and (key == "" or "" in self._keys()):
+                    self._post_all(pool, stop, periods=False)  # who waited for these files, or for this bare one
             except Exception as fault:
                 log.get(__name__).error("alarm.posting_stopped", portfolio=key, error=str(fault), exc_info=fault)
             with self._lock:
@@ -256,18 +293,13 @@ class Intake:
                     self._active.discard(key)
                     return
 
-    def _periods_changed(self) -> bool:
-        """Whether a business date opened or closed, or a portfolio was loaded, since the last look."""
+    def _periods_now(self) -> Sequence[Any]:
+        """What changes when a business date opens or closes, or a portfolio is loaded."""
         with self.app.db.read() as connection:
-            periods = [
-                tuple(row)
-                for row in connection.execute(
-                    text("SELECT portfolio, business_date, period_state FROM portfolio ORDER BY portfolio")
-                )
-            ]
-        changed = periods != self._periods
-        self._periods = periods
-        return changed
+            rows = connection.execute(
+                text("SELECT portfolio, business_date, period_state FROM portfolio ORDER BY portfolio")
+            )
+            return [tuple(row) for row in rows]
 
     def _rest(self) -> None:
         """Until the next file is due, an event comes, or it is time to look up; never without a pause."""

@@ -83,7 +83,7 @@ def move(connection: Connection, file_id: int, before: FileState, after: FileSta
     """
     if after not in before.following:
         raise Refused(
-            f"changing file {file_id}: found it {before}, expected a state that {after} may follow; see `gateway files`"
+            f"changing file {file_id}: found it {before}, expected a state that {after} may follow; see `gateway files show {file_id}`"
         )
     assignments = "".join(f", {name} = :{name}" for name in values)
     changed = connection.execute(
@@ -92,7 +92,7 @@ def move(connection: Connection, file_id: int, before: FileState, after: FileSta
     )
     if changed.rowcount != 1:
         raise Refused(
-            f"changing file {file_id} from {before} to {after}: found it in another state; look with `gateway files show`"
+            f"changing file {file_id} from {before} to {after}: found it in another state; look with `gateway files show {file_id}`"
         )
 
 

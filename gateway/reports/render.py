@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import IO, Any, Final
 
+from gateway.home import fsync_dir
 from gateway.money import from_cents, shown
 from gateway.reports.table import Column, Report
 
@@ -27,17 +29,25 @@ _BLOCK: Final = 4_000
 _EMPTY: Final = "NO ITEMS WERE FOUND"
 
 
-def write_report(report: Report, folder: Path, stem: str) -> list[Path]:
-    """Write ``stem.rpt``, ``stem.csv`` and ``stem.json`` into ``folder``; each appears whole or not at all."""
+def write_report(report: Report, folder: Path, stem: str, *, durable: bool = True) -> list[Path]:
+    """Write ``stem.rpt``, ``stem.csv`` and ``stem.json`` into ``folder``; each appears whole or not at all.
+
+    Not ``durable``: the caller flushes the files to disk, many at once.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{stem}{suffix}" for suffix in (".rpt", ".csv", ".json")]
     temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
     with ExitStack() as stack:
         text, table, document = (stack.enter_context(p.open("w", encoding="utf-8", newline="")) for p in temporary)
         _write(report, text, table, document)
+        for handle in (text, table, document) if durable else ():
+            handle.flush()
+            os.fsync(handle.fileno())
     for path, written in zip(paths, temporary, strict=True):
         written.chmod(0o640)
         written.replace(path)
+    if durable:
+        fsync_dir(folder)
     return paths
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer.main import get_command
 
 from gateway.app import App, Operator
+from gateway.cli.main import app as commands
 from gateway.errors import Refused, UsageError
 from gateway.intake import actions
-from gateway.intake.files import InboundFile
+from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import process_file
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
@@ -140,3 +144,68 @@ def test_rights_and_reasons_are_asked_for(app: App, post: Post) -> None:
     with pytest.raises(UsageError, match="found no reason"):
         actions.discard(app, file.file_id, reason=" ")
     assert process_file(app, file.file_id).file.state is FileState.HELD
+
+
+def test_what_was_refused_there_is_new_here(app: App, post: Post) -> None:
+    """A line of a posted file that was refused never posted: it is neither named as posted nor left out."""
+    lines = charge(150, 2500) + charge(250, 9900)
+    first = post(NAME, lines)
+    assert (first.state, first.rejects) == (FileState.POSTED, 1)
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE lease SET portfolio = '1', office_id = 1 WHERE lease = '250'"))
+    held = post(NAME, lines + charge(151, 100))
+    assert held.hold_code == "OVERLAP"
+    assert held.hold_text is not None and "1 of 3 lines (25.00)" in held.hold_text
+    actions.release(app, held.file_id, reason="the rest", how="new-lines")
+    drain(app)
+    with app.db.read() as connection:
+        done = file_row(connection, held.file_id)
+    assert (done.records, done.posted_cents, done.rejected_cents) == (2, 10000, 2500)
+
+
+def test_refused_lines_dropped_again_are_not_held(app: App, post: Post) -> None:
+    post(NAME, charge(150) + charge(250) + charge(251))
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE lease SET portfolio = '1', office_id = 1 WHERE lease IN ('250', '251')"))
+    assert post(NAME, charge(250) + charge(251)).state is FileState.POSTED
+
+
+def test_only_the_file_that_posted_a_line_keeps_it_out(app: App, post: Post) -> None:
+    """After the first file is taken back, what the second was released without posts with the third."""
+    first = post(NAME, MONTH)
+    second = post(NAME, MONTH + charge(150))
+    actions.release(app, second.file_id, reason="x", how="new-lines")
+    drain(app)
+    third = post(NAME, MONTH + charge(151))
+    assert third.held_against == first.file_id
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET state = 'REVERSED' WHERE file_id = :i"), {"i": first.file_id})
+    assert state(app, second.file_id) == ("POSTED", None)
+    actions.release(app, third.file_id, reason="x", how="new-lines")
+    drain(app)
+    with app.db.read() as connection:
+        assert (file_row(connection, third.file_id).records, file_row(connection, third.file_id).rejects) == (13, 0)
+
+
+def test_every_command_a_message_prints_can_be_typed(app: App, post: Post) -> None:
+    texts = [
+        post("p7_btchassmt.dat", MONTH).hold_text,
+        post(NAME, MONTH[:-1]).hold_text,
+        post(NAME, MONTH).hold_text,
+        post(NAME, MONTH).hold_text,
+        post(NAME, MONTH + charge(150)).hold_text,
+    ]
+    typed = [command for words in texts for command in re.findall("`gateway ([^`]*)`", words or "")]
+    assert len(typed) == 5, texts
+    tree = get_command(commands)
+    for command in typed:
+        parse(tree, command.split())
+    assert not any("gateway files" in (words or "").replace("`gateway files", "") for words in texts)
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """Raises when an option is missing or unknown."""
+    with command.make_context("gateway", list(words)) as context:
+        if hasattr(command, "resolve_command"):
+            _, inner, rest = command.resolve_command(context, words)
+            parse(inner, rest)

@@ -71,6 +71,7 @@ def test_nothing_readable_posts_nothing(app: App, post: Post) -> None:
 
 @pytest.mark.parametrize(("data", "lines"), [(b"", 0), (b"\n\r\n", 2)])
 def test_empty_files_are_empty_however_often(app: App, post: Post, data: bytes, lines: int) -> None:
+    post(NAME, charge(100))
     for _ in range(2):
         file = post(NAME, data)
         assert (file.state, file.lines, file.hold_code) == (FileState.EMPTY, lines, None)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.intake import artifacts
+from gateway.intake import archive, artifacts, processing
 from gateway.intake.artifacts import folder_of, lines_of, write_artifacts
 from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
@@ -333,3 +334,84 @@ def test_a_check_names_what_would_hold_and_shows_the_rest(
     assert (result.file.state, result.file.records) == (FileState.POSTED, 5)
     path.write_bytes(charge(170)[:-1])
     assert [code for code, _ in check(app, path).holds] == ["TORN_TAIL"]
+
+
+def test_a_check_of_a_damaged_twin_is_a_result(app: App, tmp_path: Path) -> None:
+    from parsers.avro import write_twin
+
+    path = tmp_path / "p1_btchassmt.avro"
+    with path.open("wb") as out:
+        write_twin(out, "assessments", [(n, "100", None, None, None, "LTCH", n, *[None] * 4) for n in range(1, 9)])
+    path.write_bytes(path.read_bytes()[:-20])
+    before = everything(app)
+    result = check(app, path)
+    assert (result.file.state, result.file.hold_code) == (FileState.QUARANTINED, "UNREADABLE")
+    assert [code for code, _ in result.holds] == ["UNREADABLE"]
+    assert everything(app) == before
+
+
+def test_a_twin_without_records_is_empty(app: App, post: Callable[..., InboundFile], tmp_path: Path) -> None:
+    from parsers.avro import write_twin
+
+    with (tmp_path / "x").open("wb") as out:
+        write_twin(out, "assessments", [])
+    post(NAME, charge(100))
+    for _ in range(2):
+        assert post("p1_btchassmt.avro", (tmp_path / "x").read_bytes()).state is FileState.EMPTY
+
+
+# bare files among the others
+
+
+def test_bare_files_post_in_the_order_of_their_claims(
+    app: App, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was claimed before a bare file is posted before it, what came later after it; so also when all have waited."""
+    names = [
+        "p1_btchassmt.dat",
+        "p2_btchassmt.dat",
+        "btchescr.dat",
+        "p2_btchassmt.dat",
+        "btchescr.dat",
+        "p1_btchassmt.dat",
+    ]
+    posted: list[int] = []
+    process_file = processing.process_file
+
+    def noted(app: App, file_id: int, **others: Any) -> Any:
+        done = process_file(app, file_id, **others)
+        posted.append(file_id)
+        return done
+
+    monkeypatch.setattr("gateway.intake.service.process_file", noted)
+    for number, name in enumerate(names):
+        (app.home.inbox / name).write_bytes(charge(100 + number))
+        intake.claimer.take(intake.folders[0], [app.home.inbox / name])
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET state = 'WAITING' WHERE file_id IN (1, 3)"))
+    intake.process_now([])
+    assert sorted(posted[:2]) == [1, 2] and posted[2:] == [3, 4, 5, 6]
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE inbound_file SET state = 'CLAIMED'"))
+    posted.clear()
+    play(app, [], 3.0)
+    assert sorted(posted[:2]) == [1, 2] and posted[2:] == [3, 4, 5, 6]
+
+
+def test_reports_are_on_disk_before_the_ledger_says_so(
+    app: App, post: Callable[..., InboundFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = post(NAME, MIXED)
+    flushed: list[Path] = []
+
+    def flush(paths: list[Path]) -> None:
+        with app.db.read() as connection:
+            assert connection.execute(text("SELECT reported FROM inbound_file")).scalar_one() == "N"
+        flushed.extend(paths)
+
+    monkeypatch.setattr("gateway.intake.archive.flush_written", flush)
+    assert write_artifacts(app, file.file_id) == flushed
+    assert artifacts.unreported(app) == []
+    monkeypatch.undo()
+    archive.flush_written(flushed)
+    archive.flush_written(flushed[:1])
