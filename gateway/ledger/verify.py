@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger import guards, triggers, units, verify_files, verify_subledger
+from gateway.ledger import guards, triggers, units, verify_files, verify_rows, verify_subledger
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
@@ -23,6 +23,8 @@ from gateway.settings import Settings
 Progress = Callable[[int, int | None], None]
 Render = Callable[[int], bytes]
 """The bytes of an outbound file, made again from its frozen rows."""
+Strange = Callable[[], list[str]]
+"""Files of the outbox that are not as built."""
 
 _TRIGGER: Final = re.compile(r"CREATE TRIGGER (\w+)")
 
@@ -41,12 +43,13 @@ def verify(
     settings: Settings | None = None,
     archive: Path | None = None,
     render: Render | None = None,
+    outbox: Strange | None = None,
     progress: Progress | None = None,
 ) -> list[Check]:
     """Check everything, in one consistent view of the database.
 
-    ``archive`` is the folder of the originals, ``render`` makes an outbound file again; without them those checks
-    are left out. ``settings`` say whether originals may have been removed by retention.
+    ``archive`` is the folder of the originals, ``render`` makes an outbound file again, ``outbox`` names copies
+    that are not as built; without them those checks are left out. ``settings`` say whether originals may have been removed by retention.
     """
     checks: list[Check] = []
     with db.read() as connection:
@@ -54,6 +57,7 @@ def verify(
         checks += _journal(connection)
         checks += _digests(db, connection, progress)
         checks += verify_subledger.checks(connection)
+        checks += verify_rows.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:
             retained = settings is None or settings.gateway.retention.originals_days is None
@@ -62,6 +66,10 @@ def verify(
         released = verify_files.released(connection)
     if render is not None:
         checks += verify_files.rendered(released, render)
+    if outbox is not None:
+        checks.append(
+            none_of("files in the outbox are as built", outbox(), "no copy of other bytes", total=len(released))
+        )
     return checks
 
 

@@ -41,8 +41,27 @@ def files(connection: Connection) -> Iterator[Check]:
         yield none_of(f"lines and messages make the figures of {kind}", column(statement), "no file", total=count)
     yield none_of("a file posts once", column(_TWICE), "no file", total=total)
     yield none_of("a line is assessed once", column(_LINE_TWICE), "no line", total=total)
+    yield none_of("what a file brought has its file", column(_FILELESS), "nothing without one", total=total)
+    yield none_of("files taken back are mirrored, and only they", column(_MIRRORED), "no file", total=total)
 
 
+_OF_FILES: Final = ("posting_unit", "payment_batch", "suspense_item", "bank_check", "line_message", *STAGING.values())
+_FILELESS: Final = " UNION ".join(
+    f"SELECT '{table} of file ' || t.file_id FROM (SELECT DISTINCT file_id FROM {table} WHERE file_id IS NOT NULL) t "
+    "LEFT JOIN inbound_file f ON f.file_id = t.file_id WHERE f.file_id IS NULL"
+    for table in _OF_FILES
+)
+_MIRRORED: Final = f"""
+SELECT DISTINCT f.name FROM inbound_file f
+JOIN posting_unit u ON u.file_id = f.file_id AND u.kind IN ('FILE', 'MODULE')
+LEFT JOIN (SELECT c.corrects / {ENTRIES_A_UNIT} AS unit_id, COUNT(*) AS entries FROM posting_unit o
+    JOIN journal_entry c ON c.entry_id BETWEEN o.unit_id * {ENTRIES_A_UNIT} AND (o.unit_id + 1) * {ENTRIES_A_UNIT} - 1
+    WHERE o.kind = 'OPERATOR' AND o.update_name = 'REVERSE' GROUP BY c.corrects / {ENTRIES_A_UNIT}) m
+    ON m.unit_id = u.unit_id
+WHERE (f.state = 'REVERSED' AND COALESCE(m.entries, 0) <> u.entries)
+    OR (f.state <> 'REVERSED' AND COALESCE(m.entries, 0) <> 0)
+ORDER BY f.name
+"""
 _SUMS: Final = """
 SELECT name FROM inbound_file WHERE lines IS NOT NULL AND (lines <> records + rejects + blank
     OR amount_cents <> posted_cents + suspended_cents + rejected_cents + held_cents

@@ -60,22 +60,44 @@ def test_a_sound_ledger_passes_and_says_what_was_looked_at(ledger: Database, tmp
     assert {c.where for c in checks if c.name == "subledger equals ledger"} == {"1/1/1/1", "1/1/1/2", "1/1/1/10"}
 
 
+CHARGE_LINES = "charge lines are billed and paid as posted"
+CASH_OF_LINES = "payment lines are the cash of their entry"
+TARGETS = "payment lines pay what their entry pays"
+
 CHANGES = [
     (
         "UPDATE journal_line SET amount_cents = amount_cents + 1 WHERE line = 1 AND entry_id = 100000001",
-        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger"},
+        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger",
+            CHARGE_LINES},
     ),
     ("UPDATE unit_total SET debit_cents = debit_cents + 1 WHERE account_id = (SELECT MIN(account_id) FROM unit_total)",
         {"unit totals equal their lines", "digest chain", "units are closed and count their entries"}),
     ("UPDATE journal_entry SET reason = 'X' WHERE entry_id = 100000001", {"digest chain"}),
     ("UPDATE posting_unit SET operator = 'EVE'", {"digest chain"}),
     ("UPDATE posting_unit SET entries = entries + 1", {"digest chain", "units are closed and count their entries"}),
-    ("UPDATE receivable SET paid_cents = paid_cents - 1 WHERE invoice = '1' AND charge = 'PYMT'", {"subledger equals ledger"}),
+    ("UPDATE receivable SET paid_cents = paid_cents - 1 WHERE invoice = '1' AND charge = 'PYMT'", {"subledger equals ledger", CHARGE_LINES}),
     ("UPDATE receivable SET invoice = '99' WHERE invoice = '3' AND charge = 'PTAX'",
-        {"subledger equals ledger", "every charge line is on an invoice"}),
+        {"subledger equals ledger", "every charge line is on an invoice", CHARGE_LINES}),
     ("UPDATE journal_line SET account_id = 999999 WHERE line = 1 AND entry_id = 100000001",
-        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger"}),
+        {"every entry balances within one office", "unit totals equal their lines", "digest chain", "subledger equals ledger",
+            CHARGE_LINES}),
     ("UPDATE bank_check SET state = 'VOID' WHERE check_no = '77'", {"subledger equals ledger"}),
+    ("UPDATE bank_check SET amount_cents = amount_cents + 1 WHERE check_no = '77'",
+        {"loaded checks are the cash they were loaded with"}),
+    ("UPDATE bank_check SET bank = '130' WHERE check_no = '77'", {"loaded checks are the cash they were loaded with"}),
+    ("UPDATE payment_line SET amount_cents = amount_cents + 1 WHERE batch = '26021190000200000001'",
+        {CASH_OF_LINES, TARGETS, "batches are the sum of their lines"}),
+    ("UPDATE payment_line SET invoice = '2' WHERE batch = '26021190000200000001'", {TARGETS}),
+    ("UPDATE payment_line SET charge = 'PTAX' WHERE batch = '26021190000200000001'", {TARGETS}),
+    ("UPDATE payment_batch SET cash_account = '125' WHERE batch = '26021190000200000001'", {CASH_OF_LINES}),
+    ("UPDATE payment_batch SET amount_cents = amount_cents + 1 WHERE batch = '26021190000200000001'",
+        {"batches are the sum of their lines"}),
+    ("UPDATE receivable SET billed_cents = billed_cents + 1, paid_cents = paid_cents + 1 WHERE invoice = '1' "
+        "AND charge = 'PYMT'", {CHARGE_LINES}),
+    ("UPDATE gl_account SET side = 'D' WHERE purpose = 'ASSESSED FEES' AND office_id = (SELECT MIN(office_id) FROM office)",
+        {"accounts are on the side of their purpose"}),
+    ("UPDATE portfolio SET business_date = '2026-03-03'", {"business dates follow End of Period"}),
+    ("UPDATE portfolio SET business_date = '2026-02-27'", {"business dates follow End of Period"}),
 ]  # fmt: skip
 
 
@@ -109,6 +131,41 @@ def inbound(connection: Connection, **values: Any) -> None:
             file_id=1, line_no=2, seq=0, severity="R", code="BAD", found="a", expected="b", action="c", amount_cents=200
         )
     )
+
+
+def test_the_open_date_is_the_one_that_the_last_end_of_period_opened(ledger: Database) -> None:
+    def set_to(day: str, state: str) -> set[str]:
+        with ledger.write() as connection:
+            connection.execute(text("UPDATE portfolio SET business_date = :d"), {"d": day})
+            connection.execute(text("UPDATE eop_run SET state = :s"), {"s": state})
+        return set(failed(verify(ledger)))
+
+    with ledger.write() as connection:
+        connection.execute(
+            schema.eop_run.insert().values(
+                run_id=1, portfolio="1", business_date="2026-03-02", state="RUNNING", operator="ABC", started_at=AT
+            )
+        )
+        connection.execute(
+            schema.eop_module.insert().values(
+                run_id=1, module="U0499", position=9, state="DONE", message="business date 2026-03-03 is open"
+            )
+        )
+    wrong = {"business dates follow End of Period"}
+    assert set_to("2026-03-02", "RUNNING") == set()
+    assert set_to("2026-03-03", "RUNNING") == wrong
+    assert set_to("2026-03-03", "DONE") == set()
+    assert set_to("2026-03-02", "DONE") == wrong
+
+
+def test_what_a_file_brought_without_its_file(ledger: Database) -> None:
+    with ledger.write() as connection:
+        connection.execute(
+            schema.staged_escrow.insert().values(
+                file_id=9, line_no=1, lease="1001", disbursal_date="2026-03-02", amount_cents=1
+            )
+        )
+    assert failed(verify(ledger)) == {"what a file brought has its file": "staged_escrow of file 9"}
 
 
 @pytest.mark.parametrize(
