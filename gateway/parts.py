@@ -34,4 +34,5 @@ def verify_options(app: App) -> dict[str, Any]:
         "settings": app.settings,
         "archive": app.home.archive,
         "render": lambda outbound_id: store.render(app, outbound_id),
+        "outbox": lambda: store.strange_copies(app),
     }

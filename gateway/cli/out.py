@@ -167,7 +167,15 @@ def outbound_approve(
     done = release.approve(session.app, outbound_id, sha256=full)
     session.show(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
-        [*(f"Released {r.name}." for r in done), "It leaves with the next `gateway deliver`."],
+        [
+            f"Released {r.name}. "
+            + (
+                "It leaves with the next `gateway deliver`."
+                if r.state == "APPROVED"
+                else f"It has no endpoint: fetch it from outbox/{r.name}."
+            )
+            for r in done
+        ],
     )
 
 

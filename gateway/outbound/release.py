@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.outbound import store
 from gateway.outbound.states import OutboundState
 
@@ -107,6 +107,8 @@ def approve(app: App, outbound_id: int, *, sha256: str) -> list[Released]:
         _check_hash(file, sha256)
         _check_second_person(app, file)
         _check_sources_unchanged(connection, file)
+        for one in (file, *_pairs(connection, file)):  # what a person looked at in the outbox is what leaves
+            store.publish(app, one.outbound_id, one.name, one.sha256)
         released = [_release(app, connection, file)]
         released += [
             _release(app, connection, pair)
@@ -141,8 +143,8 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
     return [Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in taken_back]
 
 
-def _unknown(outbound_id: int) -> Refused:
-    return Refused(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
+def _unknown(outbound_id: int) -> UsageError:
+    return UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
 
 
 _FILE: Final = (
@@ -221,8 +223,7 @@ def _check_sources_unchanged(connection: Connection, file: _File) -> None:
 
 
 def _release(app: App, connection: Connection, file: _File) -> Released:
-    local = file.endpoint is None and not store.needs_approval(app, file.kind, file.portfolio)
-    state = OutboundState.LOCAL if local else OutboundState.APPROVED
+    state = OutboundState.LOCAL if file.endpoint is None else OutboundState.APPROVED
     connection.execute(
         text(
             "UPDATE outbound_file SET state = :state, approved_by = :code, approved_user = :user, approved_at = :at "

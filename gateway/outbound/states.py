@@ -13,10 +13,10 @@ SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH"})
 
 
 class OutboundState(StrEnum):
-    BUILT = "BUILT"  # waits for release -> APPROVED | REJECTED | LOCAL (a scratch file released with its bank file)
-    APPROVED = "APPROVED"  # leaves by its delivery row, or is fetched from the outbox when it has no endpoint; final
+    BUILT = "BUILT"  # waits for release -> APPROVED | REJECTED | LOCAL
+    APPROVED = "APPROVED"  # leaves by its delivery row; final
     REJECTED = "REJECTED"  # never leaves; its sources are free again; final
-    LOCAL = "LOCAL"  # released, and never meant to leave the outbox by our hand; final
+    LOCAL = "LOCAL"  # released without an endpoint: a person fetches it from the outbox; final
 
 
 LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState.LOCAL)

@@ -253,6 +253,27 @@ _UNFINISHED: Final = """
     WHERE f.state = 'BUILT' OR (f.state = 'APPROVED' AND d.state NOT IN ('DELIVERED', 'ACKNOWLEDGED'))
     ORDER BY f.outbound_id
 """
+_LOCAL: Final = """
+    SELECT f.outbound_id, f.name, f.sha256 FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
+    WHERE f.state = 'LOCAL' OR (f.state = 'APPROVED' AND d.delivery_id IS NULL) ORDER BY f.outbound_id
+"""
+"""What was released to stay here: whoever it is for may have taken it."""
+
+
+def strange_copies(app: App) -> list[str]:
+    """Files of the outbox that are not as built: other bytes, or missing while they wait for release or delivery."""
+    with app.db.read() as connection:
+        waiting = connection.execute(text(_UNFINISHED)).all()
+        local = connection.execute(text(_LOCAL)).all()
+    found = []
+    for rows, may_be_gone in ((waiting, False), (local, True)):
+        for row in rows:
+            path = app.home.outbox / row.name
+            if not path.exists():
+                found += [] if may_be_gone else [f"{row.name}: missing"]
+            elif _sha256_of(path) != row.sha256:
+                found.append(f"{row.name}: other bytes")
+    return found
 
 
 def settle_outbox(app: App) -> list[str]:

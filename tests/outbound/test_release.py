@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
-from gateway.errors import Refused
+from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import release
@@ -137,7 +137,7 @@ def test_rights_and_unknown_files(waiting: tuple[App, Frozen, Frozen]) -> None:
         lambda: release.approve(app, 99, sha256=""),
         lambda: release.reject(app, 99, reason="x"),
     ):
-        with pytest.raises(Refused, match="outbound file 99: found none of that number"):
+        with pytest.raises(UsageError, match="outbound file 99: found none of that number"):
             action()
 
 
@@ -154,3 +154,30 @@ def test_list_and_show(waiting: tuple[App, Frozen, Frozen]) -> None:
     assert (shown["maker"], shown["delivery"], shown["header"]["file"]["file_id_modifier"]) == ("ANN", None, "A")
     release.approve(world.as_person(app, world.BOB), 1, sha256=bank_file.sha256)
     assert release.show(app, 1)["delivery"]["state"] == "PENDING"
+
+
+def test_a_bank_file_without_an_endpoint_is_released_to_be_fetched(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    world.vendor(db)
+    world.check(db, "1")
+    app = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH})
+    bank_file = build(app, "VACH", "1").files[0]
+    (released, _) = release.approve(world.as_person(app, world.BOB), bank_file.outbound_id, sha256=bank_file.sha256)
+    assert released.state == "LOCAL"
+    assert world.all_of(db, "SELECT state FROM delivery") == []
+    assert world.one(db, "SELECT state FROM bank_check") == "SENT"
+
+
+def test_what_is_approved_is_what_lies_in_the_outbox(db: Database, waiting: tuple[App, Frozen, Frozen]) -> None:
+    app, bank_file, scratch = waiting
+    bob = world.as_person(app, world.BOB)
+    path = app.home.outbox / bank_file.name
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"1", b"2", 1))
+    with pytest.raises(GatewayError, match="found a file of other bytes there"):
+        release.approve(bob, bank_file.outbound_id, sha256=bank_file.sha256)
+    assert states(db)[0] == ("VACH-BANK", "BUILT")
+    path.unlink()
+    release.approve(bob, bank_file.outbound_id, sha256=bank_file.sha256)
+    assert path.read_bytes() == whole
+    assert (app.home.outbox / scratch.name).exists()

@@ -149,3 +149,20 @@ def test_building_needs_the_right(app: App, tmp_path: Path) -> None:
     clerk = world.as_person(app, replace(world.ANN, rights=frozenset()))
     with pytest.raises(Refused, match="without the right 'post'"):
         build(clerk, "DSGL", "1")
+
+
+def test_copies_in_the_outbox_are_compared(app: App) -> None:
+    file = frozen(app)
+    path = app.home.outbox / file.name
+    assert store.strange_copies(app) == [f"{file.name}: missing"]
+    store.settle_outbox(app)
+    assert store.strange_copies(app) == []
+    whole = path.read_bytes()
+    path.write_bytes(whole + b" ")
+    assert store.strange_copies(app) == [f"{file.name}: other bytes"]
+    path.write_bytes(whole)
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    path.write_bytes(b"changed after release")
+    assert store.strange_copies(app) == [f"{file.name}: other bytes"]
+    path.unlink()
+    assert store.strange_copies(app) == [], "whoever it is for took it"
