@@ -79,6 +79,9 @@ def conditions(found: Status, overdue: Iterable[settle.Overdue] = ()) -> list[Co
             state = o["delivery"].replace("_", " ").lower()
             out.append(Condition(f"delivery:{o['id']}:{o['delivery']}", f"DELIVERY_{o['delivery']}",
                                  f"{o['name']} (#{o['id']}) is {state}: {o['last_error'] or 'see gateway deliver list'}"))  # fmt: skip
+        if o.get("stranded"):
+            out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
+                                 f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
     out += [
         Condition(f"ack:{x.delivery.outbound_id}", "ACKNOWLEDGEMENT_MISSING",
                   f"{x.delivery.remote_name} at {x.delivery.endpoint}: none by {x.deadline}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,7 +43,7 @@ class Status:
             or any(x.wants_person for x in self.inbox)
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
-            or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") for o in self.outbound)
+            or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") for o in self.outbound)
             or any(m["state"].startswith(("FAILED", "POSTPONED", "HALTED")) for m in self.end_of_period)
         )
 
@@ -57,7 +57,7 @@ def status(app: App, date: str | None) -> Status:
             portfolios,
             files,
             late_files(portfolios, files, app.settings, app.clock.now(), date),
-            _outbound(connection, date),
+            _outbound(connection, date, app.settings.gateway.endpoints),
             _end_of_period(connection, date),
             _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
@@ -108,14 +108,16 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
     )
 
 
-def _outbound(connection: Connection, date: str | None) -> list[Row]:
-    return _rows(
+def _outbound(connection: Connection, date: str | None, endpoints: Collection[str]) -> list[Row]:
+    """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it."""
+    rows = _rows(
         connection,
         """
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
                o.total_credit_cents, o.hold_text, o.business_date, d.state AS delivery, d.last_error, d.ended_at
         FROM outbound_file o LEFT JOIN delivery d ON d.outbound_id = o.outbound_id
-        WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'UNKNOWN', 'NOT_DELIVERED')
+        WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'PLACING', 'UNKNOWN', 'NOT_DELIVERED')
+           OR (o.state = 'APPROVED' AND d.delivery_id IS NULL)
            OR o.business_date = COALESCE(
                 CAST(:date AS TEXT),
                 (SELECT MAX(x.business_date) FROM outbound_file x WHERE x.portfolio = o.portfolio))
@@ -123,6 +125,10 @@ def _outbound(connection: Connection, date: str | None) -> list[Row]:
         """,
         date=date,
     )
+    for row in rows:
+        over = row["delivery"] in (None, "DELIVERED", "ACKNOWLEDGED")
+        row["stranded"] = not over and row["endpoint"] not in endpoints
+    return rows
 
 
 def _end_of_period(connection: Connection, date: str | None) -> list[Row]:

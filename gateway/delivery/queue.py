@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, text
 
 from gateway.clock import instant_text
 from gateway.delivery.states import DeliveryState, require_transition
-from gateway.errors import DeliveryError, Refused
+from gateway.errors import Refused, UsageError
 from gateway.ledger import schema
 from gateway.settings import Retry
 
@@ -312,10 +312,10 @@ def add_events(connection: Connection, at: str, rows: Sequence[tuple[int, str, s
 
 
 def one(connection: Connection, delivery_id: int) -> Delivery:
-    """Raises DeliveryError when there is no such delivery."""
+    """Raises UsageError when there is no such delivery."""
     found = by_ids(connection, [delivery_id])
     if not found:
-        raise DeliveryError(f"delivery {delivery_id}: found none of that number; see `gateway outbound list`")
+        raise UsageError(f"delivery {delivery_id}: found none of that number; see `gateway deliver list`")
     return found[0]
 
 

@@ -16,7 +16,7 @@ from gateway.app import Operator
 from gateway.clock import instant_text
 from gateway.delivery.queue import Change, Delivery, add_events, listing, one, record
 from gateway.delivery.states import DeliveryState, Resolution
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.settings import Endpoint
 
 _ACKNOWLEDGEABLE = (DeliveryState.DELIVERED, DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
@@ -34,13 +34,15 @@ def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at:
     """The receiver has the file: ends every doubt about it. Twice is once.
 
     An acknowledgement of a file that we hold for not delivered is believed too: it stops any further try. Raises
-    Refused for a file that is not on its way.
+    UsageError for a file without a delivery and Refused for one that is not on its way.
     """
     row = connection.execute(
         text("SELECT delivery_id FROM delivery WHERE outbound_id = :o"), {"o": outbound_id}
     ).scalar()
     if row is None:
-        raise Refused(f"acknowledging outbound file {outbound_id}: found no delivery of it, expected one")
+        raise UsageError(
+            f"acknowledging outbound file {outbound_id}: found no delivery of it, expected one; see gateway deliver list"
+        )
     delivery = one(connection, int(row))
     if delivery.state is DeliveryState.ACKNOWLEDGED:
         return delivery
@@ -202,8 +204,8 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
     delivery = one(connection, delivery_id)
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
-            f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED; an unknown one "
-            "is settled first with `gateway deliver resolve`"
+            f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED or PENDING; an "
+            "unknown one is settled first with `gateway deliver resolve`"
         )
     connection.execute(
         text("UPDATE delivery SET next_attempt_at = :at WHERE delivery_id = :d AND state = :s"),

@@ -214,3 +214,36 @@ def test_a_channel_that_fails_is_logged_and_the_others_still_hear(
 
 def _refuse(*_: object, **__: object) -> None:
     raise ConnectionRefusedError
+
+
+def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
+    from gateway.console.status import status
+
+    with app.db.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO portfolio (portfolio, name, business_date, period_state) VALUES ('1', 'P', '2026-03-09', 'OPEN')"
+            )
+        )
+        for number, day in ((1, "2026-03-02"), (2, "2026-03-09")):
+            connection.execute(
+                text(
+                    "INSERT INTO outbound_file (outbound_id, name, kind, portfolio, business_date, state, sha256, bytes, "
+                    "records, total_debit_cents, total_credit_cents, endpoint, header, maker, maker_user, built_at) "
+                    "VALUES (:n, 'OUT' || :n, 'DSGL', '1', :day, 'APPROVED', 'x', 1, 1, 0, 0, 'gone', '{}', 'A', 'a', 'x')"
+                ),
+                {"n": number, "day": day},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO delivery (outbound_id, endpoint, state, remote_name, temporary_name, attempts) "
+                "VALUES (1, 'gone', 'PLACING', 'OUT1', '', 1)"
+            )
+        )
+    found = status(app, None)
+    assert [(o["name"], o["delivery"], o["stranded"]) for o in found.outbound] == [
+        ("OUT1", "PLACING", True), ("OUT2", None, False),
+    ]  # fmt: skip
+    assert found.wants_attention
+    told = [(c.code, c.text) for c in alarms.conditions(found) if c.key.startswith("endpoint:")]
+    assert told == [("ENDPOINT_UNKNOWN", "OUT1 (#1) is PLACING: endpoint gone is not in the settings")]

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from gateway.app import Operator
 from gateway.delivery import queue, settle
 from gateway.delivery.states import TRANSITIONS, DeliveryState, Resolution, require_transition
-from gateway.errors import DeliveryError, Refused
+from gateway.errors import DeliveryError, Refused, UsageError
 from gateway.settings import Endpoint
 from tests.delivery.conftest import Office, operator, release
 
@@ -125,7 +125,7 @@ def test_an_acknowledgement_of_what_is_not_out(sqlite_office: Office, state: str
 
 
 def test_an_acknowledgement_of_nothing(sqlite_office: Office) -> None:
-    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="found no delivery of it"):
+    with sqlite_office.app.db.write() as connection, pytest.raises(UsageError, match="found no delivery of it"):
         settle.acknowledge(connection, 9, reference="ACK", at=sqlite_office.app.now())
 
 
@@ -149,7 +149,7 @@ def test_overdue_acknowledgements(sqlite_office: Office) -> None:
 @pytest.mark.parametrize("state", [S.UNKNOWN, S.DELIVERED, S.SENDING])
 def test_only_what_is_proved_not_delivered_is_tried_again(sqlite_office: Office, state: str) -> None:
     in_state(sqlite_office, state)
-    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="expected NOT_DELIVERED"):
+    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="expected NOT_DELIVERED or PENDING"):
         settle.requeue(connection, 1, reason="x", operator=ANNA, at=sqlite_office.app.now())
 
 
@@ -219,5 +219,5 @@ def test_a_delivery_taken_by_another_is_not_claimed_or_changed(office: Office) -
 
 
 def test_no_such_delivery(sqlite_office: Office) -> None:
-    with sqlite_office.app.db.read() as connection, pytest.raises(DeliveryError, match="found none of that number"):
+    with sqlite_office.app.db.read() as connection, pytest.raises(UsageError, match="found none of that number"):
         queue.one(connection, 7)
