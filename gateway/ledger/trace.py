@@ -1,7 +1,7 @@
 """Lineage: any cent followed both ways, from whatever a person has in hand.
 
 file and line -> staged record -> journal entry -> outbound record and trace number -> delivered file -> receipt.
-A reference may be a lease, invoice, batch, check, trace number, file (``name``, ``name:line``, ``#id``), entry number or
+A reference may be a lease, invoice, batch, check, trace number, file (``name``, ``name:line``, ``#id``), outbound file, entry number or
 amount; where it can be several things, every one of them is followed.
 """
 
@@ -56,6 +56,7 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
         *_checks(connection, ref.upper(), limit),
         *_traces(connection, ref, limit),
         *_files(connection, ref, limit),
+        *_outbound_files(connection, ref, limit),
         *_entries(connection, ref, limit),
         *_amounts(connection, ref, limit),
     ]
@@ -220,6 +221,37 @@ def _traces(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         story = story or Story("trace number", ref, row, outbound=[row])
         story.checks = checks
         story.facts = {k: row[k] for k in ("outbound_id", "name", "seq", "source", "trace_number")}
+        yield story
+
+
+def _outbound_files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    """A file that left or waits to: what its rows came from, and its delivery."""
+    for facts in _rows(
+        connection,
+        "SELECT outbound_id, name, kind, portfolio, business_date, state, records, total_debit_cents, "
+        "total_credit_cents, sha256, endpoint, maker, approved_by FROM outbound_file "
+        "WHERE LOWER(name) = :name OR sha256 = :name ORDER BY outbound_id",
+        name=ref.lower(),
+    ):
+        story = Story("outbound file", ref, facts)
+        key = facts["outbound_id"]
+        story.outbound = _rows(
+            connection,
+            f"{_OUTBOUND} WHERE f.outbound_id = :id ORDER BY s.seq, s.source LIMIT :limit",
+            id=key,
+            limit=limit,
+        )
+        story.checks = _rows(
+            connection, f"{_CHECK} WHERE outbound_id = :id ORDER BY portfolio, bank, check_no LIMIT :limit",
+            id=key, limit=limit,
+        )  # fmt: skip
+        sources = [str(row["source"]).split(":") for row in story.outbound]
+        batches = tuple(sorted({part[1] for part in sources if part[0] == "batch"}))
+        if batches:
+            story.batches = _rows(
+                connection, f"{_BATCH} WHERE l.batch IN :batches ORDER BY l.batch, l.line", batches=batches
+            )
+        _entries_by_id(connection, story, {int(part[1]) for part in sources if part[0] == "entry"}, limit)
         yield story
 
 

@@ -17,6 +17,7 @@ from tests.cli.conftest import Played
         ("091000010000001", "trace number", "18,250.00"),
         ("p1_btchpmt.dat", "file", "file p1_btchpmt.dat: file_id 4, kind payments"),
         ("p1_btchassmt.dat:8", "file", "AMOUNT_PUNCTUATED"),
+        ("P01-VACH-BANK-260303.DAT", "outbound file", "30001"),
         ("18250.00", "amount", "18,250.00"),
     ],
 )
