@@ -220,11 +220,6 @@ def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
     from gateway.console.status import status
 
     with app.db.write() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO portfolio (portfolio, name, business_date, period_state) VALUES ('1', 'P', '2026-03-09', 'OPEN')"
-            )
-        )
         for number, day in ((1, "2026-03-02"), (2, "2026-03-09")):
             connection.execute(
                 text(
