@@ -132,11 +132,13 @@ def _fail(record: Record, facts: Facts, reason: str, batch: Batch | None, why: F
 
 def _cash_of_failure(record: Record, facts: Facts, reason: str, batch: Batch | None, office: int) -> int:
     """The bank that the line names, the family's, the batch's own, the portfolio's default; CLEARING where no cash
-    moved: a payment without cash, or a transfer."""
+    moved: a payment without cash. The money of a transfer is where the batch put it; where that is not known, in the
+    bank that the line names, else in CLEARING."""
     own = batch.cash_account if batch is not None and batch.portfolio == facts.portfolio else None
-    if reason[0] == TRANSFER or own == CLEARING_ACCOUNT:
+    is_transfer = reason[0] == TRANSFER
+    if own == CLEARING_ACCOUNT or (is_transfer and own is None and record.bank is None):
         return facts.accounts.need(office, CLEARING)
-    for bank in (record.bank, facts.banks.get(reason[0]), own):
+    for bank in (own, record.bank) if is_transfer else (record.bank, facts.banks.get(reason[0]), own):
         if bank is not None and (account := facts.accounts.cash(office, bank)) is not None:
             return account
     return facts.accounts.need(office, cash_purpose(facts.default_cash))

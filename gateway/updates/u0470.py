@@ -5,7 +5,7 @@ Postings, one entry for each entry of the batch, pointing at it (``corrects``)::
     families N S U O   every leg swapped; cash leaves the batch's own account, unless the record's G or the portfolio's
                        [reversals.bank] names another (a payment without cash stays in CLEARING)
     family T           likewise, but each credit of CASH or CLEARING becomes SUSPENSE: an item for each lease awaits
-                       an operator's target
+                       an operator's target; what is in suspense already only changes items, not accounts
     failed             D REVERSAL SUSPENSE  C CASH, or CLEARING where no cash moved; an item
 
 Receivables open again, unspent suspense of the batch closes, an escrow balance falls by what its payable is debited
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -159,15 +159,20 @@ class _Run:
         waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
         new: dict[int, int] = {}
         effective = record.effective_date or facts.business_date
-        for entry in batch.entries.values():
-            legs, kept = self._swap(entry, decision, facts)
-            new[entry.entry_id] = number = self.journal.enter(
-                entry.office_id, REVERSED, effective, record.line_no, legs, entry.lease, entry.invoice, entry.asset,
-                decision.reason, entry.entry_id,
-            )  # fmt: skip
-            if kept:
-                first, cents = waiting.get((entry.office_id, entry.lease), (number, 0))
-                waiting[entry.office_id, entry.lease] = first, cents + kept
+        swaps = [_swap(entry, decision, facts) for entry in batch.entries.values()]
+        for swap in sorted(swaps, key=_moves_nothing):
+            entry, place = swap.entry, (swap.entry.office_id, swap.entry.lease)
+            if _moves_nothing(swap) and place in waiting:
+                number = waiting[place][0]
+            else:
+                number = self.journal.enter(
+                    entry.office_id, REVERSED, effective, record.line_no, swap.net or swap.legs, entry.lease,
+                    entry.invoice, entry.asset, decision.reason, entry.entry_id,
+                )  # fmt: skip
+            new[entry.entry_id] = number
+            if swap.kept:
+                first, cents = waiting.get(place, (number, 0))
+                waiting[place] = first, cents + swap.kept
         rows.batches.append(batch.batch)
         for line in batch.lines:
             rows.lines.append((new[line.entry_id], batch.batch, line.line))
@@ -176,19 +181,6 @@ class _Run:
             self._wait(decision, next(items), office, lease, number, cents, rows)
         if decision.family == NSF:
             rows.nsf.update(batch.leases)
-
-    def _swap(self, entry: Entry, decision: Reverse, facts: Facts) -> tuple[list[Leg], int]:
-        """The legs of the reversing entry, and how much of the money stays in suspense."""
-        legs: list[Leg] = []
-        kept = 0
-        for _, (account, side, cents) in sorted(entry.legs.items()):
-            if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
-                account = facts.accounts.need(entry.office_id, SUSPENSE)
-                kept += cents
-            elif account in facts.cash:
-                account = decision.cash.get(entry.office_id, account)
-            legs.append((account, swapped(side), cents))
-        return legs, kept
 
     def _undo(self, line: Line, decision: Reverse, facts: Facts, rows: _Rows) -> None:
         """Open the receivable or close the suspense of a line; lower the escrow balance that it raised."""
@@ -258,6 +250,44 @@ class _Run:
         payments.change_escrow(db, connection, rows.escrow)
         nsf = [(times, lease) for lease, times in rows.nsf.items()]
         db.bulk_update(connection, schema.lease, "nsf_count = nsf_count + {}", ("lease",), nsf)
+
+
+class _Swap(NamedTuple):
+    """An entry swapped, how much of its money stays in suspense, and the legs with those of SUSPENSE made one: none
+    where the money was in suspense already."""
+
+    entry: Entry
+    legs: list[Leg]
+    net: list[Leg]
+    kept: int
+
+
+def _swap(entry: Entry, decision: Reverse, facts: Facts) -> _Swap:
+    legs: list[Leg] = []
+    kept = 0
+    waits: int | None = None
+    for _, (account, side, cents) in sorted(entry.legs.items()):
+        if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
+            account = waits = facts.accounts.need(entry.office_id, SUSPENSE)
+            kept += cents
+        elif account in facts.cash:
+            account = decision.cash.get(entry.office_id, account)
+        legs.append((account, swapped(side), cents))
+    return _Swap(entry, legs, _netted(legs, waits), kept)
+
+
+def _netted(legs: list[Leg], account: int | None) -> list[Leg]:
+    """The legs with those of the account as one, on the side that is left."""
+    rest = [leg for leg in legs if leg[0] != account]
+    if len(legs) - len(rest) < 2 or account is None:
+        return legs
+    credit = sum(cents if side == "C" else -cents for other, side, cents in legs if other == account)
+    return rest if credit == 0 else [*rest, (account, "C" if credit > 0 else "D", abs(credit))]
+
+
+def _moves_nothing(swap: _Swap) -> bool:
+    """The first entry of the lease's batch that moves something then stands for this one too."""
+    return not swap.net
 
 
 def _items_needed(decision: Reverse | Fail | Refuse) -> int:

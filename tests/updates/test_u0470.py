@@ -102,7 +102,8 @@ def test_balances_return_to_where_they_were(db: Database) -> None:
 def test_transferred_money_stays_in_suspense(db: Database, reason: str, account: str) -> None:
     world = paid(db, account)
     file_id, outcome = world.reversals(f"L1,21200,B{B1},R{reason},G131")
-    assert simple(world.legs(file_id)) == legs_with("SUSPENSE", "SUSPENSE")
+    assert simple(world.legs(file_id)) == legs_with("SUSPENSE", "SUSPENSE")[:-2]  # 2.00 is in suspense already
+    assert len(world.lines(state="REVERSED")) == 4
     assert world.suspense() == [("SUSPENSE", 2, "1", 200, 0, "MONEY_LEFT"), ("SUSPENSE", 2, "1", 21200, 21200, reason)]
     assert outcome.posted == 1 and world.open() == {"10": 21000}
     assert world.messages(file_id) == [
@@ -116,6 +117,17 @@ def test_transferred_money_stays_in_suspense(db: Database, reason: str, account:
     world.check_subledgers()
 
 
+def test_transferred_money_that_was_wholly_in_suspense_keeps_a_trail(db: Database) -> None:
+    world = World(db)
+    world.lease("1")
+    world.payments(f"L1,500,C12,E030501,B{B1}")
+    file_id, outcome = world.reversals(f"L1,500,B{B1},RTMSA")
+    assert outcome.posted == 1
+    assert simple(world.legs(file_id)) == [(1, "REVL", "C", "SUSPENSE", 500), (1, "REVL", "D", "SUSPENSE", 500)]
+    assert [row[4:] for row in world.suspense()] == [(0, "NO_OPEN_INVOICE"), (500, "TMSA")]
+    world.check_subledgers()
+
+
 AGAIN = "send the reversal again with the right {} and have the reversal suspense item cleared."
 FAILURES: list[tuple[str, str, str, str, int]] = [  # line, code, sentence, account, office
     (f"L01,500,B{B1}", "LEASE_UNKNOWN",
@@ -123,7 +135,15 @@ FAILURES: list[tuple[str, str, str, str, int]] = [  # line, code, sentence, acco
     (f"L7,500,B{B1},G131", "LEASE_UNKNOWN", "Found lease 7, expected a lease of portfolio 1: " + AGAIN.format("lease"),
      "CASH 131", 1),
     (f"I7,500,B{B1},RTMSA", "INVOICE_UNKNOWN",
-     "Found invoice 7, expected an invoice of portfolio 1: " + AGAIN.format("invoice"), "CLEARING", 1),
+     "Found invoice 7, expected an invoice of portfolio 1: " + AGAIN.format("invoice"), CASH, 1),
+    (f"L1,500,B{B1},RTMSA,G131", "AMOUNT_DIFFERS", "Found 5.00, expected 212.00, all of batch " + B1 + ": "
+     + AGAIN.format("amount"), CASH, 2),
+    (f"L1,500,B{B3},RTMSA,G131", "BATCH_UNKNOWN", f"Found batch {B3}, expected a payment batch of portfolio 1: "
+     + AGAIN.format("batch"), "CASH 131", 2),
+    (f"L1,500,B{B3},RTMSA", "BATCH_UNKNOWN", f"Found batch {B3}, expected a payment batch of portfolio 1: "
+     + AGAIN.format("batch"), "CLEARING", 2),
+    (f"L2,900,B{B2},RTMSA,C13", "CHECK_DIFFERS",
+     f"Found check 13, expected none, batch {B2} has no check: " + AGAIN.format("check"), "CLEARING", 1),
     (f"L9,500,B{B1}", "LEASE_OTHER_PORTFOLIO",
      "Found lease 9 of portfolio 2, expected a lease of portfolio 1: send the reversal in a file of portfolio 2 and have the "
      "reversal suspense item cleared.", CASH, 1),

@@ -74,7 +74,7 @@ class Model:
         leases = {part[0] for part in paid.parts} | {part[0] for part in paid.loose} if paid else set()
         if not known or paid is None or lease not in leases or cents != paid.total:
             self.books["REVERSAL SUSPENSE"] += cents
-            self.books["CLEARING" if reason[0] == "T" else "CASH 125"] -= cents
+            self.books["CLEARING" if reason[0] == "T" and paid is None else "CASH 125"] -= cents
             return "S"
         paid.live = False
         for _, number, code, part in paid.parts:
