@@ -74,10 +74,10 @@ def load(
     """Load files or folders. Raises LoadRejected with every problem, Refused for another business date."""
     if business_date is not None:
         iso_date(business_date, what="--date")
-    sheets = _sheets(paths)
+    sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")
-        loading = Loading(db, connection, vault, operator, posted_at, business_date)
+        loading = Loading(db, connection, vault, operator, posted_at, business_date, problems=problems, unread=unread)
         load_stage.start(loading)
         load_entries.start(loading)
         for kind in KINDS:
@@ -100,17 +100,18 @@ def load(
     return LoadResult(loading.counts, tuple(units), tuple(loading.warnings))
 
 
-def _sheets(paths: Sequence[Path]) -> dict[str, Sheet]:
+def _sheets(paths: Sequence[Path]) -> tuple[dict[str, Sheet], list[Problem], frozenset[str]]:
+    """Files with a sound header, what is wrong with the others, and the tables those would have filled."""
     files, problems = find_files(paths)
-    sheets = {}
+    sheets, unread = {}, set()
     for kind, path in files:
         sheet, wrong = open_sheet(kind, path)
         problems += wrong
         if sheet is not None:
             sheets[kind.name] = sheet
-    if problems:
-        raise LoadRejected(problems)
-    return sheets
+        else:
+            unread.add(kind.referred[0])
+    return sheets, problems, frozenset(unread)
 
 
 def _load_kind(loading: Loading, sheet: Sheet, progress: Progress | None) -> None:
@@ -118,6 +119,7 @@ def _load_kind(loading: Loading, sheet: Sheet, progress: Progress | None) -> Non
     load_stage.check_references(loading, staged)
     load_stage.find_offices(loading, staged)
     load_stage.check_keys(loading, staged)
+    load_stage.drop_partial(loading, staged)
     _STEPS.get(sheet.kind.name, load_stage.upsert)(loading, staged)
 
 

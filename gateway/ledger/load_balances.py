@@ -18,7 +18,7 @@ from gateway.ledger.chart import (
     recurring_number,
 )
 from gateway.ledger.load_entries import OPEN, base
-from gateway.ledger.load_stage import Bad, Loading, Staged
+from gateway.ledger.load_stage import Bad, Loading, Staged, count_changed
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import from_cents
 
@@ -72,6 +72,7 @@ def _plan_escrow(loading: Loading, staged: Staged) -> None:
             if p not in lowest
         ],
     )  # fmt: skip
+    count_changed(loading, staged, [row for row, _, _ in differing])
     loading.db.scratch(loading.connection, "load_escrow", "row_no BIGINT PRIMARY KEY, code TEXT, delta BIGINT")
     loading.many(
         "INSERT INTO load_escrow (row_no, code, delta) VALUES (:row, :code, :delta)",
@@ -153,6 +154,7 @@ def load_accounts(loading: Loading, staged: Staged) -> None:
         figure = int(net) if side == "D" else -int(net)
         if told != figure:
             bad.append(_differs(row, told, figure))
+    count_changed(loading, staged, [entry["row"] for entry in entries])
     loading.refuse(staged, sorted(bad))
 
 

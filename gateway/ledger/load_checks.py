@@ -21,6 +21,7 @@ _OTHER = ("vendor", "asset", "reference", "payee", "disbursement_date", "voided_
 
 
 def load(loading: Loading, staged: Staged) -> None:
+    _refuse_homeless(loading, staged)
     _place(loading)
     _check(loading, staged)
     _plan(loading)
@@ -39,6 +40,22 @@ def load(loading: Loading, staged: Staged) -> None:
         f"LEFT JOIN bank_check k ON {_MATCH} WHERE true ON CONFLICT (portfolio, check_no, bank) DO UPDATE SET "
         f"{', '.join(f'{c} = excluded.{c}' for c in updated)}"
     )
+
+
+def _refuse_homeless(loading: Loading, staged: Staged) -> None:
+    """A check without a lease needs the portfolio's default office."""
+    rows = loading.sql(
+        "SELECT row_no, portfolio FROM load_checks WHERE lease IS NULL AND portfolio NOT IN (SELECT portfolio FROM office) "
+        "ORDER BY row_no"
+    ).all()
+    if "office" in loading.unread:
+        loading.take_out(staged, {row for row, _ in rows})
+        return
+    loading.refuse(
+        staged,
+        [Bad(row, "portfolio", f"portfolio {p} without an office", "one with an office", "load it in offices.csv")
+         for row, p in rows],
+    )  # fmt: skip
 
 
 def _place(loading: Loading) -> None:

@@ -48,7 +48,10 @@ def load(loading: Loading, staged: Staged) -> None:
 def _check(loading: Loading, staged: Staged) -> None:
     rows = loading.sql(
         f"SELECT s.row_no, s.charge, l.portfolio, c.code {_FROM} WHERE c.code IS NULL OR c.used = 'N' ORDER BY s.row_no"
-    )
+    ).all()
+    if "charge" in loading.unread:
+        loading.take_out(staged, {row for row, _, _, known in rows if not known})
+        rows = [row for row in rows if row[3]]
     loading.refuse(
         staged,
         [

@@ -87,6 +87,7 @@ def _check_batches(loading: Loading, staged: Staged) -> None:
 
 def _check_targets(loading: Loading, staged: Staged) -> None:
     """The invoice exists, is the lease's, and has the charge."""
+    unread = "invoice" in loading.unread
     rows = loading.sql(
         "SELECT s.row_no, s.invoice, s.lease, i.lease, CASE WHEN EXISTS (SELECT 1 FROM load_bad b WHERE b.name = 'invoice' "
         "AND b.key = s.invoice) THEN 1 ELSE 0 END FROM load_payments s LEFT JOIN invoice i ON i.invoice = s.invoice "
@@ -98,10 +99,10 @@ def _check_targets(loading: Loading, staged: Staged) -> None:
             Bad(row, "invoice", f"invoice {invoice}" + (f" of lease {owner}" if owner else ""),
                 f"an invoice of lease {lease} that is loaded", "correct or load it")
             for row, invoice, lease, owner, known_bad in rows
-            if not known_bad
+            if not known_bad and (owner or not unread)
         ],
     )  # fmt: skip
-    loading.take_out(staged, {row for row, _, _, _, known_bad in rows if known_bad})
+    loading.take_out(staged, {row for row, _, _, owner, known_bad in rows if known_bad or (unread and not owner)})
     rows = loading.sql(
         "SELECT s.row_no, s.charge, s.invoice FROM load_payments s WHERE s.charge IS NOT NULL "
         f"AND s.invoice <> '{DEFERRAL_FEE}' AND NOT EXISTS (SELECT 1 FROM receivable r WHERE r.invoice = s.invoice "

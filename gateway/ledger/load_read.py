@@ -61,7 +61,8 @@ class Batch:
     """Validated rows of a sheet: (row number, *values in the order of ``Sheet.fields`` then ``codes``)."""
 
     rows: list[tuple[Any, ...]]
-    bad: list[tuple[int, tuple[str | None, ...]]]  # raw cells of rows with a problem, in the same order
+    partial: list[tuple[Any, ...]]  # likewise rows with a problem, None in place of their bad cells
+    bad: list[tuple[int, tuple[str | None, ...]]]  # raw cells of the rows with a problem, in the same order
     problems: list[Problem]
 
 
@@ -160,8 +161,8 @@ def _numbered(reader: Any, name: str, width: int) -> Iterator[tuple[int, list[st
         yield reader.line_num, row
 
 
-def _adapter(columns: Sequence[Field]) -> TypeAdapter[list[Any]]:
-    types = tuple(c.type.check | None if c.optional else c.type.check for c in columns)
+def _adapter(columns: Sequence[Field], *, may_lack: bool = False) -> TypeAdapter[list[Any]]:
+    types = tuple(c.type.check | None if c.optional or may_lack else c.type.check for c in columns)
     return TypeAdapter(list[tuple[types]])  # type: ignore[valid-type]
 
 
@@ -174,7 +175,8 @@ def _validated(
     problems: list[Problem],
 ) -> Batch:
     try:
-        return Batch([(n, *row) for n, row in zip(numbers, adapter.validate_python(cells), strict=True)], [], problems)
+        rows = adapter.validate_python(cells)
+        return Batch([(n, *row) for n, row in zip(numbers, rows, strict=True)], [], [], problems)
     except ValidationError as error:
         wrong = {(int(e["loc"][0]), int(e["loc"][1])) for e in error.errors(include_url=False, include_input=False)}
     for row, column in sorted(wrong):
@@ -182,8 +184,11 @@ def _validated(
     bad = sorted({row for row, _ in wrong})
     good = [n for n in range(len(cells)) if n not in set(bad)]
     values = adapter.validate_python([cells[n] for n in good])
+    sound = [tuple(None if (n, at) in wrong else cell for at, cell in enumerate(cells[n])) for n in bad]
+    rest = _adapter(columns, may_lack=True).validate_python(sound)
     return Batch(
         [(numbers[n], *row) for n, row in zip(good, values, strict=True)],
+        [(numbers[n], *row) for n, row in zip(bad, rest, strict=True)],
         [(numbers[n], cells[n]) for n in bad],
         problems,
     )

@@ -79,7 +79,7 @@ def load_accounts(loading: Loading, staged: Staged) -> None:
     loading.warnings += [
         f"{staged.sheet.path.name}: purpose {purpose!r} is none the gateway posts to" for purpose in strange if purpose not in known
     ]  # fmt: skip
-    upsert(loading, staged)
+    upsert(loading, staged, figure="opening_balance")
 
 
 def _first_each(rows: Sequence[Sequence[object]]) -> list[tuple[int, object, object]]:
@@ -209,7 +209,7 @@ def load_leases(loading: Loading, staged: Staged) -> None:
             for row, lease, office in moved
         ],
     )
-    upsert(loading, staged)
+    upsert(loading, staged, figure="escrow_cents")
     if not staged.sheet.has("control_number") and not staged.sheet.has("status"):
         return
     mine = {

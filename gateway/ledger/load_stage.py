@@ -1,7 +1,8 @@
 """Staging of reference data: one scratch table a kind, checks set by set, upsert by key.
 
 A row that fails a check leaves the staging table and its key is remembered as bad, so that rows which refer to it are
-not reported as well. The whole load is one transaction: with any problem it is rolled back.
+not reported as well. A row with a bad cell stays until its good cells are checked too; a file that cannot be read at
+all is taken to hold whatever others name of it. The whole load is one transaction: with any problem it is rolled back.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Staged:
 
     kind: Kind
     sheet: Sheet
+    partial: list[int] = field(default_factory=list)  # rows with bad cells, staged without those
+    unchanged: set[int] = field(default_factory=set)  # rows equal to the target, of those that tell a figure too
 
     @property
     def table(self) -> str:
@@ -74,6 +77,8 @@ class Loading:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fresh_portfolios: set[str] = field(default_factory=set)
+    unread: frozenset[str] = frozenset()
+    """Tables of the kinds whose file could not be read."""
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Routing and account number by vendor, in memory only: staging holds them sealed."""
 
@@ -132,10 +137,11 @@ def stage(loading: Loading, sheet: Sheet, progress: Progress | None) -> Staged:
             if sheet.codes:
                 _stage_codes(loading, sheet, batch)
             _keep_secrets(loading, sheet, batch)
+            staged.partial += [row[0] for row in batch.partial]
             count += len(batch.rows) + len(batch.bad)
         pick = itemgetter(0, *shown)
         loading.db.bulk_insert(
-            loading.connection, target, names, (pick(row) for batch in batches for row in batch.rows)
+            loading.connection, target, names, (pick(row) for batch in batches for row in (*batch.rows, *batch.partial))
         )
         if progress is not None:
             progress(kind.name, count)
@@ -211,33 +217,41 @@ def check_keys(loading: Loading, staged: Staged) -> None:
     loading.many(f"DELETE FROM {staged.table} WHERE row_no = :r", [{"r": row} for row, _, _ in rows])
 
 
+def drop_partial(loading: Loading, staged: Staged) -> None:
+    """Rows with bad cells leave; their keys are remembered."""
+    loading.many(f"DELETE FROM {staged.table} WHERE row_no = :r", [{"r": row} for row in staged.partial])
+
+
 def check_references(loading: Loading, staged: Staged) -> None:
+    """Refuse rows that name nothing, with all they name; rows that name a row already reported leave silently."""
+    found: list[Bad] = []
+    silent: set[int] = set()
     for reference in staged.kind.references:
-        check_reference(loading, staged, reference)
+        bad, known = _check_reference(loading, staged, reference)
+        found += bad
+        silent |= known
+    loading.refuse(staged, found)
+    loading.take_out(staged, silent)
 
 
-def check_reference(loading: Loading, staged: Staged, reference: Reference) -> None:
-    """Refuse rows that name nothing; rows that name a row already reported leave silently."""
+def _check_reference(loading: Loading, staged: Staged, reference: Reference) -> tuple[list[Bad], set[int]]:
     same = " AND ".join(f"t.{b} = s.{a}" for a, b in zip(reference.columns, reference.target, strict=True))
     key = joined("s", reference.columns)
+    named = " AND ".join(f"COALESCE(CAST(s.{c} AS TEXT), '') <> ''" for c in reference.columns)
     rows = loading.sql(
         f"SELECT s.row_no, {key}, CASE WHEN EXISTS (SELECT 1 FROM load_bad b WHERE b.name = :n AND b.key = {key}) "
         f"THEN 1 ELSE 0 END FROM {staged.table} s LEFT JOIN {reference.table} t ON {same} "
-        f"WHERE COALESCE(s.{reference.columns[0]}, '') <> '' AND t.{reference.target[0]} IS NULL ORDER BY s.row_no",
+        f"WHERE {named} AND t.{reference.target[0]} IS NULL ORDER BY s.row_no",
         n=reference.table,
     ).all()
-    what = "/".join(reference.columns)
-    loading.refuse(
-        staged,
-        [
-            Bad(
-                row, what, f"{reference.table} {shown}", f"one that is loaded ({reference.table})", "correct or load it"
-            )
-            for row, shown, known_bad in rows
-            if not known_bad
-        ],
-    )
-    loading.take_out(staged, {row for row, _, known_bad in rows if known_bad})
+    what, table = "/".join(reference.columns), reference.table
+    unread = table in loading.unread
+    bad = [
+        Bad(row, what, f"{table} {shown}", f"one that is loaded ({table})", "correct or load it")
+        for row, shown, known_bad in rows
+        if not known_bad and not unread
+    ]
+    return bad, {row for row, _, known_bad in rows if known_bad or unread}
 
 
 def find_offices(loading: Loading, staged: Staged) -> None:
@@ -249,8 +263,19 @@ def find_offices(loading: Loading, staged: Staged) -> None:
         )
 
 
-def upsert(loading: Loading, staged: Staged, *, constants: Mapping[str, str] | None = None) -> None:
-    """Insert or update the kind's rows by key and count them. ``constants`` are values of new rows only."""
+def count_changed(loading: Loading, staged: Staged, rows: Iterable[int]) -> None:
+    """Rows that change a told figure, and so the ledger, though nothing else of them changed."""
+    changed = len(staged.unchanged.intersection(rows))
+    counts = loading.counts[staged.kind.name]
+    counts.changed += changed
+    counts.same -= changed
+
+
+def upsert(
+    loading: Loading, staged: Staged, *, constants: Mapping[str, str] | None = None, figure: str | None = None
+) -> None:
+    """Insert or update the kind's rows by key and count them. ``constants`` are values of new rows only. ``figure`` is
+    a column that is posted later: see ``count_changed``."""
     kind, table = staged.kind, staged.kind.table
     columns = [f.column for f in kind.fields if f.kept] + [name for name, _ in kind.extra]
     columns += ["office_id"] if kind.office else []
@@ -263,6 +288,13 @@ def upsert(loading: Loading, staged: Staged, *, constants: Mapping[str, str] | N
         f"THEN 1 ELSE 0 END), 0) FROM {staged.table} s LEFT JOIN {table} t ON {same}"
     ).one()
     loading.counts[kind.name] = Counts(total - known, int(changed), known - int(changed))
+    if figure is not None:
+        staged.unchanged = set(
+            loading.sql(
+                f"SELECT s.row_no FROM {staged.table} s JOIN {table} t ON {same} "
+                f"WHERE s.{figure} IS NOT NULL AND NOT ({differs})"
+            ).scalars()
+        )
     fixed = dict(constants or {})
     selected = ", ".join([f"s.{c}" for c in columns] + [f":{c}" for c in fixed])
     sets = ", ".join(f"{c} = excluded.{c}" for c in updated)

@@ -191,6 +191,50 @@ def test_every_bad_row_is_reported_at_once_and_nothing_loaded(db: Database, tmp_
     assert query(db, "SELECT COUNT(*) FROM portfolio") == [(0,)]
 
 
+def test_every_problem_of_every_file_is_told_at_once_also_beside_an_unreadable_file(
+    db: Database, tmp_path: Path
+) -> None:
+    more = {
+        "leases": BASE["leases"] + "1003,1,1,1,9,X,Xavier,AACQ,,2026-02-30,,,\n",
+        "vendors": "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,1234567,checking,CTX\n",
+        "invoices": BASE["invoices"].replace("due_date", "due_date,colour"),
+        "payments": PAYMENTS + "26021290000300000001,x,,JS1,2026-02-12,09:00:00,9999,4,15.00,,\n",
+        "checks": "portfolio,check,type,amount,disbursement_date,vendor,lease\n"
+        "1,7,NEWA,5.00,2026-03-02,V2,9998\n1,8,NEWX,5.00,2026-03-02,V1,1001\n2,9,NEWA,x,2026-03-02,V3,9997\n",
+    }
+    with pytest.raises(LoadRejected) as refused:
+        loaded(db, tmp_path / "in", **more)
+    assert [(p.file, p.row, p.column) for p in refused.value.problems] == [
+        ("vendors.csv", 2, "sec"),
+        ("leases.csv", 4, "commencement"),
+        ("leases.csv", 4, "portfolio/company/region/office"),
+        ("invoices.csv", 1, "colour"),
+        ("payments.csv", 5, "lease"),
+        ("payments.csv", 5, "line"),
+        ("checks.csv", 2, "lease"),
+        ("checks.csv", 2, "vendor"),
+        ("checks.csv", 3, "type"),
+        ("checks.csv", 4, "amount"),
+        ("checks.csv", 4, "lease"),
+        ("checks.csv", 4, "portfolio"),
+        ("checks.csv", 4, "vendor"),
+    ]
+
+
+def test_what_names_rows_of_an_unreadable_file_is_not_reported(db: Database, tmp_path: Path) -> None:
+    checks = "portfolio,check,type,amount,disbursement_date\n1,7,NEWA,5.00,2026-03-02\n"
+    for name, old in (("charges", "name"), ("offices", "name"), ("leases", "lessee"), ("portfolios", "name")):
+        content = (BASE | {"charges": CHARGES_WITH_ESCROW})[name].replace(old, "colour", 1)
+        with pytest.raises(LoadRejected) as refused:
+            loaded(
+                db, tmp_path / name, payments=PAYMENTS, checks=checks, **{"charges": CHARGES_WITH_ESCROW, name: content}
+            )
+        assert {p.file for p in refused.value.problems} == {f"{name}.csv"}
+    files = {"portfolios": BASE["portfolios"], "checks": checks}
+    with pytest.raises(LoadRejected, match="row 2, portfolio: Found portfolio 1 without an office, expected one with"):
+        run(db, write(tmp_path / "none", **files))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -231,7 +275,8 @@ def test_escrow_goes_onto_the_lowest_used_escrow_charge(db: Database, tmp_path: 
         ("1001", "RCR3", 20000), ("1002", "RCR3", 30000),
     ]  # fmt: skip
     assert balances(db)[("2", "ASSMT INC/PAY - RCR CHG 3")] == 30000
-    run(db, write(tmp_path / "in", leases=leases.replace("300.00", "250.00")))
+    again = run(db, write(tmp_path / "in", leases=leases.replace("300.00", "250.00")))
+    assert (again.counts["leases"].changed, again.counts["leases"].same) == (1, 1)
     assert balances(db)[("2", "ASSMT INC/PAY - RCR CHG 3")] == 25000
     assert query(db, "SELECT balance_cents FROM escrow_balance WHERE lease = '1002'") == [(25000,)]
 
