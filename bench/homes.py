@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+
 import os
 import shutil
 import time
@@ -118,6 +118,7 @@ def _execute(url: str, statement: str) -> None:
 
 def make(home: str, reference: str) -> dict[str, Any]:
     """Make a home and load its reference data."""
+    from gateway.app import system_user
     from gateway.ledger.load import load
     from gateway.setup import make_home
 
@@ -125,7 +126,7 @@ def make(home: str, reference: str) -> dict[str, Any]:
     (root / "config").mkdir(parents=True)
     url = f"env:{VARIABLE}" if VARIABLE in os.environ else ""
     (root / "config" / "gateway.toml").write_text(f'[database]\nurl = "{url}"\n', encoding="utf-8")
-    make_home(root, user=getpass.getuser())
+    make_home(root, user=system_user())
     app = open_home(root)
     started = time.perf_counter()
     load(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import psycopg
 import pytest
 
 from gateway import setup
-from gateway.app import open_app
+from gateway.app import open_app, system_user
 from gateway.delivery.keys import make_key
 from gateway.delivery.local_server import USER, LocalServer
 from gateway.home import Home
@@ -213,7 +212,7 @@ def make_loaded_home(home: Home, url: str) -> None:
     home.make()
     home.settings_file.write_text(settings_text(url, 22), encoding="utf-8")
     (home.portfolios / "p01.toml").write_text(_PORTFOLIO, encoding="utf-8")
-    setup.make_home(home.root, user=getpass.getuser(), code=OPERATOR)
+    setup.make_home(home.root, user=system_user(), code=OPERATOR)
     app = open_app(home.root)
     try:
         load(
