@@ -48,7 +48,9 @@ def test_the_key_is_not_shown() -> None:
 
 def test_the_key_of_a_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(SettingsError, match="No such file or directory; run `gateway init` or set GATEWAY_FIELD_KEY"):
+    with pytest.raises(
+        SettingsError, match="No such file or directory; put it back from a backup, set GATEWAY_FIELD_KEY"
+    ):
         open_vault(home)
     home.field_key.write_text(new_key())
     home.field_key.chmod(0o640)
