@@ -213,7 +213,7 @@ def stream_rows(connection: Connection, statement: str, **values: Any) -> Iterat
     try:
         cursor = result.cursor
         if connection.dialect.name != "sqlite" or cursor is None:
-            for partition in result.partitions():
+            for partition in result.partitions(BULK_ROWS):  # without a size all rows would be fetched
                 yield from map(tuple, partition)
             return
         while block := cursor.fetchmany(BULK_ROWS):

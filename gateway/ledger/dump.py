@@ -44,7 +44,7 @@ def write(db: Database, path: Path, progress: Progress | None = None) -> dict[st
             count = 0
             statement = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=_FETCH)
             with connection.execute(statement) as result:
-                for block in result.partitions():
+                for block in result.partitions(_FETCH):
                     out.writelines(json.dumps([*map(_plain, row)], ensure_ascii=False) + "\n" for row in block)
                     count += len(block)
                     done += len(block)
