@@ -31,7 +31,6 @@ def renderer(app: App) -> Callable[[int], Iterable[bytes]]:
 def verify_options(app: App) -> dict[str, Any]:
     """For verify: what it needs beside the ledger."""
     return {
-        "settings": app.settings,
         "archive": app.home.archive,
         "render": lambda outbound_id: store.render(app, outbound_id),
         "outbox": lambda: store.strange_copies(app),

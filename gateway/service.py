@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from gateway import log
+from gateway import log, retention
 from gateway.app import App
 from gateway.console import alarms
 from gateway.delivery.deliver import deliver
@@ -79,6 +79,7 @@ class Service:
             _log.info("eop.starting", portfolio=portfolio, business_date=day)
             run_eop(self.app, day, post_file=poster(self.app), portfolios=[portfolio], halted=self.stop.is_set)
         alarms.sweep(self.app)
+        retention.sweep(self.app.home, self.app.settings.gateway.retention, self.app.clock.now().date())
 
     def _due_for_end_of_period(self) -> list[tuple[str, str]]:
         settings = self.app.settings.gateway.service

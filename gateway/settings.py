@@ -162,13 +162,10 @@ class Alarms(Model):
 
 
 class Retention(Model):
-    """Days things are kept; None = for ever. Originals and journal are never removed by default."""
+    """Days after their business date that what can be made again is kept; None = for ever."""
 
     reports_days: int | None = Field(default=None, ge=1)
     avro_days: int | None = Field(default=None, ge=1)
-    outbox_days: int | None = Field(default=None, ge=1)
-    log_days: int | None = Field(default=None, ge=1)
-    originals_days: int | None = Field(default=None, ge=1)
 
 
 class Calendar(Model):
@@ -226,7 +223,6 @@ class VendorAchSettings(Model):
     bank: str | None = None  # a name below [banks]
     prenotes: bool = False
     grace_days: int = Field(default=2, ge=0, le=30)
-    cash_account: CashVector = "126"
     scratch_endpoint: str | None = None
 
 

@@ -160,7 +160,7 @@ EXAMPLES = {
     "gateway.toml": frozenset({
         "endpoints.bank.key_passphrase", "endpoints.bank.temporary_directory", "banks.first.endpoint",
         "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "intake.reject_limit_percent",
-        "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro", "outbox", "log", "originals")),
+        "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),
     "p01.toml": frozenset({
         "default_office", "reversals.bank", "gl.endpoint", "vendor_ach.bank", "vendor_ach.scratch_endpoint",

@@ -196,7 +196,7 @@ def _fill(
         home.ledger.chmod(_FILE)
     dump.require_empty(db)
     rows = dump.read(db, source / LEDGER, progress)
-    checks = verify(db, settings=load_settings(home), archive=home.archive, render=render)
+    checks = verify(db, archive=home.archive, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
     if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:
         wrong.append("rows or digests differ from the manifest")

@@ -18,7 +18,6 @@ from gateway.ledger import guards, triggers, units, verify_files, verify_rows, v
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
-from gateway.settings import Settings
 
 Progress = Callable[[int, int | None], None]
 Render = Callable[[int], bytes]
@@ -40,7 +39,6 @@ class _Unit:
 def verify(
     db: Database,
     *,
-    settings: Settings | None = None,
     archive: Path | None = None,
     render: Render | None = None,
     outbox: Strange | None = None,
@@ -49,7 +47,7 @@ def verify(
     """Check everything, in one consistent view of the database.
 
     ``archive`` is the folder of the originals, ``render`` makes an outbound file again, ``outbox`` names copies
-    that are not as built; without them those checks are left out. ``settings`` say whether originals may have been removed by retention.
+    that are not as built; without them those checks are left out.
     """
     checks: list[Check] = []
     with db.read() as connection:
@@ -60,8 +58,7 @@ def verify(
         checks += verify_rows.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:
-            retained = settings is None or settings.gateway.retention.originals_days is None
-            checks += verify_files.originals(connection, archive, all_kept=retained)
+            checks += verify_files.originals(connection, archive)
         checks += verify_files.outbound(connection)
         released = verify_files.released(connection)
     if render is not None:
