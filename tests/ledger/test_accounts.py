@@ -50,7 +50,7 @@ def test_the_default_office(loaded: Database, configured: str | None, stored: st
 
 def test_what_is_not_loaded_is_named(loaded: Database) -> None:
     with loaded.read() as connection:
-        with pytest.raises(LedgerError, match="portfolio 10: found no office, expected one; load offices.csv"):
+        with pytest.raises(LedgerError, match="portfolio 10: found no office, expected one"):
             default_office(connection, "10")
         with pytest.raises(LedgerError, match="portfolio 2: found no office 9/9/9"):
             default_office(connection, "2", "9/9/9")
