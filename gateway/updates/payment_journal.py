@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.ledger import schema
+from gateway.ledger.payments import OpenLine
 from gateway.ledger.units import ENTRY_COLUMNS, LINE_COLUMNS, Leg, Unit
 
 
@@ -27,7 +28,7 @@ class Journal:
         office_id: int,
         txn: str,
         effective_date: str,
-        source_line: int,
+        source_line: int | None,
         legs: Sequence[Leg],
         lease: str | None,
         invoice: str | None,
@@ -50,3 +51,18 @@ class Journal:
         db.bulk_insert(connection, schema.journal_entry, ENTRY_COLUMNS, self._entries)
         db.bulk_insert(connection, schema.journal_line, LINE_COLUMNS, self._lines)
         self._entries, self._lines = [], []
+
+
+def payment_legs(cash: int, parts: Sequence[tuple[OpenLine, int]]) -> Sequence[Leg]:
+    """Debits first: cash, and ASSESSED FEES for cash basis charges; one leg an account and side."""
+    if len(parts) == 1 and parts[0][0].terms.income is None:
+        line, cents = parts[0]
+        return ((cash, "D", cents), (line.terms.receivable, "C", cents))
+    legs: dict[tuple[int, Any], int] = {(cash, "D"): sum(cents for _, cents in parts)}
+    for line, cents in parts:
+        if line.terms.income is not None:
+            legs[line.terms.income[0], "D"] = legs.get((line.terms.income[0], "D"), 0) + cents
+    for line, cents in parts:
+        for account in (line.terms.receivable, *(line.terms.income[1:] if line.terms.income is not None else ())):
+            legs[account, "C"] = legs.get((account, "C"), 0) + cents
+    return [(account, side, cents) for (account, side), cents in legs.items()]

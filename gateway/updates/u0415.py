@@ -30,7 +30,7 @@ from gateway.ledger.units import Leg, Unit
 from gateway.updates import payment_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_batches import Batches, Stored, numbers
-from gateway.updates.payment_journal import Journal
+from gateway.updates.payment_journal import Journal, payment_legs
 from gateway.updates.payment_messages import emit
 from gateway.updates.payment_rules import Book, Decision, Record, decide
 from gateway.updates.payment_strangers import refuse_strangers
@@ -212,7 +212,7 @@ class _Run:
     def _pay(self, decision: Decision, parts: list[tuple[payments.OpenLine, int]], rows: _Rows) -> None:
         record, batch, lease, one = decision.record, decision.batch, decision.lease, parts[0][0]
         entry = self.journal.enter(
-            decision.office_id, RENT, batch.header[2], record.line_no, _legs(decision.cash, parts), lease, one.invoice,
+            decision.office_id, RENT, batch.header[2], record.line_no, payment_legs(decision.cash, parts), lease, one.invoice,
             one.asset or None if len(parts) == 1 else None,
         )  # fmt: skip
         for line, cents in parts:
@@ -290,18 +290,3 @@ class _Run:
         payments.change_paid(db, connection, rows.paid)
         payments.change_escrow(db, connection, rows.escrow)
         self.batches.chunk_written()
-
-
-def _legs(cash: int, parts: Sequence[tuple[payments.OpenLine, int]]) -> Sequence[Leg]:
-    """Debits first: cash, and ASSESSED FEES for cash basis charges; one leg an account and side."""
-    if len(parts) == 1 and parts[0][0].terms.income is None:
-        line, cents = parts[0]
-        return ((cash, "D", cents), (line.terms.receivable, "C", cents))
-    legs: dict[tuple[int, Any], int] = {(cash, "D"): sum(cents for _, cents in parts)}
-    for line, cents in parts:
-        if line.terms.income is not None:
-            legs[line.terms.income[0], "D"] = legs.get((line.terms.income[0], "D"), 0) + cents
-    for line, cents in parts:
-        for account in (line.terms.receivable, *(line.terms.income[1:] if line.terms.income is not None else ())):
-            legs[account, "C"] = legs.get((account, "C"), 0) + cents
-    return [(account, side, cents) for (account, side), cents in legs.items()]
