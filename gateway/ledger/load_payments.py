@@ -18,6 +18,7 @@ from gateway.ledger.hierarchy import OpenCharge, allocate
 from gateway.ledger.load_entries import base
 from gateway.ledger.load_kinds import DEFERRAL_FEE
 from gateway.ledger.load_stage import Bad, Counts, Loading, Staged
+from gateway.ledger.payments import hold_batch_numbers
 from gateway.money import from_cents
 
 TAKEN_BACK = "BACK"
@@ -30,6 +31,8 @@ _CASH = f"CASE s.bank WHEN '{CLEARING_ACCOUNT}' THEN '{CLEARING}' ELSE 'CASH ' |
 
 
 def load(loading: Loading, staged: Staged) -> None:
+    loading.db.lock_portfolios(loading.connection, loading.sql("SELECT portfolio FROM portfolio").scalars().all())
+    hold_batch_numbers(loading.db, loading.connection)
     _check_batches(loading, staged)
     _check_targets(loading, staged)
     _find_changes(loading, staged)

@@ -26,6 +26,8 @@ from gateway.ledger.chart import ASSESSED_FEES, CASH_VECTORS, CLEARING_ACCOUNT, 
 from gateway.ledger.database import Database
 from gateway.ledger.hierarchy import rank
 
+SESSION_COUNTER = "payment-session"
+"""The counter of payment sessions, and the lock of all batch numbers."""
 LineKey = tuple[str, str, str]
 """(invoice, charge, asset) of a charge line."""
 EscrowKey = tuple[str, str]
@@ -142,6 +144,13 @@ def load_charges(connection: Connection, portfolio: str) -> dict[str, Charge]:
         {"p": portfolio},
     )
     return {code: Charge(*rest) for code, *rest in rows}
+
+
+def hold_batch_numbers(db: Database, connection: Connection) -> None:
+    """Hold the batch numbers of all portfolios until the transaction ends: what is then looked up of them stays true.
+    Two gateways that are sent one number for two portfolios would else find out when they write it. Taken after the
+    portfolios, by everyone who makes batches."""
+    db.lock(connection, f"counter:{SESSION_COUNTER}")
 
 
 @contextmanager

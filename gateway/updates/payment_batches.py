@@ -2,8 +2,8 @@
 
 Lines with the same ``B`` form one batch. Without ``B``, consecutive lines of equal check number, cash account,
 effective date and lessee form one; a line without check number is its own. A batch number is 20 digits: the entry
-date YYMMDD (the business date), the payment session (6 digits, one a file, from the settings' first session on), and
-the place in the session (8 digits, from 1). It is never given twice: a session that a sender's own batch numbers
+date YYMMDD (the business date), the payment session (6 digits, one a file or a person's payment, from the settings'
+first session on), and the place in the session (8 digits, from 1). It is never given twice: a session that a sender's own batch numbers
 already used on that date is passed over.
 
 A ``B`` that an earlier file used, or whose lines differ in check, account or date (one batch is one check), cannot
@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
-from gateway.ledger.database import Database
+from gateway.ledger.payments import SESSION_COUNTER
 from gateway.updates import payment_messages as messages
 from gateway.updates.payment_messages import Finding
 
-SESSION_COUNTER = "payment-session"
 _LAST_SESSION = 999_999
 _LAST_PLACE = 99_999_999
 
@@ -99,18 +98,16 @@ class Batches:
         return batch
 
 
-def numbers(
-    db: Database, connection: Connection, *, file_id: int, entry_date: str, first_session: int
-) -> Iterator[str]:
-    """Batch numbers of this file, in order; the session is taken with the first one."""
-    prefix = _next_session(db, connection, file_id, entry_date[2:].replace("-", ""), first_session)
+def numbers(connection: Connection, *, file_id: int | None, entry_date: str, first_session: int) -> Iterator[str]:
+    """Batch numbers of this file (None: of a person), in order; the session is taken with the first one. The caller
+    holds the numbers."""
+    prefix = _next_session(connection, file_id, entry_date[2:].replace("-", ""), first_session)
     for place in range(1, _LAST_PLACE + 1):
         yield f"{prefix}{place:08d}"
-    raise LedgerError(f"numbering batches of file {file_id}: found more than {_LAST_PLACE}, expected a smaller file")
+    raise LedgerError(f"numbering batches of session {prefix}: found more than {_LAST_PLACE}, expected a smaller file")
 
 
-def _next_session(db: Database, connection: Connection, file_id: int, yymmdd: str, first: int) -> str:
-    db.lock(connection, f"counter:{SESSION_COUNTER}")
+def _next_session(connection: Connection, file_id: int | None, yymmdd: str, first: int) -> str:
     noted = connection.execute(text("SELECT next FROM counter WHERE name = :name"), {"name": SESSION_COUNTER}).scalar()
     session = start = max(int(noted or first), first)
     while True:
@@ -132,7 +129,7 @@ def _next_session(db: Database, connection: Connection, file_id: int, yymmdd: st
     return prefix
 
 
-def _is_used(connection: Connection, file_id: int, prefix: str) -> bool:
+def _is_used(connection: Connection, file_id: int | None, prefix: str) -> bool:
     bounds = {"low": f"{prefix}{0:08d}", "high": f"{prefix}{_LAST_PLACE}", "file": file_id}
     return bool(
         connection.execute(
