@@ -145,8 +145,11 @@ class PaymentRun:
                 "FROM touched t JOIN payment_batch b ON b.batch = t.name"
             )
         )
-        own = self.posting.file_id
-        return {batch: Stored(file_id == own, (*header,), lines) for batch, file_id, *header, lines in rows}
+        own = self.posting.file_id  # a person's payment is one chunk, which finds nothing of its own
+        return {
+            batch: Stored(own is not None and file_id == own, (*header,), lines)
+            for batch, file_id, *header, lines in rows
+        }
 
     def _enter(self, decision: Decision, rows: _Rows) -> None:
         """The entries of what was applied: one an invoice."""

@@ -1,0 +1,144 @@
+"""Commands about payments by hand: what a file of payments does, for one payment, by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.common import Session, command, iso, table
+from gateway.cli.status import money_as_text
+from gateway.errors import UsageError
+from gateway.money import from_cents, shown, to_cents
+from gateway.updates import payment_by_hand
+from gateway.updates.payment_by_hand import HandPayment
+from gateway.updates.payment_rules import Record
+from gateway.updates.posting import Note
+from parsers import btchpmt
+from parsers.base import Reject, Warn, render_message
+from parsers.profile import Profile
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+Amount = Annotated[str, typer.Option("--amount", metavar="1234.56", help="Dollars and cents.")]
+
+
+def register(app: typer.Typer) -> None:
+    payment = typer.Typer(no_args_is_help=True, help="Payments by hand.")
+    command(payment, "post", example='gateway payment post --lease 1001 --amount 432.98 --check 118 --reason "paid at '
+            'the desk"')(payment_post)  # fmt: skip
+    app.add_typer(payment, name="payment")
+
+
+def payment_post(
+    session: Session,
+    amount: Amount,
+    reason: Reason,
+    lease: Annotated[str | None, typer.Option("--lease", help="Pay this lease: its oldest due invoice first.")] = None,
+    invoice: Annotated[str | None, typer.Option("--invoice", help="Pay this invoice first.")] = None,
+    check: Annotated[str | None, typer.Option("--check", help="The check's number.")] = None,
+    effective: Annotated[
+        str | None, typer.Option("--effective", metavar="YYYY-MM-DD", help="When it counts; else the business date.")
+    ] = None,
+    due: Annotated[
+        str | None, typer.Option("--due", metavar="YYYY-MM-DD", help="Pay the lease's invoice due that day first.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="The cash account, 125 to 144, or CLR where no cash came.")
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="A batch number of 20 digits that was never used; else the next one.")
+    ] = None,
+    origination: Annotated[str | None, typer.Option("--origination", help="Where it came from, up to 4.")] = None,
+    note: Annotated[str | None, typer.Option("--note", help="A note on the batch, up to 80.")] = None,
+    rest_to_suspense: Annotated[
+        bool, typer.Option("--rest-to-suspense", help="Money beyond all open invoices waits in suspense.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Post one payment by hand: by the payment hierarchy, in a batch and an operator's unit of its own. What a file's
+    payment would send to suspense is refused here; only money beyond all open invoices may wait there."""
+    target, kind = (invoice, "I") if invoice is not None else (lease, "L")
+    if target is None or (lease is not None and invoice is not None):
+        raise UsageError("payment post: found " + ("no --lease and no --invoice" if target is None else
+                         "both --lease and --invoice") + ", expected one of them; name what is paid")  # fmt: skip
+    given = Record(
+        1, kind, target, _cents(amount), check, iso(effective, what="--effective"), iso(due, what="--due"), account, batch,
+        origination, note,
+    )  # fmt: skip
+    record = _as_a_line(given, session.app.settings.inbound)
+    done = payment_by_hand.post(
+        session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
+    )  # fmt: skip
+    session.show(_document(done), _page(done))
+
+
+def _cents(amount: str) -> int:
+    try:
+        return to_cents(amount)
+    except ValueError:
+        raise UsageError(f"--amount: found {amount!r}, expected dollars and cents such as 1234.56") from None
+
+
+def _as_a_line(given: Record, profile: Profile) -> Record:
+    """What was typed, read as the line of a file that says it, so that one set of rules checks both. Raises UsageError
+    in the words of the reject."""
+    line = btchpmt.render(given, profile)
+    chunks = list(btchpmt.parse([f"{line}\n".encode()], profile=profile))
+    wrong: list[Reject | Warn] = []
+    for chunk in chunks:
+        wrong += [*chunk.rejects, *chunk.warnings]
+    if wrong:
+        raise UsageError(f"payment post: found {wrong[0].found}, expected {wrong[0].expected}; correct it")
+    (read,) = [Record(*record) for chunk in chunks for record in chunk.records]
+    for name, meant, heard in zip(Record._fields, given, read, strict=True):
+        if str(meant or "").strip().upper() != str(heard or "").upper():
+            raise UsageError(
+                f"payment post: found {name} {meant!r}, which would be read as {heard!r}, expected one that a line of a "
+                "file can say; correct it"
+            )
+    return read
+
+
+def _document(done: HandPayment) -> dict[str, Any]:
+    return {
+        "dry_run": done.is_dry,
+        "unit": None if done.is_dry else done.unit,
+        "business_date": done.business_date,
+        "portfolio": done.portfolio,
+        "lease": done.lease,
+        "batch": done.batch,
+        "check": done.check_no,
+        "account": done.account,
+        "effective_date": done.effective_date,
+        "amount": from_cents(done.amount_cents),
+        "rows": [money_as_text(asdict(line)) for line in done.lines],
+        "suspended": from_cents(done.suspended_cents),
+        "suspense_item": None if done.is_dry else done.suspense_item,
+        "messages": [{"severity": n.severity, "code": n.finding.code, "message": _sentence(n)} for n in done.notes],
+    }
+
+
+def _sentence(note: Note) -> str:
+    return render_message(note.finding.found, note.finding.expected, note.finding.action)
+
+
+def _page(done: HandPayment) -> Iterator[str]:
+    verb = "Would post" if done.is_dry else "Posted"
+    check = f", check {done.check_no}" if done.check_no else ""
+    yield (
+        f"{verb} {shown(done.amount_cents)} for lease {done.lease} as batch {done.batch}{check}, effective "
+        f"{done.effective_date}, account {done.account}."
+    )
+    if done.lines:
+        heads = ("invoice", "due_date", "charge", "asset", "amount", "open")
+        yield from table(heads, [tuple(asdict(line).values()) for line in done.lines], money=("amount", "open"))
+    if done.suspended_cents:
+        item = "" if done.is_dry else f" as item {done.suspense_item}"
+        yield f"{shown(done.suspended_cents)} {'would wait' if done.is_dry else 'waits'} in suspense{item}."
+    for note in done.notes:
+        if note.severity == "W":
+            yield f"WARNING {note.finding.code}: {_sentence(note)}"
+    yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
