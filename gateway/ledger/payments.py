@@ -15,7 +15,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
@@ -205,17 +205,47 @@ def load_leases(
         "WHERE l.portfolio = :p AND r.paid_cents < r.billed_cents",
         p=accounts.portfolio,
     )
+    _add_lines(found, lines, accounts, charges)
+    return found
+
+
+def add_paid_lines(
+    db: Database,
+    connection: Connection,
+    leases: Mapping[str, Lease],
+    batches: Iterable[str],
+    *,
+    accounts: Accounts,
+    charges: Mapping[str, Charge],
+) -> None:
+    """Also the charge lines that these batches pay and that are paid in full: taking a batch back opens them."""
+    touch(db, connection, batches)
+    lines = db.fetch(
+        connection,
+        "SELECT DISTINCT i.lease, i.invoice, i.due_date, r.charge, r.asset, r.billed_cents - r.paid_cents, r.position "
+        "FROM touched t JOIN payment_line p ON p.batch = t.name "
+        "JOIN receivable r ON r.invoice = p.invoice AND r.charge = p.charge AND r.asset = p.asset "
+        "JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease "
+        "WHERE l.portfolio = :p AND p.state = 'APPLIED' AND r.paid_cents = r.billed_cents",
+        p=accounts.portfolio,
+    )
+    _add_lines(leases, lines, accounts, charges)
+
+
+def _add_lines(
+    leases: Mapping[str, Lease], lines: Iterable[tuple[Any, ...]], accounts: Accounts, charges: Mapping[str, Charge]
+) -> None:
+    """Charge lines to their leases, each lease's put in the order money pays them."""
     known: dict[tuple[int, str], Terms] = {}
     for lease, invoice, due_date, code, asset, open_cents, position in lines:
-        owner = found[lease]
+        owner = leases[lease]
         terms = known.get((owner.office_id, code))
         if terms is None:
             terms = known[owner.office_id, code] = _terms(owner.office_id, code, accounts, charges)
         owner.lines.append(OpenLine(invoice, due_date, code, asset, open_cents, position, terms))
-    for owner in found.values():
+    for owner in leases.values():
         if len(owner.lines) > 1:
             owner.lines.sort(key=OpenLine.standing)
-    return found
 
 
 def _terms(office_id: int, code: str, accounts: Accounts, charges: Mapping[str, Charge]) -> Terms:

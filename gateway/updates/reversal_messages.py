@@ -96,3 +96,11 @@ def escrow_negative(lease: str, charge: str, balance_cents: int) -> Finding:
         "ESCROW_NEGATIVE", "lease", f"escrow {charge} of lease {lease} at {shown(balance_cents)} after the reversal",
         "nothing disbursed of a payment that came back", "collect the difference from the lessee",
     )  # fmt: skip
+
+
+def reapplied_money_left(batch: str, lease: str, cents: int) -> Finding:
+    return Finding(
+        "REAPPLIED_MONEY_LEFT", "batch",
+        f"{shown(cents)} of batch {batch} more than all open invoices of lease {lease} when it was re-applied",
+        "no more than they come to", "apply the suspense item when the lease is billed, or pay it out",
+    )  # fmt: skip

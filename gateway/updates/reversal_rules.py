@@ -5,23 +5,29 @@ suspense spent; the amount all of it; the check; the bank. A batch that is alrea
 spent is refused. Every other failure leaves the batch alone and becomes a Reversal Suspense item: the bank has
 moved the money whether we found its payment or not. That holds for a lease of another portfolio too.
 
-``Reverse`` says which batch is taken back; re-application of the lease's later batches is decided from it.
+``Reverse`` says which batch is taken back, and what ``reversal_reapply`` moves with it: nothing for a batch of several
+leases, for reason ``TRAN`` and for an interest-bearing loan.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.ledger.chart import CASH_VECTORS, CLEARING, CLEARING_ACCOUNT, cash_purpose
+from gateway.ledger.payments import EscrowKey
 from gateway.updates import reversal_messages as messages
 from gateway.updates.payment_messages import Finding
-from gateway.updates.reversal_facts import Batch, Facts, LeaseKey, Record
+from gateway.updates.reversal_facts import Batch, Facts, LeaseKey, Line, Record
+from gateway.updates.reversal_reapply import Moved, move_later, reopen
 
 TRANSFER = "T"
 """The family whose money stays: credits of cash become suspense that awaits a target."""
 NSF = "N"
 NO_REAPPLICATION = "TRAN"
+INTEREST_BEARING = "IBL"
+"""The accrual method of a loan: its payments stay where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +37,12 @@ class Reverse:
 
     record: Record
     batch: Batch
+    lines: list[Line]
     reason: str
     cash: Mapping[int, int]
-    warning: Finding | None
+    moved: list[Moved]
+    escrow: Mapping[EscrowKey, int]  # by how much balances change
+    warnings: list[tuple[Finding, int]]  # cents
 
     @property
     def family(self) -> str:
@@ -78,9 +87,10 @@ def decide(record: Record, facts: Facts) -> Decision:
         named = "lease" if record.target_kind == "L" else "invoice"
         return _fail(record, facts, reason, batch, messages.not_in_batch(named, record.target, batch.batch))
     for line in batch.lines:
-        if line.item is not None and line.remaining_cents != line.amount_cents:
-            spent = line.amount_cents - (line.remaining_cents or 0)
-            return Refuse(record, messages.suspense_spent(batch.batch, line.item, spent))
+        item = line.item
+        if item is not None and item.remaining_cents != item.amount_cents:
+            spent = item.amount_cents - item.remaining_cents
+            return Refuse(record, messages.suspense_spent(batch.batch, item.item, spent))
     if record.amount_cents != batch.total_cents:
         why = messages.amount_differs(record.amount_cents, batch.total_cents, batch.batch)
     elif record.check_no is not None and record.check_no != batch.check_no:
@@ -88,19 +98,39 @@ def decide(record: Record, facts: Facts) -> Decision:
     bank = record.bank or facts.banks.get(reason[0])
     cash: dict[int, int] = {}
     if bank is not None:
-        found = {e.office_id: facts.accounts.cash(e.office_id, bank) for e in batch.entries.values()}
+        found = {e.office_id: facts.accounts.cash(e.office_id, bank) for e in batch.entries}
         cash = {office: account for office, account in found.items() if account is not None}
         if why is None and (bank not in CASH_VECTORS or len(cash) < len(found)):
             why = messages.bank_unknown(bank)
     if why is not None:
         return _fail(record, facts, reason, batch, why)
+    return _reverse(record, batch, reason, cash, facts)
+
+
+def _reverse(record: Record, batch: Batch, reason: str, cash: Mapping[int, int], facts: Facts) -> Reverse:
     batch.is_reversed = True
-    several = len(batch.lines) > 1 and len(batch.leases) > 1 and reason != NO_REAPPLICATION
-    return Reverse(record, batch, reason, cash, messages.multiple_leases(batch.batch) if several else None)
+    escrow: Counter[EscrowKey] = Counter()
+    moved: list[Moved] = []
+    warnings: list[tuple[Finding, int]] = []
+    reopen(batch.lines, facts, escrow)
+    lease = batch.one_lease
+    if reason != NO_REAPPLICATION:
+        if lease is None and len(batch.lines) > 1:
+            warnings.append((messages.multiple_leases(batch.batch), record.amount_cents))
+        elif (known := facts.leases.get(lease or "")) is not None and known.accrual_method != INTEREST_BEARING:
+            moved = move_later(batch, str(lease), facts, escrow) if known.portfolio == facts.portfolio else []
+    for key, cents in escrow.items():
+        facts.escrow[key] = facts.escrow.get(key, 0) + cents
+        if cents < 0 and facts.escrow[key] < 0:
+            warnings.append((messages.escrow_negative(*key, facts.escrow[key]), -cents))
+    return Reverse(record, batch, batch.lines, reason, cash, moved, escrow, warnings)
 
 
 def _lease(record: Record, facts: Facts) -> str | None:
-    """The lease that the record names, itself or by its invoice."""
+    """The lease that the record names, itself or by its invoice; by hand, the batch's first."""
+    if record.target_kind == "B":
+        batch = facts.batches.get(record.batch)
+        return next((lease for lease in batch.leases if lease in facts.leases), None) if batch is not None else None
     if record.target_kind == "L":
         return record.target if record.target in facts.leases else None
     invoice = facts.invoices.get(record.target)
@@ -108,6 +138,8 @@ def _lease(record: Record, facts: Facts) -> str | None:
 
 
 def _strange_lease(record: Record, lease: str | None, facts: Facts) -> Finding | None:
+    if record.target_kind == "B":
+        return None
     if lease is not None:
         owner = facts.leases[lease].portfolio
         return None if owner == facts.portfolio else messages.other_portfolio(lease, owner, facts.portfolio)
@@ -117,14 +149,17 @@ def _strange_lease(record: Record, lease: str | None, facts: Facts) -> Finding |
 
 
 def _pays(batch: Batch, record: Record) -> bool:
+    """Also an invoice that it paid before it was re-applied will do."""
     if record.target_kind == "L":
         return any(line.lease == record.target for line in batch.lines)
-    return any(record.target in (line.invoice, line.named) for line in batch.lines)
+    if record.target_kind == "B" or record.target in batch.former:
+        return True
+    return any(record.target in (line.invoice, line.item and line.item.named) for line in batch.lines)
 
 
 def _fail(record: Record, facts: Facts, reason: str, batch: Batch | None, why: Finding) -> Fail:
     lease = _lease(record, facts)
-    known = facts.leases[lease] if lease is not None else LeaseKey(facts.default_office, facts.portfolio)
+    known = facts.leases[lease] if lease is not None else LeaseKey(facts.default_office, facts.portfolio, "")
     office = known.office_id if known.portfolio == facts.portfolio else facts.default_office
     name = lease or (record.target if record.target_kind == "L" else None)
     return Fail(record, office, name, _cash_of_failure(record, facts, reason, batch, office), why)

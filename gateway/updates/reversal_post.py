@@ -1,0 +1,348 @@
+"""Posts what was decided of reversal records, for a file (U0470) as for a person (``gateway payment reverse``).
+
+Postings, one entry for each entry of the batch, pointing at it (``corrects``)::
+
+    families N S U O   every leg swapped; cash leaves the batch's own account, unless the record's G or the portfolio's
+                       [reversals.bank] names another (a payment without cash stays in CLEARING)
+    family T           likewise, but each credit of CASH or CLEARING becomes SUSPENSE: an item for each lease awaits
+                       an operator's target; what is in suspense already only changes items, not accounts
+    failed             D REVERSAL SUSPENSE  C CASH, or CLEARING where no cash moved; an item
+    later batches      every leg swapped (of suspense what is unspent), all out of and into the batch's own cash account
+    re-application     the legs of a payment on the batch's effective date, one entry an invoice;
+                       D cash account  C SUSPENSE, and an item, for what finds no open invoice
+
+Receivables open again, suspense closes, escrow balances follow their payable, family N raises the NSF counter of every
+lease the named batch paid. New payment lines go on with the batch's numbers; as they are of no line of a file of
+payments they name none. Their entries name the record that moved them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection, text
+
+from gateway.ledger import payments, schema, suspense
+from gateway.ledger.accounts import default_office
+from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE, SUSPENSE
+from gateway.ledger.database import Database
+from gateway.ledger.units import Leg, Unit
+from gateway.settings import PortfolioSettings
+from gateway.updates import reversal_messages
+from gateway.updates.base import Severity
+from gateway.updates.payment_journal import Journal
+from gateway.updates.payment_messages import Finding
+from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
+from gateway.updates.reversal_reapply import Applied, Moved
+from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
+
+REVERSED = "REVL"
+TAKEN_BACK = "REVA"
+"""Transaction code of a later batch's entries taken back to be applied again; the named batch's carry REVL."""
+FAILED = "RSUS"
+SUSPENDED = "SUSP"
+LEFT = "REAPPLIED_MONEY_LEFT"
+
+_LINE_COLUMNS = (
+    "batch", "line", "lease", "invoice", "charge", "asset", "amount_cents", "state", "suspense_item", "entry_id",
+    "reversed_by",
+)  # fmt: skip
+
+
+class Emit(Protocol):
+    """Takes a finding about a record."""
+
+    def __call__(
+        self, line_no: int, severity: Severity, finding: Finding, *, amount_cents: int, item: int | None = None
+    ) -> None: ...
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What one chunk writes beside the journal."""
+
+    reversed: list[str] = field(default_factory=list)  # batches
+    moved: set[str] = field(default_factory=set)  # batches
+    undone: list[tuple[int, str, int]] = field(default_factory=list)  # reversing entry, batch, line
+    made: list[tuple[str, Line]] = field(default_factory=list)  # batch, line
+    items: list[suspense.NewItem] = field(default_factory=list)
+    spent: Counter[int] = field(default_factory=Counter)
+    paid: Counter[payments.LineKey] = field(default_factory=Counter)
+    escrow: Counter[payments.EscrowKey] = field(default_factory=Counter)
+    nsf: Counter[str] = field(default_factory=Counter)
+
+
+class Reversals:
+    """Decides and posts records into a unit, chunk by chunk, in their order."""
+
+    def __init__(
+        self,
+        db: Database,
+        connection: Connection,
+        unit: Unit,
+        settings: PortfolioSettings,
+        *,
+        operator: str,
+        emit: Emit,
+        file_id: int | None,
+    ) -> None:
+        self._db, self._connection, self._unit = db, connection, unit
+        self._operator, self._emit, self._file_id = operator, emit, file_id
+        self._journal = Journal(unit)
+        self._standing = Standing(
+            unit.portfolio,
+            unit.business_date,
+            default_office(connection, unit.portfolio, settings.default_office),
+            payments.load_accounts(connection, unit.portfolio),
+            payments.load_charges(connection, unit.portfolio),
+            settings,
+        )
+
+    def handle(self, records: Sequence[Record]) -> list[Decision]:
+        """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
+        with payments.no_collection():
+            facts = load(self._db, self._connection, records, self._standing)
+            decisions = [decide(record, facts) for record in records]
+            self._post(decisions, facts)
+            return decisions
+
+    def _post(self, decisions: Sequence[Decision], facts: Facts) -> None:
+        items = iter(suspense.reserve(self._db, self._connection, sum(map(_items_needed, decisions))))
+        rows = _Rows()
+        for decision in decisions:
+            match decision:
+                case Reverse():
+                    self._reverse(decision, facts, items, rows)
+                case Fail():
+                    self._fail(decision, next(items), rows)
+                case Refuse(record=record):
+                    self._emit(record.line_no, "R", decision.why, amount_cents=record.amount_cents)
+        self._write(rows)
+
+    # --- the named batch -------------------------------------------------------------------------------------------
+
+    def _reverse(self, decision: Reverse, facts: Facts, items: Iterator[int], rows: _Rows) -> None:
+        record, batch = decision.record, decision.batch
+        for finding, cents in decision.warnings:
+            self._emit(record.line_no, "W", finding, amount_cents=cents)
+        waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
+        new: dict[Entry, int] = {}
+        entries = dict.fromkeys(line.entry for line in decision.lines)
+        for swap in sorted((_swap(entry, decision, facts) for entry in entries), key=_moves_nothing):
+            entry, place = swap.entry, (swap.entry.office_id, swap.entry.lease)
+            if _moves_nothing(swap) and place in waiting:
+                number = waiting[place][0]
+            else:
+                number = self._enter_swap(decision, entry, REVERSED, swap.net or swap.legs)
+            new[entry] = number
+            if swap.kept:
+                first, cents = waiting.get(place, (number, 0))
+                waiting[place] = first, cents + swap.kept
+        rows.reversed.append(batch.batch)
+        for line in decision.lines:
+            self._undo(batch.batch, line, line.amount_cents, new[line.entry], rows)
+        for (office, lease), (number, cents) in waiting.items():
+            self._wait(decision, next(items), office, lease, number, cents, rows)
+        if decision.family == NSF:
+            rows.nsf.update({line.lease for line in decision.lines if line.lease is not None})
+        for key, cents in decision.escrow.items():
+            rows.escrow[key] += cents
+        self._move(decision, items, rows)
+
+    def _enter_swap(self, decision: Reverse, entry: Entry, txn: str, legs: Sequence[Leg]) -> int:
+        effective = decision.record.effective_date or self._unit.business_date
+        return self._journal.enter(
+            entry.office_id, txn, effective, decision.record.line_no or None, legs, entry.lease, entry.invoice,
+            entry.asset, decision.reason, entry.entry_id,
+        )  # fmt: skip
+
+    @staticmethod
+    def _undo(batch: str, line: Line, cents: int, number: int, rows: _Rows) -> None:
+        """Open the receivable or take from the suspense of a line. One whose suspense is spent in part stays."""
+        if line.item is not None:
+            rows.spent[line.item.item] += cents
+        elif line.key is not None:
+            rows.paid[line.key] -= cents
+        if cents == line.amount_cents:
+            line.reversed_by = number
+            if not line.is_new:
+                rows.undone.append((number, batch, line.line))
+
+    def _wait(
+        self, decision: Reverse, item: int, office: int, lease: str | None, entry: int, cents: int, rows: _Rows
+    ) -> None:
+        """Money of family T that stays: an item that awaits its target."""
+        batch, line_no = decision.batch, decision.record.line_no
+        rows.items.append(
+            self._item(item, office, "SUSPENSE", lease, None, cents, decision.reason, batch.batch, batch.check_no, entry,
+                       line_no)
+        )  # fmt: skip
+        finding = reversal_messages.target_required(batch.batch, cents)
+        self._emit(line_no, "W", finding, amount_cents=cents, item=item)
+
+    # --- later batches ---------------------------------------------------------------------------------------------
+
+    def _move(self, decision: Reverse, items: Iterator[int], rows: _Rows) -> None:
+        """Take every later batch back, then apply them again, one after the other."""
+        for moved in decision.moved:
+            new: dict[Entry, int] = {}
+            for line, cents in moved.taken:
+                if line.entry not in new:
+                    legs = [(a, swapped(side), min(c, cents) if line.item else c) for a, side, c in line.entry.legs]
+                    new[line.entry] = self._enter_swap(decision, line.entry, TAKEN_BACK, legs)
+                self._undo(moved.batch.batch, line, cents, new[line.entry], rows)
+            rows.moved.add(moved.batch.batch)
+        for moved in decision.moved:
+            for applied in moved.applied:
+                if applied.parts:
+                    self._apply(decision.record, moved, applied, rows)
+                else:
+                    self._leave(decision.record, moved, applied, next(items), rows)
+
+    def _apply(self, record: Record, moved: Moved, applied: Applied, rows: _Rows) -> None:
+        self._enter_payment(record, moved, applied.entry, RENT, None)
+        for line in applied.lines:
+            rows.made.append((moved.batch.batch, line))
+            if line.key is not None:
+                rows.paid[line.key] += line.amount_cents
+
+    def _leave(self, record: Record, moved: Moved, applied: Applied, number: int, rows: _Rows) -> None:
+        """Money that finds no open invoice: to suspense."""
+        entry, batch, (line,) = applied.entry, moved.batch, applied.lines
+        cents = line.amount_cents
+        self._enter_payment(record, moved, entry, SUSPENDED, LEFT)
+        if line.item is not None:
+            line.item.item = number
+        rows.made.append((batch.batch, line))
+        rows.items.append(
+            self._item(number, entry.office_id, "SUSPENSE", entry.lease, None, cents, LEFT, batch.batch, batch.check_no,
+                       entry.entry_id, record.line_no)
+        )  # fmt: skip
+        finding = reversal_messages.reapplied_money_left(batch.batch, str(entry.lease), cents)
+        self._emit(record.line_no, "W", finding, amount_cents=cents, item=number)
+
+    def _enter_payment(self, record: Record, moved: Moved, entry: Entry, txn: str, reason: str | None) -> None:
+        entry.entry_id = self._journal.enter(
+            entry.office_id, txn, moved.batch.effective_date, record.line_no or None, entry.legs, entry.lease,
+            entry.invoice, entry.asset, reason,
+        )  # fmt: skip
+
+    # --- failures --------------------------------------------------------------------------------------------------
+
+    def _fail(self, decision: Fail, item: int, rows: _Rows) -> None:
+        record, why = decision.record, decision.why
+        invoice = record.target if record.target_kind == "I" else None
+        legs: tuple[Leg, Leg] = (
+            (self._standing.accounts.need(decision.office_id, REVERSAL_SUSPENSE), "D", record.amount_cents),
+            (decision.cash, "C", record.amount_cents),
+        )
+        effective = record.effective_date or self._unit.business_date
+        entry = self._journal.enter(
+            decision.office_id, FAILED, effective, record.line_no, legs, decision.lease, invoice, reason=why.code
+        )
+        rows.items.append(
+            self._item(item, decision.office_id, "REVERSAL", decision.lease, invoice, record.amount_cents, why.code,
+                       record.batch, record.check_no, entry, record.line_no)
+        )  # fmt: skip
+        self._emit(record.line_no, "S", why, amount_cents=record.amount_cents, item=item)
+
+    def _item(
+        self, item: int, office: int, kind: suspense.Kind, lease: str | None, invoice: str | None, cents: int,
+        reason: str, batch: str, check_no: str | None, entry: int, line_no: int,
+    ) -> suspense.NewItem:  # fmt: skip
+        return suspense.NewItem(
+            item, office, self._unit.portfolio, kind, lease, invoice, cents, reason, batch, check_no,
+            self._unit.business_date, self._unit.unit_id, entry, self._file_id, line_no or None,
+        )  # fmt: skip
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def _write(self, rows: _Rows) -> None:
+        db, connection = self._db, self._connection
+        self._journal.flush()
+        suspense.open_items(db, connection, rows.items)
+        suspense.reduce(db, connection, rows.spent, on=self._unit.business_date)
+        self._write_batches(rows)
+        db.bulk_insert(connection, schema.payment_line, _LINE_COLUMNS, (_line_row(*made) for made in rows.made))
+        assign = "state = 'REVERSED', reversed_by = {}"
+        db.bulk_update(connection, schema.payment_line, assign, ("batch", "line"), rows.undone)
+        payments.change_paid(db, connection, {key: cents for key, cents in rows.paid.items() if cents})
+        payments.change_escrow(db, connection, {key: cents for key, cents in rows.escrow.items() if cents})
+        nsf = [(times, lease) for lease, times in rows.nsf.items()]
+        db.bulk_update(connection, schema.lease, "nsf_count = nsf_count + {}", ("lease",), nsf)
+
+    def _write_batches(self, rows: _Rows) -> None:
+        for names, change in (
+            (rows.reversed, "state = 'REVERSED'"),
+            (rows.moved, "operator = :operator"),
+        ):
+            if names:
+                payments.touch(self._db, self._connection, names)
+                self._connection.execute(
+                    text(f"UPDATE payment_batch SET {change} WHERE batch IN (SELECT name FROM touched)"),
+                    {"operator": self._operator} if ":operator" in change else {},
+                )
+
+
+def _line_row(batch: str, line: Line) -> tuple[Any, ...]:
+    """A payment line made; one that a later record of the chunk took back already is reversed."""
+    return (
+        batch, line.line, line.lease, line.invoice, line.charge, line.asset, line.amount_cents,
+        "APPLIED" if line.reversed_by is None else "REVERSED", None if line.item is None else line.item.item,
+        line.entry.entry_id, line.reversed_by,
+    )  # fmt: skip
+
+
+class _Swap(NamedTuple):
+    """An entry swapped, how much of its money stays in suspense, and the legs with those of SUSPENSE made one: none
+    where the money was in suspense already."""
+
+    entry: Entry
+    legs: list[Leg]
+    net: list[Leg]
+    kept: int
+
+
+def _swap(entry: Entry, decision: Reverse, facts: Facts) -> _Swap:
+    legs: list[Leg] = []
+    kept = 0
+    waits: int | None = None
+    for account, side, cents in entry.legs:
+        if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
+            account = waits = facts.accounts.need(entry.office_id, SUSPENSE)
+            kept += cents
+        elif account in facts.cash:
+            account = decision.cash.get(entry.office_id, account)
+        legs.append((account, swapped(side), cents))
+    return _Swap(entry, legs, _netted(legs, waits), kept)
+
+
+def _netted(legs: list[Leg], account: int | None) -> list[Leg]:
+    """The legs with those of the account as one, on the side that is left."""
+    rest = [leg for leg in legs if leg[0] != account]
+    if len(legs) - len(rest) < 2 or account is None:
+        return legs
+    credit = sum(cents if side == "C" else -cents for other, side, cents in legs if other == account)
+    return rest if credit == 0 else [*rest, (account, "C" if credit > 0 else "D", abs(credit))]
+
+
+def _moves_nothing(swap: _Swap) -> bool:
+    """The first entry of the lease's batch that moves something then stands for this one too."""
+    return not swap.net
+
+
+def _items_needed(decision: Decision) -> int:
+    """Suspense items that a decision opens, at most."""
+    match decision:
+        case Fail():
+            return 1
+        case Reverse():
+            left = sum(not applied.parts for moved in decision.moved for applied in moved.applied)
+            if decision.family == TRANSFER:
+                left += len({(line.entry.office_id, line.entry.lease) for line in decision.lines})
+            return left
+        case _:
+            return 0

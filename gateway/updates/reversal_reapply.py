@@ -1,0 +1,129 @@
+"""Reverse and reapply: what taking one batch back moves beside it. Changes the facts in memory, asks no one.
+
+Every later live batch of the lease (effective date on or after that of the batch taken back, the same day included)
+is taken back too; then they are re-applied one by one in order of effective date, time and number, each to the
+oldest due open invoice first by the hierarchy. What then finds no open invoice goes to suspense. Left alone are
+batches that pay several leases, deferral fees received as cash, and suspense that was spent since.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+
+from gateway.errors import LedgerError
+from gateway.ledger.chart import SUSPENSE
+from gateway.ledger.payments import EscrowKey, Lease, OpenLine
+from gateway.ledger.units import Leg
+from gateway.updates.payment_journal import payment_legs
+from gateway.updates.payment_rules import pay
+from gateway.updates.reversal_facts import DEFERRAL_FEE, Batch, Entry, Facts, Item, Line
+
+
+@dataclass(slots=True)
+class Applied:
+    """An entry of re-application: money of the batch from its cash account to one invoice, or to suspense."""
+
+    entry: Entry  # numbered when it is posted
+    parts: list[tuple[OpenLine, int]]  # none: to suspense
+    lines: list[Line]
+
+
+@dataclass(slots=True)
+class Moved:
+    """A later batch taken back and applied again."""
+
+    batch: Batch
+    taken: list[tuple[Line, int]]  # cents: of suspense what was unspent
+    applied: list[Applied] = field(default_factory=list)
+
+
+def reopen(lines: Iterable[Line], facts: Facts, escrow: Counter[EscrowKey]) -> None:
+    """Open what the lines paid, lower the escrow balances that they raised."""
+    for line in lines:
+        key = line.key
+        if key is not None and (paid := facts.charge_lines.get(key)) is not None:
+            paid.open_cents += line.amount_cents
+            facts.books[str(line.lease)].first = 0
+        if line.charge in facts.escrow_charges and line.lease is not None and line.charge is not None:
+            escrow[line.lease, line.charge] -= line.amount_cents
+
+
+def move_later(batch: Batch, lease: str, facts: Facts, escrow: Counter[EscrowKey]) -> list[Moved]:
+    """Take the later batches of the lease back and apply them again; ``batch`` itself is reversed already."""
+    book = facts.books[lease]
+    moved = []
+    for later in facts.of_lease.get(lease, ()):
+        if later.is_reversed or later.effective_date < batch.effective_date:
+            continue
+        taken = [(line, cents) for line in later.lines if _moves(line) and (cents := line.live_cents)]
+        if taken:
+            moved.append(Moved(later, taken))
+    for each in moved:
+        reopen((line for line, _ in each.taken), facts, escrow)
+    for each in moved:
+        _apply(each, book, facts, escrow)
+    return moved
+
+
+def _moves(line: Line) -> bool:
+    return line.invoice != DEFERRAL_FEE
+
+
+def _apply(moved: Moved, book: Lease, facts: Facts, escrow: Counter[EscrowKey]) -> None:
+    batch = moved.batch
+    money: Counter[tuple[int, int]] = Counter()  # by office and cash account
+    for line, cents in moved.taken:
+        money[line.entry.office_id, cash_of(line.entry, facts)] += cents
+        if line.invoice is not None:
+            batch.former.add(line.invoice)
+    batch.lines = [line for line in batch.lines if not _moves(line) or line.live_cents != line.amount_cents]
+    for line, cents in moved.taken:
+        if line.item is not None:
+            line.item.remaining_cents -= cents
+    for (office, cash), cents in money.items():
+        for applied in _spread(batch, office, cash, cents, book, facts):
+            moved.applied.append(applied)
+            batch.lines += applied.lines
+            for open_line, part in applied.parts:
+                if open_line.terms.is_escrow:
+                    escrow[book.lease, open_line.charge] += part
+
+
+def _spread(batch: Batch, office: int, cash: int, cents: int, book: Lease, facts: Facts) -> Iterable[Applied]:
+    """The entries of one amount: one an invoice, one for what is left."""
+    lines = book.lines
+    while book.first < len(lines) and not lines[book.first].open_cents:
+        book.first += 1
+    paid, rest = pay(islice(lines, book.first, None), cents)
+    for invoice, group in groupby(paid, key=lambda pair: pair[0].invoice):
+        parts = list(group)
+        asset = parts[0][0].asset or None if len(parts) == 1 else None
+        entry = Entry(0, office, book.lease, invoice, asset, list(payment_legs(cash, parts)))
+        new = [
+            _line(batch, book.lease, invoice, line.charge, line.asset, part, entry, None) for line, part in parts
+        ]  # fmt: skip
+        yield Applied(entry, parts, new)
+    if rest:
+        legs: list[Leg] = [(cash, "D", rest), (facts.accounts.need(office, SUSPENSE), "C", rest)]
+        entry = Entry(0, office, book.lease, None, None, legs)
+        left = _line(batch, book.lease, None, None, "", rest, entry, Item(0, rest, rest))
+        yield Applied(entry, [], [left])
+
+
+def _line(
+    batch: Batch, lease: str, invoice: str | None, charge: str | None, asset: str, cents: int, entry: Entry,
+    item: Item | None,
+) -> Line:  # fmt: skip
+    batch.last_line += 1
+    return Line(batch.last_line, lease, invoice, charge, asset, cents, entry, item, is_new=True)
+
+
+def cash_of(entry: Entry, facts: Facts) -> int:
+    """The account of CASH, or CLEARING, that the entry's money came into."""
+    for account, side, _ in entry.legs:
+        if side == "D" and (account in facts.cash or account in facts.clearing):
+            return account
+    raise LedgerError(f"re-applying entry {entry.entry_id}: found no debit of cash, expected one")
