@@ -21,20 +21,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from gateway.ledger import payments, schema, suspense
 from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE, SUSPENSE
-from gateway.ledger.database import Database
-from gateway.ledger.units import Leg, Unit
-from gateway.settings import PortfolioSettings
+from gateway.ledger.units import Leg
 from gateway.updates import reversal_messages
-from gateway.updates.base import Severity
 from gateway.updates.payment_journal import Journal
-from gateway.updates.payment_messages import Finding
+from gateway.updates.posting import Posting
 from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_reapply import Applied, Moved
 from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
@@ -50,14 +47,6 @@ _LINE_COLUMNS = (
     "batch", "line", "lease", "invoice", "charge", "asset", "amount_cents", "state", "suspense_item", "entry_id",
     "reversed_by",
 )  # fmt: skip
-
-
-class Emit(Protocol):
-    """Takes a finding about a record."""
-
-    def __call__(
-        self, line_no: int, severity: Severity, finding: Finding, *, amount_cents: int, item: int | None = None
-    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -78,39 +67,28 @@ class _Rows:
 class Reversals:
     """Decides and posts records into a unit, chunk by chunk, in their order."""
 
-    def __init__(
-        self,
-        db: Database,
-        connection: Connection,
-        unit: Unit,
-        settings: PortfolioSettings,
-        *,
-        operator: str,
-        emit: Emit,
-        file_id: int | None,
-    ) -> None:
-        self._db, self._connection, self._unit = db, connection, unit
-        self._operator, self._emit, self._file_id = operator, emit, file_id
-        self._journal = Journal(unit)
+    def __init__(self, posting: Posting) -> None:
+        connection, unit = posting.connection, posting.unit
+        self._posting, self._unit, self._journal = posting, unit, Journal(unit)
         self._standing = Standing(
             unit.portfolio,
             unit.business_date,
-            default_office(connection, unit.portfolio, settings.default_office),
+            default_office(connection, unit.portfolio, posting.settings.default_office),
             payments.load_accounts(connection, unit.portfolio),
             payments.load_charges(connection, unit.portfolio),
-            settings,
+            posting.settings,
         )
 
     def handle(self, records: Sequence[Record]) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
         with payments.no_collection():
-            facts = load(self._db, self._connection, records, self._standing)
+            facts = load(self._posting.db, self._posting.connection, records, self._standing)
             decisions = [decide(record, facts) for record in records]
             self._post(decisions, facts)
             return decisions
 
     def _post(self, decisions: Sequence[Decision], facts: Facts) -> None:
-        items = iter(suspense.reserve(self._db, self._connection, sum(map(_items_needed, decisions))))
+        items = iter(suspense.reserve(self._posting.db, self._posting.connection, sum(map(_items_needed, decisions))))
         rows = _Rows()
         for decision in decisions:
             match decision:
@@ -119,7 +97,7 @@ class Reversals:
                 case Fail():
                     self._fail(decision, next(items), rows)
                 case Refuse(record=record):
-                    self._emit(record.line_no, "R", decision.why, amount_cents=record.amount_cents)
+                    self._posting.emit(record.line_no, "R", decision.why, amount_cents=record.amount_cents)
         self._write(rows)
 
     # --- the named batch -------------------------------------------------------------------------------------------
@@ -127,7 +105,7 @@ class Reversals:
     def _reverse(self, decision: Reverse, facts: Facts, items: Iterator[int], rows: _Rows) -> None:
         record, batch = decision.record, decision.batch
         for finding, cents in decision.warnings:
-            self._emit(record.line_no, "W", finding, amount_cents=cents)
+            self._posting.emit(record.line_no, "W", finding, amount_cents=cents)
         waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
         new: dict[Entry, int] = {}
         entries = dict.fromkeys(line.entry for line in decision.lines)
@@ -155,7 +133,7 @@ class Reversals:
     def _enter_swap(self, decision: Reverse, entry: Entry, txn: str, legs: Sequence[Leg]) -> int:
         effective = decision.record.effective_date or self._unit.business_date
         return self._journal.enter(
-            entry.office_id, txn, effective, decision.record.line_no or None, legs, entry.lease, entry.invoice,
+            entry.office_id, txn, effective, self._posting.source_line(decision.record.line_no), legs, entry.lease, entry.invoice,
             entry.asset, decision.reason, entry.entry_id,
         )  # fmt: skip
 
@@ -181,7 +159,7 @@ class Reversals:
                        line_no)
         )  # fmt: skip
         finding = reversal_messages.target_required(batch.batch, cents)
-        self._emit(line_no, "W", finding, amount_cents=cents, item=item)
+        self._posting.emit(line_no, "W", finding, amount_cents=cents, item=item)
 
     # --- later batches ---------------------------------------------------------------------------------------------
 
@@ -222,11 +200,11 @@ class Reversals:
                        entry.entry_id, record.line_no)
         )  # fmt: skip
         finding = reversal_messages.reapplied_money_left(batch.batch, str(entry.lease), cents)
-        self._emit(record.line_no, "W", finding, amount_cents=cents, item=number)
+        self._posting.emit(record.line_no, "W", finding, amount_cents=cents, item=number)
 
     def _enter_payment(self, record: Record, moved: Moved, entry: Entry, txn: str, reason: str | None) -> None:
         entry.entry_id = self._journal.enter(
-            entry.office_id, txn, moved.batch.effective_date, record.line_no or None, entry.legs, entry.lease,
+            entry.office_id, txn, moved.batch.effective_date, self._posting.source_line(record.line_no), entry.legs, entry.lease,
             entry.invoice, entry.asset, reason,
         )  # fmt: skip
 
@@ -247,7 +225,7 @@ class Reversals:
             self._item(item, decision.office_id, "REVERSAL", decision.lease, invoice, record.amount_cents, why.code,
                        record.batch, record.check_no, entry, record.line_no)
         )  # fmt: skip
-        self._emit(record.line_no, "S", why, amount_cents=record.amount_cents, item=item)
+        self._posting.emit(record.line_no, "S", why, amount_cents=record.amount_cents, item=item)
 
     def _item(
         self, item: int, office: int, kind: suspense.Kind, lease: str | None, invoice: str | None, cents: int,
@@ -255,13 +233,13 @@ class Reversals:
     ) -> suspense.NewItem:  # fmt: skip
         return suspense.NewItem(
             item, office, self._unit.portfolio, kind, lease, invoice, cents, reason, batch, check_no,
-            self._unit.business_date, self._unit.unit_id, entry, self._file_id, line_no or None,
+            self._unit.business_date, self._unit.unit_id, entry, self._posting.file_id, self._posting.source_line(line_no),
         )  # fmt: skip
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def _write(self, rows: _Rows) -> None:
-        db, connection = self._db, self._connection
+        db, connection = self._posting.db, self._posting.connection
         self._journal.flush()
         suspense.open_items(db, connection, rows.items)
         suspense.reduce(db, connection, rows.spent, on=self._unit.business_date)
@@ -280,10 +258,10 @@ class Reversals:
             (rows.moved, "operator = :operator"),
         ):
             if names:
-                payments.touch(self._db, self._connection, names)
-                self._connection.execute(
+                payments.touch(self._posting.db, self._posting.connection, names)
+                self._posting.connection.execute(
                     text(f"UPDATE payment_batch SET {change} WHERE batch IN (SELECT name FROM touched)"),
-                    {"operator": self._operator} if ":operator" in change else {},
+                    {"operator": self._posting.operator} if ":operator" in change else {},
                 )
 
 

@@ -7,17 +7,15 @@ Records of a file are handled one after the other in memory, chunk by chunk. Rul
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway.errors import LedgerError
 from gateway.ledger import schema
 from gateway.updates import payment_reports, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
-from gateway.updates.payment_messages import emit
 from gateway.updates.payment_strangers import refuse_strangers
+from gateway.updates.posting import of_file
 from gateway.updates.reversal_facts import Record
 from gateway.updates.reversal_post import Reversals
 from gateway.updates.reversal_rules import Decision, Fail, Reverse
@@ -47,7 +45,7 @@ class BatchPaymentReversal:
         after = 0
         run: Reversals | None = None
         while records := _records(context, after):
-            run = run or _start(context)
+            run = run or Reversals(of_file(context, self.name))
             for decision in run.handle(records):
                 _count(decision, outcome)
             after = records[-1].line_no
@@ -69,16 +67,6 @@ UPDATE = BatchPaymentReversal()
 def _records(context: PostingContext, after: int) -> list[Record]:
     rows = context.db.fetch(context.connection, _RECORDS, file=context.file.file_id, after=after, limit=CHUNK_LINES)
     return list(map(Record._make, rows))
-
-
-def _start(context: PostingContext) -> Reversals:
-    portfolio = context.file.portfolio
-    if portfolio is None:
-        raise LedgerError(f"posting {context.file.name}: found no portfolio in its name, expected p<n>_")
-    return Reversals(
-        context.db, context.connection, context.unit(portfolio, UPDATE.name), context.settings.portfolio(portfolio),
-        operator=context.operator, emit=partial(emit, context), file_id=context.file.file_id,
-    )  # fmt: skip
 
 
 def _count(decision: Decision, outcome: Outcome) -> None:
