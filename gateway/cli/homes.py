@@ -10,7 +10,7 @@ import typer
 from gateway import setup
 from gateway.app import system_user
 from gateway.cli.common import Session, command
-from gateway.errors import UsageError
+from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.home import Home
 from gateway.settings import load_settings
 
@@ -71,16 +71,19 @@ def demo(
 
 
 def config_check(session: Session) -> None:
-    """Read every file below config/ and show every mistake at once."""
+    """Read every file below config/, and the payment hierarchy that charges.csv gave each portfolio, and show every
+    mistake at once."""
     home = Home(session.home.resolve())
     if not home.settings_file.is_file():
         raise UsageError(
             f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home"
         )
     settings = load_settings(home)
+    hierarchies = _hierarchies(session)
     session.show(
         {
             "ok": True,
+            "hierarchies": hierarchies,
             "portfolios": sorted(settings.portfolios),
             "endpoints": sorted(settings.gateway.endpoints),
             "banks": sorted(settings.gateway.banks),
@@ -92,8 +95,42 @@ def config_check(session: Session) -> None:
             f"  endpoints: {', '.join(sorted(settings.gateway.endpoints)) or 'none'}",
             f"  banks:     {', '.join(sorted(settings.gateway.banks)) or 'none'}",
             f"  operators: {', '.join(sorted(settings.operators.operators)) or 'none'}",
+            *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
         ],
     )
+
+
+def _hierarchies(session: Session) -> dict[str, list[str]]:
+    """The charges of each loaded portfolio in the order in which money pays them, those without an order as one; none
+    where the ledger cannot be opened, as before it is made. Raises SettingsError for payment orders with a gap."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from gateway.ledger import hierarchy
+    from gateway.ledger.accounts import portfolios
+    from gateway.ledger.payments import load_charges
+
+    orders: dict[str, list[str]] = {}
+    mistakes = []
+    try:
+        app = session.app
+    except (GatewayError, SQLAlchemyError):
+        return {}
+    with app.db.read() as connection:
+        for portfolio in portfolios(connection):
+            charges = load_charges(connection, portfolio)
+            problem = hierarchy.order_problem({code: charge.payment_order for code, charge in charges.items()})
+            if problem is not None:
+                mistakes.append(
+                    f"charges of portfolio {portfolio}: found {problem[0]}, expected {problem[1]}; load charges.csv with "
+                    "the charges numbered anew"
+                )
+            numbered = [
+                (hierarchy.rank(c.payment_order, c.priority, 0), code) for code, c in charges.items() if c.payment_order
+            ]
+            orders[portfolio] = [*(code for _, code in sorted(numbered)), "the rest in invoice order"]
+    if mistakes:
+        raise SettingsError(mistakes)
+    return orders
 
 
 def db_upgrade(session: Session) -> None:

@@ -8,6 +8,7 @@ is the caller's business.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -51,13 +52,20 @@ def allocate(charges: Iterable[OpenCharge], cents: int) -> tuple[list[tuple[Open
     return parts, cents
 
 
-def order_problem(orders: Mapping[str, int]) -> str | None:
-    """What is wrong with a portfolio's payment orders (by charge code), or None.
+def order_problem(orders: Mapping[str, int]) -> tuple[str, str] | None:
+    """(found, expected) of what is wrong with a portfolio's payment orders (by charge code), or None.
 
     >>> order_problem({"PYMT": 1, "LTCH": 3, "LEGF": 0})
-    'found orders 1, 3, expected 1 to 2 without a gap'
+    ('payment orders PYMT 1, LTCH 3', '1 to 2, each once; 2 is missing')
+    >>> order_problem({"PYMT": 1, "LTCH": 1})
+    ('payment orders LTCH 1, PYMT 1', '1 to 2, each once; 1 is repeated, 2 is missing')
     """
-    numbers = sorted(order for order in orders.values() if order)
-    if numbers == list(range(1, len(numbers) + 1)):
+    numbered = sorted((order, code) for code, order in orders.items() if order)
+    counts = Counter(order for order, _ in numbered)
+    wanted = range(1, len(numbered) + 1)
+    if sorted(counts) == list(wanted):
         return None
-    return f"found orders {', '.join(map(str, numbers))}, expected 1 to {len(numbers)} without a gap"
+    wrong = [f"{order} is repeated" for order, times in sorted(counts.items()) if times > 1]
+    wrong += [f"{order} is missing" for order in wanted if order not in counts]
+    found = ", ".join(f"{code} {order}" for order, code in numbered)
+    return f"payment orders {found}", f"1 to {len(numbered)}, each once; {', '.join(wrong)}"

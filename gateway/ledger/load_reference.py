@@ -116,8 +116,8 @@ def load_charges(loading: Loading, staged: Staged) -> None:
         orders.setdefault(portfolio, {})[code] = order
     for portfolio, of_codes in sorted(orders.items()):
         problem = order_problem(of_codes)
-        if problem:
-            found, _, expected = problem.removeprefix("found ").partition(", expected ")
+        if problem is not None:
+            found, expected = problem
             loading.problems.append(
                 Problem(
                     staged.sheet.path.name, None, "payment_order", f"{found} in portfolio {portfolio}", expected,

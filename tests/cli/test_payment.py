@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import system_user
+from gateway.ledger.database import Database
 from tests.cli.conftest import Played
 
 NEW = "26030400000700000001"
@@ -84,6 +85,55 @@ def test_a_large_payment_posts_with_its_warning(desk: Played) -> None:
     desk.ok("load", str(desk.root / "invoices.csv"))
     shown = desk.ok(*POST, "--lease", "1006", "--amount", "2526.26").out
     assert "WARNING OVER_NORMAL: Found a payment of 2,526.26, expected at most 5 times the normal payment" in shown
+
+
+HIERARCHIES = [
+    (
+        (("PRIN", 3, "N"), ("INTR", 2, "N"), ("LTCH", 1, "N"), ("LEGF", 0, "N"), ("OTHF", 0, "N"), ("UTAX", 4, "N")),
+        ["LTCH", "INTR", "PRIN", "UTAX", "LEGF", "OTHF"],
+    ),
+    (
+        (("RENT", 1, "N"), ("INTR", 2, "N"), ("UTAX", 3, "Y"), ("COLL", 4, "N"), ("LSRW", 5, "Y")),
+        ["UTAX", "LSRW", "RENT", "INTR", "COLL"],
+    ),
+]
+"""The vendor's two examples: charges in invoice order with payment order and priority, and the order of payment."""
+
+
+def test_the_hierarchy_is_the_portfolios_own_as_charges_csv_gives_it(own: Played) -> None:
+    for number, (charges, expected) in enumerate(HIERARCHIES, 2):
+        folder = own.root / f"portfolio-{number}"
+        folder.mkdir()
+        for name, text in {
+            "portfolios": f"portfolio,name\n{number},P\n",
+            "offices": f"portfolio,company,region,office,name\n{number},1,1,1,O\n",
+            "leases": "lease,portfolio,company,region,office,lessee,lessee_name,status,accrual_method,commencement,maturity\n"
+            f"9{number},{number},1,1,1,L,L,ANOR,OPER,2024-04-01,2028-03-31\n",
+            "charges": "portfolio,code,name,type,basis,payment_order,priority,used\n"
+            + "".join(f"{number},{code},{code},I,A,{order},{priority},Y\n" for code, order, priority in charges),
+            "invoices": "invoice,lease,due_date,charge,amount\n"
+            + "".join(f"8{number},9{number},2026-03-01,{code},10.00\n" for code, _, _ in charges),
+        }.items():
+            (folder / f"{name}.csv").write_text(text)
+        own.ok("load", str(folder), "--date", "2026-03-03")
+        given = ("--lease", f"9{number}", "--amount", f"{len(charges)}0", "--dry-run", "--json")
+        assert [row["charge"] for row in own.ok(*POST, *given).rows] == expected
+        numbered = [code for code in expected if (code, 0, "N") not in charges]
+        checked = own.ok("config", "check", "--json").document["hierarchies"]
+        assert checked[str(number)] == [*numbered, "the rest in invoice order"]
+
+
+def test_config_check_names_a_gap_in_the_payment_orders(own: Played) -> None:
+    database = Database(own.url)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE charge SET payment_order = 3 WHERE code = 'PYMT'")
+    database.close()
+    done = own.do("config", "check")
+    assert done.code == 2
+    assert done.err.strip() == (
+        "gateway: charges of portfolio 1: found payment orders LTCH 1, PYMT 3, expected 1 to 2, each once; 2 is missing; load "
+        "charges.csv with the charges numbered anew"
+    )
 
 
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [

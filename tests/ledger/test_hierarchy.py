@@ -60,11 +60,14 @@ def test_allocation_loses_no_cent(lines: list[tuple[int, str, int]], cents: int)
         ({}, None),
         ({"A": 0, "B": 0}, None),
         ({"A": 2, "B": 1, "C": 0}, None),
-        ({"A": 2}, "found orders 2, expected 1 to 1 without a gap"),
-        ({"A": 1, "B": 1}, "found orders 1, 1, expected 1 to 2 without a gap"),
+        ({"A": 2}, ("payment orders A 2", "1 to 1, each once; 1 is missing")),
+        ({"A": 1, "B": 1}, ("payment orders A 1, B 1", "1 to 2, each once; 1 is repeated, 2 is missing")),
+        ({"A": 4, "B": 1, "C": 0, "D": 4}, (
+            "payment orders B 1, A 4, D 4", "1 to 3, each once; 4 is repeated, 2 is missing, 3 is missing"
+        )),
     ],
-)
-def test_orders_run_from_one_without_gap_or_repeat(orders: dict[str, int], problem: str | None) -> None:
+)  # fmt: skip
+def test_orders_run_from_one_without_gap_or_repeat(orders: dict[str, int], problem: tuple[str, str] | None) -> None:
     assert order_problem(orders) == problem
 
 
