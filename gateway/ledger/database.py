@@ -11,7 +11,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from gateway.errors import SettingsError
 
 BULK_ROWS = 10_000
 """Rows a bulk call carries; measured flat from 5,000 to 20,000 on both databases."""
+
+_ROWS_A_STATEMENT = 100
+"""Rows one INSERT names on SQLite: more gain nothing, and the widest table stays far below its 32,766 values."""
 
 _CACHE_KIB = 64 * 1024
 
@@ -103,11 +106,9 @@ class Database:
             raise RuntimeError("the connection has no driver connection")
         count = 0
         if self.is_sqlite:
-            marks = ", ".join("?" * len(columns))
-            statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
             iterator = iter(rows)
             while block := list(islice(iterator, BULK_ROWS)):
-                driver.executemany(statement, block)
+                _insert_block(driver, f'INSERT INTO "{table.name}" ({names}) VALUES ', block)
                 count += len(block)
             return count
         with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
@@ -220,6 +221,27 @@ def stream_rows(connection: Connection, statement: str, **values: Any) -> Iterat
             yield from block
     finally:
         result.close()
+
+
+def _insert_block(driver: Any, insert: str, block: Sequence[Sequence[Any]]) -> None:
+    """Rows into SQLite, many a statement; a column that is absent in all of them is written as NULL and not bound.
+
+    Both together take a third of the time of a statement a row: the driver looks for an adapter for every None.
+    """
+    columns = list(zip(*block, strict=True))
+    absent = [values[0] is None and values.count(None) == len(values) for values in columns]
+    if all(absent):
+        absent[0] = False
+    row = f"({', '.join('NULL' if nothing else '?' for nothing in absent)})"
+    kept = [values for values, nothing in zip(columns, absent, strict=True) if not nothing]
+    values = list(chain.from_iterable(zip(*kept, strict=True)))
+    step = len(kept) * _ROWS_A_STATEMENT
+    whole = len(values) - len(values) % step
+    if whole:
+        statement = insert + ", ".join([row] * _ROWS_A_STATEMENT)
+        driver.executemany(statement, [values[start : start + step] for start in range(0, whole, step)])
+    if whole < len(values):
+        driver.execute(insert + ", ".join([row] * ((len(values) - whole) // len(kept))), values[whole:])
 
 
 def lock_key(name: str) -> int:
