@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.reports.table import Column, ReportSpec
+from gateway.updates import reversal_moves
 from parsers.base import render_message
 
 EXCEPTIONS = ReportSpec(
@@ -37,6 +37,9 @@ AUDIT = ReportSpec(
         Column("batch", "BATCH NUMBER", 20),
         Column("reason", "REASON", 4),
         Column("amount_reversed", "AMOUNT REVERSED", 18, "money", totalled=True),
+        Column("amount_reapplied", "AMOUNT RE-APPLIED", 18, "money", totalled=True),
+        Column("old_invoices", "OLD INVOICES", 30, wraps=True),
+        Column("new_invoices", "NEW INVOICES", 30, wraps=True),
     ),
 )
 
@@ -48,18 +51,6 @@ FROM line_message m
 LEFT JOIN staged_reversal s ON s.file_id = m.file_id AND s.line_no = m.line_no
 WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 """
-_AUDIT = f"""
-SELECT p.lease, l.lessee_name, b.check_no, b.batch, e.reason, CAST(SUM(p.amount_cents) AS BIGINT)
-FROM staged_reversal s
-JOIN payment_batch b ON b.batch = s.batch
-JOIN payment_line p ON p.batch = s.batch
-JOIN journal_entry e ON e.entry_id = p.reversed_by AND e.source_line = s.line_no
-JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT} AND u.file_id = s.file_id
-LEFT JOIN lease l ON l.lease = p.lease
-WHERE s.file_id = :file
-GROUP BY s.line_no, p.lease, l.lessee_name, b.check_no, b.batch, e.reason
-ORDER BY s.line_no, MIN(p.line)
-"""
 
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -69,5 +60,9 @@ def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[An
 
 
 def audit_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-    """Rows of U0470B: one for each lease of each batch that a line reversed."""
-    return iter(connection.execute(text(_AUDIT), {"file": file_id}))
+    """Rows of U0470B: one for each lease of each batch that a line reversed, beneath it the batches re-applied."""
+    for one in reversal_moves.of_file(connection, file_id):
+        yield (
+            one.lease, one.lessee, one.check_no, one.batch, one.reason, one.old_cents if one.is_named else None,
+            None if one.is_named else one.new_cents, reversal_moves.spelled(one.old), reversal_moves.spelled(one.new),
+        )  # fmt: skip

@@ -346,7 +346,8 @@ def test_worked_case_5(db: Database) -> None:
     assert world.rows("SELECT lease, nsf_count FROM lease ORDER BY lease") == [("1", 1), ("2", 1)]
     with db.read() as connection:
         assert [tuple(row) for row in UPDATE.audit_rows(connection, file_id)] == [
-            ("1", "LESSEE OF 1", "123", B1, "NSFC", 15000), ("2", "LESSEE OF 2", "123", B1, "NSFC", 5000),
+            ("1", "LESSEE OF 1", "123", B1, "NSFC", 15000, None, "1 150.00", ""),
+            ("2", "LESSEE OF 2", "123", B1, "NSFC", 5000, None, "4 50.00", ""),
         ]  # fmt: skip
 
 
