@@ -11,53 +11,15 @@ kept under its number, a tilde and the file's (``03050890000100000001~7``).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, NoReturn
 
 from sqlalchemy import Connection, text
 
-from gateway.errors import Refused
 from gateway.intake.files import InboundFile
-from gateway.ledger import payments, schema, suspense, units
+from gateway.intake.undo_base import DEFERRAL_FEE, LINES, Undo, change_escrow, close_items, escrow_charges
+from gateway.intake.undo_reversals import reversals
+from gateway.ledger import payments, schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
-
-DEFERRAL_FEE = "DEF FEE"
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """One unit of the file being taken back. ``move`` added to one of its entry ids gives the mirror's."""
-
-    db: Database
-    connection: Connection
-    file: InboundFile
-    portfolio: str
-    low: int
-    high: int
-    move: int
-    business_date: str
-
-    @property
-    def mark(self) -> str:
-        """What is put behind a number that the file used, so that the corrected file may use it."""
-        return f"~{self.file.file_id}"
-
-    @property
-    def range(self) -> dict[str, Any]:
-        return {"low": self.low, "high": self.high}
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        return list(self.connection.execute(text(statement), {**self.range, **values}).all())
-
-    def run(self, statement: str, **values: Any) -> int:
-        return int(self.connection.execute(text(statement), {**self.range, **values}).rowcount)
-
-    def stop(self, what: str, found: str) -> NoReturn:
-        raise Refused(
-            f"reversing file {self.file.file_id} ({self.file.name}): found {what} {found}, expected its money where the "
-            "file put it; undo what followed first, or correct by hand"
-        )
 
 
 def undo(
@@ -79,7 +41,15 @@ def undo(
         )  # fmt: skip
         low = int(unit_id) * ENTRIES_A_UNIT
         step = Undo(
-            db, connection, file, portfolio, low, low + ENTRIES_A_UNIT - 1, unit.first_id - low, unit.business_date
+            db,
+            connection,
+            file,
+            portfolio,
+            low,
+            low + ENTRIES_A_UNIT - 1,
+            unit.first_id - low,
+            unit.business_date,
+            operator,
         )
         _corrected_since(step)
         _mirror(step)
@@ -152,7 +122,7 @@ def _assessments(step: Undo) -> None:
         "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.lease, e.txn",
         portfolio=step.portfolio,
     )
-    _change_escrow(step, {(lease, charge): -int(cents) for lease, charge, cents in raised})
+    change_escrow(step, {(lease, charge): -int(cents) for lease, charge, cents in raised})
 
 
 # --- escrow -----------------------------------------------------------------------------------------------------
@@ -180,42 +150,26 @@ def _escrow(step: Undo) -> None:
         "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.lease, c.code",
         portfolio=step.portfolio,
     )
-    _change_escrow(step, {(lease, charge): int(cents) for lease, charge, cents in taken})
-
-
-def _change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
-    """Move escrow balances; one that would go below zero has been disbursed."""
-    if not changes:
-        return
-    now = payments.escrow_balances(step.db, step.connection, {lease for lease, _ in changes})
-    for key, cents in sorted(changes.items()):
-        if cents < 0 and now.get(key, 0) + cents < 0:
-            step.stop(f"the escrow balance of lease {key[0]}, charge {key[1]},", "disbursed since")
-    payments.change_escrow(step.db, step.connection, changes)
+    change_escrow(step, {(lease, charge): int(cents) for lease, charge, cents in taken})
 
 
 # --- payments ---------------------------------------------------------------------------------------------------
 
-_LINES = (
-    "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.suspense_item, p.state, p.entry_id, "
-    "b.state, b.exported_in FROM payment_line p JOIN payment_batch b ON b.batch = p.batch "
-)
-
 
 def _payments(step: Undo) -> None:
     """The batches' lines are reversed, what they paid is open again, unused suspense is gone."""
-    rows = step.rows(_LINES + "WHERE p.entry_id BETWEEN :low AND :high ORDER BY p.batch, p.line")
+    rows = step.rows(LINES + "WHERE p.entry_id BETWEEN :low AND :high ORDER BY p.batch, p.line")
     paid: Counter[payments.LineKey] = Counter()
     escrow: Counter[payments.EscrowKey] = Counter()
-    charges = _escrow_charges(step)
-    for batch, _no, lease, invoice, charge, asset, cents, item, state, _entry, batch_state, exported in rows:
+    charges = escrow_charges(step)
+    for batch, _no, lease, invoice, charge, asset, cents, item, state, _entry, batch_state, exported, _by in rows:
         if exported or state != "APPLIED" or batch_state != "LIVE":
             step.stop(f"batch {batch}", f"exported to {exported}" if exported else "reversed since")
         if item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
             paid[invoice, charge, asset] -= int(cents)
         if charge in charges and lease is not None:
             escrow[lease, charge] -= int(cents)
-    _close_items(step)
+    close_items(step)
     step.db.bulk_update(
         step.connection, schema.payment_line, "state = 'REVERSED', reversed_by = {}", ("batch", "line"),
         [(int(row[9]) + step.move, row[0], row[1]) for row in rows],
@@ -229,7 +183,7 @@ def _payments(step: Undo) -> None:
     )  # fmt: skip
     _free_batch_numbers(step)
     payments.change_paid(step.db, step.connection, paid)
-    _change_escrow(step, escrow)
+    change_escrow(step, escrow)
 
 
 def _free_batch_numbers(step: Undo) -> None:
@@ -243,87 +197,4 @@ def _free_batch_numbers(step: Undo) -> None:
         step.run(statement.format(own=own), mark=step.mark, file=step.file.file_id, portfolio=step.portfolio)
 
 
-def _escrow_charges(step: Undo) -> set[str]:
-    """Charges whose payable, and so whose balance, a payment raises: escrow on cash basis."""
-    rows = step.rows(
-        "SELECT code FROM charge WHERE portfolio = :portfolio AND type = 'E' AND basis = 'C'", portfolio=step.portfolio
-    )
-    return {str(row[0]) for row in rows}
-
-
-def _close_items(step: Undo) -> None:
-    """Suspense items this file opened; each must still be whole."""
-    opened = step.rows(
-        "SELECT item, amount_cents, remaining_cents FROM suspense_item WHERE entry_id BETWEEN :low AND :high ORDER BY item"
-    )
-    for item, amount, remaining in opened:
-        if amount != remaining:
-            step.stop(f"suspense item {item}", "used since")
-    suspense.reduce(step.db, step.connection, {int(i): int(amount) for i, amount, _ in opened}, on=step.business_date)
-
-
-# --- reversals --------------------------------------------------------------------------------------------------
-
-
-def _reversals(step: Undo) -> None:
-    """The batches live again: their lines applied, what they paid paid, their suspense open."""
-    rows = step.rows(_LINES + "WHERE p.reversed_by BETWEEN :low AND :high ORDER BY p.batch, p.line")
-    paid: Counter[payments.LineKey] = Counter()
-    escrow: Counter[payments.EscrowKey] = Counter()
-    charges = _escrow_charges(step)
-    items: dict[int, int] = {}
-    for _b, _no, lease, invoice, charge, asset, cents, item, _state, _entry, _bs, _exported in rows:
-        if item is not None:
-            items[int(item)] = int(cents)
-        elif invoice not in (None, DEFERRAL_FEE) and charge is not None:
-            paid[invoice, charge, asset] += int(cents)
-        if charge in charges and lease is not None:
-            escrow[lease, charge] += int(cents)
-    _close_items(step)
-    _still_open(step, paid)
-    _count_nsf_back(step)
-    step.run(
-        "UPDATE payment_batch SET state = 'LIVE' WHERE batch IN "
-        "(SELECT batch FROM payment_line WHERE reversed_by BETWEEN :low AND :high)"
-    )
-    step.run("UPDATE payment_line SET state = 'APPLIED', reversed_by = NULL WHERE reversed_by BETWEEN :low AND :high")
-    step.db.bulk_update(
-        step.connection, schema.suspense_item, "closed_on = NULL, remaining_cents = remaining_cents + {}", ("item",),
-        [(cents, item) for item, cents in items.items()],
-    )  # fmt: skip
-    payments.change_paid(step.db, step.connection, paid)
-    _change_escrow(step, escrow)
-
-
-def _still_open(step: Undo, paid: Counter[payments.LineKey]) -> None:
-    """What the batches had paid must be open still."""
-    if not paid:
-        return
-    payments.touch(step.db, step.connection, {invoice for invoice, _, _ in paid})
-    open_cents = {
-        (row[0], row[1], row[2]): int(row[3])
-        for row in step.rows(
-            "SELECT r.invoice, r.charge, r.asset, r.billed_cents - r.paid_cents FROM touched t "
-            "JOIN receivable r ON r.invoice = t.name"
-        )
-    }
-    for key, cents in sorted(paid.items()):
-        if open_cents.get(key, 0) < cents:
-            step.stop(f"invoice {key[0]}, charge {key[1]},", "paid again or waived since")
-
-
-def _count_nsf_back(step: Undo) -> None:
-    counted = Counter(
-        str(row[1])
-        for row in step.rows(
-            "SELECT DISTINCT p.batch, p.lease FROM payment_line p JOIN journal_entry e ON e.entry_id = p.reversed_by "
-            "WHERE p.reversed_by BETWEEN :low AND :high AND e.reason LIKE 'N%' AND p.lease IS NOT NULL"
-        )
-    )
-    step.db.bulk_update(
-        step.connection, schema.lease, "nsf_count = nsf_count - {}", ("lease",),
-        [(times, lease) for lease, times in counted.items()],
-    )  # fmt: skip
-
-
-_SUBLEDGERS = {"assessments": _assessments, "escrow": _escrow, "payments": _payments, "reversals": _reversals}
+_SUBLEDGERS = {"assessments": _assessments, "escrow": _escrow, "payments": _payments, "reversals": reversals}

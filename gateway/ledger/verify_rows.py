@@ -39,6 +39,8 @@ def checks(connection: Connection) -> Iterator[Check]:
     yield _one_way(connection, "payment lines pay what their entry pays", _LINES_PAY, _ENTRIES_PAY)
     yield _none(connection, "batches are the sum of their lines", _BATCHES, "payment_batch")
     yield _none(connection, "suspended lines have their item", _ITEMS, "payment_line")
+    yield _none(connection, "reversed lines were taken back", _STATES, "payment_line")
+    yield _pair(connection, "what was taken back to be re-applied was applied", _TAKEN_BACK, _APPLIED_AGAIN, "record")
     yield _pair(connection, "charge lines are billed and paid as posted", _CHARGES_POSTED, _CHARGES, "charge line")
     yield from _sides(connection)
     yield from _business_dates(connection)
@@ -121,20 +123,25 @@ GROUP BY k.portfolio, k.type, k.lease, k.office_id, {_LOADED_PURPOSE}, k.amount_
 _CASH_DEBITS: Final = f"""
 FROM {{source}} JOIN gl_account a ON a.account_id = j.account_id WHERE j.side = 'D' AND {_IS_CASH}
 """
+# A batch keeps the account it was sent with; where the office has none of it the money is in the default account, and
+# stays there when it is re-applied.
+_UNKNOWN_CASH: Final = f"""
+SELECT DISTINCT p.entry_id FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
+JOIN journal_entry e ON e.entry_id = p.entry_id
+WHERE NOT EXISTS (SELECT 1 FROM gl_account g WHERE g.office_id = e.office_id AND g.purpose = {_BATCH_CASH})
+"""
 _CASH_IN: Final = f"""
 SELECT 'entry ' || j.entry_id AS what, j.entry_id, a.purpose, CAST(SUM(j.amount_cents) AS BIGINT) AS cents
 {_CASH_DEBITS.format(source="journal_line j")} GROUP BY j.entry_id, a.purpose
 UNION ALL
 SELECT 'entry ' || j.entry_id AS what, j.entry_id, 'unknown', CAST(SUM(j.amount_cents) AS BIGINT) AS cents
-{_CASH_DEBITS.format(source="suspense_item s JOIN journal_line j ON j.entry_id = s.entry_id")} GROUP BY j.entry_id
+{_CASH_DEBITS.format(source=f"({_UNKNOWN_CASH}) s JOIN journal_line j ON j.entry_id = s.entry_id")} GROUP BY j.entry_id
 """
-# A batch keeps the account it was sent with; where the office has none of it the money waits in suspense.
-_LINE_CASH: Final = f"CASE WHEN s.item IS NOT NULL AND g.account_id IS NULL THEN 'unknown' ELSE {_BATCH_CASH} END"
+_LINE_CASH: Final = f"CASE WHEN g.account_id IS NULL THEN 'unknown' ELSE {_BATCH_CASH} END"
 _LINES_CASH: Final = f"""
 SELECT 'entry ' || p.entry_id AS what, p.entry_id, {_LINE_CASH}, CAST(SUM(p.amount_cents) AS BIGINT) AS cents
-FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
-LEFT JOIN suspense_item s ON s.item = p.suspense_item
-LEFT JOIN gl_account g ON g.office_id = s.office_id AND g.purpose = {_BATCH_CASH}
+FROM payment_line p JOIN payment_batch b ON b.batch = p.batch JOIN journal_entry e ON e.entry_id = p.entry_id
+LEFT JOIN gl_account g ON g.office_id = e.office_id AND g.purpose = {_BATCH_CASH}
 GROUP BY p.entry_id, {_LINE_CASH}
 """
 _FILES_CASH: Final = f"""
@@ -171,6 +178,25 @@ SELECT p.batch || ' line ' || p.line FROM payment_line p LEFT JOIN suspense_item
 WHERE p.suspense_item IS NOT NULL AND (s.item IS NULL OR s.entry_id <> p.entry_id OR s.amount_cents <> p.amount_cents)
 ORDER BY p.batch, p.line
 """
+
+# A reversed line names the entry that took it back, a live one none, and a reversed batch has no live line.
+_STATES: Final = """
+SELECT p.batch || ' line ' || p.line FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
+LEFT JOIN journal_entry e ON e.entry_id = p.reversed_by
+WHERE CASE p.state WHEN 'REVERSED' THEN e.entry_id IS NULL ELSE p.reversed_by IS NOT NULL OR b.state = 'REVERSED' END
+ORDER BY p.batch, p.line
+"""
+# What a reversal takes back of later batches (REVA), it applies again from the same account: record by record.
+_MOVED: Final = f"""
+SELECT 'unit ' || u.unit_id || ' line ' || COALESCE(e.source_line, 0) AS what, u.unit_id, e.source_line, j.account_id,
+    CAST(SUM(j.amount_cents) AS BIGINT) AS cents
+FROM posting_unit u JOIN journal_entry e ON {_IN_UNIT}
+JOIN journal_line j ON j.entry_id = e.entry_id AND j.side = '{{side}}' JOIN gl_account a ON a.account_id = j.account_id
+WHERE u.update_name = 'U0470' AND e.txn IN ({{txn}}) AND {_IS_CASH}
+GROUP BY u.unit_id, e.source_line, j.account_id
+"""
+_TAKEN_BACK: Final = _MOVED.format(side="C", txn="'REVA'")
+_APPLIED_AGAIN: Final = _MOVED.format(side="D", txn="'PYMT', 'SUSP'")
 
 # --- charge lines -------------------------------------------------------------------------------------------------
 

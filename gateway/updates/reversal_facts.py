@@ -204,7 +204,7 @@ def load(db: Database, connection: Connection, records: Sequence[Record], standi
         invoices=invoices,
         near=payments.near_leases(db, connection, names - leases.keys()),
         batches={name: batch for name, batch in batches.items() if name in named},
-        of_lease=_of_lease(batches.values()),
+        of_lease=_of_lease(batches.values(), standing.portfolio),
         books=books,
         charge_lines={(n.invoice, n.charge, n.asset): n for book in books.values() for n in book.lines},
         escrow_charges=escrow_charges,
@@ -222,11 +222,12 @@ def _leases(db: Database, connection: Connection, names: Iterable[str]) -> dict[
     return {lease: LeaseKey(*key) for lease, *key in rows}
 
 
-def _of_lease(batches: Iterable[Batch]) -> dict[str, list[Batch]]:
+def _of_lease(batches: Iterable[Batch], portfolio: str) -> dict[str, list[Batch]]:
+    """A record may name another portfolio's batch, whose money is none of ours."""
     found: dict[str, list[Batch]] = {}
     for batch in batches:
         lease = batch.one_lease
-        if lease is not None and not batch.is_reversed:
+        if lease is not None and batch.portfolio == portfolio and not batch.is_reversed:
             found.setdefault(lease, []).append(batch)
     for several in found.values():
         several.sort(key=lambda batch: batch.standing)

@@ -18,6 +18,7 @@ from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
+from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON
@@ -118,6 +119,55 @@ def test_a_reversal_file_taken_back_makes_the_batches_live_again(world: World, r
     actions.reverse(real, file.file_id, reason="not bounced")
     assert picture(world) == before
     world.check_subledgers()
+
+
+B1, B2, B3 = (f"0305080000010000000{n}" for n in (1, 2, 3))
+RENTS = (f"L10,10000,E030501,B{B1}\n", f"L10,20000,E030502,B{B2}\n", f"L10,10000,E030503,B{B3}\n")
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (f"L10,10000,B{B1},RNSF\n",),
+        (f"L10,20000,B{B2},RNSF\n", f"L10,10000,B{B1},RTMSA\n"),  # the second takes back what the first re-applied
+        (f"L10,10000,B{B1},RNSF\n", f"L10,20000,B{B2},RNSF\n", f"L10,10000,B{B3},RNSF\n"),
+    ],
+)
+def test_what_a_reversal_file_re_applied_goes_back_too(
+    world: World, real: App, intake: Intake, records: tuple[str, ...]
+) -> None:
+    """3,500 of the last batch are in suspense before, less or nothing of it after."""
+    drop(intake, "p1_btchpmt.dat", *RENTS)
+    before = picture(world)
+    file = drop(intake, "p1_bptmtrev.dat", *records)
+    assert file.state is FileState.POSTED and file.records == len(records) and file.suspended_cents == 0, file.hold_text
+    assert picture(world) != before
+    actions.reverse(real, file.file_id, reason="not bounced")
+    assert picture(world) == before
+    assert {row[0] for row in world.rows("SELECT operator FROM payment_batch WHERE batch <> :b", b=B1)} == {PERSON.code}
+    world.check_subledgers()
+    with world.db.read() as connection:
+        assert [check for check in verify_rows.checks(connection) if not check.ok] == []
+    assert len(write_artifacts(real, file.file_id)) >= 7
+
+
+def test_what_was_re_applied_and_reversed_since_stays(world: World, real: App, intake: Intake) -> None:
+    drop(intake, "p1_btchpmt.dat", *RENTS)
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+    drop(intake, "p1_bptmtrev.dat", f"L10,20000,B{B2},RNSF\n")
+    with pytest.raises(Refused, match="corrected by entry"):
+        actions.reverse(real, file.file_id, reason="x")
+
+
+def test_suspense_spent_in_part_gets_back_what_was_re_applied(world: World, real: App, intake: Intake) -> None:
+    drop(intake, "p1_btchpmt.dat", *RENTS)
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE suspense_item SET remaining_cents = remaining_cents - 500"))
+    before = picture(world)
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+    assert picture(world)["suspense"] == []
+    actions.reverse(real, file.file_id, reason="not bounced")
+    assert picture(world) == before
 
 
 def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake) -> None:
