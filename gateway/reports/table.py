@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Final, Literal
 
 Kind = Literal["text", "money", "count", "date"]
+Columns = Sequence[Sequence[Any]]
+"""Rows turned round: one sequence a column, all of one length."""
+
+_BLOCK: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +61,27 @@ OFFICE_COLUMNS = (
     Column("region", "R", 2),
     Column("office", "O", 3),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Rows that come from their source in blocks of columns: a report of a million lines has no step a row.
+
+    Read once, as rows or by ``blocks_of``; none of the blocks is empty.
+    """
+
+    blocks: Iterable[Columns]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for block in self.blocks:
+            yield from zip(*block, strict=True)
+
+
+def blocks_of(rows: Iterable[Sequence[Any]]) -> Iterator[Columns]:
+    """Any rows in blocks of columns; memory is flat."""
+    if isinstance(rows, Blocks):
+        yield from rows.blocks
+        return
+    iterator = iter(rows)
+    while block := list(islice(iterator, _BLOCK)):
+        yield list(zip(*block, strict=True))

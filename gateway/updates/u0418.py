@@ -14,15 +14,15 @@ ones the highest. The effective date of the entry is the business date; the due 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
 from gateway.ledger import schema
-from gateway.ledger.database import stream_rows
-from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from gateway.ledger.database import stream_blocks
+from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
 from gateway.updates import assess_invoices, assess_post, assess_problems, assess_report, assess_resolve
 from gateway.updates.base import Outcome, PostingContext
 
@@ -97,12 +97,10 @@ class BatchAssessment:
         assess_post.raise_escrow(scope)
         assess_post.add_entries(scope, first_id)
 
-    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-        """Whole rows from the database, in file order: nothing is done a row here, a month's file has a million."""
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
+        """Whole columns from the database, in file order: nothing is done a row here, a month's file has a million."""
         bounds = unit_bounds(connection, file_id)
-        if bounds is None:
-            return iter(())
-        return stream_rows(connection, _AUDIT, file=file_id, low=bounds[0], high=bounds[1])
+        return Blocks(assess_report.audit_blocks(connection, file_id, *bounds) if bounds else ())
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return assess_report.exception_rows(
@@ -112,32 +110,24 @@ class BatchAssessment:
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
         """Entry numbers follow from line numbers, so nothing of the journal is read."""
         bounds = unit_bounds(connection, file_id)
-        rows = stream_rows(connection, _STATES, file=file_id)
-        for line_no, code in rows:
-            if code is not None:
-                yield line_no, "rejected", []
-            elif bounds is None:
-                yield line_no, "held", []
-            else:
-                yield line_no, "posted", [bounds[0] + line_no]
+        low = bounds[0] if bounds else None
+        for block in stream_blocks(connection, _LINES, file=file_id):
+            lines = [line for (line,) in block]
+            within = {"file": file_id, "first": lines[0], "last": lines[-1]}
+            refused = set(connection.execute(text(_REFUSED), within).scalars())
+            for line in lines:
+                if line in refused:
+                    yield line, "rejected", []
+                elif low is None:
+                    yield line, "held", []
+                else:
+                    yield line, "posted", [low + line]
 
 
-_STATES = """
-SELECT s.line_no, m.code FROM staged_assessment s
-LEFT JOIN line_message m ON m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R'
-WHERE s.file_id = :file ORDER BY s.line_no
-"""
-_AUDIT = """
-SELECT o.portfolio, o.company, o.region, o.office, e.lease, l.lessee, e.asset, e.txn, c.name, s.amount_cents, e.invoice,
-    i.due_date
-FROM journal_entry e
-JOIN staged_assessment s ON s.file_id = :file AND s.line_no = e.source_line
-JOIN office o ON o.office_id = e.office_id
-JOIN charge c ON c.portfolio = o.portfolio AND c.code = e.txn
-JOIN lease l ON l.lease = e.lease
-JOIN invoice i ON i.invoice = e.invoice
-WHERE e.entry_id BETWEEN :low AND :high ORDER BY e.entry_id
-"""
+_LINES = "SELECT line_no FROM staged_assessment WHERE file_id = :file ORDER BY line_no"
+_REFUSED = (
+    "SELECT line_no FROM line_message WHERE file_id = :file AND line_no BETWEEN :first AND :last AND severity = 'R'"
+)
 
 
 def _any_rejected(connection: Connection, file_id: int) -> bool:
@@ -153,16 +143,6 @@ def unit_bounds(connection: Connection, file_id: int) -> tuple[int, int] | None:
     if unit is None:
         return None
     return unit * schema.ENTRIES_A_UNIT, (unit + 1) * schema.ENTRIES_A_UNIT - 1
-
-
-def _office_keys(connection: Connection) -> dict[int, tuple[str, str, str, str]]:
-    rows = connection.execute(text("SELECT office_id, portfolio, company, region, office FROM office"))
-    return {row[0]: tuple(row[1:]) for row in rows}
-
-
-def _charge_names(connection: Connection) -> dict[tuple[str, str], str]:
-    rows = connection.execute(text("SELECT portfolio, code, name FROM charge"))
-    return {(portfolio, code): name for portfolio, code, name in rows}
 
 
 UPDATE = BatchAssessment()
