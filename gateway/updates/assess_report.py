@@ -103,13 +103,15 @@ class _Beside:
         self._known: dict[str, str] = {}
 
     def column(self, keys: Sequence[str]) -> Sequence[str]:
-        wanted = set(keys)
-        missing = wanted - self._known.keys()
-        if missing:
-            if len(self._known) > _KEPT:
-                self._known.clear()
-                missing = wanted
-            rows = stream_rows(self._connection, self._statement, keys=json.dumps(list(missing)))
-            self._known.update((key, intern(value)) for key, value in rows)  # many invoices are due on one day
-        known = self._known
-        return [known[key] for key in keys]
+        try:
+            return list(map(self._known.__getitem__, keys))
+        except KeyError:
+            self._fetch(set(keys))
+        return list(map(self._known.__getitem__, keys))
+
+    def _fetch(self, keys: set[str]) -> None:
+        if len(self._known) > _KEPT:
+            self._known.clear()
+        missing = json.dumps(list(keys - self._known.keys()))
+        for key, value in stream_rows(self._connection, self._statement, keys=missing):
+            self._known[key] = intern(value)  # many invoices are due on one day
