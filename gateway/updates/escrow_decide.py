@@ -1,11 +1,11 @@
 """U0409: what each escrow disbursement becomes. Plain functions of values; the database is asked nothing.
 
-Lines are decided in file order, because each takes from a balance and uses up a check number.
+Lines are decided in file order, because each takes from a balance and uses up a check number. Those that cannot be
+touched by others are decided by the same rules in ``escrow_plain``, all at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.money import shown
@@ -34,16 +34,14 @@ class Disbursement:
     parts: tuple[tuple[str, int, int], ...]  # charge, account, cents
 
 
-def decide(
-    line: Line, facts: Facts, *, portfolio: str | None, default_banks: Mapping[str, str]
-) -> Disbursement | Refusal:
+def decide(line: Line, facts: Facts, *, portfolio: str | None) -> Disbursement | Refusal:
     """Decide one line and take what it uses from ``facts``. ``portfolio`` is the file's, None for a bare file."""
-    lease = facts.leases[line.lease]
+    lease = facts.leases.get(line.lease)
     refusal = _refuse_lease(line, lease, facts, portfolio) or _refuse_asset(line, facts)
     if refusal is not None or lease is None:
         return refusal or _unknown_lease(line, facts, portfolio)
     chart = facts.charts[lease.portfolio]
-    bank = line.bank or default_banks[lease.portfolio]
+    bank = line.bank or chart.default_bank
     cash = chart.accounts.cash(lease.office_id, bank)
     refusal = _refuse_accounts(lease, chart, bank, cash) or _refuse_check(line, lease, bank, facts)
     if refusal is not None or cash is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
@@ -45,7 +45,11 @@ class Chart:
 
     escrow_charges: tuple[tuple[str, str], ...]
     accounts: payments.Accounts
+    default_bank: str
 
+
+Charts = Mapping[str, Chart]
+"""By portfolio: those whose leases the file may name."""
 
 CheckKey = tuple[str, str, str]
 """(portfolio, bank, check number)"""
@@ -53,56 +57,61 @@ CheckKey = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Facts:
-    """What is known so far; ``balances`` and ``checks`` also hold what this file has done to them."""
+    """What the ledger knows of a block of lines; ``balances`` and ``checks`` also hold what deciding did to them."""
 
-    leases: dict[str, Lease | None] = field(default_factory=dict)  # None: the ledger has no such lease
-    near: dict[str, str] = field(default_factory=dict)
-    assets: dict[str, str | None] = field(default_factory=dict)  # asset -> its lease; missing: unknown
-    balances: dict[tuple[str, str], int] = field(default_factory=dict)
-    checks: set[CheckKey] = field(default_factory=set)
-    charts: dict[str, Chart] = field(default_factory=dict)
-
-    def load(self, db: Database, connection: Connection, lines: Sequence[Line]) -> None:
-        """Add the leases these lines name; assets and checks are those of this block only."""
-        self._load_leases(db, connection, {line.lease for line in lines} - self.leases.keys())
-        self.assets = _assets(db, connection, {line.asset for line in lines if line.asset})
-        self.checks = _checks(db, connection, {line.check_no for line in lines if line.check_no})
-
-    def _load_leases(self, db: Database, connection: Connection, names: set[str]) -> None:
-        payments.touch(db, connection, names)
-        rows = connection.execute(
-            text(
-                "SELECT l.lease, l.office_id, l.portfolio, o.company, o.region, o.office FROM touched t "
-                "CROSS JOIN lease l CROSS JOIN office o WHERE l.lease = t.name AND o.office_id = l.office_id"
-            )
-        )
-        found = {row[0]: Lease(row[1], row[2], "/".join(row[3:])) for row in rows.all()}
-        self.leases |= {name: found.get(name) for name in names}
-        balances = connection.execute(
-            text(
-                "SELECT e.lease, e.charge, e.balance_cents FROM touched t CROSS JOIN escrow_balance e "
-                "WHERE e.lease = t.name"
-            )
-        )
-        self.balances |= {(lease, charge): cents for lease, charge, cents in balances.all()}
-        self.near |= payments.near_leases(db, connection, sorted(names - found.keys()))
-        for portfolio in {lease.portfolio for lease in found.values()} - self.charts.keys():
-            self.charts[portfolio] = _chart(connection, portfolio)
+    charts: Charts
+    leases: dict[str, Lease]
+    near: dict[str, str]  # a lease that does not exist -> the one that differs from it in leading zeros only
+    assets: dict[str, str | None]  # asset -> its lease; missing: unknown
+    balances: dict[payments.EscrowKey, int]
+    checks: set[CheckKey]
 
 
-def _chart(connection: Connection, portfolio: str) -> Chart:
+def load_facts(db: Database, connection: Connection, charts: Charts, lines: Sequence[Line]) -> Facts:
+    """What lies in the ledger for these lines now."""
+    names = {line.lease for line in lines}
+    payments.touch(db, connection, names)
+    leases = {
+        lease: Lease(office_id, portfolio, "/".join(office))
+        for lease, office_id, portfolio, *office in db.fetch(connection, _LEASES)
+    }
+    balances = {(lease, charge): cents for lease, charge, cents in db.fetch(connection, _BALANCES)}
+    return Facts(
+        charts,
+        leases,
+        payments.near_leases(db, connection, sorted(names - leases.keys())),
+        _assets(db, connection, {line.asset for line in lines if line.asset}),
+        balances,
+        _checks(db, connection, {line.check_no for line in lines if line.check_no}),
+    )
+
+
+_LEASES = """
+SELECT l.lease, l.office_id, l.portfolio, o.company, o.region, o.office
+FROM touched t CROSS JOIN lease l CROSS JOIN office o WHERE l.lease = t.name AND o.office_id = l.office_id
+"""
+_BALANCES = """
+SELECT e.lease, e.charge, e.balance_cents FROM touched t CROSS JOIN escrow_balance e WHERE e.lease = t.name
+"""
+
+
+def load_chart(connection: Connection, portfolio: str, default_bank: str) -> Chart:
     rows = connection.execute(
         text("SELECT code, income_purpose FROM charge WHERE portfolio = :p AND type = 'E' AND used = 'Y'"),
         {"p": portfolio},
     )
     numbered = sorted((number, code, purpose) for code, purpose in rows if (number := recurring_number(code)))
-    return Chart(tuple((code, purpose) for _, code, purpose in numbered), payments.load_accounts(connection, portfolio))
+    return Chart(
+        tuple((code, purpose) for _, code, purpose in numbered),
+        payments.load_accounts(connection, portfolio),
+        default_bank,
+    )
 
 
 def _assets(db: Database, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
     payments.touch(db, connection, names)
-    rows = connection.execute(text("SELECT a.asset, a.lease FROM touched t CROSS JOIN asset a WHERE a.asset = t.name"))
-    return {row.asset: row.lease for row in rows.all()}
+    rows = db.fetch(connection, "SELECT a.asset, a.lease FROM touched t CROSS JOIN asset a WHERE a.asset = t.name")
+    return dict(rows)
 
 
 _PORTFOLIO_CHECK = Table("escrow_check", MetaData(), Column("portfolio"), Column("check_no"))
@@ -118,10 +127,9 @@ def _checks(db: Database, connection: Connection, numbers: Iterable[str]) -> set
         ("portfolio", "check_no"),
         ((portfolio, number) for number in numbers for portfolio in portfolios),
     )
-    rows = connection.execute(
-        text(
-            "SELECT b.portfolio, b.bank, b.check_no FROM escrow_check c CROSS JOIN bank_check b "
-            "WHERE b.portfolio = c.portfolio AND b.check_no = c.check_no"
-        )
+    rows = db.fetch(
+        connection,
+        "SELECT b.portfolio, b.bank, b.check_no FROM escrow_check c CROSS JOIN bank_check b "
+        "WHERE b.portfolio = c.portfolio AND b.check_no = c.check_no",
     )
-    return {(portfolio, bank, number) for portfolio, bank, number in rows.all()}
+    return {(portfolio, bank, number) for portfolio, bank, number in rows}

@@ -19,24 +19,17 @@ from sqlalchemy import Connection, text
 from gateway.ledger import payments, schema
 from gateway.ledger.database import stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
-from gateway.updates import assess_report
+from gateway.updates import assess_report, escrow_plain, escrow_post
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.escrow_decide import Disbursement, Refusal, decide
-from gateway.updates.escrow_facts import Facts, Line
+from gateway.updates.escrow_facts import Charts, Line, load_chart, load_facts
+from gateway.updates.escrow_plain import Block
 
 BLOCK_LINES = 20_000
 """Lines decided together: facts are loaded for so many at once, so that memory stays flat in file size."""
 
-FREE_FORM = "FF"
-"""The state of an address outside the United States; it is not printed."""
-
-TRANSACTION = "ESCR"
 _CHECK = Column("check", "CHECK", 10)
 _DATE = Column("date", "DATE", 10, "date")
-_CHECK_COLUMNS = (
-    "portfolio", "check_no", "bank", "office_id", "type", "amount_cents", "disbursement_date", "lease", "asset",
-    "reference", "payee", "address", "state", "unit_id", "file_id", "line_no",
-)  # fmt: skip
 
 
 class EscrowDisbursement:
@@ -69,57 +62,22 @@ class EscrowDisbursement:
         self.block_lines = block_lines
 
     def post(self, context: PostingContext) -> Outcome:
-        """Decide the lines that stand in file order, a block at a time, and write what they come to."""
-        outcome, facts, after = Outcome(), Facts(), 0
+        """Decide the lines that stand, a block at a time, and write what they come to.
+
+        Within a block those that depend on no other go first, all at once; the others follow in file order.
+        """
+        outcome = Outcome()
+        charts = _charts(context)
         context.flush()
-        while lines := _standing(context.connection, context.file.file_id, after, self.block_lines):
-            facts.load(context.db, context.connection, lines)
-            self._post_block(context, lines, facts, outcome)
-            after = lines[-1].line_no
+        escrow_plain.prepare(context.db, context.connection, charts)
+        for block in _blocks(context.connection, context.file.file_id, self.block_lines):
+            escrow_plain.decide_plain(context.db, context.connection, block)
+            _write(context, outcome)
+            if lines := _undecided(context, block):
+                with payments.no_collection():
+                    _decide_in_order(context, charts, lines, outcome)
+                _write(context, outcome)
         return outcome
-
-    def _post_block(self, context: PostingContext, lines: list[Line], facts: Facts, outcome: Outcome) -> None:
-        checks: list[tuple[Any, ...]] = []
-        taken: dict[payments.EscrowKey, int] = {}
-
-        default_banks = {p: context.settings.portfolio(p).escrow.default_bank for p in facts.charts}
-        for line in lines:
-            decision = decide(line, facts, portfolio=context.file.portfolio, default_banks=default_banks)
-            if isinstance(decision, Refusal):
-                _refuse(context, line, decision)
-                outcome.rejected += 1
-                outcome.rejected_cents += line.amount_cents
-                continue
-            checks.append(self._post_line(context, line, decision))
-            for charge, _, cents in decision.parts:
-                taken[line.lease, charge] = taken.get((line.lease, charge), 0) - cents
-            outcome.posted += 1
-            outcome.posted_cents += line.amount_cents
-        context.flush()
-        payments.change_escrow(context.db, context.connection, taken)
-        context.db.bulk_insert(context.connection, schema.bank_check, _CHECK_COLUMNS, checks)
-
-    def _post_line(self, context: PostingContext, line: Line, decision: Disbursement) -> tuple[Any, ...]:
-        """Post one line; gives the row of its check."""
-        lease = decision.lease
-        unit = context.unit(lease.portfolio, self.name)
-        unit.add(
-            office_id=lease.office_id,
-            txn=TRANSACTION,
-            effective_date=unit.business_date,
-            legs=[
-                *((account, "D", cents) for _, account, cents in decision.parts),
-                (decision.cash_account, "C", line.amount_cents),
-            ],
-            lease=line.lease,
-            asset=line.asset,
-            source_line=line.line_no,
-        )
-        return (
-            lease.portfolio, line.check_no, decision.bank, lease.office_id, TRANSACTION, line.amount_cents,
-            line.disbursal_date, line.lease, line.asset, line.reference, line.payee, address_of(line), "NEW",
-            unit.unit_id, context.file.file_id, line.line_no,
-        )  # fmt: skip
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         """One row for each escrow charge a line was paid from."""
@@ -172,17 +130,81 @@ JOIN office o ON o.office_id = e.office_id
 JOIN lease l ON l.lease = e.lease
 WHERE u.file_id = :file AND u.kind = 'FILE' ORDER BY e.source_line, d.line
 """
-_STANDING = f"""
+_UNDECIDED = f"""
 SELECT {", ".join(f"s.{name}" for name in Line._fields)} FROM staged_escrow s
-WHERE s.file_id = :file AND s.line_no > :after AND NOT EXISTS (
+WHERE s.file_id = :file AND s.line_no BETWEEN :first AND :last AND NOT EXISTS (
     SELECT 1 FROM line_message m WHERE m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R')
-ORDER BY s.line_no LIMIT :size
+    AND NOT EXISTS (SELECT 1 FROM disbursement d WHERE d.line_no = s.line_no)
+ORDER BY s.line_no
+"""
+_BLOCK = """
+SELECT MIN(b.line_no), MAX(b.line_no) FROM (
+    SELECT line_no FROM staged_escrow WHERE file_id = :file AND line_no > :after ORDER BY line_no LIMIT :size) b
+"""
+_PORTFOLIOS = """
+SELECT DISTINCT l.portfolio FROM staged_escrow s CROSS JOIN lease l WHERE s.file_id = :file AND l.lease = s.lease
 """
 
 
-def _standing(connection: Connection, file_id: int, after: int, size: int) -> list[Line]:
-    rows = connection.execute(text(_STANDING), {"file": file_id, "after": after, "size": size})
-    return [Line(*row) for row in rows.all()]
+def _charts(context: PostingContext) -> Charts:
+    """Of the file's portfolio; of a bare file, those of its leases."""
+    named = [context.file.portfolio]
+    if context.file.portfolio is None:
+        rows = context.connection.execute(text(_PORTFOLIOS), {"file": context.file.file_id})
+        named = sorted(rows.scalars())
+    return {p: load_chart(context.connection, p, context.settings.portfolio(p).escrow.default_bank) for p in named if p}
+
+
+def _blocks(connection: Connection, file_id: int, size: int) -> Iterator[Block]:
+    after = 0
+    while True:
+        first, last = connection.execute(text(_BLOCK), {"file": file_id, "after": after, "size": size}).one()
+        if first is None:
+            return
+        yield Block(file_id, first, last)
+        after = last
+
+
+def _undecided(context: PostingContext, block: Block) -> list[Line]:
+    rows = context.db.fetch(context.connection, _UNDECIDED, file=block.file_id, first=block.first, last=block.last)
+    return list(map(Line._make, rows))
+
+
+def _decide_in_order(context: PostingContext, charts: Charts, lines: list[Line], outcome: Outcome) -> None:
+    """One line after the other: each takes from a balance and uses up a check number."""
+    facts = load_facts(context.db, context.connection, charts, lines)
+    rows: list[tuple[Any, ...]] = []
+    for line in lines:
+        decision = decide(line, facts, portfolio=context.file.portfolio)
+        if isinstance(decision, Refusal):
+            _refuse(context, line, decision)
+            outcome.rejected += 1
+            outcome.rejected_cents += line.amount_cents
+        else:
+            rows += _decided(line, decision)
+    context.flush()
+    escrow_post.add_decided(context.db, context.connection, rows)
+
+
+def _decided(line: Line, decision: Disbursement) -> list[tuple[Any, ...]]:
+    lease, parts = decision.lease, decision.parts
+    return [
+        (
+            line.line_no, part, len(parts), line.lease, line.asset, lease.portfolio, lease.office_id, line.check_no,
+            decision.bank, decision.cash_account, charge, account, cents, line.amount_cents,
+        )
+        for part, (charge, account, cents) in enumerate(parts, 1)
+    ]  # fmt: skip
+
+
+def _write(context: PostingContext, outcome: Outcome) -> None:
+    named = escrow_post.portfolios(context.connection)
+    if not named:
+        return
+    units = [context.unit(portfolio, UPDATE.name) for portfolio in named]
+    posted, posted_cents = escrow_post.write(context.db, context.connection, context.file.file_id, units)
+    outcome.posted += posted
+    outcome.posted_cents += posted_cents
 
 
 def _refuse(context: PostingContext, line: Line, refusal: Refusal) -> None:
@@ -196,22 +218,6 @@ def _refuse(context: PostingContext, line: Line, refusal: Refusal) -> None:
         action=refusal.action,
         amount_cents=line.amount_cents,
     )
-
-
-def address_of(line: Line) -> str:
-    """The payee's address as it is printed, one line a part.
-
-    >>> address_of(Line(1, "50", "1997-01-04", 500, "1", "smith", "111 anza", None, "burlingame", "CA", "940101234",
-    ...                 None, None, None))
-    '111 anza\\nburlingame, CA 94010-1234'
-    """
-    state = None if line.state == FREE_FORM else line.state
-    zip_code = line.zip
-    if state and zip_code and len(zip_code) == 9:
-        zip_code = f"{zip_code[:5]}-{zip_code[5:]}"
-    place = " ".join(part for part in (state, zip_code) if part)
-    last = ", ".join(part for part in (line.city, place) if part)
-    return "\n".join(part for part in (line.address, line.address2, last) if part)
 
 
 UPDATE = EscrowDisbursement()

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.ledger.database import Database
 from gateway.updates.base import Outcome
-from gateway.updates.u0409 import UPDATE, EscrowDisbursement, address_of
+from gateway.updates.u0409 import UPDATE, EscrowDisbursement
 from tests.updates.assess_world import World, disbursement
 
 
@@ -59,8 +59,9 @@ def test_the_check_it_makes(world: World) -> None:
         ({"state": "FF", "zip": None, "city": None}, "111 ANZA"),
     ],
 )
-def test_the_address_as_printed(items: dict[str, Any], expected: str) -> None:
-    assert address_of(disbursement(1, **items)) == expected
+def test_the_address_as_printed(world: World, items: dict[str, Any], expected: str) -> None:
+    world.post(UPDATE, world.stage(UPDATE, [disbursement(1, **items)]))
+    assert world.rows("SELECT address FROM bank_check") == [(expected,)]
 
 
 def test_a_bare_file_posts_a_unit_in_each_portfolio_of_its_leases(world: World) -> None:
@@ -92,6 +93,37 @@ def test_blocks_post_like_one_and_see_what_earlier_ones_did(world: World) -> Non
     assert world.post(update, file) == Outcome(posted=3, posted_cents=1200, rejected=2, rejected_cents=500)
     assert {line: code for line, (code, _) in world.messages(file).items()} == {
         4: "ESCROW_BALANCE", 5: "CHECK_DUPLICATE"
+    }  # fmt: skip
+
+
+def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> None:
+    """Beside lines that depend on none. A refused line does not use its check number up; one that posts does."""
+    for lease in ("51", "52", "53", "54"):
+        world.lease(lease)
+        world.escrow(lease, "RCR9", 100)
+    lines = [
+        disbursement(1, "51", 60, "1"),
+        disbursement(2, "51", 60, "2"),  # more than is left
+        disbursement(3, "52", 101, "3"),  # more than there is
+        disbursement(4, "53", 10, "3"),
+        disbursement(5, "53", 10, "3"),
+        disbursement(6, "52", 10, "2"),
+        disbursement(7, "50", 501, "7"),  # of two charges, and then of one
+        disbursement(8, "50", 1, "8"),
+        disbursement(9, "54", 60, "9"),
+        disbursement(10, "54", 40, "10"),
+    ]
+    file = world.stage(UPDATE, lines)
+    assert world.post(UPDATE, file) == Outcome(posted=7, posted_cents=682, rejected=3, rejected_cents=171)
+    assert {line: code for line, (code, _) in world.messages(file).items()} == {
+        2: "ESCROW_BALANCE", 3: "ESCROW_BALANCE", 5: "CHECK_DUPLICATE"
+    }  # fmt: skip
+    assert world.rows("SELECT line_no, lease, check_no FROM bank_check ORDER BY line_no") == [
+        (1, "51", "1"), (4, "53", "3"), (6, "52", "2"), (7, "50", "7"), (8, "50", "8"), (9, "54", "9"), (10, "54", "10"),
+    ]  # fmt: skip
+    assert world.balances() == {
+        ("50", "RCR2"): 0, ("50", "RCR9"): 0, ("50", "RC10"): 998, ("50", "RCR3"): 9000,
+        ("51", "RCR9"): 40, ("52", "RCR9"): 90, ("53", "RCR9"): 90, ("54", "RCR9"): 0,
     }  # fmt: skip
 
 

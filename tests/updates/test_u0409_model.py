@@ -7,7 +7,9 @@ import random
 import pytest
 
 from gateway.ledger.database import Database
+from gateway.updates import escrow_plain
 from gateway.updates.escrow_facts import Line
+from gateway.updates.escrow_post import begin_block
 from gateway.updates.u0409 import EscrowDisbursement
 from tests.updates.assess_world import OFFICES, World, disbursement
 
@@ -70,8 +72,15 @@ def _file(rng: random.Random) -> list[Line]:
     return lines
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_files_agree_with_the_model(db: Database, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "together"), [*((seed, True) for seed in range(6)), *((seed, False) for seed in range(2))]
+)
+def test_random_files_agree_with_the_model(
+    db: Database, monkeypatch: pytest.MonkeyPatch, seed: int, together: bool
+) -> None:
+    """With the lines that depend on no other decided together, and with every line decided in its turn."""
+    if not together:
+        monkeypatch.setattr(escrow_plain, "decide_plain", lambda db, connection, _: begin_block(db, connection))
     rng = random.Random(seed)
     world, model = World(db), Model()
     for lease, office in LEASES.items():
