@@ -45,6 +45,11 @@ class Journal:
             self._lines.append((entry, number, account, side, cents))
         return entry
 
+    def number(self) -> int:
+        """The number of an entry that someone else writes."""
+        self._last += 1
+        return self._last
+
     def flush(self) -> None:
         """Write what was entered; rows that refer to an entry need this first."""
         db, connection = self.unit.db, self.unit.connection

@@ -15,45 +15,26 @@ one after the other, in memory; the next chunk reads what this one wrote. Codes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import text
 
 from gateway.errors import LedgerError
-from gateway.ledger import payments, schema, suspense
+from gateway.ledger import payments, suspense
 from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, SUSPENSE
 from gateway.ledger.units import Leg
 from gateway.updates.base import Outcome
 from gateway.updates.payment_batches import Batches, Stored, numbers
 from gateway.updates.payment_journal import Journal, payment_legs
-from gateway.updates.payment_rules import Book, Decision, Record, decide
+from gateway.updates.payment_rows import PaymentRows
+from gateway.updates.payment_rules import Applied, Book, Decision, Record, decide
 from gateway.updates.posting import Posting
 
 SUSPENDED = "SUSP"
 """Transaction code of entries into suspense; those that pay carry PYMT."""
-
-BATCH_COLUMNS = (
-    "batch", "portfolio", "check_no", "operator", "effective_date", "effective_time", "cash_account", "origination",
-    "note", "amount_cents", "state", "unit_id", "file_id",
-)  # fmt: skip
-LINE_COLUMNS = (
-    "batch", "line", "lease", "invoice", "charge", "asset", "amount_cents", "state", "suspense_item", "entry_id",
-    "source_line",
-)  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Rows:
-    """What one chunk writes beside the journal."""
-
-    lines: list[tuple[Any, ...]] = field(default_factory=list)
-    items: list[suspense.NewItem] = field(default_factory=list)
-    paid: dict[payments.LineKey, int] = field(default_factory=dict)
-    escrow: dict[payments.EscrowKey, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,26 +72,28 @@ class PaymentRun:
             return self._post(records, outcome)
 
     def _post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
+        posting = self.posting
         book = self._book(records)
         self.batches.stored = self._stored(records)
         decisions = [decide(record, book, self.batches) for record in records]
         suspended = sum(1 for decision in decisions if decision.suspended_cents)
-        items = iter(suspense.reserve(self.posting.db, self.posting.connection, suspended))
-        rows = _Rows()
+        items = iter(suspense.reserve(posting.db, posting.connection, suspended))
+        rows = PaymentRows()
         for decision in decisions:
             self._enter(decision, rows)
             if decision.suspended_cents:
                 self._suspend(decision, next(items), rows)
-            cents = decision.record.amount_cents - decision.suspended_cents
-            outcome.posted_cents += cents
-            outcome.suspended_cents += decision.suspended_cents
-            outcome.posted += not decision.suspended_cents
-            outcome.suspended += bool(decision.suspended_cents)
             if decision.warning is not None:
-                self.posting.emit(
-                    decision.record.line_no, "W", decision.warning, amount_cents=decision.record.amount_cents
-                )
-        self._write(rows)
+                record = decision.record
+                posting.emit(record.line_no, "W", decision.warning, amount_cents=record.amount_cents)
+        self.journal.flush()
+        rows.write(posting)
+        self.batches.chunk_written()
+        suspended_cents = sum(decision.suspended_cents for decision in decisions)
+        outcome.posted += len(decisions) - suspended
+        outcome.suspended += suspended
+        outcome.posted_cents += sum(record.amount_cents for record in records) - suspended_cents
+        outcome.suspended_cents += suspended_cents
         return decisions
 
     def _book(self, records: Sequence[Record]) -> Book:
@@ -151,37 +134,30 @@ class PaymentRun:
             for batch, file_id, *header, lines in rows
         }
 
-    def _enter(self, decision: Decision, rows: _Rows) -> None:
-        """The entries of what was applied: one an invoice."""
-        if len(decision.applied) == 1:
-            self._pay(decision, decision.applied, rows)
+    def _enter(self, decision: Decision, rows: PaymentRows) -> None:
+        """The entries of what was applied: one an invoice. The row of a charge line that cash alone pays is enough for
+        its entry; the others are entered leg by leg."""
+        if not decision.applied:
             return
-        for _, parts in groupby(decision.applied, key=lambda pair: pair[0].invoice):
-            self._pay(decision, list(parts), rows)
-
-    def _pay(self, decision: Decision, parts: list[tuple[payments.OpenLine, int]], rows: _Rows) -> None:
-        record, batch, lease, one = decision.record, decision.batch, decision.lease, parts[0][0]
-        entry = self.journal.enter(
-            decision.office_id, RENT, batch.header[2], record.line_no, payment_legs(decision.cash, parts), lease, one.invoice,
-            one.asset or None if len(parts) == 1 else None,
-        )  # fmt: skip
-        for line, cents in parts:
-            batch.lines += 1
-            rows.lines.append(
-                (
-                    batch.batch, batch.lines, lease, line.invoice, line.charge, line.asset, cents, "APPLIED", None, entry,
-                    record.line_no,
-                )
+        if decision.lease is None:
+            raise LedgerError(f"paying by line {decision.record.line_no}: found no lease, expected one")
+        record, batch, office, lease = decision.record, decision.batch, decision.office_id, decision.lease
+        for parts in _by_invoice(decision.applied):
+            line, cents = parts[0]
+            if len(parts) == 1 and line.terms.income is None:
+                entry = self.journal.number()
+                rows.pay(entry, batch, office, lease, line, cents, record.line_no, decision.cash, line.terms.receivable)
+                continue
+            entry = self.journal.enter(
+                office, RENT, batch.header[2], self.posting.source_line(record.line_no),
+                payment_legs(decision.cash, parts), lease, line.invoice, line.asset or None if len(parts) == 1 else None,
             )  # fmt: skip
-            key = (line.invoice, line.charge, line.asset)
-            rows.paid[key] = rows.paid.get(key, 0) + cents
-            if line.terms.is_escrow and lease is not None:
-                owed = (lease, line.charge)
-                rows.escrow[owed] = rows.escrow.get(owed, 0) + cents
+            for line, cents in parts:
+                rows.pay(entry, batch, office, lease, line, cents, record.line_no, None, None)
 
-    def _suspend(self, decision: Decision, item: int, rows: _Rows) -> None:
+    def _suspend(self, decision: Decision, item: int, rows: PaymentRows) -> None:
         """The entry, payment line, item and message of what was not applied."""
-        record, batch, why = decision.record, decision.batch, decision.why
+        record, batch, why, posting = decision.record, decision.batch, decision.why, self.posting
         if why is None:
             raise LedgerError(f"suspending line {record.line_no}: found no reason, expected one")
         cents = decision.suspended_cents
@@ -191,52 +167,20 @@ class PaymentRun:
             (self.accounts.need(decision.office_id, SUSPENSE), "C", cents),
         )
         entry = self.journal.enter(
-            decision.office_id,
-            SUSPENDED,
-            batch.header[2],
-            record.line_no,
-            legs,
-            decision.lease,
-            invoice,
-            reason=why.code,
-        )
-        batch.lines += 1
-        rows.lines.append(
-            (
-                batch.batch, batch.lines, decision.lease, None, None, "", cents, "APPLIED", item, entry,
-                record.line_no,
-            )
+            decision.office_id, SUSPENDED, batch.header[2], posting.source_line(record.line_no), legs, decision.lease,
+            invoice, reason=why.code,
         )  # fmt: skip
-        rows.items.append(
-            suspense.NewItem(
-                item, decision.office_id, self.posting.unit.portfolio, "SUSPENSE", decision.lease, invoice, cents, why.code,
-                batch.batch, record.check_no, self.posting.unit.business_date, self.posting.unit.unit_id, entry,
-                self.posting.file_id, record.line_no,
-            )
+        new = suspense.NewItem(
+            item, decision.office_id, posting.unit.portfolio, "SUSPENSE", decision.lease, invoice, cents, why.code,
+            batch.batch, record.check_no, posting.unit.business_date, posting.unit.unit_id, entry, posting.file_id,
+            posting.source_line(record.line_no),
         )  # fmt: skip
-        self.posting.emit(record.line_no, "S", why, amount_cents=cents, item=item)
+        rows.suspend(batch, new, record.line_no)
+        posting.emit(record.line_no, "S", why, amount_cents=cents, item=item)
 
-    def _write(self, rows: _Rows) -> None:
-        db, connection = self.posting.db, self.posting.connection
-        self.journal.flush()
-        touched = list(self.batches.touched.values())
-        time = self.posting.posted_at[11:19]
-        fresh = (
-            (
-                b.batch, self.posting.unit.portfolio, b.header[0], self.posting.operator, b.header[2], time, b.header[1],
-                b.origination, b.note, b.amount_cents, "LIVE", self.posting.unit.unit_id, self.posting.file_id,
-            )
-            for b in touched
-            if not b.is_stored
-        )  # fmt: skip
-        db.bulk_insert(connection, schema.payment_batch, BATCH_COLUMNS, fresh)
-        grown = [{"batch": b.batch, "cents": b.amount_cents} for b in touched if b.is_stored]
-        if grown:
-            connection.execute(
-                text("UPDATE payment_batch SET amount_cents = amount_cents + :cents WHERE batch = :batch"), grown
-            )
-        suspense.open_items(db, connection, rows.items)
-        db.bulk_insert(connection, schema.payment_line, LINE_COLUMNS, rows.lines)
-        payments.change_paid(db, connection, rows.paid)
-        payments.change_escrow(db, connection, rows.escrow)
-        self.batches.chunk_written()
+
+def _by_invoice(applied: list[Applied]) -> Iterable[list[Applied]]:
+    """The parts of each invoice, in the order of payment."""
+    if len(applied) == 1:
+        return (applied,)
+    return (list(parts) for _, parts in groupby(applied, key=lambda pair: pair[0].invoice))

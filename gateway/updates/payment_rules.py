@@ -37,15 +37,19 @@ class Record(NamedTuple):
     note: str | None
 
 
+Applied = tuple[OpenLine, int]
+"""A charge line and the cents that it takes."""
+
+
 class Decision(NamedTuple):
-    """What becomes of a line. ``applied`` is (charge line, cents); the rest of the amount goes to suspense."""
+    """What becomes of a line. What of the amount is not applied goes to suspense."""
 
     record: Record
     batch: Batch
     office_id: int
     lease: str | None  # as known, else as received
     cash: int  # account
-    applied: list[tuple[OpenLine, int]]
+    applied: list[Applied]
     suspended_cents: int
     why: Finding | None  # why to suspense
     warning: Finding | None
@@ -109,7 +113,7 @@ def _not_ours(record: Record, book: Book, found: Lease | None) -> Finding:
     return messages.lease_unknown(record.target, book.portfolio, book.near.get(record.target))
 
 
-def _apply(record: Record, lease: Lease) -> tuple[list[tuple[OpenLine, int]], int, Finding | None]:
+def _apply(record: Record, lease: Lease) -> tuple[list[Applied], int, Finding | None]:
     """Pay charge lines of the lease; gives them, what is left, and why anything is."""
     lines = lease.lines
     while lease.first < len(lines) and not lines[lease.first].open_cents:
@@ -133,7 +137,7 @@ def _apply(record: Record, lease: Lease) -> tuple[list[tuple[OpenLine, int]], in
     return applied, rest, messages.money_left(lease.lease, rest) if rest else None
 
 
-def pay(lines: Iterable[OpenLine], cents: int) -> tuple[list[tuple[OpenLine, int]], int]:
+def pay(lines: Iterable[OpenLine], cents: int) -> tuple[list[Applied], int]:
     """Spread ``cents`` over open lines in the order given; gives (line, cents) pairs and what is left over."""
     applied = []
     for line in lines:
