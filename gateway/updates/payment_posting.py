@@ -68,10 +68,6 @@ class PaymentRun:
 
     def post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, write what follows; gives what became of each."""
-        with payments.no_collection():
-            return self._post(records, outcome)
-
-    def _post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
         posting = self.posting
         book = self._book(records)
         self.batches.stored = self._stored(records)

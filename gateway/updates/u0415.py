@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.ledger import schema
+from gateway.ledger.payments import no_collection
 from gateway.updates import payment_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_posting import PaymentRun
@@ -42,10 +43,11 @@ class BatchPayments:
             return outcome
         after = 0
         run: PaymentRun | None = None
-        while records := _records(context, after):
-            run = run or PaymentRun.start(of_file(context, self.name))
-            run.post(records, outcome)
-            after = records[-1].line_no
+        with no_collection():
+            while records := _records(context, after):
+                run = run or PaymentRun.start(of_file(context, self.name))
+                run.post(records, outcome)
+                after = records[-1].line_no
         return outcome
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
