@@ -36,10 +36,11 @@ EscrowKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Accounts of a portfolio by office and purpose."""
+    """Accounts of a portfolio by office and purpose; those of cash also by office and vector, or CLR."""
 
     portfolio: str
     by_purpose: Mapping[tuple[int, str], int]
+    by_vector: Mapping[tuple[int, str], int]
 
     def find(self, office_id: int, purpose: str) -> int | None:
         return self.by_purpose.get((office_id, purpose))
@@ -55,9 +56,7 @@ class Accounts:
 
     def cash(self, office_id: int, account: str) -> int | None:
         """Account of a cash vector, or of CLR; None when the office's chart has none, or it is neither."""
-        if account not in _CASH:
-            return None
-        return self.by_purpose.get((office_id, cash_purpose(account)))
+        return self.by_vector.get((office_id, account))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +126,14 @@ class Invoice(NamedTuple):
     due_date: str
 
 
-_CASH = frozenset((*CASH_VECTORS, CLEARING_ACCOUNT))
 _TOUCHED = Table("touched", MetaData(), Column("name"))
 
 
 def load_accounts(connection: Connection, portfolio: str) -> Accounts:
-    return Accounts(portfolio, accounts_by_purpose(connection, portfolio))
+    known = accounts_by_purpose(connection, portfolio)
+    cash = {cash_purpose(vector): vector for vector in (*CASH_VECTORS, CLEARING_ACCOUNT)}
+    by_vector = {(office, cash[purpose]): account for (office, purpose), account in known.items() if purpose in cash}
+    return Accounts(portfolio, known, by_vector)
 
 
 def load_charges(connection: Connection, portfolio: str) -> dict[str, Charge]:
@@ -200,10 +201,8 @@ def load_leases(
     lines = db.fetch(
         connection,
         "SELECT i.lease, i.invoice, i.due_date, r.charge, r.asset, r.billed_cents - r.paid_cents, r.position "
-        "FROM touched t JOIN lease l ON l.lease = t.name JOIN invoice i ON i.lease = l.lease "
-        "JOIN receivable r ON r.invoice = i.invoice "
-        "WHERE l.portfolio = :p AND r.paid_cents < r.billed_cents",
-        p=accounts.portfolio,
+        "FROM touched t JOIN invoice i ON i.lease = t.name JOIN receivable r ON r.invoice = i.invoice "
+        "WHERE r.paid_cents < r.billed_cents",
     )
     _add_lines(found, lines, accounts, charges)
     return found
@@ -235,10 +234,12 @@ def add_paid_lines(
 def _add_lines(
     leases: Mapping[str, Lease], lines: Iterable[tuple[Any, ...]], accounts: Accounts, charges: Mapping[str, Charge]
 ) -> None:
-    """Charge lines to their leases, each lease's put in the order money pays them."""
+    """Charge lines to their leases, where those are of the portfolio, each lease's put in the order money pays them."""
     known: dict[tuple[int, str], Terms] = {}
     for lease, invoice, due_date, code, asset, open_cents, position in lines:
         owner = leases[lease]
+        if owner.portfolio != accounts.portfolio:
+            continue
         terms = known.get((owner.office_id, code))
         if terms is None:
             terms = known[owner.office_id, code] = _terms(owner.office_id, code, accounts, charges)

@@ -31,14 +31,13 @@ Header = tuple[str | None, str, str]
 
 @dataclass(slots=True)
 class Batch:
-    """A batch being filled. ``amount_cents`` is what this run adds to it; ``is_stored`` that its row exists."""
+    """A batch being filled. ``lines`` are the payment lines it has; ``is_stored`` that its row exists."""
 
     batch: str
     header: Header
     origination: str | None
     note: str | None
     lines: int = 0
-    amount_cents: int = 0
     is_stored: bool = False
 
 
@@ -83,7 +82,7 @@ class Batches:
     def chunk_written(self) -> None:
         """Forget what was written; the batch that the next line may continue stays."""
         for batch in self.touched.values():
-            batch.amount_cents, batch.is_stored = 0, True
+            batch.is_stored = True
         self.touched = {}
 
     def _given(self, given: str, header: Header, origination: str | None, note: str | None) -> Batch | None:

@@ -83,7 +83,6 @@ def decide(record: Record, book: Book, batches: Batches) -> Decision:
     header = (record.check_no, account, record.effective_date or book.business_date)
     lessee = lease.lessee if lease is not None else f"? {record.target_kind}{record.target}"
     batch, problem = batches.place(record.batch, header, lessee, record.origination, record.note)
-    batch.amount_cents += record.amount_cents
     office = lease.office_id if lease is not None else book.default_office
     cash = book.accounts.cash(office, account)
     if lease is None:
