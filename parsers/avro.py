@@ -13,7 +13,7 @@ refused with AVRO_TEXT; ``raw`` has the byte 0x1A there, which no text parser ta
 that cannot be decoded is a value too: ``Unreadable`` is the last thing yielded, and nothing of the file
 should post. Memory stays flat: blocks over BLOCK_LIMIT bytes are refused, packed or unpacked.
 
-Archive: ``schemas/archive_<kind>.avsc`` adds portfolio, line number, outcome and entry ids to each record.
+Archives of records with what became of them are written by ``avro_archive.py``.
 """
 
 from __future__ import annotations
@@ -180,35 +180,12 @@ class _Twin:
 # writing
 
 
-class AvroWriter:
-    """Rows into a container, block by block; ``close`` writes the last block and leaves ``out`` open."""
-
-    def __init__(self, out: IO[bytes], schema: Schema, codec: str = "zstandard") -> None:
-        self._writer = fastavro.write.Writer(out, fastavro.parse_schema(schema), codec=codec)
-        self._write = self._writer.write
-
-    def write(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            self._write(row)
-
-    def close(self) -> None:
-        self._writer.flush()
-
-
 def write_avro(out: IO[bytes], schema: Schema, rows: Iterable[dict[str, Any]], *, codec: str = "zstandard") -> None:
     """A whole container of ``rows``, each a mapping by field name."""
-    writer = AvroWriter(out, schema, codec)
-    writer.write(rows)
-    writer.close()
-
-
-def archive_rows(kind: str, rows: Iterable[tuple[Row, int | None, str, Sequence[int]]]) -> Iterator[dict[str, Any]]:
-    """(record, portfolio, outcome, entry ids) as rows of ``archive_schema(kind)``."""
-    names = RECORDS[kind]
-    for record, portfolio, outcome, entry_ids in rows:
-        row = dict(zip(names, record, strict=True))
-        row["portfolio"], row["outcome"], row["entry_ids"] = portfolio, outcome, entry_ids
-        yield row
+    writer = fastavro.write.Writer(out, fastavro.parse_schema(schema), codec=codec)
+    for row in rows:
+        writer.write(row)
+    writer.flush()
 
 
 def write_twin(out: IO[bytes], kind: str, records: Iterable[Row], *, codec: str = "zstandard") -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +30,12 @@ from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.registry import update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
-from gateway.ledger.database import stream_rows
+from gateway.ledger.database import stream_blocks
 from gateway.money import from_cents
 from gateway.reports.render import write_report
 from gateway.reports.table import Report, ReportSpec
 from gateway.updates.base import Update
-from parsers.avro import archive_rows, archive_schema, write_avro
+from parsers.avro_archive import Archived, write_archive
 
 REPORTED_STATES: Final = (
     FileState.POSTED, FileState.REJECTED, FileState.STAGED, FileState.EMPTY, FileState.REVERSED,
@@ -254,8 +255,8 @@ def write_records(app: App, connection: Connection, file: InboundFile, update: U
     _make(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as out:
-        rows = archive_rows(file.kind, _with_outcome(connection, file, update))
-        write_avro(out, archive_schema(file.kind), rows)
+        blocks = _archived(connection, file, update)
+        write_archive(out, file.kind, blocks, marker=bytes.fromhex(file.sha256)[:16])
     temporary.chmod(0o640)
     temporary.replace(path)
     return path
@@ -264,25 +265,26 @@ def write_records(app: App, connection: Connection, file: InboundFile, update: U
 _OVERRIDE: Final = {FileState.REJECTED: "rejected", FileState.STAGED: "held"}
 
 
-def _with_outcome(
-    connection: Connection, file: InboundFile, update: Update
-) -> Iterator[tuple[tuple[Any, ...], int | None, str, Sequence[int]]]:
-    """(record, portfolio, outcome, entry ids) in file order."""
+def _archived(connection: Connection, file: InboundFile, update: Update) -> Iterator[Archived]:
+    """The records with portfolio, outcome and entry ids, in file order."""
     table = update.staging
     columns = ", ".join(f"s.{c.name}" for c in table.columns if c.name != "file_id")
     if file.portfolio is None:
         select = f"SELECT {columns}, l.portfolio FROM {table.name} s LEFT JOIN lease l ON l.lease = s.lease"
     else:
-        select = f"SELECT {columns}, CAST(:portfolio AS TEXT) FROM {table.name} s"
-    values = {"portfolio": file.portfolio} if file.portfolio else {}
-    rows = stream_rows(connection, f"{select} WHERE s.file_id = :id ORDER BY s.line_no", id=file.file_id, **values)
+        select = f"SELECT {columns} FROM {table.name} s"
+    rows = stream_blocks(connection, f"{select} WHERE s.file_id = :id ORDER BY s.line_no", id=file.file_id)
     override = _OVERRIDE.get(file.state)
     outcomes = update.outcomes(connection, file.file_id)
-    for row, (_line, outcome, entries) in zip(rows, outcomes, strict=True):
-        portfolio = row[-1]
-        yield (
-            row[:-1],
-            None if portfolio is None else int(portfolio),
-            outcome if override is None or outcome == "rejected" else override,
-            entries,
-        )
+    for block in rows:
+        records = list(zip(*block, strict=True))
+        lines, words, entries = zip(*islice(outcomes, len(block)), strict=True)
+        if lines != records[0]:
+            raise GatewayError(
+                f"archiving the records of {file.name}: found outcomes of lines {lines[0]} to {lines[-1]}, expected "
+                f"those of {records[0][0]} to {records[0][-1]}"
+            )
+        if override is not None:
+            words = tuple(word if word == "rejected" else override for word in words)
+        named = [file.portfolio] * len(block) if file.portfolio else records.pop()
+        yield Archived(records, [None if p is None else int(p) for p in named], words, entries)

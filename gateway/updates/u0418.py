@@ -110,18 +110,16 @@ class BatchAssessment:
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
         """Entry numbers follow from line numbers, so nothing of the journal is read."""
         bounds = unit_bounds(connection, file_id)
-        low = bounds[0] if bounds else None
         for block in stream_blocks(connection, _LINES, file=file_id):
             lines = [line for (line,) in block]
             within = {"file": file_id, "first": lines[0], "last": lines[-1]}
             refused = set(connection.execute(text(_REFUSED), within).scalars())
-            for line in lines:
+            words = ["posted" if bounds else "held"] * len(lines)
+            entries = [[bounds[0] + line] for line in lines] if bounds else [[] for _ in lines]
+            for at, line in enumerate(lines) if refused else ():
                 if line in refused:
-                    yield line, "rejected", []
-                elif low is None:
-                    yield line, "held", []
-                else:
-                    yield line, "posted", [low + line]
+                    words[at], entries[at] = "rejected", []
+            yield from zip(lines, words, entries, strict=True)
 
 
 _LINES = "SELECT line_no FROM staged_assessment WHERE file_id = :file ORDER BY line_no"

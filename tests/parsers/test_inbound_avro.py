@@ -201,27 +201,6 @@ def test_no_bytes_make_the_reader_raise(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_archive(kind: str) -> None:
-    names = avro.RECORDS[kind]
-    schema = avro.archive_schema(kind)
-    assert sorted(f["name"] for f in schema["fields"]) == sorted([*names, "portfolio", "outcome", "entry_ids"])
-    twin = [f["name"] for f in avro.inbound_schema(kind)["fields"]]
-    assert twin == list(names[1:])
-    blank: dict[str, Any] = dict.fromkeys(names, "1") | {"line_no": 7, "amount_cents": 5}
-    record = tuple(blank[name] for name in names)
-    out = io.BytesIO()
-    rows = avro.archive_rows(kind, [(record, 1, "posted", [4, 5]), (record, None, "held", [])])
-    avro.write_avro(out, schema, rows)
-    out.seek(0)
-    back: list[Any] = list(fastavro.reader(out))
-    assert [(b["portfolio"], b["outcome"], b["entry_ids"], b["line_no"]) for b in back] == [
-        (1, "posted", [4, 5], 7),
-        (None, "held", [], 7),
-    ]
-    assert fastavro.reader(io.BytesIO(out.getvalue())).codec == "zstandard"
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_published_schemas_are_documented(kind: str) -> None:
     for schema in (avro.inbound_schema(kind), avro.archive_schema(kind)):
         json.dumps(schema)

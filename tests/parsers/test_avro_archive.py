@@ -1,0 +1,101 @@
+"""Archives, read back by a library that shares nothing with what wrote them."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers import avro
+from parsers.avro_archive import Archived, write_archive
+from parsers.avro_container import Stream, records
+
+KINDS = tuple(avro.RECORDS)
+MARKER = bytes(range(16))
+
+
+def _written(kind: str, blocks: list[Archived]) -> bytes:
+    out = io.BytesIO()
+    write_archive(out, kind, blocks, marker=MARKER)
+    return out.getvalue()
+
+
+def _block(rows: list[dict[str, Any]], kind: str) -> Archived:
+    return Archived(
+        [tuple(row[name] for row in rows) for name in avro.RECORDS[kind]],
+        [row["portfolio"] for row in rows],
+        [row["outcome"] for row in rows],
+        [row["entry_ids"] for row in rows],
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_has_the_published_schema(kind: str) -> None:
+    schema = avro.archive_schema(kind)
+    assert sorted(f["name"] for f in schema["fields"]) == sorted(
+        [*avro.RECORDS[kind], "portfolio", "outcome", "entry_ids"]
+    )
+    twin = [f["name"] for f in avro.inbound_schema(kind)["fields"]]
+    assert twin == list(avro.RECORDS[kind][1:])
+    reader = fastavro.reader(io.BytesIO(_written(kind, [])))
+    assert list(reader) == []
+    assert json.loads(reader.metadata["avro.schema"]) == schema
+    assert reader.codec == "zstandard"
+
+
+numbers = st.one_of(
+    st.sampled_from([0, 1, -1, 63, 64, -64, -65, 2**63 - 1, -(2**63)]), st.integers(-(2**63), 2**63 - 1)
+)
+texts = st.one_of(st.sampled_from(["", "LTCH", "1001"]), st.text(max_size=9), st.integers(60, 5000).map("x".__mul__))
+
+
+def _values(kind: Any) -> st.SearchStrategy[Any]:
+    if isinstance(kind, list):
+        return st.one_of(st.none(), _values(kind[1]))
+    if isinstance(kind, dict):
+        if kind["type"] == "array":
+            return st.lists(numbers, max_size=3)
+        return st.sampled_from(kind["symbols"])
+    return {"int": st.integers(-(2**31), 2**31 - 1), "long": numbers, "string": texts}[kind]
+
+
+@st.composite
+def _archives(draw: st.DrawFn) -> tuple[str, list[list[dict[str, Any]]]]:
+    """Blocks of rows; some columns are the same in all rows of a block, as they are in most files."""
+    kind = draw(st.sampled_from(KINDS))
+    fields = {f["name"]: _values(f["type"]) for f in avro.archive_schema(kind)["fields"]}
+    row = st.fixed_dictionaries(fields)
+    blocks = []
+    for _ in range(draw(st.integers(1, 3))):
+        rows = draw(st.lists(row, min_size=1, max_size=8))
+        shared = draw(st.sets(st.sampled_from(sorted(fields))))
+        blocks.append([{**one, **{name: rows[0][name] for name in shared}} for one in rows])
+    return kind, blocks
+
+
+@settings(deadline=None)
+@given(_archives())
+def test_what_is_written_is_read_by_others(archive: tuple[str, list[list[dict[str, Any]]]]) -> None:
+    kind, blocks = archive
+    data = _written(kind, [_block(rows, kind) for rows in blocks])
+    expected = [row for rows in blocks for row in rows]
+    assert list(fastavro.reader(io.BytesIO(data))) == expected
+    assert list(records(Stream([data]), avro.archive_schema(kind))) == blocks
+    assert data == _written(kind, [_block(rows, kind) for rows in blocks])
+
+
+def test_repeated_texts_are_the_same_as_others() -> None:
+    kind = "payments"
+    row: dict[str, Any] = dict.fromkeys(avro.RECORDS[kind]) | {"portfolio": 1, "outcome": "posted"}
+    rows = [
+        {**row, "line_no": n, "target_kind": "I", "target": str(n % 3), "amount_cents": n, "entry_ids": [n] * (n > 50)}
+        for n in range(1, 101)
+    ]
+    for name in (f["name"] for f in avro.archive_schema(kind)["fields"] if f["type"] == "string"):
+        rows = [{**one, name: one[name] or "AB"[one["line_no"] % 2]} for one in rows]
+    assert list(fastavro.reader(io.BytesIO(_written(kind, [_block(rows, kind)])))) == rows
