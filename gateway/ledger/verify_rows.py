@@ -23,7 +23,7 @@ from gateway.ledger.chart import (
     SUSPENSE,
 )
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.verify_base import Check, none_of
+from gateway.ledger.verify_base import Check, count, differing, none, none_of, one_way, pair
 
 _IN_UNIT: Final = f"e.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1"
 _IS_CASH: Final = f"(a.purpose LIKE 'CASH %' OR a.purpose = '{CLEARING}')"
@@ -33,15 +33,15 @@ _BATCH_CASH: Final = (
 
 
 def checks(connection: Connection) -> Iterator[Check]:
-    yield _pair(connection, "every check is the cash its line paid out", _ESCROW_LEGS, _ESCROW_CHECKS, "check")
-    yield _pair(connection, "loaded checks are the cash they were loaded with", _LOADED_LEGS, _LOADED_CHECKS, "check")
+    yield pair(connection, "every check is the cash its line paid out", _ESCROW_LEGS, _ESCROW_CHECKS, "check")
+    yield pair(connection, "loaded checks are the cash they were loaded with", _LOADED_LEGS, _LOADED_CHECKS, "check")
     yield _both(connection, "payment lines are the cash of their entry")
-    yield _one_way(connection, "payment lines pay what their entry pays", _LINES_PAY, _ENTRIES_PAY)
-    yield _none(connection, "batches are the sum of their lines", _BATCHES, "payment_batch")
-    yield _none(connection, "suspended lines have their item", _ITEMS, "payment_line")
-    yield _none(connection, "reversed lines were taken back", _STATES, "payment_line")
-    yield _pair(connection, "what was taken back to be re-applied was applied", _TAKEN_BACK, _APPLIED_AGAIN, "record")
-    yield _pair(connection, "charge lines are billed and paid as posted", _CHARGES_POSTED, _CHARGES, "charge line")
+    yield one_way(connection, "payment lines pay what their entry pays", _LINES_PAY, _ENTRIES_PAY, "line")
+    yield none(connection, "batches are the sum of their lines", _BATCHES, "payment_batch")
+    yield none(connection, "suspended lines have their item", _ITEMS, "payment_line")
+    yield none(connection, "reversed lines were taken back", _STATES, "payment_line")
+    yield pair(connection, "what was taken back to be re-applied was applied", _TAKEN_BACK, _APPLIED_AGAIN, "record")
+    yield pair(connection, "charge lines are billed and paid as posted", _CHARGES_POSTED, _CHARGES, "charge line")
     yield from _sides(connection)
     yield from _business_dates(connection)
 
@@ -49,38 +49,11 @@ def checks(connection: Connection) -> Iterator[Check]:
 # --- comparing ----------------------------------------------------------------------------------------------------
 
 
-def _differing(connection: Connection, these: str, those: str) -> list[str]:
-    """What ``these`` has and ``those`` has not; the first column names it."""
-    return [str(row[0]) for row in connection.execute(text(f"{these} EXCEPT SELECT * FROM ({those}) others"))]
-
-
-def _pair(connection: Connection, name: str, posted: str, rows: str, what: str) -> Check:
-    """Both sides are the same set."""
-    bad = {*_differing(connection, posted, rows), *_differing(connection, rows, posted)}
-    return none_of(name, sorted(bad), f"no {what} of another amount or place", total=_count(connection, rows, bad))
-
-
 def _both(connection: Connection, name: str) -> Check:
     """Every line is cash of its entry, in its batch's account, and all cash that files of payments brought is lines."""
-    bad = {*_differing(connection, _LINES_CASH, _CASH_IN), *_differing(connection, _FILES_CASH, _LINES_SUMS)}
-    total = _count(connection, _LINES_CASH, bad)
+    bad = {*differing(connection, _LINES_CASH, _CASH_IN), *differing(connection, _FILES_CASH, _LINES_SUMS)}
+    total = count(connection, _LINES_CASH, bad)
     return none_of(name, sorted(bad), "no line of another amount or account", total=total)
-
-
-def _one_way(connection: Connection, name: str, rows: str, posted: str) -> Check:
-    bad = set(_differing(connection, rows, posted))
-    total = _count(connection, rows, bad)
-    return none_of(name, sorted(bad), "no line of another amount, invoice or charge", total=total)
-
-
-def _count(connection: Connection, rows: str, bad: set[str]) -> int:
-    """How many were compared; what is wrong may be too many of them."""
-    return max(int(connection.execute(text(f"SELECT COUNT(*) FROM ({rows}) counted")).scalar_one()), len(bad))
-
-
-def _none(connection: Connection, name: str, statement: str, table: str) -> Check:
-    total = connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one()
-    return none_of(name, list(connection.execute(text(statement)).scalars()), "no difference", total=total)
 
 
 # --- checks -------------------------------------------------------------------------------------------------------
