@@ -3,7 +3,8 @@
 * entries, lines and unit totals enter only an OPEN unit, and are never updated, deleted, replaced or truncated;
 * closing a unit checks that every entry has lines, balances, and stays within one office, and that every line has an
   entry and an account (there are no foreign keys to say so: see ``schema.py``);
-* a closed unit never changes; an open one cannot commit (``unit_guard`` in ``schema.py``).
+* a closed unit never changes; an open one cannot commit (``unit_guard`` in ``schema.py``);
+* what people did with a suspense item is never updated, deleted or truncated.
 
 SQLite has row triggers only; PostgreSQL uses statement triggers with transition tables, one look a statement.
 """
@@ -36,9 +37,16 @@ _UNBALANCED = "a posting unit holds an entry that does not balance within one of
 _CLOSED = "the posting unit is closed: correct by a new entry"
 _REFERRED = "offices, accounts and invoices are never deleted: postings point at them"
 _APPEND_ONLY = "the journal is append-only: correct by a new entry"
+_HISTORY = "the history of suspense is append-only: work the item further"
+
+
+def statements(*, is_sqlite: bool) -> list[str]:
+    """Every guard of this version. A migration runs those of its own revision."""
+    return [*(sqlite_statements() if is_sqlite else postgresql_statements()), *suspense_statements(is_sqlite=is_sqlite)]
 
 
 def sqlite_statements() -> list[str]:
+    """Those of revision 0001."""
     out = []
     for table in JOURNAL_TABLES:
         key = "NEW.unit_id" if table == "unit_total" else f"NEW.{_UNIT_OF}"
@@ -76,6 +84,7 @@ def sqlite_statements() -> list[str]:
 
 
 def postgresql_statements() -> list[str]:
+    """Those of revision 0001."""
     out = [
         _function("journal_append_only", f"RAISE EXCEPTION '{_APPEND_ONLY}';"),
         _function("referred_permanent", f"RAISE EXCEPTION '{_REFERRED}';"),
@@ -132,6 +141,21 @@ def postgresql_statements() -> list[str]:
             f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_open_unit()"
         )
     return out
+
+
+def suspense_statements(*, is_sqlite: bool) -> list[str]:
+    """Those of revision 0002."""
+    if is_sqlite:
+        return [
+            f"CREATE TRIGGER suspense_move_no_{verb.lower()} BEFORE {verb} ON suspense_move "
+            f"BEGIN SELECT RAISE(ABORT, '{_HISTORY}'); END"
+            for verb in ("UPDATE", "DELETE")
+        ]
+    return [
+        _function("suspense_append_only", f"RAISE EXCEPTION '{_HISTORY}';"),
+        "CREATE TRIGGER suspense_move_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON suspense_move "
+        "FOR EACH STATEMENT EXECUTE FUNCTION suspense_append_only()",
+    ]
 
 
 def _function(name: str, body: str) -> str:

@@ -204,7 +204,7 @@ bank_check = Table(
     Column("check_no", Text, primary_key=True),
     Column("bank", Text, primary_key=True),  # cash vector 125..144
     Column("office_id", Id, nullable=False),
-    _text("type", nullable=False),  # NEWA NEWD NEWI NEWL WIRE MANL COMV ESCR
+    _text("type", nullable=False),  # NEWA NEWD NEWI NEWL WIRE MANL COMV ESCR; SUSP: out of suspense
     _money("amount_cents"),
     _text("disbursement_date", nullable=False),
     Column("vendor", Text, ForeignKey("vendor.vendor")),
@@ -450,6 +450,39 @@ suspense_item = Table(
     Index("ix_suspense_item_lease", "lease"),
     Index("ix_suspense_item_batch", "batch"),
     sqlite_autoincrement=True,
+)
+
+suspense_move = Table(
+    "suspense_move",
+    metadata,
+    # What people did with an item, in order: a note, or money and the entry that moved it. Never changed. A charge
+    # line paid is a row of its own. What files do to an item (a reversal that takes it back) is in the journal alone.
+    Column("item", Id, ForeignKey("suspense_item.item"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column(
+        "kind",
+        Text,
+        CheckConstraint("kind IN ('NOTE','APPLY','PAY','REFUND','CLEAR','ADD','CHANGE','UNDO')"),
+        nullable=False,
+    ),
+    _money("cents"),  # what the remainder changes by: below zero when money leaves the item
+    _text("text", nullable=False),  # the note, or the reason
+    _text("operator", nullable=False),
+    _text("at", nullable=False),
+    Column("unit_id", Id, ForeignKey("posting_unit.unit_id")),
+    Column("entry_id", Id),  # in the item's office
+    Column("far_entry_id", Id),  # in the office of the invoice, where that is another
+    _text("lease"),
+    _text("invoice"),
+    _text("charge"),
+    _text("asset"),
+    _text("bank"),  # the check paid out, or (Reversal Suspense) received
+    _text("check_no"),
+    Column("account_id", Id),  # the account cleared or added against
+    Column("undoes", Integer),  # the number of the move that this one takes back
+    UniqueConstraint("item", "undoes"),
+    Index("ix_suspense_move_invoice", "invoice"),
+    Index("ix_suspense_move_check_no", "check_no"),
 )
 
 # --- inbound ----------------------------------------------------------------------------------------------------

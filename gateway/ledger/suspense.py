@@ -2,7 +2,8 @@
 
 Two kinds. ``SUSPENSE`` holds money that came in (credit of SUSPENSE); ``REVERSAL`` holds money that went out by a
 reversal that could not be matched (debit of REVERSAL SUSPENSE). The remainder of all open items of an office and
-kind is the balance of that account. An item is opened with the entry that posts it; it is only ever reduced.
+kind is the balance of that account. An item is opened with the entry that posts it. What people do with it afterwards
+is its history: ``suspense_history``.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item as it stands."""
+    """An item as it stands. ``entry_id`` posted it as it stands: the first one, or that of its last change."""
 
     item: int
     portfolio: str
+    office_id: int
     kind: Kind
     lease: str | None
     invoice: str | None
@@ -57,6 +59,9 @@ class Item:
     check_no: str | None
     opened_on: str
     closed_on: str | None
+    entry_id: int
+    file_id: int | None
+    line_no: int | None
 
 
 _NEW = tuple(f.name for f in fields(NewItem))
@@ -77,9 +82,10 @@ def open_items(db: Database, connection: Connection, items: Sequence[NewItem]) -
 
 
 def reduce(db: Database, connection: Connection, taken: Mapping[int, int], *, on: str) -> None:
-    """Take ``{item: cents}`` from the remainders; an item that reaches zero closes ``on`` that business date.
+    """Take ``{item: cents}`` from the remainders; an item that reaches zero closes ``on`` that business date. Cents below
+    zero are given back, and open the item again.
 
-    The database refuses a remainder below zero. Raises LedgerError for an item that does not exist.
+    The database refuses a remainder below zero or above the amount. Raises LedgerError for an item that does not exist.
     """
     if not taken:
         return
@@ -97,15 +103,50 @@ def reduce(db: Database, connection: Connection, taken: Mapping[int, int], *, on
         raise LedgerError(f"taking from suspense items {sorted(taken)}: found {changed} of them, expected all")
 
 
-def items(connection: Connection, *, portfolio: str | None = None, closed: bool = False) -> Iterable[Item]:
-    """Items in order of number: the open ones, with ``closed`` all."""
-    rows = connection.execute(
-        text(
-            f"SELECT {', '.join(_SHOWN)} FROM suspense_item "
-            "WHERE (portfolio = :portfolio OR CAST(:portfolio AS TEXT) IS NULL) "
-            "AND (remaining_cents > 0 OR :closed = 1) "
-            "ORDER BY item"
-        ),
-        {"portfolio": portfolio, "closed": int(closed)},
-    )
+def items(
+    connection: Connection,
+    *,
+    portfolio: str | None = None,
+    lease: str | None = None,
+    kind: Kind | None = None,
+    reason: str | None = None,
+    closed: bool = False,
+) -> Iterable[Item]:
+    """Items in order of number: the open ones, with ``closed`` all. Each filter leaves out what differs from it."""
+    given = {"portfolio": portfolio, "lease": lease, "kind": kind, "reason": reason}
+    asked = {name: value for name, value in given.items() if value is not None}
+    conditions = [f"{name} = :{name}" for name in asked] + ([] if closed else ["remaining_cents > 0"])
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = connection.execute(text(f"SELECT {', '.join(_SHOWN)} FROM suspense_item{where} ORDER BY item"), asked)
     return (Item(*row) for row in rows)
+
+
+def find(connection: Connection, number: int) -> Item | None:
+    """The item of that number as it stands."""
+    row = connection.execute(
+        text(f"SELECT {', '.join(_SHOWN)} FROM suspense_item WHERE item = :item"), {"item": number}
+    ).one_or_none()
+    return None if row is None else Item(*row)
+
+
+def change(
+    connection: Connection,
+    number: int,
+    *,
+    office_id: int,
+    lease: str | None,
+    check_no: str | None,
+    amount_cents: int,
+    entry_id: int,
+) -> None:
+    """Give an unspent item other particulars, and the entry that posts them."""
+    connection.execute(
+        text(
+            "UPDATE suspense_item SET office_id = :office, lease = :lease, check_no = :check_no, amount_cents = :cents, "
+            "remaining_cents = :cents, entry_id = :entry WHERE item = :item"
+        ),
+        {
+            "item": number, "office": office_id, "lease": lease, "check_no": check_no, "cents": amount_cents,
+            "entry": entry_id,
+        },
+    )  # fmt: skip

@@ -41,6 +41,7 @@ class Story:
     entries: list[Row] = field(default_factory=list)
     batches: list[Row] = field(default_factory=list)
     suspense: list[Row] = field(default_factory=list)
+    moves: list[Row] = field(default_factory=list)  # what people did with suspense
     checks: list[Row] = field(default_factory=list)
     outbound: list[Row] = field(default_factory=list)
     more: bool = False  # entries beyond the limit exist
@@ -101,6 +102,8 @@ def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         _entries_where(connection, story, "e.lease = :ref", limit, ref=ref)
         story.batches = _rows(connection, f"{_BATCH} WHERE l.lease = :ref ORDER BY l.batch, l.line", ref=ref)
         story.suspense = _rows(connection, f"{_SUSPENSE} WHERE lease = :ref ORDER BY item", ref=ref)
+        of_lease = "m.lease = :ref OR m.item IN (SELECT item FROM suspense_item WHERE lease = :ref)"
+        story.moves = _rows(connection, f"{_MOVE} WHERE {of_lease} ORDER BY m.item, m.number", ref=ref)
         story.checks = _rows(connection, f"{_CHECK} WHERE lease = :ref ORDER BY portfolio, bank, check_no", ref=ref)
         yield story
 
@@ -114,6 +117,11 @@ _SUSPENSE = (
     "SELECT item, kind, lease, invoice, amount_cents, remaining_cents, reason, batch, check_no, opened_on, closed_on, "
     "entry_id, file_id, line_no FROM suspense_item"
 )
+_MOVE = """
+    SELECT m.item, m.number, m.kind, m.cents AS amount_cents, m.lease, m.invoice, m.charge, m.asset, m.bank, m.check_no,
+           m.undoes, m.text, m.operator, m.at, m.unit_id, m.entry_id, m.far_entry_id
+    FROM suspense_move m
+"""
 _CHECK = (
     "SELECT portfolio, bank, check_no, type, amount_cents, disbursement_date, vendor, lease, payee, state, outbound_id, "
     "unit_id, file_id, line_no FROM bank_check"
@@ -132,6 +140,7 @@ def _invoices(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         story = Story("invoice", ref, facts)
         _entries_where(connection, story, "e.lease = :lease AND e.invoice = :ref", limit, lease=facts["lease"], ref=ref)
         story.batches = _rows(connection, f"{_BATCH} WHERE l.invoice = :ref ORDER BY l.batch, l.line", ref=ref)
+        story.moves = _rows(connection, f"{_MOVE} WHERE m.invoice = :ref ORDER BY m.item, m.number", ref=ref)
         yield story
 
 
@@ -150,10 +159,17 @@ def _batch_story(connection: Connection, kind: str, ref: str, facts: Row, limit:
     batch = facts["batch"]
     story.batches = _rows(connection, f"{_BATCH} WHERE l.batch = :batch ORDER BY l.line", batch=batch)
     story.suspense = _rows(connection, f"{_SUSPENSE} WHERE batch = :batch ORDER BY item", batch=batch)
+    of_batch = "m.item IN (SELECT item FROM suspense_item WHERE batch = :batch)"
+    story.moves = _rows(connection, f"{_MOVE} WHERE {of_batch} ORDER BY m.item, m.number", batch=batch)
     ids = {row[key] for row in story.batches for key in ("entry_id", "reversed_by") if row[key] is not None}
-    ids |= {row["entry_id"] for row in story.suspense}
+    ids |= {row["entry_id"] for row in story.suspense} | _posted_by(story.moves)
     _entries_by_id(connection, story, ids, limit)
     return story
+
+
+def _posted_by(moves: Iterable[Row]) -> set[int]:
+    """Entries of work on suspense: one in the item's office, for an invoice elsewhere one there too."""
+    return {row[key] for row in moves for key in ("entry_id", "far_entry_id") if row[key] is not None}
 
 
 def _entries_by_id(connection: Connection, story: Story, ids: Iterable[int], limit: int) -> None:
@@ -179,7 +195,15 @@ def _checks(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
 
 def _check_story(connection: Connection, kind: str, ref: str, facts: Row, limit: int) -> Story:
     story = Story(kind, ref, facts)
-    if facts["unit_id"] is not None:
+    if facts["type"] == "SUSP":
+        out_of = "m.bank = :bank AND m.check_no = :check AND EXISTS (SELECT 1 FROM suspense_item s WHERE s.item = m.item " \
+            "AND s.portfolio = :portfolio)"  # fmt: skip
+        story.moves = _rows(
+            connection, f"{_MOVE} WHERE {out_of} ORDER BY m.item, m.number",
+            bank=facts["bank"], check=facts["check_no"], portfolio=facts["portfolio"],
+        )  # fmt: skip
+        _entries_by_id(connection, story, _posted_by(story.moves), limit)
+    elif facts["unit_id"] is not None:
         low = facts["unit_id"] * ENTRIES_A_UNIT
         where = "e.entry_id BETWEEN :low AND :high"
         bounds = {"low": low, "high": low + ENTRIES_A_UNIT - 1}

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger import guards, triggers, units, verify_files, verify_rows, verify_subledger
+from gateway.ledger import guards, triggers, units, verify_files, verify_rows, verify_subledger, verify_suspense
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
@@ -56,6 +56,7 @@ def verify(
         checks += _digests(db, connection, progress)
         checks += verify_subledger.checks(connection)
         checks += verify_rows.checks(connection)
+        checks += verify_suspense.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:
             checks += verify_files.originals(connection, archive)
@@ -72,7 +73,7 @@ def verify(
 
 def _guards(db: Database, connection: Connection) -> Iterator[Check]:
     """The triggers that refuse change are there, as this version writes them."""
-    statements = guards.sqlite_statements() if db.is_sqlite else guards.postgresql_statements()
+    statements = guards.statements(is_sqlite=db.is_sqlite)
     wanted = {found[1]: statement for statement in statements if (found := _TRIGGER.match(statement))}
     present = triggers.in_force(db, connection)
     wrong = [name for name, statement in wanted.items() if name not in present or present[name] not in ("", statement)]

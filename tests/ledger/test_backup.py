@@ -149,7 +149,7 @@ def test_a_damaged_backup_is_refused(
     ("lines", "error", "message"),
     [
         (['{"format": 1, "revision": "0000"}'], Refused, "restore with the version that made the backup"),
-        (['{"format": 1, "revision": "0001"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
+        (['{"format": 1, "revision": "0002"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
             LedgerError, "the backup is torn"),
     ],
 )  # fmt: skip

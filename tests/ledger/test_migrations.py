@@ -14,7 +14,9 @@ from gateway.errors import Refused
 from gateway.ledger import migrate
 from gateway.ledger.database import Database
 from gateway.ledger.schema import metadata
+from gateway.ledger.verify import verify
 from tests.conftest import _execute, database_at
+from tests.ledger.reference import loaded
 
 _SQLITE = (
     "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -73,6 +75,22 @@ def test_upgrading_again_changes_nothing(db: Database) -> None:
     assert migrate.upgrade(db) == (migrate.head(), migrate.head())
     assert described(db) == before
     migrate.require_current(db)
+
+
+def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tmp_path: Path) -> None:
+    """Taken back to 0001 as it was made then, it upgrades to what a new one is."""
+    loaded(db, tmp_path / "in")
+    whole = described(db)
+    with db.write() as connection:
+        connection.execute(text("DROP TABLE suspense_move"))
+        if not db.is_sqlite:
+            connection.execute(text("DROP FUNCTION suspense_append_only()"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(Refused, match="found schema revision 0001, expected 0002; run `gateway db upgrade`"):
+        migrate.require_current(db)
+    assert migrate.upgrade(db) == ("0001", "0002")
+    assert described(db) == whole
+    assert [check.name for check in verify(db) if not check.ok] == []
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def failed(checks: list[Check]) -> dict[str, str]:
 def behind(db: Database, *statements: str) -> None:
     """Change rows as someone with the database in hand could: guards dropped, then put back."""
     with db.write() as connection:
-        names = [*schema.JOURNAL_TABLES, "posting_unit"]
+        names = [*schema.JOURNAL_TABLES, "posting_unit", "suspense_move"]
         if db.is_sqlite:
             for name in triggers.in_force(db, connection):
                 connection.execute(text(f"DROP TRIGGER {name}"))
@@ -45,7 +45,7 @@ def behind(db: Database, *statements: str) -> None:
         for statement in statements:
             connection.execute(text(statement))
         if db.is_sqlite:
-            for statement in guards.sqlite_statements():
+            for statement in guards.statements(is_sqlite=True):
                 connection.exec_driver_sql(statement)
         else:
             for name in names:
