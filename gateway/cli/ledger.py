@@ -214,7 +214,7 @@ def _story_document(story: Story) -> dict[str, Any]:
     return {
         "kind": story.kind, "reference": story.reference, "facts": money_as_text(story.facts), "entries": entries,
         "files": rows(story.files), "records": rows(story.records), "messages": rows(story.messages),
-        "batches": rows(story.batches), "suspense": rows(story.suspense), "checks": rows(story.checks),
+        "batches": rows(story.batches), "suspense": rows(story.suspense), "moves": rows(story.moves), "checks": rows(story.checks),
         "outbound": rows(story.outbound), "more": story.more,
     }  # fmt: skip
 
@@ -243,6 +243,8 @@ def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
             )
         for s in story.suspense:
             yield f"  suspense item {s['item']} ({s['kind']}): {shown(s['amount_cents'])}, open {shown(s['remaining_cents'])}, {s['reason']}"
+        for m in story.moves:
+            yield f"  suspense item {m['item']} move {m['number']}: {_move(m)}"
         for c in story.checks:
             yield f"  check {c['check_no']} {c['type']}: {shown(c['amount_cents'])} due {c['disbursement_date']}, {c['state']}"
         for o in story.outbound:
@@ -254,6 +256,16 @@ def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
         if story.more:
             yield "  … there are more entries; --limit N shows them"
         yield ""
+
+
+def _move(m: dict[str, Any]) -> str:
+    what = f"{m['kind']} {shown(m['amount_cents'])}" if m["amount_cents"] else m["kind"]
+    where = [
+        f"invoice {m['invoice']} {m['charge']}" if m["invoice"] else None,
+        f"check {m['check_no']} of bank {m['bank']}" if m["bank"] else None,
+        f"takes back move {m['undoes']}" if m["undoes"] else None,
+    ]
+    return ", ".join([what, *(w for w in where if w), f"by {m['operator']}: {m['text']}"])
 
 
 def _delivered(o: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "status": ("status", "What came, balanced, left, is late or held."),
     "files": ("files", "Files that came: list, show, release, repair, undo."),
     "payment": ("payment", "Payments by hand, by the rules of the files."),
+    "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
     "ledger": ("ledger", "Look at the ledger: nine lists with filters."),
     "trace": ("ledger", "Follow money both ways, from any reference."),
     "explain": ("files", "Show a file field by field."),

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.main import COMMANDS, run
+from tests.cli.conftest import Played
 
 README = Path(__file__).parents[2] / "README.md"
 CODES = {"check": 1, "process": 1}
 """One line of the example's file names a lease that is not there, so that there is something to see."""
 
 
-def blocks() -> list[str]:
+def blocks(first: str = "## Your own portfolio", after: str = "## Money without a place") -> list[str]:
     text = README.read_text(encoding="utf-8")
-    section = text[text.index("## Your own portfolio") : text.index("## Where things are")]
+    section = text[text.index(first) : text.index(after)]
     return [
         re.sub(r"^ {3}", "", block, flags=re.MULTILINE) for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     ]
@@ -46,6 +47,21 @@ def test_every_line_as_written(
     assert "DSGL_P01.DAT" in shown
     assert shown.endswith(" 0 differences.\n")
     assert (home / "var" / "reports" / "2026-03-02" / "1-p1_btchassmt.dat" / "p1_btchassmt.dat.rejects").is_file()
+
+
+def test_suspense_is_worked_as_written(own: Played) -> None:
+    """On what the played day left: the numbers are those of its items."""
+    items = {row["reason"]: str(row["item"]) for row in own.ok("suspense", "list", "--json").rows}
+    number = {"2": items["LEASE_UNKNOWN"], "3": items["LEASE_STATUS"]}
+    (block,) = blocks("## Money without a place", "## Where things are")
+    typed = [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
+    for words in typed:
+        own.ok(*words[:2], *(number[word] for word in words[2:3]), *words[3:])
+    assert len(typed) == 7
+    left = own.ok("suspense", "show", number["2"], "--json").document
+    assert left["item"]["remaining"] == "80.00"
+    assert [m["kind"] for m in left["moves"]] == ["APPLY"] * 3 + ["CLEAR"] + ["UNDO"] * 2
+    assert own.ok("verify", "--json").document["ok"] is True
 
 
 def test_every_command_the_readme_names_is_there() -> None:

@@ -1,0 +1,352 @@
+"""Commands that work suspense: what came in or went out without a place, until a person gives it one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gateway.cli.common import PortfolioOption, Session, command, iso, portfolio_number, table
+from gateway.cli.status import money_as_text
+from gateway.errors import UsageError
+from gateway.ledger import suspense, suspense_history
+from gateway.ledger.suspense import Item
+from gateway.ledger.suspense_history import Move, Origin
+from gateway.money import from_cents, shown
+from gateway.updates import suspense_reversal, suspense_rules, suspense_undo, suspense_work
+from gateway.updates.suspense_rules import Target, parse_amount
+from gateway.updates.suspense_step import Done, known
+from gateway.updates.suspense_work import Check
+
+ItemNumber = Annotated[int, typer.Argument(metavar="ITEM", help="The number `gateway suspense list` shows.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+Amount = Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="Less than all that remains.")]
+CheckNumber = Annotated[str, typer.Option("--check", help="The number of the check to write.")]
+PayingBank = Annotated[str | None, typer.Option("--bank", help="The bank that pays, 125 to 144; else 126.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+Due = Annotated[
+    str | None, typer.Option("--due", metavar="YYYY-MM-DD", help="When the check is due; else the business date.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True, help="Money without a place: list, note, apply, pay out, refund, clear, take back."
+    )
+    command(group, "list", example="gateway suspense list --portfolio 1 --reason LEASE_UNKNOWN")(suspense_list)
+    command(group, "show", example="gateway suspense show 7")(suspense_show)
+    command(group, "note", example='gateway suspense note 7 --text "asked the lessee, answers on Monday"')(
+        suspense_note
+    )
+    command(group, "apply", example='gateway suspense apply 7 --invoice 20001 --reason "check names it"')(
+        suspense_apply
+    )
+    command(group, "pay", example='gateway suspense pay 7 --check 50001 --payee "HARBOR MOTORS" --reason "theirs"')(
+        suspense_pay
+    )
+    command(group, "refund", example='gateway suspense refund 7 --check 50002 --reason "paid twice"')(suspense_refund)
+    command(group, "clear", example='gateway suspense clear 7 --account 605 --reason "written off"')(suspense_clear)
+    command(group, "undo", example='gateway suspense undo 7 --move 2 --reason "wrong invoice"')(suspense_undone)
+    command(
+        group, "add", example='gateway suspense add --portfolio 1 --lease 1001 --amount 50.00 --reason "bank letter"'
+    )(suspense_add)
+    command(group, "change", example='gateway suspense change 7 --amount 52.00 --reason "bank letter"')(suspense_change)
+    app.add_typer(group, name="suspense")
+
+
+_COLUMNS = (
+    "item", "kind", "portfolio", "lease", "invoice", "amount", "remaining", "reason", "batch", "check", "opened_on",
+    "closed_on",
+)  # fmt: skip
+
+
+def suspense_list(
+    session: Session,
+    portfolio: PortfolioOption = None,
+    lease: Annotated[str | None, typer.Option("--lease", help="Only this lease.")] = None,
+    kind: Annotated[
+        Literal["SUSPENSE", "REVERSAL"] | None, typer.Option("--kind", help="Only this kind.", case_sensitive=False)
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Only this reason, as LEASE_UNKNOWN or TMSA.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also closed items.")] = False,
+) -> None:
+    """The open items in order, oldest first."""
+    with session.app.db.read() as connection:
+        found = list(
+            suspense.items(
+                connection, portfolio=portfolio, lease=lease and lease.upper(), kind=kind,
+                reason=reason and reason.upper(), closed=all_,
+            )
+        )  # fmt: skip
+    rows = [tuple(_item(item).values()) for item in found]
+    session.show_rows(_COLUMNS, rows, money=("amount", "remaining"), empty="Nothing waits in suspense.")
+
+
+def _item(item: Item) -> dict[str, Any]:
+    """The columns of the list; money still in cents."""
+    values = (
+        item.item, item.kind, item.portfolio, item.lease, item.invoice, item.amount_cents, item.remaining_cents,
+        item.reason, item.batch, item.check_no, item.opened_on, item.closed_on,
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _item_document(item: Item) -> dict[str, Any]:
+    return _item(item) | {
+        "amount": from_cents(item.amount_cents),
+        "remaining": from_cents(item.remaining_cents),
+        "awaits_target": suspense_rules.awaits_target(item),
+    }
+
+
+def suspense_show(session: Session, item: ItemNumber) -> None:
+    """One item: where it came from, what was done with it, and the entries behind it."""
+    with session.app.db.read() as connection:
+        found = known(connection, item)
+        origin = suspense_history.origin(connection, item)
+        moves = suspense_history.moves(connection, item)
+        accounts = suspense_history.account_names(connection, moves)
+        legs = suspense_history.legs(connection, item)
+    session.show(
+        {
+            "item": _item_document(found),
+            "origin": asdict(origin),
+            "moves": [money_as_text(asdict(move) | {"cents": None, "amount_cents": move.cents}) for move in moves],
+            "legs": [money_as_text(asdict(leg)) for leg in legs],
+        },
+        _page(found, origin, list(_moves(moves, accounts)) if moves else [], legs),
+    )
+
+
+def _page(item: Item, origin: Origin, history: Sequence[str], legs: Sequence[suspense_history.Leg]) -> Iterator[str]:
+    yield _headline(item)
+    where = f"{origin.portfolio}/{origin.company}/{origin.region}/{origin.office}"
+    yield f"  office    {where}, lease {item.lease or '-'}, invoice {item.invoice or '-'}"
+    came = f"{origin.file_name} line {origin.line_no}" if origin.file_name else f"by hand: {origin.unit_reason}"
+    yield f"  from      {came}, {origin.update_name} on {origin.business_date} by {origin.operator} (unit {origin.unit_id})"
+    yield f"  reason    {item.reason}, batch {item.batch or '-'}, check {item.check_no or '-'}"
+    if suspense_rules.awaits_target(item):
+        yield "  A reversal left it for a target: all of it must be placed, in one step."
+    if history:
+        yield ""
+        yield from (f"  {line}" for line in history)
+    yield ""
+    for leg in legs:
+        side = "debit " if leg.side == "D" else "credit"
+        yield (
+            f"  entry {leg.entry_id} {leg.update_name} {leg.effective_date}: {side} {leg.account:<12} {leg.name:<36} "
+            f"{shown(leg.amount_cents):>16}"
+        )
+
+
+def _headline(item: Item) -> str:
+    kind = "Reversal Suspense" if item.kind == "REVERSAL" else "suspense"
+    state = f"{shown(item.remaining_cents)} open" if item.remaining_cents else f"closed on {item.closed_on}"
+    return f"{kind} item {item.item}: {shown(item.amount_cents)}, {state}"
+
+
+def _moves(moves: Sequence[Move], accounts: Mapping[int, str]) -> Iterator[str]:
+    rows = [(m.number, m.at[:19], m.operator, m.kind, m.cents or None, _where(m, accounts), m.text) for m in moves]
+    return table(("move", "at", "by", "what", "amount", "where", "why"), rows, money=("amount",))
+
+
+def _where(move: Move, accounts: Mapping[int, str]) -> str:
+    """Where a move's money went, or came from."""
+    parts = [
+        f"takes back move {move.undoes}" if move.undoes else None,
+        f"invoice {move.invoice} {move.charge}" + (f" asset {move.asset}" if move.asset else "")
+        if move.invoice
+        else None,
+        f"check {move.check_no} of bank {move.bank}" if move.bank else None,
+        f"account {accounts[move.account_id]}" if move.account_id is not None else None,
+        f"lease {move.lease or '-'}, check {move.check_no or '-'}" if move.kind in ("ADD", "CHANGE") else None,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _show(session: Session, done: Done, dry_run: bool) -> None:
+    """What a step did."""
+    with session.app.db.read() as connection:
+        accounts = suspense_history.account_names(connection, done.moves)
+    posted = "Nothing is posted: --dry-run." if dry_run else f"Posted as unit {done.unit_id}."
+    session.show(
+        {
+            "item": _item_document(done.item),
+            "dry_run": dry_run,
+            "moves": [money_as_text(asdict(move) | {"cents": None, "amount_cents": move.cents}) for move in done.moves],
+            "unit": None if dry_run else done.unit_id,
+        },
+        [_headline(done.item), *(f"  {line}" for line in _moves(done.moves, accounts)), posted],
+    )
+
+
+def suspense_note(
+    session: Session,
+    item: ItemNumber,
+    words: Annotated[str, typer.Option("--text", help="What to keep with the item.")],
+) -> None:
+    """Keep a note with an item; it posts nothing."""
+    made = suspense_work.note(session.app, item, words)
+    session.show({"item": item, "number": made.number}, f"Note {made.number} of item {item} is kept.")
+
+
+def suspense_apply(
+    session: Session,
+    item: ItemNumber,
+    reason: Reason,
+    invoice: Annotated[str | None, typer.Option("--invoice", help="Pay this invoice.")] = None,
+    lease: Annotated[str | None, typer.Option("--lease", help="Pay this lease: its oldest due invoice first.")] = None,
+    amount: Amount = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to", metavar="TARGET[=AMOUNT]", help="invoice:N, lease:N or account:N; several are one step, in order."
+        ),
+    ] = None,
+    despite_status: Annotated[
+        bool, typer.Option("--despite-status", help="Also on a lease whose status takes no payments.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Apply an item to an invoice, a lease or several targets, by the payment hierarchy. Without an amount a target gets
+    what is open on it. Money that a transfer (reasons T) left must be placed whole, in one call."""
+    named = [(kind, name) for kind, name in (("invoice", invoice), ("lease", lease)) if name is not None]
+    if len(named) != (0 if to else 1) or (to and amount is not None):
+        raise UsageError(
+            f"suspense apply: found {len(named)} of --invoice and --lease{' beside --to' if to else ''}, expected one of them, "
+            "with or without --amount, or only --to, each with its own =AMOUNT or without"
+        )
+    targets = [suspense_rules.parse_target(text) for text in to or ()]
+    targets += [Target(kind, name.strip().upper(), _cents(amount)) for kind, name in named]  # type: ignore[arg-type]
+    _show(
+        session,
+        suspense_work.apply(session.app, item, targets, reason=reason, despite_status=despite_status, dry_run=dry_run),
+        dry_run,
+    )
+
+
+def suspense_pay(
+    session: Session,
+    item: ItemNumber,
+    check: CheckNumber,
+    payee: Annotated[str, typer.Option("--payee", help="Who gets it.")],
+    reason: Reason,
+    address: Annotated[
+        str | None, typer.Option("--address", help="The payee's address, parts between slashes.")
+    ] = None,
+    bank: PayingBank = None,
+    amount: Amount = None,
+    due: Due = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Pay an item, or part of it, out by check."""
+    written = Check(check, bank, iso(due, what="--due"), address and "\n".join(p.strip() for p in address.split("/")))
+    _show(
+        session,
+        suspense_work.pay(session.app, item, written, payee, cents=_cents(amount), reason=reason, dry_run=dry_run),
+        dry_run,
+    )
+
+
+def suspense_refund(
+    session: Session,
+    item: ItemNumber,
+    check: CheckNumber,
+    reason: Reason,
+    bank: PayingBank = None,
+    amount: Amount = None,
+    due: Due = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Pay an item, or part of it, back by check to the lessee of its lease."""
+    written = Check(check, bank, iso(due, what="--due"))
+    _show(
+        session,
+        suspense_work.refund(session.app, item, written, cents=_cents(amount), reason=reason, dry_run=dry_run),
+        dry_run,
+    )
+
+
+def suspense_clear(
+    session: Session,
+    item: ItemNumber,
+    reason: Reason,
+    account: Annotated[
+        str | None, typer.Option("--account", help="Vector, number or purpose of an account of the item's office.")
+    ] = None,
+    check: Annotated[
+        str | None, typer.Option("--check", help="Reversal Suspense: the check that came back for it.")
+    ] = None,
+    bank: Annotated[str | None, typer.Option("--bank", help="The bank that check went into, 125 to 144.")] = None,
+    amount: Amount = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Clear an item, or part of it, against a GL account; Reversal Suspense also by a cashier's check that came back.
+    Accounts that are the sum of rows (receivables, escrow, suspense) are refused."""
+    if (account is None) == (check is None) or (bank is not None and check is None):
+        raise UsageError(
+            "suspense clear: found not one way to clear, expected --account, or --check with or without --bank"
+        )
+    if check is not None:
+        done = suspense_work.receive(
+            session.app, item, check, bank=bank, cents=_cents(amount), reason=reason, dry_run=dry_run
+        )
+    else:
+        done = suspense_work.clear(
+            session.app, item, str(account), cents=_cents(amount), reason=reason, dry_run=dry_run
+        )
+    _show(session, done, dry_run)
+
+
+def suspense_undone(
+    session: Session,
+    item: ItemNumber,
+    move: Annotated[int, typer.Option("--move", min=1, help="The move, as `gateway suspense show` numbers it.")],
+    reason: Reason,
+    dry_run: DryRun = False,
+) -> None:
+    """Take back the step that a move belongs to, whole: what was paid is open again, a check that has not left is void,
+    the item has its money."""
+    _show(session, suspense_undo.undo(session.app, item, move, reason=reason, dry_run=dry_run), dry_run)
+
+
+def suspense_add(
+    session: Session,
+    portfolio: Annotated[
+        str, typer.Option("--portfolio", metavar="N", help="The portfolio, 1 to 99.", parser=portfolio_number)
+    ],
+    amount: Annotated[str, typer.Option("--amount", metavar="1234.56", help="What went out.")],
+    reason: Reason,
+    lease: Annotated[str | None, typer.Option("--lease", help="The lease it is for.")] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="The account it went out of: vector, number or purpose; else 125.")
+    ] = None,
+    check: Annotated[str | None, typer.Option("--check", help="The check that came back.")] = None,
+    batch: Annotated[str | None, typer.Option("--batch", help="The payment batch it is about.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Add a Reversal Suspense item by hand: money that went out without a record of it."""
+    new = suspense_reversal.Added(
+        portfolio, lease and lease.strip().upper(), parse_amount(amount, what="--amount"), account, check, batch
+    )
+    _show(session, suspense_reversal.add(session.app, new, reason=reason, dry_run=dry_run), dry_run)
+
+
+def suspense_change(
+    session: Session,
+    item: ItemNumber,
+    reason: Reason,
+    amount: Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="The right amount.")] = None,
+    lease: Annotated[str | None, typer.Option("--lease", help="The right lease; its office gets the item.")] = None,
+    check: Annotated[str | None, typer.Option("--check", help="The right check number.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Correct amount, lease or check of a Reversal Suspense item: its entry is taken back and posted anew."""
+    wanted = suspense_reversal.Change(_cents(amount), lease and lease.strip().upper(), check)
+    _show(session, suspense_reversal.change(session.app, item, wanted, reason=reason, dry_run=dry_run), dry_run)
+
+
+def _cents(amount: str | None) -> int | None:
+    return None if amount is None else parse_amount(amount, what="--amount")
