@@ -240,8 +240,8 @@ def _totals(connection: Connection, low: int, last: int) -> dict[int, tuple[int,
 
 def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]:
     low = unit_id * ENTRIES_A_UNIT
-    entries = db.rows_as_json("journal_entry", ENTRY_COLUMNS, order="entry_id")
-    lines = db.rows_as_json("journal_line", LINE_COLUMNS, order="entry_id, line")
+    entries = db.rows_as_json(schema.journal_entry, ENTRY_COLUMNS, order="entry_id")
+    lines = db.rows_as_json(schema.journal_line, LINE_COLUMNS, order="entry_id, line")
     for start in range(low, _last_id(connection, low) + 1, BULK_ROWS):
         bounds = {"low": start, "high": start + BULK_ROWS - 1}
         for statement in (entries, lines):
@@ -249,7 +249,7 @@ def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]
     yield (
         connection.execute(
             text(
-                db.rows_as_json("unit_total", ("account_id", "debit_cents", "credit_cents"), order="account_id")
+                db.rows_as_json(schema.unit_total, ("account_id", "debit_cents", "credit_cents"), order="account_id")
                 + " WHERE unit_id = :unit"
             ),
             {"unit": unit_id},

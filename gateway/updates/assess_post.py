@@ -14,6 +14,9 @@ from gateway.updates.assess_resolve import Scope
 
 LIMIT_EXCEEDED = "ASSESSMENT LIMIT EXCEEDED"
 
+_OR_RAISE = """ON CONFLICT (invoice, charge, asset) DO UPDATE
+SET billed_cents = receivable.billed_cents + excluded.billed_cents"""
+
 
 def gather_charges(scope: Scope) -> None:
     """Fill ``assess_key`` (charge lines the block adds to) and ``assess_invoice`` (what their invoices hold)."""
@@ -21,7 +24,8 @@ def gather_charges(scope: Scope) -> None:
         scope.connection,
         "assess_key",
         "invoice TEXT NOT NULL, charge TEXT NOT NULL, asset TEXT NOT NULL, first_line INTEGER NOT NULL, "
-        "amount_cents BIGINT NOT NULL, PRIMARY KEY (invoice, charge, asset)",
+        "amount_cents BIGINT NOT NULL",
+        key="invoice, charge, asset",
         clustered=True,
     )
     scope.connection.execute(
@@ -34,15 +38,31 @@ def gather_charges(scope: Scope) -> None:
     scope.db.scratch(
         scope.connection,
         "assess_invoice",
-        "invoice TEXT PRIMARY KEY, keys INTEGER NOT NULL, held INTEGER NOT NULL, top INTEGER NOT NULL",
+        "invoice TEXT NOT NULL, keys INTEGER NOT NULL, held INTEGER NOT NULL, top INTEGER NOT NULL",
+        key="invoice",
         clustered=True,
     )
+    scope.db.analyze(scope.connection, "assess_key")
     scope.connection.execute(
         text(
             "INSERT INTO assess_invoice (invoice, keys, held, top) "
             "SELECT k.invoice, k.keys, COUNT(r.invoice), COALESCE(MAX(r.position), 0) "
             "FROM (SELECT invoice, COUNT(*) AS keys FROM assess_key GROUP BY invoice) k "
             "LEFT JOIN receivable r ON r.invoice = k.invoice GROUP BY k.invoice, k.keys"
+        )
+    )
+
+
+def add_charges(scope: Scope) -> None:
+    """Charges of a block of a file whose limit is far: straight onto the invoices, each by its lease's figures.
+
+    The line's number follows what the invoice held before the file, so that positions rise from block to block.
+    """
+    scope.connection.execute(
+        text(
+            "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
+            "SELECT invoice, code, COALESCE(asset, ''), MIN(top + line_no), SUM(amount_cents) FROM assess_line "
+            f"WHERE problem IS NULL GROUP BY invoice, code, COALESCE(asset, '') {_OR_RAISE}"
         )
     )
 
@@ -93,9 +113,7 @@ def add_receivables(scope: Scope, first: int) -> None:
         text(
             "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
             "SELECT k.invoice, k.charge, k.asset, v.top + k.first_line - :before, k.amount_cents "
-            "FROM assess_key k JOIN assess_invoice v ON v.invoice = k.invoice WHERE true "
-            "ON CONFLICT (invoice, charge, asset) DO UPDATE "
-            "SET billed_cents = receivable.billed_cents + excluded.billed_cents"
+            f"FROM assess_key k JOIN assess_invoice v ON v.invoice = k.invoice WHERE true {_OR_RAISE}"
         ),
         {"before": first - 1},
     )

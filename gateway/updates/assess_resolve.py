@@ -3,7 +3,7 @@
 Three scratch tables of the transaction: ``assess_account`` (what a charge code posts to in each office),
 ``assess_lease`` (every lease the file touches, with its next invoice) and ``assess_line`` (one block of lines,
 resolved, with the code of the first thing wrong). The lease's next invoice is looked up once, as the ledger stood
-before the file, so that it does not depend on the order of the lines.
+before the file, so that it does not depend on the order of the lines; so are the charge lines it holds.
 
 SQLite joins tables in the order of LEFT JOINs, which is the order written here; both databases look each key up
 once a line and nothing else.
@@ -54,14 +54,17 @@ def prepare(scope: Scope) -> None:
         scope.connection,
         "assess_account",
         "office_id BIGINT NOT NULL, code TEXT NOT NULL, used TEXT NOT NULL, level TEXT NOT NULL, "
-        "escrow TEXT NOT NULL, receivable BIGINT, credit BIGINT, missing TEXT, PRIMARY KEY (office_id, code)",
+        "escrow TEXT NOT NULL, receivable BIGINT, credit BIGINT, missing TEXT",
+        key="office_id, code",
         clustered=True,
     )
     scope.connection.execute(text(_ACCOUNTS), scope.facts)
     scope.db.scratch(
         scope.connection,
         "assess_lease",
-        "lease TEXT PRIMARY KEY, office_id BIGINT NOT NULL, problem TEXT, next_invoice TEXT, next_due TEXT",
+        "lease TEXT NOT NULL, office_id BIGINT NOT NULL, problem TEXT, next_invoice TEXT, next_due TEXT, "
+        "lines BIGINT NOT NULL, held BIGINT NOT NULL, top BIGINT NOT NULL",
+        key="lease",
         clustered=True,
     )
     scope.db.analyze(scope.connection, "staged_assessment")
@@ -90,21 +93,44 @@ _LAST_INVOICE = """(
     SELECT MAX(n.invoice) FROM invoice n WHERE n.lease = l.lease AND n.due_date =
     (SELECT MAX(d.due_date) FROM invoice d WHERE d.lease = l.lease))"""
 
+_DUE_INVOICE = """(
+    SELECT MIN(n.invoice) FROM invoice n WHERE n.lease = l.lease AND n.due_date = l.next_due)"""
+
 _LEASES = f"""
-INSERT INTO assess_lease (lease, office_id, problem, next_invoice, next_due)
-SELECT l.lease, l.office_id,
-    CASE WHEN l.portfolio <> :portfolio THEN 'LEASE_OTHER_PORTFOLIO'
-        WHEN l.status NOT IN ({_STATUSES}) THEN 'LEASE_NOT_ACTIVE' END,
-    CASE WHEN l.maturity < :date OR UPPER(l.accrual_method) = '{NO_ACCRUAL}' THEN {_LAST_INVOICE}
-        ELSE {_LIVE_INVOICE} END,
-    l.next_due
-FROM (
-    SELECT s.lease AS lease FROM staged_assessment s WHERE s.file_id = :file AND s.lease IS NOT NULL
-    UNION
-    SELECT a.lease FROM staged_assessment s CROSS JOIN asset a
-    WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL
-) touched CROSS JOIN lease l WHERE l.lease = touched.lease
+INSERT INTO assess_lease (lease, office_id, problem, next_invoice, next_due, lines, held, top)
+WITH named AS (
+    SELECT s.lease AS lease, COUNT(*) AS lines FROM staged_assessment s
+    WHERE s.file_id = :file AND s.lease IS NOT NULL GROUP BY s.lease
+    UNION ALL
+    SELECT a.lease, COUNT(*) FROM staged_assessment s CROSS JOIN asset a
+    WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL GROUP BY a.lease
+), touched AS (
+    SELECT lease, SUM(lines) AS lines FROM named GROUP BY lease
+), chosen AS MATERIALIZED (
+    SELECT l.lease, l.office_id,
+        CASE WHEN l.portfolio <> :portfolio THEN 'LEASE_OTHER_PORTFOLIO'
+            WHEN l.status NOT IN ({_STATUSES}) THEN 'LEASE_NOT_ACTIVE' END AS problem,
+        CASE WHEN l.maturity < :date OR UPPER(l.accrual_method) = '{NO_ACCRUAL}' THEN {_LAST_INVOICE}
+            ELSE COALESCE({_LIVE_INVOICE}, {_DUE_INVOICE}) END AS next_invoice,
+        l.next_due, touched.lines
+    FROM touched CROSS JOIN lease l WHERE l.lease = touched.lease
+)
+SELECT c.lease, c.office_id, c.problem, c.next_invoice, c.next_due, c.lines,
+    (SELECT COUNT(*) FROM receivable r WHERE r.invoice = c.next_invoice),
+    (SELECT COALESCE(MAX(r.position), 0) FROM receivable r WHERE r.invoice = c.next_invoice)
+FROM chosen c
 """
+
+
+def limit_is_far(scope: Scope) -> bool:
+    """No line of the file can be a charge line too many: each lands on its lease's next invoice, or on one made for
+    the lease, and all of them together are within the limit with what the invoice holds."""
+    elsewhere = "SELECT 1 FROM staged_assessment WHERE file_id = :file AND (invoice IS NOT NULL OR due_date IS NOT NULL) LIMIT 1"
+    near = "SELECT 1 FROM assess_lease WHERE lines + held > :limit LIMIT 1"
+    return (
+        scope.connection.execute(text(near), {"limit": scope.charge_lines}).first() is None
+        and scope.connection.execute(text(elsewhere), {"file": scope.file_id}).first() is None
+    )
 
 
 def blocks(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
@@ -126,9 +152,10 @@ def resolve(scope: Scope, first: int, last: int, *, rejects: bool) -> None:
     scope.db.scratch(
         scope.connection,
         "assess_line",
-        "line_no INTEGER PRIMARY KEY, lease TEXT, asset TEXT, office_id BIGINT, receivable BIGINT, credit BIGINT, "
+        "line_no INTEGER NOT NULL, lease TEXT, asset TEXT, office_id BIGINT, receivable BIGINT, credit BIGINT, "
         "escrow TEXT, invoice TEXT, due_date TEXT, code TEXT NOT NULL, amount_cents BIGINT NOT NULL, reason TEXT, "
-        "problem TEXT",
+        "top BIGINT, problem TEXT",
+        key="line_no",
     )
     statement = _LINES + (_STANDING if rejects else "")
     scope.connection.execute(text(statement), {**scope.facts, "first": first, "last": last})
@@ -157,9 +184,9 @@ _INVOICE = """CASE
 
 _LINES = f"""
 INSERT INTO assess_line (line_no, lease, asset, office_id, receivable, credit, escrow, invoice, due_date, code,
-    amount_cents, reason, problem)
+    amount_cents, reason, top, problem)
 SELECT s.line_no, COALESCE(s.lease, a.lease), s.asset, t.office_id, c.receivable, c.credit, c.escrow, {_INVOICE},
-    COALESCE(s.due_date, t.next_due), s.code, s.amount_cents, s.reason, {_PROBLEM}
+    COALESCE(s.due_date, t.next_due), s.code, s.amount_cents, s.reason, t.top, {_PROBLEM}
 FROM staged_assessment s
 LEFT JOIN asset a ON a.asset = s.asset
 LEFT JOIN assess_lease t ON t.lease = COALESCE(s.lease, a.lease)

@@ -75,10 +75,11 @@ class BatchAssessment:
         context.flush()
         rejects = _any_rejected(context.connection, scope.file_id)
         assess_resolve.prepare(scope)
+        far = assess_resolve.limit_is_far(scope)
         outcome = Outcome()
         for first, last in assess_resolve.blocks(scope, self.block_lines):
             assess_resolve.resolve(scope, first, last, rejects=rejects)
-            self._apply(scope, unit.first_id, first)
+            self._apply(scope, unit.first_id, first, far=far)
             posted, posted_cents, rejected, rejected_cents = assess_post.sums(scope)
             if rejected:
                 assess_problems.report_problems(scope, context)
@@ -89,11 +90,14 @@ class BatchAssessment:
         return outcome
 
     @staticmethod
-    def _apply(scope: assess_resolve.Scope, first_id: int, first_line: int) -> None:
+    def _apply(scope: assess_resolve.Scope, first_id: int, first_line: int, *, far: bool) -> None:
         assess_invoices.make_missing(scope)
-        assess_post.gather_charges(scope)
-        assess_post.enforce_limit(scope)
-        assess_post.add_receivables(scope, first_line)
+        if far:
+            assess_post.add_charges(scope)
+        else:
+            assess_post.gather_charges(scope)
+            assess_post.enforce_limit(scope)
+            assess_post.add_receivables(scope, first_line)
         assess_post.raise_escrow(scope)
         assess_post.add_entries(scope, first_id)
 

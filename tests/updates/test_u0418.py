@@ -141,6 +141,27 @@ def test_a_new_charge_line_comes_after_those_of_the_invoice(world: World) -> Non
     assert [row[0] for row in found] == ["PYMT", "LTCH", "LEGF", "ASMF"]
 
 
+@pytest.mark.parametrize("limit", [4, 9])
+def test_charge_lines_keep_the_order_of_the_file_near_the_limit_and_far_from_it(world: World, limit: int) -> None:
+    world.charge_lines = limit
+    world.lease("7")
+    world.invoice("700", "7", "2026-03-15", ("PYMT", 1))
+    update = BatchAssessment(block_lines=2)
+    codes = ["LTCH", "RCR2", "LTCH", "LEGF", "RCR2"]
+    world.post(update, world.stage(update, [assessment(n, c, lease="7") for n, c in enumerate(codes, 1)]))
+    found = world.rows("SELECT charge, billed_cents FROM receivable WHERE invoice = '700' ORDER BY position")
+    assert found == [("PYMT", 1), ("LTCH", 200), ("RCR2", 200), ("LEGF", 100)]
+
+
+def test_the_limit_counts_what_a_next_invoice_of_a_past_day_holds(world: World) -> None:
+    world.charge_lines = 2
+    world.lease("7", next_due="2026-01-15")
+    world.invoice("700", "7", "2026-01-15", ("PYMT", 1), ("LEGF", 1))
+    file = world.stage(UPDATE, [assessment(1, "LTCH", lease="7"), assessment(2, "LEGF", lease="7")])
+    assert world.post(UPDATE, file) == Outcome(posted=1, posted_cents=100, rejected=1, rejected_cents=100)
+    assert world.billed()["700", "LEGF", ""] == 101
+
+
 def test_a_file_without_portfolio_is_a_fault(world: World) -> None:
     file = world.stage(UPDATE, [], portfolio=None)
     with (

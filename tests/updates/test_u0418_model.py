@@ -116,15 +116,17 @@ class Model:
 
 
 def _file(rng: random.Random) -> list[Assessment]:
+    """Half of the files name no invoice and no day, as most senders do: their charges are counted in another way."""
     lines = []
+    named = rng.choice([0.0, 0.3])
     for number in range(1, rng.randint(2, 40)):
         by_asset = rng.random() < 0.25
         target = {"asset": rng.choice([*ASSETS, "A9"])} if by_asset else {"lease": rng.choice([*LEASES, "9"])}
         likely = ["PTAX"] * 9 if by_asset else ["LTCH", "LEGF", "ASMF", "RCR2", "RC10"] * 3
         items: dict[str, str] = {}
-        if rng.random() < 0.3:
+        if rng.random() < named:
             items["invoice"] = rng.choice([*INVOICES, "999"])
-        if rng.random() < 0.3:
+        if rng.random() < named:
             items["due_date"] = rng.choice(DATES)
         code = rng.choice([*likely, *CHARGES, "LSRW"])
         lines.append(assessment(number, code, rng.randint(1, 9999), **target, **items))
@@ -146,7 +148,7 @@ def _ledger(world: World) -> tuple[dict[tuple[str, str, str], int], Counter[tupl
     return billed, accounts
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 def test_random_files_agree_with_the_model(db: Database, seed: int) -> None:
     rng = random.Random(seed)
     limit = rng.choice([1, 2, 3, 25])
