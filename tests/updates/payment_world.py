@@ -177,6 +177,11 @@ class World:
                         reject.line_no, "R", reject.code, field=reject.field, found=reject.found,
                         expected=reject.expected, action=reject.action, amount_cents=reject.amount_cents,
                     )  # fmt: skip
+                for warning in chunk.warnings:
+                    context.message(
+                        warning.line_no, "W", warning.code, field=warning.field, found=warning.found,
+                        expected=warning.expected, action=warning.action,
+                    )  # fmt: skip
             context.flush()
             outcome = update.post(context)
             context.close_units()
