@@ -1,4 +1,4 @@
-"""Batch Payments: where money goes, what it posts, which batch it is in, and every message, word for word."""
+"""Batch Payments: where money goes, what it posts, and which batch it is in. Its messages: ``test_u0415_messages``."""
 
 from __future__ import annotations
 
@@ -189,6 +189,22 @@ def test_sessions_come_round_after_the_last(db: Database) -> None:
     world.payments("L1,10")
     world.payments("L1,10")
     assert [line[0] for line in world.lines()] == [FIRST, "03050899999900000001"]
+
+
+def test_a_number_stays_used_when_its_batch_is_reversed_or_its_file_taken_back(db: Database) -> None:
+    world = World(db)
+    world.lease("1")
+    world.invoice("1", "1", "2003-04-01", ("PYMT", 1000))
+    world.payments(f"L1,10,B{GIVEN}", "L1,10")
+    world.reversals(f"L1,10,B{GIVEN}")
+    file_id, _ = world.payments(f"L1,10,B{GIVEN}")
+    assert [message[1:3] for message in world.messages(file_id)] == [("S", "BATCH_EXISTS")]
+    with db.write() as connection:  # as a file that is taken back leaves its batches, when sessions have come round
+        for table in ("payment_line", "payment_batch"):
+            connection.exec_driver_sql(f"UPDATE {table} SET batch = '{FIRST}~1' WHERE batch = '{FIRST}'")
+        connection.exec_driver_sql("UPDATE counter SET next = 900001 WHERE name = 'payment-session'")
+    world.payments("L1,10")
+    assert sorted(line[0][6:12] for line in world.lines()) == ["900001", "900002", "900003"]
 
 
 GIVEN = "03040190000700000001"
