@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "plain": plain.plain,
     "script": plain.script,
     "kinds": posting.kinds,
+    "reapply": posting.reapply,
     "nacha": formats.nacha,
     "sftp": sftp.large,
     "files": sftp.many,

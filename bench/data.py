@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 LEASE_CODES = (
@@ -13,8 +14,9 @@ LEASE_CODES = (
 FIRST_LEASE = 1_000_000
 
 
-def reference(folder: Path, *, leases: int, escrow_cents: int = 0, batches: int = 0) -> Path:
-    """CSV files of one portfolio: ``leases`` leases with an open invoice each; RCR5 is the escrow charge."""
+def reference(folder: Path, *, leases: int, escrow_cents: int = 0, batches: int = 0, invoices: int = 1) -> Path:
+    """CSV files of one portfolio: ``leases`` leases with ``invoices`` invoices each, due day after day, of which the
+    first ``batches`` leases have paid all by a batch each; RCR5 is the escrow charge."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "portfolios.csv", ["portfolio,name", "1,BENCH"])
     _write(
@@ -48,15 +50,22 @@ def reference(folder: Path, *, leases: int, escrow_cents: int = 0, batches: int 
     _write(
         folder / "invoices.csv",
         ["invoice,lease,due_date,charge,amount",
-         *(f"{n + 1},{FIRST_LEASE + n},2026-03-15,PYMT,400.00" for n in range(leases))],
+         *(f"{n + 1},{FIRST_LEASE + n // invoices},{_day(date(2026, 3, 15), n, invoices)},PYMT,400.00"
+           for n in range(leases * invoices))],
     )  # fmt: skip
     if batches:
         _write(
             folder / "payments.csv",
             ["batch,line,check,operator,effective_date,effective_time,lease,invoice,amount",
-             *(f"{batch_number(n)},1,{n + 1},JS1,2026-02-02,09:00:00,{FIRST_LEASE + n},{n + 1},400.00" for n in range(batches))],
+             *(f"{batch_number(n)},1,{n + 1},JS1,{_day(date(2026, 2, 2), n, invoices)},09:00:00,{FIRST_LEASE + n // invoices},"
+               f"{n + 1},400.00" for n in range(batches * invoices))],
         )  # fmt: skip
     return folder
+
+
+def _day(last: date, n: int, invoices: int) -> date:
+    """The n-th of all invoices: those of a lease follow day by day and end on ``last``."""
+    return last - timedelta(days=invoices - 1 - n % invoices)
 
 
 def batch_number(n: int) -> str:
@@ -92,6 +101,12 @@ def payments(path: Path, *, lines: int) -> Path:
 
 def reversals(path: Path, *, lines: int) -> Path:
     return _write(path, (f"L{FIRST_LEASE + n},40000,B{batch_number(n)},RNSFC,C{n + 1}" for n in range(lines)))
+
+
+def out_of_order(path: Path, *, leases: int, invoices: int, named: tuple[int, ...]) -> Path:
+    """``p1_bptmtrev.dat``: of every lease one batch after the other, ``named`` counting from its first, pass by pass."""
+    wanted = ((lease, lease * invoices + place) for place in named for lease in range(leases))
+    return _write(path, (f"L{FIRST_LEASE + lease},40000,B{batch_number(n)},RNSFC,C{n + 1}" for lease, n in wanted))
 
 
 def escrow(path: Path, *, lines: int) -> Path:

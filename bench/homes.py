@@ -39,10 +39,11 @@ class Portfolio:
     leases: int
     escrow_cents: int = 0
     batches: int = 0
+    invoices: int = 1  # and batches, a lease
 
     @property
     def name(self) -> str:
-        return f"{self.leases}_{self.escrow_cents}_{self.batches}"
+        return f"{self.leases}_{self.escrow_cents}_{self.batches}_{self.invoices}"
 
 
 def loaded(bench: Bench, database: str, portfolio: Portfolio) -> Place:
@@ -52,8 +53,9 @@ def loaded(bench: Bench, database: str, portfolio: Portfolio) -> Place:
         reference = bench.folder / f"reference-{portfolio.name}"
         if not reference.exists():
             data.reference(
-                reference, leases=portfolio.leases, escrow_cents=portfolio.escrow_cents, batches=portfolio.batches
-            )
+                reference, leases=portfolio.leases, escrow_cents=portfolio.escrow_cents, batches=portfolio.batches,
+                invoices=portfolio.invoices,
+            )  # fmt: skip
         place = _place(bench, database, f"loaded_{portfolio.name}")
         if place.url is not None:
             _execute(admin_url(bench), f"CREATE DATABASE {_name(place)}")

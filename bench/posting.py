@@ -115,6 +115,40 @@ def kinds(bench: Bench) -> None:
             bench.add(Figure(kind, f"{lines:,} lines, {shown}", rate, "lines/s", KIND_RATE, "more", note))
 
 
+REAPPLY_LEASES, REAPPLY_RATE, ONE_LEASE, ONE_SECONDS = 50_000, 5_000.0, 2_000, 1.0
+
+
+def reapply(bench: Bench) -> None:
+    """Reversals out of order: later batches of the lease are reversed and applied again, on both databases."""
+    leases, invoices = bench.count(REAPPLY_LEASES), 5
+    file = _out_of_order(bench, leases, invoices, (1, 0))  # the second batch, then the first: three later ones each
+    for database, shown in DATABASES.items():
+        done = repeated(bench, database, Portfolio(leases, 0, leases, invoices), file, 2 * leases, bench.runs)
+        homes.drop(bench, done.place)
+        note = f"{done.seconds:.2f} s, {peak(done.runs):.0f} MB; median of {len(done.runs)}"
+        what = f"{done.lines:,} records, three later batches each, {shown}"
+        bench.add(Figure("reapply", what, done.lines / done.seconds, "records/s", REAPPLY_RATE, "more", note))
+        seconds = {}
+        for batches in (ONE_LEASE, 5 * ONE_LEASE):
+            one = repeated(
+                bench, database, Portfolio(1, 0, 1, batches), _out_of_order(bench, 1, batches, (0,)), 1, bench.runs
+            )
+            homes.drop(bench, one.place)
+            seconds[batches] = one.seconds
+        what = f"the first of {ONE_LEASE:,} batches of a lease, {shown}"
+        bench.add(Figure("reapply", what, seconds[ONE_LEASE], "s", ONE_SECONDS))
+        what = f"the first of {5 * ONE_LEASE:,} / {ONE_LEASE:,} batches, {shown}"
+        bench.add(Figure("reapply", what, seconds[5 * ONE_LEASE] / seconds[ONE_LEASE], "x", 5 * 1.2))
+
+
+def _out_of_order(bench: Bench, leases: int, invoices: int, named: tuple[int, ...]) -> Path:
+    path = bench.folder / f"input-{leases}-{invoices}-reapply" / "p1_bptmtrev.dat"
+    if not path.exists():
+        path.parent.mkdir()
+        data.out_of_order(path, leases=leases, invoices=invoices, named=named)
+    return path
+
+
 # in the measuring process
 
 
