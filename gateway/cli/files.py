@@ -12,6 +12,7 @@ import typer
 from sqlalchemy import Connection, text
 
 from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, table
+from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.cli.status import money_as_text
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import UsageError
@@ -110,8 +111,9 @@ def check(
     session: Session,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to try, wherever they lie.")],
 ) -> int:
-    """Try files without effect: rejects, what would post, and the difference to the last file of the kind. A bank or
-    scratch file is read and validated."""
+    """Try files without effect: rejects, what would post, and the difference to the last file of the kind; of reversals
+    every batch that would be reversed and re-applied, and what would be left open. A bank or scratch file is read and
+    validated."""
     documents: list[dict[str, Any]] = []
     lines: list[str] = []
     clean = True
@@ -138,6 +140,9 @@ def _check_document(result: checking.CheckResult) -> dict[str, Any]:
             for m in result.messages
         ],
         "message_count": result.message_count,
+        "would_move": moves_document(result.moves),
+        "would_move_count": result.move_count,
+        "would_leave_open": open_document(result.left_open),
         "last_of_kind": last and {
             "id": last.file_id, "name": last.name, "business_date": last.business_date, "lines": last.lines,
             "amount": from_cents(last.amount_cents), "shared_lines": last.shared_lines,
@@ -159,6 +164,9 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
     yield from (f"  line {m.line_no}: {_SEVERITY[m.severity]} {m.code}: {m.text}" for m in result.messages)
     if result.message_count > len(result.messages):
         yield f"  … and {result.message_count - len(result.messages):,} messages more"
+    yield from moves_page(result.moves, result.left_open, would=True)
+    if result.move_count > len(result.moves):
+        yield f"  … and {result.move_count - len(result.moves):,} batches more"
     if result.last is None:
         yield "  It is the first file of its kind."
     else:

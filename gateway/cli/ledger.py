@@ -95,7 +95,11 @@ def _view(name: str) -> Any:
         )  # fmt: skip
         with session.app.db.read() as connection:
             found = views.show(connection, name, filters, vault=session.app.vault)
-            session.show_rows(found.columns, found.rows, money=found.money)
+            if found.paper and not session.as_json:
+                places = [found.columns.index(key) for key in found.paper]
+                session.show_rows(found.paper, ([row[n] for n in places] for row in found.rows), money=found.money)
+            else:
+                session.show_rows(found.columns, found.rows, money=found.money)
 
     look.__doc__ = _ABOUT[name]
     return look

@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.common import Session, command, iso, table
+from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.cli.status import money_as_text
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
-from gateway.updates import payment_by_hand
+from gateway.updates import payment_by_hand, reversal_by_hand
 from gateway.updates.payment_by_hand import HandPayment
 from gateway.updates.payment_rules import Record
 from gateway.updates.posting import Note
+from gateway.updates.reversal_by_hand import HandReversal
 from parsers import btchpmt
 from parsers.base import Reject, Warn, render_message
 from parsers.profile import Profile
@@ -29,6 +31,8 @@ def register(app: typer.Typer) -> None:
     payment = typer.Typer(no_args_is_help=True, help="Payments by hand.")
     command(payment, "post", example='gateway payment post --lease 1001 --amount 432.98 --check 118 --reason "paid at '
             'the desk"')(payment_post)  # fmt: skip
+    command(payment, "reverse", example='gateway payment reverse 03050890000100000002 --reason NSFC --why "bank letter '
+            'of 8 May"')(payment_reverse)  # fmt: skip
     app.add_typer(payment, name="payment")
 
 
@@ -73,6 +77,68 @@ def payment_post(
         session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
     )  # fmt: skip
     session.show(_document(done), _page(done))
+
+
+def payment_reverse(
+    session: Session,
+    batch: Annotated[str, typer.Argument(metavar="BATCH", help="The payment batch, 20 digits.")],
+    reason: Annotated[
+        str,
+        typer.Option("--reason", metavar="CODE", help="The reason's code, as in a file: NSFC, STOP, UNDO, TMSA, TRAN."),
+    ],
+    why: Annotated[str | None, typer.Option("--why", help="Words beside the code; they are kept too.")] = None,
+    amount: Annotated[
+        str | None,
+        typer.Option("--amount", metavar="1234.56", help="What is reversed; refused if it is not all of it."),
+    ] = None,
+    check: Annotated[str | None, typer.Option("--check", help="The check's number; refused if it is another.")] = None,
+    effective: Annotated[
+        str | None, typer.Option("--effective", metavar="YYYY-MM-DD", help="When it counts; else the business date.")
+    ] = None,
+    bank: Annotated[
+        str | None,
+        typer.Option("--bank", help="The cash account, 125 to 144, that the money leaves; else the batch's."),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Reverse one batch by hand and re-apply the lease's later batches, by the rules of a file of reversals, in an
+    operator's unit. What would leave an item in Reversal Suspense is refused here."""
+    done = reversal_by_hand.reverse(
+        session.app, batch, reason=reason.upper(), why=why, amount_cents=None if amount is None else _cents(amount),
+        check_no=check, effective_date=iso(effective, what="--effective"), bank=bank, dry_run=dry_run,
+    )  # fmt: skip
+    session.show(_reversal_document(done), _reversal_page(done))
+
+
+def _reversal_document(done: HandReversal) -> dict[str, Any]:
+    return {
+        "dry_run": done.is_dry,
+        "unit": None if done.is_dry else done.unit,
+        "business_date": done.business_date,
+        "portfolio": done.portfolio,
+        "batch": done.batch,
+        "reason": done.reason,
+        "amount": from_cents(done.amount_cents),
+        "rows": moves_document(done.moves),
+        "left_open": open_document(done.left_open),
+        "messages": [_note_document(note, done.is_dry) for note in done.notes],
+    }
+
+
+def _note_document(note: Note, is_dry: bool) -> dict[str, Any]:
+    return {
+        "severity": note.severity, "code": note.finding.code, "message": _sentence(note),
+        "suspense_item": None if is_dry else note.item,
+    }  # fmt: skip
+
+
+def _reversal_page(done: HandReversal) -> Iterator[str]:
+    yield f"{'Would reverse' if done.is_dry else 'Reversed'} {shown(done.amount_cents)}, all of batch {done.batch}:"
+    yield from moves_page(done.moves, done.left_open, would=done.is_dry)
+    for note in done.notes:
+        item = "" if note.item is None or done.is_dry else f" (suspense item {note.item})"
+        yield f"WARNING {note.finding.code}: {_sentence(note)}{item}"
+    yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
 
 
 def _cents(amount: str) -> int:

@@ -21,11 +21,13 @@ from gateway.intake.processing import Work, process
 from gateway.intake.registry import update_for
 from gateway.intake.states import FileState, move
 from gateway.ledger import schema
+from gateway.updates import reversal_moves
 from gateway.updates.base import Update
+from gateway.updates.reversal_moves import Touched
 from parsers.base import render_message
 
 MESSAGES: Final = 1000
-"""How many messages a check shows; it counts all."""
+"""How many messages a check shows; it counts all. Likewise batches that reversals would touch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """``file`` is the row it would have; ``holds`` why it would wait, be held first, or be quarantined."""
+    """``file`` is the row it would have; ``holds`` why it would wait, be held first, or be quarantined. Of reversals
+    ``moves`` are the batches that would be reversed and re-applied, ``left_open`` (lease, invoice, due date, cents) what
+    their leases would owe then."""
 
     file: InboundFile
     holds: tuple[tuple[str, str], ...]
     messages: tuple[Message, ...]
     message_count: int
     last: Difference | None
+    moves: tuple[Touched, ...] = ()
+    move_count: int = 0
+    left_open: tuple[tuple[str, str, str, int], ...] = ()
 
 
 class _UndoError(Exception):
@@ -119,12 +126,21 @@ def _result(work: Work) -> CheckResult:
     total = connection.execute(
         text("SELECT COUNT(*) FROM line_message WHERE file_id = :id"), {"id": file_id}
     ).scalar_one()
+    moves: list[Touched] = []
+    move_count = 0
+    if file.kind == "reversals":
+        for move_count, one in enumerate(reversal_moves.of_file(connection, file_id), 1):
+            if move_count <= MESSAGES:
+                moves.append(one)
     return CheckResult(
         file=file,
         holds=tuple((code.value, message) for code, message in work.holds),
         messages=messages,
         message_count=int(total),
         last=_last(work, connection),
+        moves=tuple(moves),
+        move_count=move_count,
+        left_open=tuple(reversal_moves.open_invoices(connection, reversal_moves.leases(moves))),
     )
 
 

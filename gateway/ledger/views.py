@@ -43,11 +43,13 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Column keys, which of them are money, and the rows, fetched as they are read."""
+    """Column keys, which of them are money, and the rows, fetched as they are read. ``paper``: the columns a person is
+    shown, in their order; none: all."""
 
     columns: tuple[str, ...]
     money: frozenset[str]
     rows: Iterator[tuple[Any, ...]]
+    paper: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class View:
     money: frozenset[str] = frozenset()
     unless_all: str = ""
     where: str = ""
+    paper: tuple[str, ...] = ()
 
 
 _FILE = "(CAST({0}.file_id AS TEXT) = :file OR EXISTS (SELECT 1 FROM inbound_file n WHERE n.file_id = {0}.file_id AND n.name = :file))"
@@ -126,8 +129,11 @@ PAYMENTS = View(
         "effective_date": "b.effective_date", "effective_time": "b.effective_time", "lease": "p.lease",
         "invoice": "p.invoice", "amount": "p.amount_cents", "charge": "p.charge", "bank": "b.cash_account",
         "origination": "b.origination", "due_date": "i.due_date", "state": "p.state",
+        "type": "CASE WHEN p.invoice IS NULL THEN 'SUSPENSE' ELSE COALESCE(c.name, p.charge) END",
+        "suspense_item": "p.suspense_item",
     },
-    "payment_line p JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice",
+    "payment_line p JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice "
+    "LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge",
     {
         "portfolio": "b.portfolio = :portfolio", "lease": "p.lease = :lease", "invoice": "p.invoice = :invoice",
         "batch": "p.batch = :batch", "check": "b.check_no = :check", "file": _FILE.format("b"),
@@ -137,6 +143,8 @@ PAYMENTS = View(
     "b.effective_date, b.effective_time, p.batch, p.line",
     frozenset({"amount"}),
     unless_all="p.state = 'APPLIED'",
+    # as the vendor shows the payments of a lease
+    paper=("batch", "check", "operator", "effective_date", "lease", "invoice", "due_date", "type", "amount"),
 )  # fmt: skip
 SUSPENSE = View(
     {
@@ -222,7 +230,8 @@ def show(connection: Connection, name: str, filters: Filters, *, vault: Vault | 
     rows = _fetch(connection, statement, given)
     if name == "vendors":
         rows = _unsealed(rows, vault)
-    return Listing(tuple(view.columns), view.money, rows)
+    paper = (*view.paper, "state") if view.paper and (filters.all or "state" in given) else view.paper
+    return Listing(tuple(view.columns), view.money, rows, paper)
 
 
 def _given(name: str, filters: Filters, known: Any) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class Batch:
     last_line: int
     lines: list[Line] = field(default_factory=list)
     former: set[str] = field(default_factory=set)
-    """Invoices that it paid before it was re-applied: a sender knows no others."""
+    """Invoices that it paid, or was sent for, before it was re-applied: a sender knows no others."""
 
     @property
     def total_cents(self) -> int:
@@ -323,11 +323,12 @@ def _name_former(db: Database, connection: Connection, batches: Mapping[str, Bat
     payments.touch(db, connection, named)
     rows = db.fetch(
         connection,
-        "SELECT DISTINCT p.batch, p.invoice FROM touched t JOIN payment_line p ON p.batch = t.name "
-        "WHERE p.state = 'REVERSED' AND p.invoice IS NOT NULL",
+        "SELECT DISTINCT p.batch, COALESCE(p.invoice, i.invoice) FROM touched t JOIN payment_line p ON p.batch = t.name "
+        "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.state = 'REVERSED'",
     )
     for name, invoice in rows:
-        batches[name].former.add(invoice)
+        if invoice is not None:
+            batches[name].former.add(invoice)
 
 
 def swapped(side: Side) -> Side:

@@ -117,7 +117,12 @@ def spelled(amounts: Mapping[str, int]) -> str:
     return ", ".join(f"{place} {from_cents(cents)}" for place, cents in amounts.items())
 
 
-def open_invoices(connection: Connection, leases: Iterable[str]) -> list[tuple[str, str, str, int]]:
+def leases(moves: Iterable[Touched]) -> list[str]:
+    """The leases of these batches, each once."""
+    return list(dict.fromkeys(one.lease for one in moves if one.lease is not None))
+
+
+def open_invoices(connection: Connection, names: Iterable[str]) -> list[tuple[str, str, str, int]]:
     """(lease, invoice, due date, open cents) of what these leases still owe, oldest due first."""
     found = []
     statement = text(
@@ -125,6 +130,6 @@ def open_invoices(connection: Connection, leases: Iterable[str]) -> list[tuple[s
         "JOIN receivable r ON r.invoice = i.invoice WHERE i.lease = :lease AND r.paid_cents < r.billed_cents "
         "GROUP BY i.lease, i.invoice, i.due_date ORDER BY i.due_date, LENGTH(i.invoice), i.invoice"
     )
-    for lease in leases:
+    for lease in names:
         found += [(row[0], row[1], row[2], int(row[3])) for row in connection.execute(statement, {"lease": lease})]
     return found

@@ -79,6 +79,17 @@ class Reversals:
             posting.settings,
         )
 
+    def live_cents(self, batch: str) -> int:
+        """What a record that names this batch must come to."""
+        lines = self._posting.connection.execute(
+            text(
+                "SELECT COALESCE(SUM(COALESCE(i.remaining_cents, p.amount_cents)), 0) FROM payment_line p "
+                "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.batch = :batch AND p.state = 'APPLIED'"
+            ),
+            {"batch": batch},
+        )
+        return int(lines.scalar_one())
+
     def handle(self, records: Sequence[Record]) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
         with payments.no_collection():

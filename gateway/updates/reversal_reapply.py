@@ -77,8 +77,9 @@ def _apply(moved: Moved, book: Lease, facts: Facts, escrow: Counter[EscrowKey]) 
     money: Counter[tuple[int, int]] = Counter()  # by office and cash account
     for line, cents in moved.taken:
         money[line.entry.office_id, cash_of(line.entry, facts)] += cents
-        if line.invoice is not None:
-            batch.former.add(line.invoice)
+        named = line.invoice if line.item is None else line.item.named
+        if named is not None:
+            batch.former.add(named)
     batch.lines = [line for line in batch.lines if not _moves(line) or line.live_cents != line.amount_cents]
     for line, cents in moved.taken:
         if line.item is not None:

@@ -20,7 +20,7 @@ from gateway.updates.reversal_facts import Record
 from gateway.updates.reversal_post import Reversals
 from gateway.updates.reversal_rules import Decision, Fail, Reverse
 
-CHUNK_LINES = 25_000
+CHUNK_LINES = 5_000
 
 _RECORDS = f"""
 SELECT {", ".join(Record._fields)} FROM staged_reversal s

@@ -16,7 +16,7 @@ LISTS = {
     ("ledger", "balance"): "portfolio company region office vector name side debit credit mtd_debit mtd_credit balance",
     ("ledger", "suspense"): "item kind lease amount remaining reason batch check",
     ("ledger", "payments"): "batch line check operator effective_date effective_time lease invoice amount charge bank "
-    "origination due_date state",
+    "origination due_date state type suspense_item",
     ("ledger", "checks"): "portfolio check type amount disbursement_date vendor lease asset reference bank payee flag "
     "voided_on printed_on",
     ("ledger", "vendors"): "vendor name routing_number account_number account_type sec prenote_sent prenote_sent_on "

@@ -255,6 +255,19 @@ def test_a_record_may_name_the_invoice_that_its_batch_paid_first(db: Database) -
     sound(world)
 
 
+@pytest.mark.parametrize("in_one_file", [True, False])
+def test_a_record_may_name_the_invoice_that_suspended_money_was_sent_for(db: Database, in_one_file: bool) -> None:
+    world = rents(db, 200, 200, 200)
+    world.payments(f"L1,200,C1,E030308,B{B1}", f"L1,200,C2,E030308,B{B2}", f"I3,100,C8,E030308,B{B2}")
+    assert [row[5] for row in world.suspense()] == ["BATCH_DIFFERS"]
+    (held,) = (batch for (batch,) in world.rows("SELECT batch FROM suspense_item"))
+    records = [f"L1,200,B{B1},RNSFC", f"I3,100,B{held},RNSFC"]
+    files = [records] if in_one_file else [[record] for record in records]
+    assert [[m[1:3] for m in world.messages(world.reversals(*file)[0])] for file in files] == [[] for _ in files]
+    assert world.open() == {"1": 0, "2": 200, "3": 200}
+    sound(world)
+
+
 @pytest.mark.parametrize("lines_a_chunk", [1, 2, 100])
 def test_records_see_what_those_before_them_did(
     db: Database, monkeypatch: pytest.MonkeyPatch, lines_a_chunk: int

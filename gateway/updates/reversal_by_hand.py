@@ -1,0 +1,97 @@
+"""A batch that a person reverses: the rules of Batch Payment Reversal (U0470), in an operator's unit with a reason.
+
+Where the two differ: what a file's record cannot do leaves a Reversal Suspense item, because the bank has moved the
+money; a person is there to ask, so it is refused, with nothing posted. Only the batch is named, and the amount need not
+be: it is all of the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+
+from gateway.app import App
+from gateway.errors import Refused, UsageError
+from gateway.updates import reversal_moves
+from gateway.updates.posting import Note, by_hand
+from gateway.updates.reversal_facts import Record
+from gateway.updates.reversal_moves import Touched
+from gateway.updates.reversal_post import Reversals
+from gateway.updates.reversal_rules import Fail, Refuse
+
+UPDATE: Final = "U0470"
+_INSTEAD: Final = {
+    "BATCH_UNKNOWN": "correct the number; gateway ledger payments lists them",
+    "AMOUNT_DIFFERS": "leave --amount out, or find out which batch is meant",
+    "CHECK_DIFFERS": "leave --check out, or find out which batch is meant",
+    "BANK_UNKNOWN": "name another --bank, or load this one with gl_accounts.csv",
+}
+"""What a person does instead, by the code of the finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandReversal:
+    """A reversal as it was posted, or would be (``is_dry``): its ``unit`` is then free again."""
+
+    is_dry: bool
+    unit: int
+    business_date: str
+    portfolio: str
+    batch: str
+    reason: str
+    amount_cents: int
+    moves: tuple[Touched, ...]
+    left_open: tuple[tuple[str, str, str, int], ...]
+    """(lease, invoice, due date, cents) of the leases touched."""
+    notes: tuple[Note, ...]
+
+
+def reverse(
+    app: App,
+    batch: str,
+    *,
+    reason: str,
+    why: str | None = None,
+    amount_cents: int | None = None,
+    check_no: str | None = None,
+    effective_date: str | None = None,
+    bank: str | None = None,
+    dry_run: bool = False,
+) -> HandReversal:
+    """Reverse one batch and re-apply the later ones. ``reason`` is a code as in a file, ``why`` words beside it.
+
+    Raises UsageError for a reason that is no code, Refused, with nothing posted, where a record of a file would be
+    rejected or fail.
+    """
+    what = f"reversing batch {batch}"
+    families, width = app.settings.inbound.reversals.reason_families, app.settings.inbound.widths.code
+    if reason[:1] not in families or not reason.isalnum() or len(reason) > width:
+        raise UsageError(
+            f"{what}: found reason {reason!r}, expected a code of up to {width} that begins with {', '.join(families)}, such "
+            "as NSFC; words go into --why"
+        )
+    with app.db.read() as connection:
+        found = connection.execute(
+            text("SELECT portfolio FROM payment_batch WHERE batch = :batch"), {"batch": batch}
+        ).scalar()
+    if found is None:
+        raise Refused(f"{what}: found no such batch, expected one that is posted; {_INSTEAD['BATCH_UNKNOWN']}")
+    portfolio, notes = str(found), list[Note]()
+    words = reason if not why else f"{reason}: {why}"
+    with by_hand(app, portfolio, UPDATE, f"batch:{batch}", reason=words, notes=notes, dry_run=dry_run) as posting:
+        run = Reversals(posting)
+        cents = run.live_cents(batch) if amount_cents is None else amount_cents
+        record = Record(0, "B", batch, cents, batch, reason, check_no, effective_date, bank)
+        ((decision),) = run.handle([record])
+        if isinstance(decision, Fail | Refuse):
+            finding = decision.why
+            action = _INSTEAD.get(finding.code, finding.action)
+            raise Refused(f"{what}: found {finding.found}, expected {finding.expected}; {action}")
+        unit = posting.unit
+        moves = reversal_moves.of_unit(posting.connection, unit.unit_id, batch)
+        left = reversal_moves.open_invoices(posting.connection, reversal_moves.leases(moves))
+    return HandReversal(
+        dry_run, unit.unit_id, unit.business_date, portfolio, batch, reason, cents, tuple(moves), tuple(left), tuple(notes)
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""A reversal before it happens, by a file and by hand, in a copy of the played home, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Played
+
+B1, B2, B3 = (f"2602{n}70000100000001" for n in ("01", "02", "03"))
+FILE = "p1_bptmtrev.dat"
+
+
+@pytest.fixture
+def desk(own: Played) -> Played:
+    """Lease 1006 has paid three invoices of 200.00 by three batches; the business date is 2026-03-03."""
+    invoices = "".join(f"9000{n},1006,2026-0{n}-01,PYMT,200.00\n" for n in (1, 2, 3))
+    payments = "".join(
+        f"{batch},1,{n}23,JS1,2026-02-2{n},09:00:00,1006,9000{n},200.00\n" for n, batch in enumerate((B1, B2, B3), 1)
+    )
+    (own.root / "invoices.csv").write_text("invoice,lease,due_date,charge,amount\n" + invoices)
+    (own.root / "payments.csv").write_text(
+        "batch,line,check,operator,effective_date,effective_time,lease,invoice,amount\n" + payments
+    )
+    own.ok("load", str(own.root / "invoices.csv"), str(own.root / "payments.csv"))
+    return own
+
+
+def record(home: Played, *lines: str) -> Path:
+    path = home.root / FILE
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def amounts(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"invoice": invoice, "amount": amount} for invoice, amount in pairs]
+
+
+MOVES = [
+    (B1, "reversed", amounts(("90001", "200.00")), []),
+    (B2, "re-applied", amounts(("90002", "200.00")), amounts(("90001", "200.00"))),
+    (B3, "re-applied", amounts(("90003", "200.00")), amounts(("90002", "200.00"))),
+]
+
+
+def moved(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["batch"], row["action"], row["old"], row["new"]) for row in rows]
+
+
+def everything(home: Played) -> list[str]:
+    return [home.ok("ledger", name, "--json").out for name in ("journal", "receivables", "payments", "suspense")]
+
+
+def test_a_check_shows_what_would_move_and_changes_nothing(desk: Played) -> None:
+    path, before = record(desk, f"L1006,20000,B{B1},RNSFC"), everything(desk)
+    (document,) = desk.ok("check", str(path), "--json").rows
+    assert moved(document["would_move"]) == MOVES and document["would_move_count"] == 3
+    assert document["would_leave_open"] == [
+        {"lease": "1006", "invoice": "90003", "due_date": "2026-03-01", "open": "200.00"},
+        {"lease": "1006", "invoice": "20008", "due_date": "2026-03-15", "open": "505.25"},
+    ]
+    shown = desk.ok("check", str(path)).out
+    assert f"line 1: batch {B1}, check 123, lease 1006 would be reversed: 90001 200.00\n" in shown
+    assert f"line 1: batch {B3}, check 323, lease 1006 would be re-applied: 90003 200.00 -> 90002 200.00\n" in shown
+    assert "would be left open: lease 1006, invoice 90003 due 2026-03-01, 200.00\n" in shown
+    assert everything(desk) == before
+
+
+def test_a_batch_reversed_by_hand_moves_as_by_a_file(desk: Played) -> None:
+    before = everything(desk)
+    dry = desk.ok("payment", "reverse", B1, "--reason", "NSFC", "--dry-run", "--json").document
+    assert everything(desk) == before and (dry["dry_run"], dry["unit"]) == (True, None)
+    done = desk.ok("payment", "reverse", B1, "--reason", "nsfc", "--why", "bank letter", "--json").document
+    for document in (dry, done):
+        assert (document["amount"], moved(document["rows"]), document["messages"]) == ("200.00", MOVES, [])
+        assert [row["invoice"] for row in document["left_open"]] == ["90003", "20008"]
+    rows = desk.ok("ledger", "payments", "--lease", "1006", "--json").rows
+    mine = [row for row in rows if row["batch"] in (B1, B2, B3)]
+    assert [(row["batch"], row["operator"], row["invoice"], row["line"]) for row in mine] == [
+        (B2, "ABC", "90001", 2), (B3, "ABC", "90002", 2),
+    ]  # fmt: skip
+    entries = desk.ok("ledger", "journal", "--unit", str(done["unit"]), "--json").rows
+    assert {(e["source_file"], e["source_line"]) for e in entries} == {(None, None)}
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
+def test_what_is_shown_by_hand_to_a_person(desk: Played) -> None:
+    would = desk.ok("payment", "reverse", B2, "--reason", "TMSA", "--dry-run").out
+    assert would.startswith(f"Would reverse 200.00, all of batch {B2}:\n") and would.endswith("Nothing was changed.\n")
+    done = desk.ok("payment", "reverse", B2, "--reason", "TMSA").out
+    assert f"  batch {B3}, check 323, lease 1006 re-applied: 90003 200.00 -> 90002 200.00\n" in done
+    assert "  left open: lease 1006, invoice 90003 due 2026-03-01, 200.00\n" in done
+    assert "WARNING TARGET_REQUIRED: " in done and "(suspense item " in done and "It is posting unit " in done
+    table = desk.ok("ledger", "payments", "--lease", "1006").out.splitlines()
+    assert table[0].split() == [
+        "BATCH", "CHECK", "OPERATOR", "EFFECTIVE", "DATE", "LEASE", "INVOICE", "DUE", "DATE", "TYPE", "AMOUNT",
+    ]  # fmt: skip
+    assert [B3, "323", "ABC", "2026-02-23", "1006", "90002", "2026-02-01"] in [line.split()[:7] for line in table]
+    every = desk.ok("ledger", "payments", "--lease", "1006", "--all").out.splitlines()
+    assert every[0].endswith("AMOUNT  STATE") and len(every) > len(table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("26020100000700000009", "--reason", "NSFC"), 3,
+         "reversing batch 26020100000700000009: found no such batch, expected one that is posted; correct the number; gateway "
+         "ledger payments lists them"),
+        ((B1, "--reason", "bounced"), 2,
+         f"reversing batch {B1}: found reason 'BOUNCED', expected a code of up to 4 that begins with N, S, U, T, O, such as "
+         "NSFC; words go into --why"),
+        ((B1, "--reason", "NSFC", "--amount", "199.99"), 3,
+         f"reversing batch {B1}: found 199.99, expected 200.00, all of batch {B1}; leave --amount out, or find out which batch "
+         "is meant"),
+        ((B1, "--reason", "NSFC", "--check", "9"), 3,
+         f"reversing batch {B1}: found check 9, expected check 123 of batch {B1}; leave --check out, or find out which batch is "
+         "meant"),
+        ((B1, "--reason", "NSFC", "--bank", "999"), 3,
+         f"reversing batch {B1}: found bank 999, expected a cash account 125 to 144 of the office's chart; name another --bank, "
+         "or load this one with gl_accounts.csv"),
+    ],
+)  # fmt: skip
+def test_by_hand_refused_instead_of_an_item(desk: Played, arguments: tuple[str, ...], code: int, words: str) -> None:
+    before = everything(desk)
+    done = desk.do("payment", "reverse", *arguments)
+    assert (done.code, done.err) == (code, f"gateway: {words}\n")
+    assert everything(desk) == before
+
+
+def test_a_batch_reversed_before_is_refused_by_hand_too(desk: Played) -> None:
+    desk.ok("payment", "reverse", B3, "--reason", "UNDO")
+    again = desk.do("payment", "reverse", B3, "--reason", "UNDO")
+    assert again.code == 3 and "reversed before, expected a live batch" in again.err
