@@ -28,6 +28,8 @@ LISTS = {
     "rejected_amount suspended_amount held_amount",
     ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records",
 }  # fmt: skip
+PAPER = {("ledger", "payments"): "batch check operator effective_date lease invoice due_date type amount"}
+"""What a person is shown of a list that has more."""
 MONEY = frozenset(
     [
         "billed",
@@ -65,7 +67,8 @@ def test_the_keys_of_every_list_are_those_scripts_know(played: Played, command: 
             if (key.endswith("_date") or key == "next_due") and value is not None:
                 assert re.fullmatch(r"\d{4}-\d\d-\d\d", value), (key, value)
     text = played.ok(*command).out
-    assert text.splitlines()[0].split() == " ".join(k.replace("_", " ").upper() for k in keys.split()).split()
+    shown = PAPER.get(command, keys).split()
+    assert text.splitlines()[0].split() == " ".join(k.replace("_", " ").upper() for k in shown).split()
     assert len(text.splitlines()) == len(rows) + 2
 
 
