@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.reports.render import PAGE_LINES, render_text, write_report
@@ -124,6 +124,7 @@ PLAIN = ReportSpec(
 )
 
 
+@settings(deadline=None)
 @given(rows)
 def test_no_form_ever_loses_a_value(found: list[tuple[object, ...]]) -> None:
     text = render_text(report(found, PLAIN))
@@ -143,6 +144,7 @@ def test_no_form_ever_loses_a_value(found: list[tuple[object, ...]]) -> None:
         assert whole.count(letter) >= letters.count(letter)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_json_and_csv_carry_every_row_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[object, ...]]
