@@ -10,7 +10,7 @@ severity ``R``, checks the rest against the ledger set by set, and posts. It nev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -128,8 +128,8 @@ class Update(Protocol):
     def post(self, context: PostingContext) -> Outcome:
         """Post every staged line of the file that is not rejected; say what became of each in ``Outcome``."""
 
-    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-        """Rows of report B in file order, streamed."""
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
+        """Rows of report B in file order, streamed; ``Blocks`` where there may be many."""
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         """Rows of report A in file order: every line message, with what the line named."""

@@ -5,13 +5,14 @@ A batch number is 20 digits; behind those of a file that was taken back there is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from gateway.ledger.database import stream_blocks, stream_rows
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
 from parsers.base import render_message
 
 EXCEPTIONS = ReportSpec(
@@ -88,15 +89,18 @@ WHERE b.file_id = :file ORDER BY p.source_line, b.batch, p.line
 """
 
 
+_ENTRIES = "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high ORDER BY entry_id"
+
+
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
     """Rows of U0415A: every message of the file's lines, with what the line named."""
-    for *row, found, expected, action in connection.execute(text(_EXCEPTIONS), {"file": file_id}):
+    for *row, found, expected, action in stream_rows(connection, _EXCEPTIONS, file=file_id):
         yield (*row, render_message(found, expected, action))
 
 
-def audit_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+def audit_rows(connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
     """Rows of U0415B: what each line paid, and what of it went to suspense."""
-    return iter(connection.execute(text(_AUDIT), {"file": file_id}))
+    return Blocks(list(zip(*block, strict=True)) for block in stream_blocks(connection, _AUDIT, file=file_id))
 
 
 def outcomes(connection: Connection, file_id: int, staging: str) -> Iterator[tuple[int, str, list[int]]]:
@@ -106,22 +110,13 @@ def outcomes(connection: Connection, file_id: int, staging: str) -> Iterator[tup
         text("SELECT unit_id FROM posting_unit WHERE file_id = :file"), {"file": file_id}
     ).scalar()
     low = (unit or 0) * ENTRIES_A_UNIT
-    entries = iter(
-        connection.execute(
-            text(
-                "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high "
-                "ORDER BY entry_id"
-            ),
-            {"low": low, "high": low + ENTRIES_A_UNIT - 1 if unit else -1},
-        )
-    )
-    lines = connection.execute(
-        text(
-            "SELECT s.line_no, COALESCE((SELECT MIN(m.severity) FROM line_message m WHERE m.file_id = s.file_id "
-            f"AND m.line_no = s.line_no AND m.severity IN ('R', 'S')), '') FROM {staging} s "
-            "WHERE s.file_id = :file ORDER BY s.line_no"
-        ),
-        {"file": file_id},
+    entries = stream_rows(connection, _ENTRIES, low=low, high=low + ENTRIES_A_UNIT - 1 if unit else -1)
+    lines = stream_rows(
+        connection,
+        "SELECT s.line_no, COALESCE((SELECT MIN(m.severity) FROM line_message m WHERE m.file_id = s.file_id "
+        f"AND m.line_no = s.line_no AND m.severity IN ('R', 'S')), '') FROM {staging} s "
+        "WHERE s.file_id = :file ORDER BY s.line_no",
+        file=file_id,
     )
     words = {"R": "rejected", "S": "suspended", "": "posted" if unit else "held"}
     ahead = next(entries, None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from gateway.ledger.database import stream_rows
 from gateway.reports.table import Column, ReportSpec
 from gateway.updates import reversal_moves
 from parsers.base import render_message
@@ -55,7 +56,7 @@ WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
     """Rows of U0470A: every message of the file's lines, with what the line named."""
-    for *row, found, expected, action in connection.execute(text(_EXCEPTIONS), {"file": file_id}):
+    for *row, found, expected, action in stream_rows(connection, _EXCEPTIONS, file=file_id):
         yield (*row, render_message(found, expected, action))
 
 

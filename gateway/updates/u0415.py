@@ -5,7 +5,7 @@ Lines are posted in file order, chunk by chunk, so that memory stays flat. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -50,7 +50,7 @@ class BatchPayments:
                 after = records[-1].line_no
         return outcome
 
-    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
         return payment_reports.audit_rows(connection, file_id)
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
