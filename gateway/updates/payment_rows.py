@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, MetaData, Table, text
 
+from gateway.errors import LedgerError
 from gateway.ledger import payments, suspense
 from gateway.ledger.chart import RENT
 from gateway.ledger.payments import OpenLine
@@ -52,6 +53,12 @@ UPDATE payment_batch SET amount_cents = amount_cents + p.cents
 FROM (SELECT batch, CAST(SUM(cents) AS BIGINT) AS cents FROM payment_part WHERE is_new = 0 GROUP BY batch) p
 WHERE payment_batch.batch = p.batch
 """
+_PAID: Final = """
+UPDATE receivable SET paid_cents = paid_cents + p.cents
+FROM (SELECT invoice, charge, asset, CAST(SUM(cents) AS BIGINT) AS cents FROM payment_part WHERE charge IS NOT NULL
+    GROUP BY invoice, charge, asset) p
+WHERE receivable.invoice = p.invoice AND receivable.charge = p.charge AND receivable.asset = p.asset
+"""
 _LINES: Final = """
 INSERT INTO payment_line (batch, line, lease, invoice, charge, asset, amount_cents, state, suspense_item, entry_id,
     source_line)
@@ -65,7 +72,7 @@ class PaymentRows:
 
     parts: list[tuple[Any, ...]] = field(default_factory=list)
     items: list[suspense.NewItem] = field(default_factory=list)
-    paid: dict[payments.LineKey, int] = field(default_factory=dict)
+    paid: set[payments.LineKey] = field(default_factory=set)
     escrow: dict[payments.EscrowKey, int] = field(default_factory=dict)
 
     def pay(
@@ -80,7 +87,7 @@ class PaymentRows:
             (entry, batch.batch, batch.lines, 0 if batch.is_stored else 1, check_no, account, effective_date, batch.origination,
              batch.note, office, lease, invoice, charge, asset, cents, None, source_line, cash, receivable)
         )  # fmt: skip
-        self.paid[key] = self.paid.get(key, 0) + cents
+        self.paid.add(key)
         if line.terms.is_escrow:
             owed = (lease, charge)
             self.escrow[owed] = self.escrow.get(owed, 0) + cents
@@ -112,5 +119,7 @@ class PaymentRows:
         connection.execute(text(_GROWN))
         suspense.open_items(db, connection, self.items)
         connection.execute(text(_LINES))
-        payments.change_paid(db, connection, self.paid)
+        changed = connection.execute(text(_PAID)).rowcount
+        if changed != len(self.paid):
+            raise LedgerError(f"paying {len(self.paid)} charge lines: found {changed} of them, expected all")
         payments.change_escrow(db, connection, self.escrow)
