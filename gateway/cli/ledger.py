@@ -60,7 +60,7 @@ _ABOUT = {
     "journal": "Entries line by line, each with the file and line it came from.",
     "lease": "Leases and their standing.",
     "receivables": "What is billed, paid and open, by invoice and charge.",
-    "payments": "Payments by batch and line; only applied lines without --all.",
+    "payments": "Payments by batch and line, and what was applied from suspense; nothing reversed without --all.",
     "suspense": "Money that could not be placed; only open items without --all.",
     "checks": "Checks and disbursements, and what became of them.",
     "vendors": "Vendors; account numbers by their last four.",

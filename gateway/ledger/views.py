@@ -87,7 +87,9 @@ JOURNAL = View(
         "unit": "u.unit_id = CAST(:unit AS BIGINT)", "file": _FILE.format("u"), "account": _ACCOUNT,
         "since": "u.business_date >= :since", "until": "u.business_date <= :until",
         "batch": "e.entry_id IN (SELECT p.entry_id FROM payment_line p WHERE p.batch = :batch UNION ALL "
-        "SELECT p.reversed_by FROM payment_line p WHERE p.batch = :batch)",
+        "SELECT p.reversed_by FROM payment_line p WHERE p.batch = :batch UNION ALL SELECT m.entry_id FROM suspense_item s "
+        "JOIN suspense_move m ON m.item = s.item WHERE s.batch = :batch UNION ALL SELECT m.far_entry_id "
+        "FROM suspense_item s JOIN suspense_move m ON m.item = s.item WHERE s.batch = :batch)",
     },
     "e.entry_id, j.line",
     frozenset({"debit", "credit"}),
@@ -123,26 +125,39 @@ RECEIVABLES = View(
     "LENGTH(i.lease), i.lease, i.due_date, LENGTH(r.invoice), r.invoice, r.position",
     frozenset({"billed", "paid", "open"}),
 )  # fmt: skip
+# What people applied from suspense is no line of its batch, but it pays the invoice: it follows the lines, with who did
+# it and when.
+_PAID = """
+(SELECT batch, line, lease, invoice, charge, amount_cents, state, suspense_item, NULL AS operator,
+    NULL AS business_date, NULL AS at FROM payment_line
+UNION ALL SELECT s.batch, NULL, m.lease, m.invoice, m.charge, -m.cents,
+    CASE WHEN back.item IS NULL THEN 'FROM SUSPENSE' ELSE 'REVERSED' END, m.item, m.operator, u.business_date, m.at
+    FROM suspense_move m JOIN suspense_item s ON s.item = m.item JOIN posting_unit u ON u.unit_id = m.unit_id
+    LEFT JOIN suspense_move back ON back.item = m.item AND back.undoes = m.number WHERE m.kind = 'APPLY') p
+"""
 PAYMENTS = View(
     {
-        "batch": "p.batch", "line": "p.line", "check": "b.check_no", "operator": "b.operator",
-        "effective_date": "b.effective_date", "effective_time": "b.effective_time", "lease": "p.lease",
-        "invoice": "p.invoice", "amount": "p.amount_cents", "charge": "p.charge", "bank": "b.cash_account",
-        "origination": "b.origination", "due_date": "i.due_date", "state": "p.state",
-        "type": "CASE WHEN p.invoice IS NULL THEN 'SUSPENSE' ELSE COALESCE(c.name, p.charge) END",
+        "batch": "p.batch", "line": "p.line", "check": "b.check_no", "operator": "COALESCE(p.operator, b.operator)",
+        "effective_date": "COALESCE(p.business_date, b.effective_date)",
+        "effective_time": "COALESCE(SUBSTR(p.at, 12, 8), b.effective_time)", "lease": "p.lease", "invoice": "p.invoice",
+        "amount": "p.amount_cents", "charge": "p.charge",
+        "bank": "CASE WHEN p.line IS NOT NULL THEN b.cash_account END", "origination": "b.origination",
+        "due_date": "i.due_date", "state": "p.state",
+        "type": "CASE WHEN p.invoice IS NULL THEN 'SUSPENSE' ELSE COALESCE(c.name, p.charge) || "
+        "CASE WHEN p.line IS NULL THEN ' FROM SUSPENSE' ELSE '' END END",
         "suspense_item": "p.suspense_item",
     },
-    "payment_line p JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice "
+    f"{_PAID} JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice "
     "LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge",
     {
         "portfolio": "b.portfolio = :portfolio", "lease": "p.lease = :lease", "invoice": "p.invoice = :invoice",
         "batch": "p.batch = :batch", "check": "b.check_no = :check", "file": _FILE.format("b"),
-        "unit": "b.unit_id = CAST(:unit AS BIGINT)", "since": "b.effective_date >= :since",
-        "until": "b.effective_date <= :until", "state": "p.state = UPPER(:state)",
+        "unit": "b.unit_id = CAST(:unit AS BIGINT)", "since": "COALESCE(p.business_date, b.effective_date) >= :since",
+        "until": "COALESCE(p.business_date, b.effective_date) <= :until", "state": "p.state = UPPER(:state)",
     },
-    "b.effective_date, b.effective_time, p.batch, p.line",
+    "b.effective_date, b.effective_time, p.batch, COALESCE(p.line, 2147483647), p.at, p.invoice, p.charge",
     frozenset({"amount"}),
-    unless_all="p.state = 'APPLIED'",
+    unless_all="p.state <> 'REVERSED'",
     # as the vendor shows the payments of a lease
     paper=("batch", "check", "operator", "effective_date", "lease", "invoice", "due_date", "type", "amount"),
 )  # fmt: skip

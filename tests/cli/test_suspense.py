@@ -80,6 +80,31 @@ def test_applied_money_is_explained_from_invoice_lease_and_batch(own: Played) ->
         )
 
 
+def test_the_list_of_payments_shows_what_suspense_paid(own: Played) -> None:
+    item = numbers(own)["LEASE_UNKNOWN"]
+    before = own.ok("ledger", "payments", "--json").rows
+    own.ok("suspense", "apply", item, "--to", "invoice:20004=20.00", "--to", "lease:1006=50", *WHY)
+    batch = own.ok("suspense", "show", item, "--json").document["item"]["batch"]
+    (row,) = (
+        r for r in own.ok("ledger", "payments", "--lease", "1003", "--json").rows if r["state"] == "FROM SUSPENSE"
+    )
+    assert (row["batch"], row["check"], row["line"], row["operator"], row["bank"]) == (batch, "7004", None, "ABC", None)
+    assert (str(row["suspense_item"]), row["type"]) == (item, "RENT FROM SUSPENSE")
+    assert (row["effective_date"], row["effective_time"], row["invoice"], row["due_date"], row["charge"], row["amount"]) == (
+        "2026-03-03", "14:00:00", "20004", "2026-03-15", "PYMT", "20.00",
+    )  # fmt: skip
+    assert [(r["state"], r["amount"]) for r in own.ok("ledger", "payments", "--batch", batch, "--json").rows] == [
+        ("APPLIED", "120.00"), ("FROM SUSPENSE", "20.00"), ("FROM SUSPENSE", "50.00"),
+    ]  # fmt: skip
+    assert own.ok("ledger", "payments", "--invoice", "20004", "--from", "2026-03-03", "--json").rows == [row]
+    entries = {r["entry"] for r in own.ok("ledger", "journal", "--batch", batch, "--json").rows}
+    assert len(entries) == 4  # into suspense, out of it, and through the other office
+    own.ok("suspense", "undo", item, "--move", "1", *WHY)
+    assert own.ok("ledger", "payments", "--json").rows == before
+    undone = own.ok("ledger", "payments", "--state", "reversed", "--batch", batch, "--json").rows
+    assert [r["amount"] for r in undone] == ["20.00", "50.00"]
+
+
 def test_money_goes_out_by_check_and_comes_back(own: Played) -> None:
     items = numbers(own)
     paid = own.ok("suspense", "pay", items["LEASE_UNKNOWN"], "--check", "50001", "--payee", "HARBOR MOTORS", "--address",
