@@ -49,7 +49,7 @@ def test_columns_are_those_that_scripts_depend_on(ledger: Database, name: str, c
 @pytest.mark.parametrize(
     ("name", "kind", "more"),
     [
-        ("lease", "leases", set()), ("payments", "payments", {"due_date", "state"}), ("checks", "checks", set()),
+        ("lease", "leases", set()), ("payments", "payments", {"due_date", "state", "type", "suspense_item"}), ("checks", "checks", set()),
         ("vendors", "vendors", set()), ("accounts", "gl_accounts", set()),
     ],
 )  # fmt: skip
