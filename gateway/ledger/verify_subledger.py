@@ -1,11 +1,11 @@
 """Subledger = ledger, by office: receivables, fees assessed, payables, suspense, escrow, cash.
 
-The ledger's side is summed from journal lines here, not from unit totals, and independently of U0460.
+The ledger's side is summed from journal lines (``verify_lines``), not from unit totals, and independently of U0460.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -15,19 +15,15 @@ from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
 from gateway.money import from_cents
 
-_LEDGER: Final = """
-SELECT a.office_id, a.purpose, CAST(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) AS BIGINT)
-FROM journal_line j JOIN gl_account a ON a.account_id = j.account_id GROUP BY a.office_id, a.purpose
-"""
+_ACCOUNTS: Final = "SELECT account_id, office_id, purpose FROM gl_account"
+# The pass over all charge lines; what a charge means is looked up for each sum.
 _OPEN: Final = """
+SELECT l.office_id, l.portfolio, r.charge, CAST(SUM(r.billed_cents - r.paid_cents) AS BIGINT)
 FROM receivable r JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease
-JOIN charge c ON c.portfolio = l.portfolio AND c.code = r.charge
+GROUP BY l.office_id, l.portfolio, r.charge
 """
+_CHARGES: Final = "SELECT portfolio, code, receivable_purpose, basis FROM charge"
 _DETAILS: Final = (
-    "SELECT l.office_id, c.receivable_purpose, SUM(r.billed_cents - r.paid_cents) "
-    f"{_OPEN} GROUP BY l.office_id, c.receivable_purpose",
-    f"SELECT l.office_id, '{ASSESSED_FEES}', -SUM(r.billed_cents - r.paid_cents) {_OPEN} WHERE c.basis = 'C' "
-    "GROUP BY l.office_id",
     f"SELECT office_id, CASE kind WHEN 'REVERSAL' THEN '{REVERSAL_SUSPENSE}' ELSE '{SUSPENSE}' END, "
     "SUM(CASE kind WHEN 'REVERSAL' THEN remaining_cents ELSE -remaining_cents END) FROM suspense_item "
     "GROUP BY office_id, kind",
@@ -46,12 +42,15 @@ FROM office o JOIN charge c ON c.portfolio = o.portfolio ORDER BY o.office_id
 """
 
 
-def checks(connection: Connection) -> Iterator[Check]:
-    ledger = {(office, purpose): int(net) for office, purpose, net in connection.execute(text(_LEDGER))}
-    details: dict[tuple[int, str], int] = {}
+def checks(connection: Connection, net: Mapping[int, int]) -> Iterator[Check]:
+    """``net``: debits less credits of all journal lines, by account."""
+    ledger: dict[tuple[int, str], int] = {}
+    for account, office, purpose in connection.execute(text(_ACCOUNTS)):
+        ledger[office, purpose] = ledger.get((office, purpose), 0) + net.get(account, 0)
+    details = _open(connection)
     for statement in _DETAILS:
-        for office, purpose, net in connection.execute(text(statement)):
-            details[office, purpose] = details.get((office, purpose), 0) + int(net)
+        for office, purpose, cents in connection.execute(text(statement)):
+            details[office, purpose] = details.get((office, purpose), 0) + int(cents)
     offices: dict[int, tuple[str, set[str]]] = {}
     for office, key, receivable, escrow in connection.execute(text(_PURPOSES)):
         purposes = offices.setdefault(office, (key, {ASSESSED_FEES, SUSPENSE, REVERSAL_SUSPENSE, ACCOUNTS_PAYABLE}))[1]
@@ -59,6 +58,21 @@ def checks(connection: Connection) -> Iterator[Check]:
     for office, (key, purposes) in offices.items():
         yield _compared(key, office, sorted(purposes), ledger, details)
     yield from _cash(connection)
+
+
+def _open(connection: Connection) -> dict[tuple[int, str], int]:
+    """What is owed, by office and receivable; of cash basis charges it is not yet income: ASSESSED FEES."""
+    charges = {
+        (portfolio, code): (purpose, basis) for portfolio, code, purpose, basis in connection.execute(text(_CHARGES))
+    }
+    details: dict[tuple[int, str], int] = {}
+    for office, portfolio, code, cents in connection.execute(text(_OPEN)):
+        purpose, basis = charges.get((portfolio, code), (None, None))
+        if purpose is not None:
+            details[office, purpose] = details.get((office, purpose), 0) + cents
+        if basis == "C":
+            details[office, ASSESSED_FEES] = details.get((office, ASSESSED_FEES), 0) - cents
+    return details
 
 
 def _compared(key: str, office: int, purposes: list[str], ledger: dict[Any, int], details: dict[Any, int]) -> Check:

@@ -17,9 +17,11 @@ from gateway.clock import FixedClock
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
 from gateway.outbound import release, store
 from gateway.outbound.build import build
 from gateway.outbound.store import Frozen
+from gateway.parts import verify_options
 from parsers.gl_scratch import GlRecord
 from tests.outbound import world
 
@@ -160,6 +162,8 @@ def test_copies_in_the_outbox_are_compared(app: App) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b" ")
     assert store.strange_copies(app) == [f"{file.name}: other bytes"]
+    told = {check.name: check.detail for check in verify(app.db, **verify_options(app)) if not check.ok}
+    assert told["files in the outbox are as built"] == f"{file.name}: other bytes", "what `gateway verify` is given"
     path.write_bytes(whole)
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     path.write_bytes(b"changed after release")
