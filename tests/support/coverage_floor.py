@@ -22,7 +22,7 @@ GUARDED = (
     "gateway/ledger/hierarchy.py",
     "gateway/ledger/accounts.py",
     "gateway/ledger/payments.py",
-    "gateway/ledger/suspense.py",
+    "gateway/ledger/suspense*.py",
     "gateway/ledger/verify*.py",
     "gateway/updates/*.py",
     "gateway/intake/states.py",

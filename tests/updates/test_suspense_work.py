@@ -181,6 +181,23 @@ def test_a_batch_whose_suspense_was_applied_is_reversed_once_that_is_taken_back(
     sound(world)
 
 
+def test_a_later_batch_is_applied_again_without_what_its_suspense_was_spent_on(world: World, app: App) -> None:
+    """0.60 of the later batch's item went to lease 2; a reversal moves the other 0.25, and the step can still go back."""
+    first, later = "03050890000100000002", "03050890000100000003"
+    world.payments(f"I10,75,B{first}")
+    world.payments(f"L1,125,B{later}")  # 0.40 are open
+    number = item(world)
+    suspense_work.apply(app, number, [Target("invoice", "20", 60)], reason="theirs")
+    _, outcome = world.reversals(f"I10,75,B{first},RNSFC")
+    assert outcome.posted == 1 and world.open() == {"10": 10, "11": 40, "20": 0}
+    assert world.rows("SELECT remaining_cents FROM suspense_item WHERE item = :i", i=number) == [(0,)]
+    sound(world)
+    suspense_undo.undo(app, number, 1, reason="not theirs")
+    assert world.rows("SELECT remaining_cents FROM suspense_item WHERE item = :i", i=number) == [(60,)]
+    assert world.open()["20"] == 60
+    sound(world)
+
+
 def test_a_check_pays_out_and_goes_void_when_that_is_taken_back(world: World, app: App) -> None:
     number = item(world)
     done = suspense_work.pay(
