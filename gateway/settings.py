@@ -19,11 +19,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.errors import SettingsError
 from gateway.home import Home
+from gateway.money import to_cents
 from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
 from parsers.xsellerator_profile import XselProfile, XselProfileError
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
@@ -49,6 +59,15 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         raise PydanticCustomError("zone", "expected a time zone such as America/New_York") from None
+    return value
+
+
+def _dollars(value: str) -> str:
+    try:
+        if to_cents(value) < 0:
+            raise ValueError
+    except ValueError:
+        raise PydanticCustomError("dollars", "expected dollars and cents such as 25.00") from None
     return value
 
 
@@ -210,6 +229,16 @@ class ReversalSettings(Model):
     default_reason: str = "UNDO"
     bank: Mapping[Literal["N", "S", "U", "O", "T"], CashVector] = {}  # cash account by reason family
     first_session: int = Field(default=900_001, ge=1, le=999_999)
+    nsf_fee_code: str | None = None  # charge assessed on a lease whose payment bounced; None: no fee
+    nsf_fee: Annotated[str, AfterValidator(_dollars)] = "0.00"
+
+    @model_validator(mode="after")
+    def _fee_is_whole(self) -> ReversalSettings:
+        if (self.nsf_fee_code is None) != (to_cents(self.nsf_fee) == 0):
+            raise PydanticCustomError("fee", "expected both nsf_fee_code and nsf_fee, or neither")
+        if self.nsf_fee_code == "PYMT":
+            raise PydanticCustomError("fee", "expected the code of a fee, not of rent")
+        return self
 
 
 class GlSettings(Model):

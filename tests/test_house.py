@@ -163,7 +163,7 @@ EXAMPLES = {
         "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),
     "p01.toml": frozenset({
-        "default_office", "reversals.bank", "gl.endpoint", "vendor_ach.bank", "vendor_ach.scratch_endpoint",
+        "default_office", "reversals.bank", "reversals.nsf_fee_code", "reversals.nsf_fee", "gl.endpoint", "vendor_ach.bank", "vendor_ach.scratch_endpoint",
         "xsellerator.endpoint", "expected",
     }),
 }  # fmt: skip

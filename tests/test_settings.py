@@ -74,6 +74,14 @@ company_identification = "1"
         ("", "[[expected]]\nkind = 'escrow'\nby = '9am'", "config/portfolios/p01.toml: expected.0.by: found '9am', expected a time "
          "of day such as 09:00"),
         ("", "[gl]\nrecrd = 3", "config/portfolios/p01.toml: gl.recrd: found an unknown key, expected record"),
+        ("", "[reversals]\nnsf_fee = '2.345'", "config/portfolios/p01.toml: reversals.nsf_fee: found '2.345', expected dollars and "
+         "cents such as 25.00"),
+        ("", "[reversals]\nnsf_fee = '25.00'", "config/portfolios/p01.toml: reversals: found {'nsf_fee': '25.00'}, expected both "
+         "nsf_fee_code and nsf_fee, or neither"),
+        ("", "[reversals]\nnsf_fee_code = 'LTCH'", "config/portfolios/p01.toml: reversals: found {'nsf_fee_code': 'LTCH'}, "
+         "expected both nsf_fee_code and nsf_fee, or neither"),
+        ("", "[reversals]\nnsf_fee = '25.00'\nnsf_fee_code = 'PYMT'", "config/portfolios/p01.toml: reversals: found {'nsf_fee': "
+         "'25.00', 'nsf_fee_code': 'PYMT'}, expected the code of a fee, not of rent"),
         ("", "default_office = '1-1'", "config/portfolios/p01.toml: default_office: found '1-1', expected the form "
          "'^[^/ ]+/[^/ ]+/[^/ ]+$'"),
     ],

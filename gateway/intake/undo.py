@@ -15,7 +15,15 @@ from collections import Counter
 from sqlalchemy import Connection, text
 
 from gateway.intake.files import InboundFile
-from gateway.intake.undo_base import DEFERRAL_FEE, LINES, Undo, change_escrow, close_items, escrow_charges
+from gateway.intake.undo_base import (
+    DEFERRAL_FEE,
+    LINES,
+    Undo,
+    change_escrow,
+    close_items,
+    escrow_charges,
+    take_back_charges,
+)
 from gateway.intake.undo_reversals import reversals
 from gateway.ledger import payments, schema, units
 from gateway.ledger.database import Database
@@ -83,46 +91,6 @@ def _mirror(step: Undo) -> None:
         "FROM journal_line WHERE entry_id BETWEEN :low AND :high",
         move=step.move,
     )
-
-
-# --- assessments ------------------------------------------------------------------------------------------------
-
-
-def _assessments(step: Undo) -> None:
-    """Lower what was billed; a charge line nothing is left of goes."""
-    step.db.scratch(
-        step.connection,
-        "undo_charge",
-        "invoice TEXT NOT NULL, charge TEXT NOT NULL, asset TEXT NOT NULL, cents BIGINT NOT NULL, "
-        "PRIMARY KEY (invoice, charge, asset)",
-    )
-    step.run(
-        "INSERT INTO undo_charge (invoice, charge, asset, cents) "
-        "SELECT e.invoice, e.txn, COALESCE(e.asset, ''), SUM(l.amount_cents) FROM journal_entry e "
-        "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'D' "
-        "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.invoice, e.txn, COALESCE(e.asset, '')"
-    )
-    paid = step.rows(
-        "SELECT u.invoice, u.charge FROM undo_charge u LEFT JOIN receivable r ON r.invoice = u.invoice "
-        "AND r.charge = u.charge AND r.asset = u.asset "
-        "WHERE r.invoice IS NULL OR r.billed_cents - u.cents < r.paid_cents ORDER BY 1, 2 LIMIT 1"
-    )
-    if paid:
-        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since")
-    same = "u.invoice = receivable.invoice AND u.charge = receivable.charge AND u.asset = receivable.asset"
-    step.run(
-        f"UPDATE receivable SET billed_cents = billed_cents - (SELECT u.cents FROM undo_charge u WHERE {same}) "
-        f"WHERE EXISTS (SELECT 1 FROM undo_charge u WHERE {same})"
-    )
-    step.run(f"DELETE FROM receivable WHERE billed_cents = 0 AND EXISTS (SELECT 1 FROM undo_charge u WHERE {same})")
-    raised = step.rows(
-        "SELECT e.lease, e.txn, SUM(l.amount_cents) FROM journal_entry e "
-        "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'C' "
-        "JOIN charge c ON c.portfolio = :portfolio AND c.code = e.txn AND c.type = 'E' AND c.basis = 'A' "
-        "WHERE e.entry_id BETWEEN :low AND :high GROUP BY e.lease, e.txn",
-        portfolio=step.portfolio,
-    )
-    change_escrow(step, {(lease, charge): -int(cents) for lease, charge, cents in raised})
 
 
 # --- escrow -----------------------------------------------------------------------------------------------------
@@ -197,4 +165,4 @@ def _free_batch_numbers(step: Undo) -> None:
         step.run(statement.format(own=own), mark=step.mark, file=step.file.file_id, portfolio=step.portfolio)
 
 
-_SUBLEDGERS = {"assessments": _assessments, "escrow": _escrow, "payments": _payments, "reversals": reversals}
+_SUBLEDGERS = {"assessments": take_back_charges, "escrow": _escrow, "payments": _payments, "reversals": reversals}

@@ -1,4 +1,5 @@
-"""A posted reversal file taken back: batches live again, their lines applied, what they paid paid, suspense open.
+"""A posted reversal file taken back: batches live again, their lines applied, what they paid paid, suspense open, fees
+for bounced payments gone.
 
 Batches that the file re-applied go back to the invoices they paid before it; as whenever they are moved, their
 operator becomes the one who does it. What the file itself applied and took back again stays as it is.
@@ -8,9 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gateway.intake.undo_base import DEFERRAL_FEE, LINES, Undo, change_escrow, close_items, escrow_charges
+from gateway.intake.undo_base import (
+    DEFERRAL_FEE,
+    LINES,
+    Undo,
+    change_escrow,
+    close_items,
+    escrow_charges,
+    take_back_charges,
+)
 from gateway.ledger import payments, schema
-from gateway.updates.reversal_post import REVERSED, TAKEN_BACK
+from gateway.ledger.chart import RENT
+from gateway.updates.reversal_post import FAILED, REVERSED, SUSPENDED, TAKEN_BACK
 
 
 def reversals(step: Undo) -> None:
@@ -47,6 +57,7 @@ def reversals(step: Undo) -> None:
     close_items(step, but=closed)
     _still_open(step, paid)
     _count_nsf_back(step)
+    take_back_charges(step, but=(REVERSED, TAKEN_BACK, FAILED, SUSPENDED, RENT))
     step.run(
         "UPDATE payment_batch SET state = 'LIVE' WHERE batch IN "
         "(SELECT batch FROM payment_line WHERE reversed_by BETWEEN :low AND :high)"

@@ -16,7 +16,6 @@ from gateway.ledger.database import Database
 from gateway.updates.assess_resolve import Scope
 
 HIGHEST_INVOICE = 99_999_999
-SOURCE = "U0418"
 
 _NEW = Table("assess_new", MetaData(), *map(Column, ("lease", "due_date", "invoice")))
 _NUMBER = Table("assess_number", MetaData(), Column("invoice"))
@@ -42,7 +41,7 @@ def make_missing(scope: Scope) -> int:
         connection,
         schema.invoice,
         ("lease", "due_date", "invoice", "source"),
-        ((*row, SOURCE) for row in rows),
+        ((*row, scope.source) for row in rows),
     )
     scope.db.scratch(connection, "assess_new", "lease TEXT, due_date TEXT, invoice TEXT, PRIMARY KEY (lease, due_date)")
     scope.db.bulk_insert(connection, _NEW, ("lease", "due_date", "invoice"), rows)

@@ -42,6 +42,8 @@ class Scope:
     portfolio: str
     business_date: str
     charge_lines: int  # an invoice holds at most
+    staged: str = "staged_assessment"  # table of the lines; another update's own has the columns that are read here
+    source: str = "U0418"  # of invoices made
 
     @property
     def facts(self) -> dict[str, object]:
@@ -67,8 +69,8 @@ def prepare(scope: Scope) -> None:
         key="lease",
         clustered=True,
     )
-    scope.db.analyze(scope.connection, "staged_assessment")
-    scope.connection.execute(text(_LEASES), scope.facts)
+    scope.db.analyze(scope.connection, scope.staged)
+    scope.connection.execute(text(_LEASES.format(staged=scope.staged)), scope.facts)
     scope.db.analyze(scope.connection, "assess_account", "assess_lease")
 
 
@@ -99,10 +101,10 @@ _DUE_INVOICE = """(
 _LEASES = f"""
 INSERT INTO assess_lease (lease, office_id, problem, next_invoice, next_due, lines, held, top)
 WITH named AS (
-    SELECT s.lease AS lease, COUNT(*) AS lines FROM staged_assessment s
+    SELECT s.lease AS lease, COUNT(*) AS lines FROM {{staged}} s
     WHERE s.file_id = :file AND s.lease IS NOT NULL GROUP BY s.lease
     UNION ALL
-    SELECT a.lease, COUNT(*) FROM staged_assessment s CROSS JOIN asset a
+    SELECT a.lease, COUNT(*) FROM {{staged}} s CROSS JOIN asset a
     WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL GROUP BY a.lease
 ), touched AS (
     SELECT lease, SUM(lines) AS lines FROM named GROUP BY lease
@@ -157,7 +159,7 @@ def resolve(scope: Scope, first: int, last: int, *, rejects: bool) -> None:
         "top BIGINT, problem TEXT",
         key="line_no",
     )
-    statement = _LINES + (_STANDING if rejects else "")
+    statement = _LINES.format(staged=scope.staged) + (_STANDING if rejects else "")
     scope.connection.execute(text(statement), {**scope.facts, "first": first, "last": last})
 
 
@@ -187,7 +189,7 @@ INSERT INTO assess_line (line_no, lease, asset, office_id, receivable, credit, e
     amount_cents, reason, top, problem)
 SELECT s.line_no, COALESCE(s.lease, a.lease), s.asset, t.office_id, c.receivable, c.credit, c.escrow, {_INVOICE},
     COALESCE(s.due_date, t.next_due), s.code, s.amount_cents, s.reason, t.top, {_PROBLEM}
-FROM staged_assessment s
+FROM {{staged}} s
 LEFT JOIN asset a ON a.asset = s.asset
 LEFT JOIN assess_lease t ON t.lease = COALESCE(s.lease, a.lease)
 LEFT JOIN assess_account c ON c.office_id = t.office_id AND c.code = s.code

@@ -89,7 +89,7 @@ WHERE b.file_id = :file ORDER BY p.source_line, b.batch, p.line
 """
 
 
-_ENTRIES = "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high ORDER BY entry_id"
+_ENTRIES = "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high"
 
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -103,14 +103,19 @@ def audit_rows(connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
     return Blocks(list(zip(*block, strict=True)) for block in stream_blocks(connection, _AUDIT, file=file_id))
 
 
-def outcomes(connection: Connection, file_id: int, staging: str) -> Iterator[tuple[int, str, list[int]]]:
-    """(line, outcome, entry ids) of every staged line. Entries of a unit rise with the lines that made them, so both
-    are read once, side by side. A file not posted (its portfolio's unit is missing) has its lines held."""
+def outcomes(
+    connection: Connection, file_id: int, staging: str, *, order: str = "entry_id"
+) -> Iterator[tuple[int, str, list[int]]]:
+    """(line, outcome, entry ids) of every staged line. Entries of a unit rise with the lines that made them, or are put
+    in such an order, so both are read once, side by side. A file not posted (its portfolio's unit is missing) has its
+    lines held."""
     unit = connection.execute(
         text("SELECT unit_id FROM posting_unit WHERE file_id = :file"), {"file": file_id}
     ).scalar()
     low = (unit or 0) * ENTRIES_A_UNIT
-    entries = stream_rows(connection, _ENTRIES, low=low, high=low + ENTRIES_A_UNIT - 1 if unit else -1)
+    entries = stream_rows(
+        connection, f"{_ENTRIES} ORDER BY {order}", low=low, high=low + ENTRIES_A_UNIT - 1 if unit else -1
+    )
     lines = stream_rows(
         connection,
         "SELECT s.line_no, COALESCE((SELECT MIN(m.severity) FROM line_message m WHERE m.file_id = s.file_id "

@@ -84,11 +84,12 @@ def reverse(
         run = Reversals(posting)
         cents = run.live_cents(batch) if amount_cents is None else amount_cents
         record = Record(0, "B", batch, cents, batch, reason, check_no, effective_date, bank)
-        ((decision),) = run.handle([record])
+        (decision,) = run.handle([record])
         if isinstance(decision, Fail | Refuse):
             finding = decision.why
             action = _INSTEAD.get(finding.code, finding.action)
             raise Refused(f"{what}: found {finding.found}, expected {finding.expected}; {action}")
+        run.finish()
         unit = posting.unit
         moves = reversal_moves.of_unit(posting.connection, unit.unit_id, batch)
         left = reversal_moves.open_invoices(posting.connection, reversal_moves.leases(moves))

@@ -104,3 +104,10 @@ def reapplied_money_left(batch: str, lease: str, cents: int) -> Finding:
         f"{shown(cents)} of batch {batch} more than all open invoices of lease {lease} when it was re-applied",
         "no more than they come to", "apply the suspense item when the lease is billed, or pay it out",
     )  # fmt: skip
+
+
+def fee_not_assessed(code: str, amount: str, lease: str, why: str) -> Finding:
+    return Finding(
+        "NSF_FEE_NOT_ASSESSED", "lease", f"fee {code} of {amount} not assessed on lease {lease}: {why}",
+        "a lease, charge and invoice that take it", "mend that and assess the fee by hand, or let it be",
+    )  # fmt: skip

@@ -12,7 +12,7 @@ Postings, one entry for each entry of the batch, pointing at it (``corrects``)::
                        D cash account  C SUSPENSE, and an item, for what finds no open invoice
 
 Receivables open again, suspense closes, escrow balances follow their payable, family N raises the NSF counter of every
-lease the named batch paid. New payment lines go on with the batch's numbers; as they are of no line of a file of
+lease the named batch paid, and assesses its fee in the end (``reversal_fee``). New payment lines go on with the batch's numbers; as they are of no line of a file of
 payments they name none. Their entries name the record that moved them.
 """
 
@@ -29,10 +29,11 @@ from gateway.ledger import payments, schema, suspense
 from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE, SUSPENSE
 from gateway.ledger.units import Leg
-from gateway.updates import reversal_messages
+from gateway.updates import reversal_fee, reversal_messages
 from gateway.updates.payment_journal import Journal
 from gateway.updates.posting import Posting
 from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
+from gateway.updates.reversal_fee import Bounced
 from gateway.updates.reversal_reapply import Applied, Moved
 from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
 
@@ -78,6 +79,7 @@ class Reversals:
             payments.load_charges(connection, unit.portfolio),
             posting.settings,
         )
+        self._bounced: list[Bounced] = []
 
     def live_cents(self, batch: str) -> int:
         """What a record that names this batch must come to."""
@@ -97,6 +99,10 @@ class Reversals:
             decisions = [decide(record, facts) for record in records]
             self._post(decisions, facts)
             return decisions
+
+    def finish(self) -> None:
+        """What follows when all records are done."""
+        reversal_fee.assess(self._posting, self._journal, self._bounced)
 
     def _post(self, decisions: Sequence[Decision], facts: Facts) -> None:
         items = iter(suspense.reserve(self._posting.db, self._posting.connection, sum(map(_items_needed, decisions))))
@@ -136,7 +142,10 @@ class Reversals:
         for (office, lease), (number, cents) in waiting.items():
             self._wait(decision, next(items), office, lease, number, cents, rows)
         if decision.family == NSF:
-            rows.nsf.update({line.lease for line in decision.lines if line.lease is not None})
+            leases = dict.fromkeys(line.lease for line in decision.lines if line.lease is not None)
+            rows.nsf.update(list(leases))
+            if self._standing.settings.reversals.nsf_fee_code is not None:
+                self._bounced += [Bounced(record.line_no, lease) for lease in leases]
         for key, cents in decision.escrow.items():
             rows.escrow[key] += cents
         self._move(decision, items, rows)

@@ -49,6 +49,8 @@ class BatchPaymentReversal:
             for decision in run.handle(records):
                 _count(decision, outcome)
             after = records[-1].line_no
+        if run is not None:
+            run.finish()
         return outcome
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -58,7 +60,7 @@ class BatchPaymentReversal:
         return reversal_reports.exception_rows(connection, file_id)
 
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
-        return payment_reports.outcomes(connection, file_id, self.staging.name)
+        return payment_reports.outcomes(connection, file_id, self.staging.name, order="source_line, entry_id")
 
 
 UPDATE = BatchPaymentReversal()

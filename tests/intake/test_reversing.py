@@ -20,6 +20,7 @@ from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
+from gateway.settings import PortfolioSettings, ReversalSettings
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON
 from tests.updates.payment_world import World
@@ -149,6 +150,16 @@ def test_what_a_reversal_file_re_applied_goes_back_too(
     with world.db.read() as connection:
         assert [check for check in verify_rows.checks(connection) if not check.ok] == []
     assert len(write_artifacts(real, file.file_id)) >= 7
+
+
+def test_the_fee_of_a_bounced_payment_goes_back_too(world: World, real: App, intake: Intake) -> None:
+    world.portfolios["1"] = PortfolioSettings(reversals=ReversalSettings(nsf_fee_code="LTCH", nsf_fee="30.00"))
+    drop(intake, "p1_btchpmt.dat", *RENTS)
+    before = picture(world)
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+    assert ("1001", "LTCH", "", 5500, 2500) in picture(world)["receivables"]
+    actions.reverse(real, file.file_id, reason="not bounced")
+    assert picture(world) == before
 
 
 def test_what_was_re_applied_and_reversed_since_stays(world: World, real: App, intake: Intake) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.ledger import schema, units, verify_rows
 from gateway.ledger.database import Database
 from gateway.ledger.suspense import reduce
+from gateway.settings import AssessmentSettings, PortfolioSettings, ReversalSettings
 from gateway.updates import u0470
 from gateway.updates.u0470 import UPDATE
 from tests.updates.payment_world import CASH, POSTED_AT, RENT, World, simple
@@ -328,3 +329,82 @@ def test_a_batch_of_another_portfolio_that_names_the_lease_stays(db: Database) -
     assert [m[2] for m in world.messages(file_id)] == ["BATCH_UNKNOWN"]
     assert world.open() == {"1": 200, "2": 200} and [line[0] for line in applied(world)][:1] == [B3]
     world.check_subledgers()
+
+
+def with_fee(db: Database, code: str = "LTCH", **more: Any) -> World:
+    """Leases 1 and 2 paid rent; a bounced payment costs 25.00."""
+    fee = PortfolioSettings(reversals=ReversalSettings(nsf_fee_code=code, nsf_fee="25.00"), **more)
+    world = World(db, portfolios={"1": fee})
+    world.lease("1")
+    world.lease("2", next_due="2003-06-15")
+    world.invoice("1", "1", "2003-04-01", ("PYMT", 200))
+    world.invoice("2", "1", "2003-06-01", ("PYMT", 200), ("LTCH", 100))
+    world.invoice("3", "2", "2003-04-01", ("PYMT", 200))
+    return world
+
+
+def billed(world: World) -> list[tuple[Any, ...]]:
+    return world.rows(
+        "SELECT i.lease, i.due_date, r.charge, r.billed_cents, i.source FROM receivable r "
+        "JOIN invoice i ON i.invoice = r.invoice WHERE r.charge = 'LTCH' ORDER BY i.lease"
+    )
+
+
+def test_a_bounced_payment_costs_its_fee_on_the_next_invoice_of_every_lease_it_paid(db: Database) -> None:
+    world = with_fee(db)
+    world.payments(
+        f"L1,200,C1,E030501,B{B1}", f"L2,200,C1,E030501,B{B1}", f"L1,150,C2,E030502,B{B2}", f"L1,50,E030503,B{B3}"
+    )
+    first, outcome = world.reversals(f"L1,400,B{B1},RNSFC", f"L1,50,B{B3},RUNDO", f"L1,150,B{B2},RNSFC")
+    assert outcome.posted == 3 and [m[2] for m in world.messages(first)] == ["MULTIPLE_LEASE_BATCH"]
+    assert billed(world) == [("1", "2003-06-01", "LTCH", 5100, "TEST"), ("2", "2003-06-15", "LTCH", 2500, "U0470")]
+    assert simple(world.legs(first))[-6:] == [
+        leg for line in (1, 1, 3)
+        for leg in ((line, "LTCH", "D", "ASSMT RECV - LTCH", 2500), (line, "LTCH", "C", "ASSESSED FEES", 2500))
+    ]  # fmt: skip
+    with db.read() as connection:
+        entries = {line: ids for line, _, ids in UPDATE.outcomes(connection, first)}
+    assert [len(entries[line]) for line in (1, 2, 3)] == [4, 1, 2]
+    sound(world)
+
+
+@pytest.mark.parametrize(
+    ("code", "change", "why"),
+    [
+        ("XXXX", "", "the portfolio has no such charge"),
+        ("LTCH", "UPDATE charge SET used = 'N' WHERE code = 'LTCH'", "the portfolio does not use the charge"),
+        ("PTAX", "UPDATE charge SET level = 'asset' WHERE code = 'PTAX'", "the charge goes on assets"),
+        ("LTCH", "UPDATE lease SET status = 'HHLD'", "the lease is not active"),
+        ("LTCH", "UPDATE lease SET next_due = NULL", "the lease has no next invoice and no next due date"),
+    ],
+)
+def test_a_fee_that_cannot_be_assessed_is_told_and_the_reversal_stands(
+    db: Database, code: str, change: str, why: str
+) -> None:
+    world = with_fee(db, code)
+    world.payments(f"L2,200,E030501,B{B1}")
+    if change:
+        with db.write() as connection:
+            connection.exec_driver_sql(change)
+    file_id, outcome = world.reversals(f"L2,200,B{B1},RNSFC")
+    assert outcome.posted == 1 and world.messages(file_id) == [
+        (1, "W", "NSF_FEE_NOT_ASSESSED",
+         f"Found fee {code} of 25.00 not assessed on lease 2: {why}, expected a lease, charge and invoice that take it: mend "
+         "that and assess the fee by hand, or let it be."),
+    ]  # fmt: skip
+    assert [row[0] for row in billed(world)] == ["1"]
+    sound(world)
+
+
+def test_a_fee_is_no_charge_line_too_many(db: Database) -> None:
+    world = with_fee(db, "PTAX", assessments=AssessmentSettings(charge_lines_an_invoice=2))
+    world.payments(f"L1,200,E030501,B{B1}")
+    file_id, _ = world.reversals(f"L1,200,B{B1},RNSFC")
+    assert "holds as many charge lines as it may" in world.messages(file_id)[0][3]
+
+
+def test_other_families_and_portfolios_without_a_fee_cost_nothing(db: Database) -> None:
+    world = with_fee(db)
+    world.payments(f"L2,200,E030501,B{B1}")
+    world.reversals(f"L2,200,B{B1},RSTOP")
+    assert [row[0] for row in billed(world)] == ["1"]

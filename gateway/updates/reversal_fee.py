@@ -1,0 +1,93 @@
+"""The fee for a payment that bounced (family N), where the portfolio sets one: code and amount.
+
+Assessed once a record on each lease the batch paid, on the lease's next invoice as U0418 would put it there, when all
+records of the file are done: no re-application of the same file pays a fee that the lessee has not been told of.
+Where it cannot be assessed a warning on U0470A says why; the reversal stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Column, MetaData, Table, text
+
+from gateway.money import shown, to_cents
+from gateway.updates import assess_invoices, assess_post, assess_resolve
+from gateway.updates.payment_journal import Journal
+from gateway.updates.payment_messages import Finding
+from gateway.updates.posting import Posting
+from gateway.updates.reversal_messages import fee_not_assessed
+
+_COLUMNS = ("file_id", "line_no", "lease", "asset", "invoice", "due_date", "code", "amount_cents", "reason")
+_FEES = Table("reversal_fee", MetaData(), *map(Column, _COLUMNS))
+
+
+class Bounced(NamedTuple):
+    """A lease whose payment a record of family N took back."""
+
+    line_no: int
+    lease: str
+
+
+def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> None:
+    """Assess the portfolio's fee on each, in this order; nothing where it sets none."""
+    settings, connection = posting.settings, posting.connection
+    code, cents = settings.reversals.nsf_fee_code, to_cents(settings.reversals.nsf_fee)
+    if code is None or not bounced:
+        return
+    posting.db.scratch(
+        connection,
+        _FEES.name,
+        "file_id BIGINT, line_no BIGINT, lease TEXT, asset TEXT, invoice TEXT, due_date TEXT, code TEXT NOT NULL, "
+        "amount_cents BIGINT NOT NULL, reason TEXT",
+    )
+    rows = ((0, n, one.lease, None, None, None, code, cents, None) for n, one in enumerate(bounced, 1))
+    posting.db.bulk_insert(connection, _FEES, _COLUMNS, rows)
+    unit = posting.unit
+    scope = assess_resolve.Scope(
+        posting.db, connection, 0, unit.portfolio, unit.business_date, settings.assessments.charge_lines_an_invoice,
+        staged=_FEES.name, source="U0470",
+    )  # fmt: skip
+    _resolve(scope, len(bounced))
+    found = connection.execute(
+        text("SELECT line_no, office_id, receivable, credit, invoice, problem FROM assess_line ORDER BY line_no")
+    )
+    for number, office, receivable, credit, invoice, problem in found:
+        line_no, lease = bounced[number - 1]
+        if problem is not None:
+            posting.emit(line_no, "W", _finding(code, cents, lease, problem), amount_cents=cents)
+            continue
+        journal.enter(
+            office, code, unit.business_date, posting.source_line(line_no), ((receivable, "D", cents), (credit, "C", cents)),
+            lease, invoice,
+        )  # fmt: skip
+    journal.flush()
+
+
+def _resolve(scope: assess_resolve.Scope, last: int) -> None:
+    """Put the fees onto their invoices, as U0418 does with a block of lines; the entries are ours."""
+    assess_resolve.prepare(scope)
+    assess_resolve.resolve(scope, 1, last, rejects=False)
+    assess_invoices.make_missing(scope)
+    assess_post.gather_charges(scope)
+    assess_post.enforce_limit(scope)
+    assess_post.add_receivables(scope, 1)
+    assess_post.raise_escrow(scope)
+
+
+_WHY = {
+    "LEASE_OTHER_PORTFOLIO": "the lease is of another portfolio",
+    "LEASE_NOT_ACTIVE": "the lease is not active",
+    "LEASE_UNKNOWN": "the ledger does not have the lease",
+    "CHARGE_UNKNOWN": "the portfolio has no such charge",
+    "CHARGE_NOT_USED": "the portfolio does not use the charge",
+    "CHARGE_LEVEL": "the charge goes on assets",
+    "NO_NEXT_INVOICE": "the lease has no next invoice and no next due date",
+    "ACCOUNT_MISSING": "the office's chart lacks an account for it",
+    assess_post.LIMIT_EXCEEDED: "the next invoice holds as many charge lines as it may",
+}
+
+
+def _finding(code: str, cents: int, lease: str, problem: str) -> Finding:
+    return fee_not_assessed(code, shown(cents), lease, _WHY[problem])
