@@ -142,7 +142,7 @@ def _unpacked(data: bytes, codec: str, what: str) -> bytes:
 
 def _decoded(count: int, data: bytes, writer: Any, reader: Any, what: str) -> list[dict[str, Any]]:
     """The records of a block, read at once by framing the block as an array of them."""
-    framed = zigzag(count) + data + b"\0"
+    framed = _zigzag(count) + data + b"\0"
     stream = io.BytesIO(framed)
     try:
         records = fastavro.schemaless_reader(stream, writer, reader)
@@ -153,8 +153,7 @@ def _decoded(count: int, data: bytes, writer: Any, reader: Any, what: str) -> li
     return cast(list[dict[str, Any]], records)
 
 
-def zigzag(count: int) -> bytes:
-    """A number from zero on as Avro writes it."""
+def _zigzag(count: int) -> bytes:
     value, out = count << 1, bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
