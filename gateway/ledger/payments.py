@@ -168,9 +168,10 @@ def no_collection() -> Iterator[None]:
 
 
 def touch(db: Database, connection: Connection, names: Iterable[str]) -> None:
-    """The names (each once) the next look-up joins with, in the scratch table ``touched``."""
+    """The names (each once) the next look-up joins with, in the scratch table ``touched``: in order, as the tables it
+    joins have them."""
     db.scratch(connection, _TOUCHED.name, "name TEXT")
-    db.bulk_insert(connection, _TOUCHED, ("name",), ((name,) for name in names))
+    db.bulk_insert(connection, _TOUCHED, ("name",), ((name,) for name in sorted(names)))
 
 
 def load_invoices(db: Database, connection: Connection, invoices: Iterable[str]) -> dict[str, Invoice]:
