@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= var/demo
 
-.PHONY: demo test lint types unit bench lock clean
+.PHONY: demo test lint types unit nightly bench lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gateway demo $(HOME_DIR)
@@ -21,6 +21,9 @@ types: $(VENV)/.installed
 unit: $(VENV)/.installed
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
 	$(BIN)/python -m tests.support.coverage_floor
+
+nightly: $(VENV)/.installed
+	GATEWAY_HISTORIES=10000 $(BIN)/pytest -n 2 tests/updates/test_payment_histories.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
