@@ -34,8 +34,12 @@ PAUSE: Final = 0.02
 ADOPT_SCANS: Final = 10
 """Scans after which claims of processes that ended are looked for."""
 
-LONGEST_WAIT: Final = 0.5
-"""Seconds after which the loop looks up, to hear that it should stop."""
+LONGEST_PAUSE: Final = 0.5
+"""Seconds that a pause after a long look takes at most, to hear that the loop should stop."""
+
+LONGEST_WAIT: Final = 0.1
+"""Seconds after which the loop looks, event or not: after a name left a folder, as by our own claim, the watching
+library holds back the events behind it for half a second, to find out where it went."""
 
 TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error)
 """What the loop survives: the machine's faults. Files stay where they are and are taken up again."""
@@ -304,7 +308,7 @@ class Intake:
     def _rest(self) -> None:
         """Until the next file is due, an event comes, or it is time to look up; never without a pause."""
         pause = max(PAUSE, 4 * self._looked)
-        self.app.clock.wait(min(pause, LONGEST_WAIT))
+        self.app.clock.wait(min(pause, LONGEST_PAUSE))
         now = self.app.clock.monotonic()
         due = min((folder.due for folder in self.folders), default=now)
         (self.pause or self._wake.wait)(min(max(due - now, 0.0), LONGEST_WAIT))
