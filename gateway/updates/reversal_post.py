@@ -94,11 +94,10 @@ class Reversals:
 
     def handle(self, records: Sequence[Record]) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
-        with payments.no_collection():
-            facts = load(self._posting.db, self._posting.connection, records, self._standing)
-            decisions = [decide(record, facts) for record in records]
-            self._post(decisions, facts)
-            return decisions
+        facts = load(self._posting.db, self._posting.connection, records, self._standing)
+        decisions = [decide(record, facts) for record in records]
+        self._post(decisions, facts)
+        return decisions
 
     def finish(self) -> None:
         """What follows when all records are done."""

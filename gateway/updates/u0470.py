@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.ledger import schema
+from gateway.ledger.payments import no_collection
 from gateway.updates import payment_reports, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_strangers import refuse_strangers
@@ -42,13 +43,14 @@ class BatchPaymentReversal:
         outcome = Outcome()
         if refuse_strangers(context, self.staging.name, outcome):
             return outcome
-        after = 0
         run: Reversals | None = None
-        while records := _records(context, after):
-            run = run or Reversals(of_file(context, self.name))
-            for decision in run.handle(records):
-                _count(decision, outcome)
-            after = records[-1].line_no
+        after = 0
+        with no_collection():  # also between chunks, where all of one is still at hand
+            while records := _records(context, after):
+                run = run or Reversals(of_file(context, self.name))
+                for decision in run.handle(records):
+                    _count(decision, outcome)
+                after = records[-1].line_no
         if run is not None:
             run.finish()
         return outcome
