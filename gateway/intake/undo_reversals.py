@@ -38,6 +38,8 @@ def reversals(step: Undo) -> None:
     moved: set[str] = set()
     for batch, line, lease, invoice, charge, asset, cents, item, state, entry, _bs, _exported, back in rows:
         is_made = step.low <= entry <= step.high
+        if is_made:
+            moved.add(batch)
         if is_made and state != "APPLIED":
             if not step.low <= back <= step.high:
                 step.stop(f"batch {batch}", "reversed since")
@@ -47,7 +49,6 @@ def reversals(step: Undo) -> None:
         sign = -1 if is_made else 1
         if is_made:
             made.append((int(entry) + step.move, batch, line))
-            moved.add(batch)
         if item is not None and not is_made:
             items[int(item)] += int(cents)
         elif item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
