@@ -128,8 +128,8 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     (f"L1,200,B{PAID}\nL1,200,B{PAID}", "BATCH_REVERSED",
      f"Found batch {PAID} reversed before, expected a live batch: nothing, unless the batch is wrong."),
     (f"L2,500,B{OVER}", "SUSPENSE_SPENT",
-     f"Found 0.40 of suspense item ITEM of batch {OVER} spent since, expected an unspent item: take back what item ITEM was "
-     "spent on, then send the reversal again."),
+     f"Found 0.40 of suspense item ITEM of batch {OVER} spent since, expected an unspent item: take its steps back "
+     "(`gateway suspense undo ITEM --move N`), then send the reversal again."),
     (f"L2,200,B{SEVERAL}", "MULTIPLE_LEASE_BATCH",
      f"Found several leases in batch {SEVERAL}, expected one: nothing, it alone was reversed (No reversal and reapply for "
      "multiple lease batch)."),
