@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event, text
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.home import Home
+from gateway.intake import actions
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import Work, process
 from gateway.intake.registry import update_for
@@ -169,6 +170,10 @@ class Ledger:
         found = {line: f"{severity} {code}" for line, severity, code in rows}
         return [found.get(line, "P") for line in range(1, int(file.lines or 0) + 1)]
 
+    def take_back(self, file: InboundFile) -> None:
+        """The whole file, as an operator."""
+        actions.reverse(self.app, file.file_id, reason="WRONG FILE")
+
     def pay_out(self, number: int, cents: int) -> None:
         """Part of an item, by check."""
         self.checks += 1
@@ -200,7 +205,8 @@ class Ledger:
         return [f"{check.name}: {check.found} {check.detail}" for check in verify(self.db) if not check.ok]
 
     def picture(self) -> Picture:
-        """All that a history can change, in the words of the model. Offices are portfolio/office."""
+        """All that a history can change, in the words of the model. Offices are portfolio/office. What a file made that
+        was taken back is left out: its batches have another number, its items are closed."""
         office = "o.portfolio || '/' || o.office"
         return {
             "open": {
@@ -217,12 +223,16 @@ class Ledger:
                 )
             ),
             "batches": {
-                batch: rest for batch, *rest in self.rows("SELECT batch, state, operator, amount_cents FROM payment_batch")
+                batch: rest for batch, *rest in self.rows(
+                    "SELECT batch, state, operator, amount_cents FROM payment_batch WHERE batch NOT LIKE '%~%'"
+                )
             },
             "items": Counter(
                 self.rows(
                     f"SELECT s.kind, {office}, s.lease, s.batch, s.amount_cents, s.remaining_cents, s.reason "
-                    "FROM suspense_item s JOIN office o ON o.office_id = s.office_id"
+                    "FROM suspense_item s JOIN office o ON o.office_id = s.office_id "
+                    "LEFT JOIN inbound_file f ON f.file_id = s.file_id "
+                    "WHERE COALESCE(f.state, '') <> 'REVERSED' OR s.remaining_cents > 0"
                 )
             ),
             "books": {

@@ -1,4 +1,4 @@
-"""Random histories of invoices, payments, reversals and spent suspense, on the ledger and on a model of the rules.
+"""Random histories of invoices, payments, reversals, spent suspense and files taken back, on the ledger and on a model of the rules.
 
 After every file both must show the same applied lines, open amounts, batches, suspense items and account balances, and at
 the end ``gateway verify`` must find nothing. ``make test`` plays 300 histories, always the same; ``make nightly`` plays
@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from gateway.intake.files import InboundFile
 from gateway.ledger.chart import charge_purposes
 from tests.updates.history_ledger import TODAY, Ledger, Ledgers, Picture
 from tests.updates.payment_model import FEE, Charge, Lease, Model, Payment, Reversal
@@ -138,11 +139,22 @@ class History:
         self.open()
         between = [self.pay, self.reverse, self.pay, self.spend]
         for step in [self.pay, self.pay, *self.some(between, 0, 3), self.reverse]:
-            step()
-            assert self.ledger.picture() == pictured(self.model)
-            assert not NIGHTLY or self.ledger.unsound() == []
+            before, file = deepcopy(self.model), step()
+            self.agree()
+            if file is not None and file.state == "POSTED" and self.one([False, True, False, False]):
+                note("taken back")
+                self.ledger.take_back(file)
+                before.files, before.sessions = self.model.files, self.model.sessions
+                self.model = before
+                for name, (_, operator, _) in self.ledger.picture()["batches"].items():
+                    before.batches[name].operator = operator  # taking back is a move of its own, by its own operator
+                self.agree()
         assert self.ledger.unsound() == []
         self.seen.update(f"item {item.kind} {item.reason}" for item in self.model.items)
+
+    def agree(self) -> None:
+        assert self.ledger.picture() == pictured(self.model)
+        assert not NIGHTLY or self.ledger.unsound() == []
 
     def one(self, choices: Iterable[Any]) -> Any:
         return self.data.draw(st.sampled_from(list(choices)))
@@ -186,7 +198,7 @@ class History:
 
     # --- files, and an operator's hand
 
-    def pay(self) -> None:
+    def pay(self) -> InboundFile:
         portfolio = self.one("111112111111")
         headers = {
             f"030401800{self.ledger.files:03d}{n:08d}": (
@@ -199,7 +211,9 @@ class History:
         note(f"payments of portfolio {portfolio}: {lines}")
         expected = self.model.pay_file(portfolio, records, "JS1", f"{self.ledger.at():%H:%M:%S}")
         self.seen.update(f"payment {outcome}" for outcome in expected)
-        assert self.ledger.outcomes(self.ledger.drop("payments", portfolio, lines, "JS1")) == expected
+        file = self.ledger.drop("payments", portfolio, lines, "JS1")
+        assert self.ledger.outcomes(file) == expected
+        return file
 
     def payment(self, headers: dict[str, tuple[str | None, str | None, str | None]]) -> Payment:
         target = self.target()
@@ -222,7 +236,7 @@ class History:
             return f"I{self.one(self.model.due)}"
         return f"L{self.one('11111112345')}"
 
-    def reverse(self) -> None:
+    def reverse(self) -> InboundFile:
         portfolio = self.one("1" * 9 + "2" + "1" * 9)
         operator = self.one(["JS2", "JS1"])
         records, ahead = [], deepcopy(self.model)  # so that a line knows what those before it will have done
@@ -235,7 +249,9 @@ class History:
         self.seen.update(f"reversal {outcome}" for outcome in expected)
         self.seen.update(f"reversal moves {n}" for n in self.model.moved)
         self.model.moved = []
-        assert self.ledger.outcomes(self.ledger.drop("reversals", portfolio, lines, operator)) == expected
+        file = self.ledger.drop("reversals", portfolio, lines, operator)
+        assert self.ledger.outcomes(file) == expected
+        return file
 
     def reversal(self, model: Model) -> Reversal:
         live = sorted((batch.effective, name) for name, batch in model.batches.items() if batch.is_live)
