@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.settings import PortfolioSettings, ReversalSettings
 from gateway.updates import payment_strangers, reversal_messages
 from gateway.updates.u0470 import UPDATE
 from parsers.codes import RejectCode
@@ -19,8 +21,6 @@ ELSEWHERE = {
     "QUOTE_MISPLACED", "TAG_ORDER", "TAG_REPEATED", "TEXT_OUTSIDE_TAGS", "UNKNOWN_CODE", "UNKNOWN_TAG", "VALUE_COUNT",
 }  # fmt: skip
 """Reject codes of files of other kinds or forms."""
-BY_SETTING = {"NSF_FEE_NOT_ASSESSED"}
-"""Only where the portfolio sets a fee: its words are held beside the fee, in ``test_u0470_reapply.py``."""
 
 INVOICES = """invoice,lease,due_date,charge,amount
 10,1,2003-03-01,PYMT,2.00
@@ -141,6 +141,9 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     (f"L3,900,B{ESCROW}", "ESCROW_NEGATIVE",
      "Found escrow RCR1 of lease 3 at -5.00 after the reversal, expected nothing disbursed of a payment that came back: "
      "collect the difference from the lessee."),
+    (f"L1,200,B{PAID},RNSFC", "NSF_FEE_NOT_ASSESSED",
+     "Found fee OTHF of 25.00 not assessed on lease 1: the portfolio has no such charge, expected a lease, charge and invoice "
+     "that take it: mend that and assess the fee by hand, or let it be."),
     (f"L1,200,B{PAID},RTMSA", "TARGET_REQUIRED",
      f"Found 2.00 of batch {PAID} without a target, expected one for all of it: place the suspense item where the money "
      "belongs."),
@@ -155,7 +158,15 @@ def disburse(ledger: Ledger) -> None:
     assert ledger.outcomes(ledger.drop("escrow", "1", [DISBURSED], "JS1")) == ["P"]
 
 
-BEFORE = {"SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse}
+def charge_for_bounced_payments(ledger: Ledger) -> None:
+    fees = ReversalSettings(nsf_fee_code="OTHF", nsf_fee="25.00")  # a charge that the portfolio does not have
+    settings = replace(ledger.app.settings, portfolios={"1": PortfolioSettings(reversals=fees)})
+    ledger.app = replace(ledger.app, settings=settings)
+
+
+BEFORE = {
+    "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse, "NSF_FEE_NOT_ASSESSED": charge_for_bounced_payments,
+}  # fmt: skip
 """What happened between payment and reversal."""
 
 
@@ -197,4 +208,5 @@ def test_every_message_is_in_the_table() -> None:
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
     }
-    assert codes | BY_SETTING == own | {code.value for code in RejectCode} - ELSEWHERE
+    assert codes == own | {code.value for code in RejectCode} - ELSEWHERE
+    assert len(own) == 15
