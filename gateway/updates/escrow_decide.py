@@ -143,20 +143,22 @@ def _refuse_check(line: Line, lease: Lease, bank: str, facts: Facts) -> Refusal 
 
 
 def _parts(line: Line, lease: Lease, chart: Chart, facts: Facts) -> tuple[tuple[str, int, int], ...] | Refusal:
-    """The escrow charges in number order until the amount is used."""
+    """The escrow charges in number order until the amount is used, never more than all of them come to: a charge below
+    zero is money that the lessee still owes to the others."""
+    held = [facts.balances.get((line.lease, charge), 0) for charge, _ in chart.escrow_charges]
+    if line.amount_cents > sum(held):
+        return Refusal(
+            "ESCROW_BALANCE",
+            "amount",
+            f"{shown(line.amount_cents)} with a net escrow balance of {shown(sum(held))} on lease {line.lease}",
+            "no more than the balance",
+            "correct the amount or wait for the lessee's payment, and drop the line again",
+        )
     rest, parts = line.amount_cents, []
-    for charge, purpose in chart.escrow_charges:
-        cents = min(rest, facts.balances.get((line.lease, charge), 0))
+    for (charge, purpose), balance in zip(chart.escrow_charges, held, strict=True):
+        cents = min(rest, balance)
         account = chart.accounts.find(lease.office_id, purpose)
         if cents > 0 and account is not None:
             parts.append((charge, account, cents))
             rest -= cents
-    if rest == 0:
-        return tuple(parts)
-    return Refusal(
-        "ESCROW_BALANCE",
-        "amount",
-        f"{shown(line.amount_cents)} with an escrow balance of {shown(line.amount_cents - rest)} on lease {line.lease}",
-        "no more than the balance",
-        "correct the amount or wait for the lessee's payment, and drop the line again",
-    )
+    return tuple(parts)

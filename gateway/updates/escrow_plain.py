@@ -1,8 +1,8 @@
 """U0409: the lines of a block that no other line has a say in, decided by a few statements for all of them at once.
 
-Such a line has its lease, asset, accounts and check number in order, nobody else in the block uses its check, and all
-that the block takes of its lease lies in the first escrow charge that has anything. It comes to the same whatever
-becomes of the lines around it. ``escrow_decide`` has the rules and decides the others, one after the other; a test
+Such a line has its lease, asset, accounts and check number in order, nobody else in the block uses its check, no charge
+of its lease is below zero, and all that the block takes of its lease lies in the first escrow charge that has anything.
+It comes to the same whatever becomes of the lines around it. ``escrow_decide`` has the rules and decides the others, one after the other; a test
 holds both ways to the same model.
 """
 
@@ -98,6 +98,8 @@ DELETE FROM disbursement WHERE open_cents IS NULL
     OR lease IN (SELECT d.lease FROM disbursement d GROUP BY d.lease HAVING SUM(d.cents) > MIN(d.open_cents))
     OR (portfolio, check_no, bank) IN (SELECT d.portfolio, d.check_no, d.bank FROM disbursement d
         GROUP BY d.portfolio, d.check_no, d.bank HAVING COUNT(*) > 1)
+    OR lease IN (SELECT d.lease FROM disbursement d CROSS JOIN escrow_balance e
+        WHERE e.lease = d.lease AND e.balance_cents < 0)
 """
 
 

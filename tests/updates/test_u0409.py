@@ -127,6 +127,39 @@ def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> 
     }  # fmt: skip
 
 
+def test_what_a_lease_may_disburse_is_what_all_its_escrow_charges_come_to(world: World) -> None:
+    for lease, balances in {"4": (700, -1000), "5": (700, -200), "6": (-200, 700)}.items():
+        world.lease(lease)
+        for charge, cents in zip(("RCR2", "RCR9"), balances, strict=True):
+            world.escrow(lease, charge, cents)
+    world.escrow("4", "RCR3", 9000)  # no escrow charge
+    lines = [
+        disbursement(1, "4", 700, "1"),
+        disbursement(2, "4", 701, "2"),
+        disbursement(3, "5", 501, "3"),
+        disbursement(4, "5", 300, "4"),
+        disbursement(5, "5", 201, "5"),
+        disbursement(6, "5", 200, "6"),
+        disbursement(7, "6", 500, "7"),
+    ]
+    file = world.stage(UPDATE, lines)
+    assert world.post(UPDATE, file) == Outcome(posted=3, posted_cents=1000, rejected=4, rejected_cents=2103)
+    assert world.messages(file) == {
+        line: (
+            "ESCROW_BALANCE",
+            f"Found {amount} with a net escrow balance of {net} on lease {lease}, expected no more than the balance: "
+            "correct the amount or wait for the lessee's payment, and drop the line again.",
+        )
+        for line, amount, net, lease in (
+            (1, "7.00", "-3.00", "4"), (2, "7.01", "-3.00", "4"), (3, "5.01", "5.00", "5"), (5, "2.01", "2.00", "5")
+        )
+    }  # fmt: skip
+    assert {key: cents for key, cents in world.balances().items() if key[0] in ("4", "5", "6")} == {
+        ("4", "RCR2"): 700, ("4", "RCR9"): -1000, ("4", "RCR3"): 9000,
+        ("5", "RCR2"): 200, ("5", "RCR9"): -200, ("6", "RCR2"): -200, ("6", "RCR9"): 200,
+    }  # fmt: skip
+
+
 # --- the gallery ----------------------------------------------------------------------------------------------------
 
 GALLERY: list[tuple[str, dict[str, Any], str]] = [
@@ -175,7 +208,7 @@ GALLERY: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "ESCROW_BALANCE", {"cents": 150001},
-        "Found 1,500.01 with an escrow balance of 15.00 on lease 50, expected no more than the balance: correct the "
+        "Found 1,500.01 with a net escrow balance of 15.00 on lease 50, expected no more than the balance: correct the "
         "amount or wait for the lessee's payment, and drop the line again.",
     ),
 ]  # fmt: skip

@@ -13,11 +13,12 @@ from gateway.updates.escrow_post import begin_block
 from gateway.updates.u0409 import EscrowDisbursement
 from tests.updates.assess_world import OFFICES, World, disbursement
 
-LEASES = {"1": 1, "01": 1, "2": 2, "5": 3, "7": 4}  # lease: office
+LEASES = {"1": 1, "01": 1, "2": 2, "5": 3, "7": 4, "8": 1}  # lease: office
 ASSETS = {"A1": "1", "A2": "2", "A3": None}
 BALANCES = {
     ("1", "RCR2"): 500, ("1", "RCR9"): 40, ("1", "RC10"): 900, ("1", "RCR3"): 5000, ("01", "RC10"): 300,
-    ("2", "RCR9"): 700, ("2", "RCR2"): -20, ("5", "RCR2"): 100,
+    ("2", "RCR9"): 700, ("2", "RCR2"): -20, ("5", "RCR2"): 100, ("8", "RCR2"): 400, ("8", "RCR9"): -250,
+    ("8", "RC10"): 90, ("8", "RCR3"): 5000,
 }  # fmt: skip
 ORDER = ("RCR2", "RCR9", "RC10")
 
@@ -49,7 +50,7 @@ class Model:
             return "CHECK_MISSING"
         if (own, bank, line.check_no) in self.checks:
             return "CHECK_DUPLICATE"
-        if sum(max(0, self.balances.get((line.lease, code), 0)) for code in ORDER) < line.amount_cents:
+        if sum(self.balances.get((line.lease, code), 0) for code in ORDER) < line.amount_cents:
             return "ESCROW_BALANCE"
         rest = line.amount_cents
         for code in ORDER:
