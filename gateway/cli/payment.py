@@ -12,12 +12,13 @@ from gateway.cli.common import Session, command, iso, table
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.cli.status import money_as_text
 from gateway.errors import UsageError
-from gateway.money import from_cents, shown, to_cents
+from gateway.money import from_cents, shown
 from gateway.updates import payment_by_hand, reversal_by_hand
 from gateway.updates.payment_by_hand import HandPayment
 from gateway.updates.payment_rules import Record
 from gateway.updates.posting import Note
 from gateway.updates.reversal_by_hand import HandReversal
+from gateway.updates.suspense_rules import parse_amount
 from parsers import btchpmt
 from parsers.base import Reject, Warn, render_message
 from parsers.profile import Profile
@@ -68,11 +69,13 @@ def payment_post(
     if target is None or (lease is not None and invoice is not None):
         raise UsageError("payment post: found " + ("no --lease and no --invoice" if target is None else
                          "both --lease and --invoice") + ", expected one of them; name what is paid")  # fmt: skip
+    inbound = session.app.settings.inbound
+    cents = parse_amount(amount, what="--amount", digits=inbound.widths.money)
     given = Record(
-        1, kind, target, _cents(amount), check, iso(effective, what="--effective"), iso(due, what="--due"), account, batch,
+        1, kind, target, cents, check, iso(effective, what="--effective"), iso(due, what="--due"), account, batch,
         origination, note,
     )  # fmt: skip
-    record = _as_a_line(given, session.app.settings.inbound)
+    record = _as_a_line(given, inbound)
     done = payment_by_hand.post(
         session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
     )  # fmt: skip
@@ -103,8 +106,9 @@ def payment_reverse(
 ) -> None:
     """Reverse one batch by hand and re-apply the lease's later batches, by the rules of a file of reversals, in an
     operator's unit. What would leave an item in Reversal Suspense is refused here."""
+    cents = None if amount is None else parse_amount(amount, what="--amount")
     done = reversal_by_hand.reverse(
-        session.app, batch, reason=reason.upper(), why=why, amount_cents=None if amount is None else _cents(amount),
+        session.app, batch, reason=reason.upper(), why=why, amount_cents=cents,
         check_no=check, effective_date=iso(effective, what="--effective"), bank=bank, dry_run=dry_run,
     )  # fmt: skip
     session.show(_reversal_document(done), _reversal_page(done))
@@ -139,13 +143,6 @@ def _reversal_page(done: HandReversal) -> Iterator[str]:
         item = "" if note.item is None or done.is_dry else f" (suspense item {note.item})"
         yield f"WARNING {note.finding.code}: {_sentence(note)}{item}"
     yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
-
-
-def _cents(amount: str) -> int:
-    try:
-        return to_cents(amount)
-    except ValueError:
-        raise UsageError(f"--amount: found {amount!r}, expected dollars and cents such as 1234.56") from None
 
 
 def _as_a_line(given: Record, profile: Profile) -> Record:

@@ -30,6 +30,7 @@ from gateway.updates.reversal_rules import TRANSFER
 _TARGET: Final = re.compile(r"(invoice|lease|account):([^=]+)(?:=(.+))?\Z")
 _CHECK: Final = re.compile(r"[0-9A-Z-]{1,10}\Z")
 _REASON_WIDTH: Final = 4
+_AMOUNT_DIGITS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,17 @@ def parse_target(text: str) -> Target:
     return Target(kind, found[2].strip().upper(), None if found[3] is None else parse_amount(found[3], what="--to"))
 
 
-def parse_amount(text: str, *, what: str) -> int:
-    """``432.98`` in cents, above zero. Raises UsageError."""
+def parse_amount(text: str, *, what: str, digits: int = _AMOUNT_DIGITS) -> int:
+    """``432.98`` in cents, above zero and of at most ``digits`` digits, as amounts of files are. Raises UsageError with
+    what was typed."""
     try:
         cents = to_cents(text)
     except ValueError:
         cents = 0
     if cents <= 0:
         raise UsageError(f"{what}: found {text!r}, expected an amount above zero such as 432.98")
+    if cents >= 10**digits:
+        raise UsageError(f"{what}: found {text!r}, expected at most {shown(10**digits - 1)}")
     return cents
 
 

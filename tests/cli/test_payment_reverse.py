@@ -114,6 +114,8 @@ def test_what_is_shown_by_hand_to_a_person(desk: Played) -> None:
         ((B1, "--reason", "NSFC", "--amount", "199.99"), 3,
          f"reversing batch {B1}: found 199.99, expected 200.00, all of batch {B1}; leave --amount out, or find out which batch "
          "is meant"),
+        ((B1, "--reason", "NSFC", "--amount", "-200"), 2,
+         "--amount: found '-200', expected an amount above zero such as 432.98"),
         ((B1, "--reason", "NSFC", "--check", "9"), 3,
          f"reversing batch {B1}: found check 9, expected check 123 of batch {B1}; leave --check out, or find out which batch is "
          "meant"),
