@@ -223,14 +223,19 @@ def _story_document(story: Story) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_TAKEN_BACK = "taken_back_with_file"
+
+
 def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
     if not stories:
         yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, trace number, file, entry or amount."
     for story in stories:
         facts = money_as_text(story.facts)
         yield f"{story.kind} {story.reference}: " + ", ".join(
-            f"{k} {v}" for k, v in facts.items() if v not in (None, "", story.reference)
+            f"{k} {v}" for k, v in facts.items() if v not in (None, "", story.reference) and k != _TAKEN_BACK
         )
+        if facts.get(_TAKEN_BACK) is not None:
+            yield f"  taken back with file {facts[_TAKEN_BACK]}"
         for f in story.files:
             if f is not story.facts:
                 yield f"  from file {f['name']} (#{f['file_id']}, {f['state']}, sha256 {f['sha256'][:12]}…, archived)"
@@ -281,10 +286,11 @@ def _delivered(o: dict[str, Any]) -> str:
 def _entry(e: dict[str, Any]) -> Iterator[str]:
     source = f"{e['source_file']} line {e['source_line']}" if e["source_file"] else e["posted_by"]
     corrects = f", corrects {e['corrects']}" if e["corrects"] else ""
+    why = f": {e['unit_reason']}" if e["unit_reason"] else ""
     yield (
         f"  entry {e['entry']} {e['txn']} on {e['business_date']} (effective {e['effective_date']}), "
         f"{e['portfolio']}/{e['company']}/{e['region']}/{e['office']}, lease {e['lease'] or '-'}, invoice {e['invoice'] or '-'}, "
-        f"from {source}, by {e['operator']}{corrects}"
+        f"from {source}{corrects}, by {e['operator']}{why}"
     )
     for leg in e["legs"]:
         yield f"      {'debit ' if leg['side'] == 'D' else 'credit'} {leg['account']:<12} {leg['name']:<36} {shown(leg['amount_cents']):>16}"

@@ -76,8 +76,8 @@ def _rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
 
 _ENTRY = f"""
     SELECT e.entry_id AS entry, e.lease, e.invoice, e.asset, e.txn, e.reason, e.effective_date, e.source_line,
-           e.corrects, u.unit_id AS unit, u.update_name AS posted_by, u.business_date, u.operator, u.file_id,
-           o.portfolio, o.company, o.region, o.office
+           e.corrects, u.unit_id AS unit, u.update_name AS posted_by, u.business_date, u.operator, u.reason AS unit_reason,
+           u.file_id, o.portfolio, o.company, o.region, o.office
     FROM journal_entry e
     JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT}
     JOIN office o ON o.office_id = e.office_id
@@ -145,12 +145,16 @@ def _invoices(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
 
 
 def _batches(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    """The batch of that number, and those that had it in files taken back since: kept as ``<number>~<file id>``."""
     for facts in _rows(
         connection,
         "SELECT batch, portfolio, check_no, operator, effective_date, effective_time, cash_account, amount_cents, state, "
-        "exported_in, file_id FROM payment_batch WHERE batch = :ref",
+        "exported_in, file_id FROM payment_batch WHERE batch = :ref OR batch IN (SELECT CAST(:ref AS TEXT) || '~' || "
+        "file_id FROM inbound_file WHERE kind = 'payments' AND state = 'REVERSED') ORDER BY LENGTH(batch), batch",
         ref=ref,
     ):
+        _, _, taken_back = facts["batch"].partition("~")
+        facts["taken_back_with_file"] = int(taken_back) if taken_back else None
         yield _batch_story(connection, "batch", ref, facts, limit)
 
 

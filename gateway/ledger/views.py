@@ -76,7 +76,8 @@ JOURNAL = View(
         "debit": "CASE j.side WHEN 'D' THEN j.amount_cents ELSE 0 END",
         "credit": "CASE j.side WHEN 'C' THEN j.amount_cents ELSE 0 END",
         "effective_date": "e.effective_date", "business_date": "u.business_date", "source_file": "f.name",
-        "source_line": "e.source_line", "unit": "u.unit_id", "reason": "e.reason",
+        "source_line": "e.source_line", "unit": "u.unit_id", "reason": "COALESCE(e.reason, u.reason)",
+        "operator": "u.operator", "unit_reason": "u.reason",
     },
     "posting_unit u JOIN journal_entry e ON e.entry_id BETWEEN "
     f"u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1 "
@@ -93,6 +94,10 @@ JOURNAL = View(
     },
     "e.entry_id, j.line",
     frozenset({"debit", "credit"}),
+    paper=(
+        "entry", "line", *_OFFICE, "account", "name", "debit", "credit", "effective_date", "business_date", "source_file",
+        "source_line", "unit", "reason",
+    ),
 )  # fmt: skip
 LEASE = View(
     {
@@ -100,7 +105,7 @@ LEASE = View(
         "accrual_method": "l.accrual_method", "commencement": "l.commencement", "maturity": "l.maturity",
         "kind": "l.kind", "control_number": "l.control_number", "account_number": "l.account_number",
         "deal_number": "l.deal_number", "location": "l.location", "normal_payment": "l.normal_payment_cents",
-        "next_due": "l.next_due", "prepaid": "l.prepaid",
+        "next_due": "l.next_due", "prepaid": "l.prepaid", "nsf_count": "l.nsf_count",
         "escrow_balance": "(SELECT CAST(SUM(b.balance_cents) AS BIGINT) FROM escrow_balance b WHERE b.lease = l.lease)",
     },
     "lease l JOIN office o ON o.office_id = l.office_id",

@@ -12,7 +12,7 @@ from tests.cli.conftest import Played
 LISTS = {
     ("ledger", "receivables"): "invoice lease due_date charge asset billed paid open",
     ("ledger", "journal"): "entry line portfolio company region office account name debit credit effective_date "
-    "business_date source_file source_line unit reason",
+    "business_date source_file source_line unit reason operator unit_reason",
     ("ledger", "balance"): "portfolio company region office vector name side debit credit mtd_debit mtd_credit balance",
     ("ledger", "suspense"): "item kind lease amount remaining reason batch check",
     ("ledger", "payments"): "batch line check operator effective_date effective_time lease invoice amount charge bank "
@@ -23,12 +23,16 @@ LISTS = {
     "dealer_alert suspense_override_on holdback",
     ("ledger", "accounts"): "portfolio company region office vector number name side purpose opening_balance",
     ("ledger", "lease"): "lease portfolio company region office lessee lessee_name status accrual_method commencement "
-    "maturity kind control_number account_number deal_number location normal_payment next_due prepaid escrow_balance",
+    "maturity kind control_number account_number deal_number location normal_payment next_due prepaid nsf_count escrow_balance",
     ("files", "list"): "id name kind portfolio sha256 state lines records rejects blank amount posted_amount "
     "rejected_amount suspended_amount held_amount",
     ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records",
 }  # fmt: skip
-PAPER = {("ledger", "payments"): "batch check operator effective_date lease invoice due_date type amount"}
+PAPER = {
+    ("ledger", "payments"): "batch check operator effective_date lease invoice due_date type amount",
+    ("ledger", "journal"): "entry line portfolio company region office account name debit credit effective_date "
+    "business_date source_file source_line unit reason",
+}
 """What a person is shown of a list that has more."""
 MONEY = frozenset(
     [

@@ -51,7 +51,10 @@ def test_a_payment_by_hand_pays_as_a_file_would_and_says_so(desk: Played) -> Non
         ("ABC", "C118", "130", "DESK")
     }
     entries = desk.ok("ledger", "journal", "--unit", str(done["unit"]), "--json").rows
-    assert {(e["reason"], e["source_file"], e["effective_date"]) for e in entries} == {(None, None, "2026-02-27")}
+    assert {(e["reason"], e["operator"], e["source_file"], e["effective_date"]) for e in entries} == {
+        ("paid at the desk", "ABC", None, "2026-02-27")
+    }
+    assert "by ABC: paid at the desk\n" in desk.ok("trace", done["batch"]).out
     assert desk.ok("verify", "--json").document["ok"] is True
 
 

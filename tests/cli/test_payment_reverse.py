@@ -82,7 +82,13 @@ def test_a_batch_reversed_by_hand_moves_as_by_a_file(desk: Played) -> None:
         (B2, "ABC", "90001", 2), (B3, "ABC", "90002", 2),
     ]  # fmt: skip
     entries = desk.ok("ledger", "journal", "--unit", str(done["unit"]), "--json").rows
-    assert {(e["source_file"], e["source_line"]) for e in entries} == {(None, None)}
+    assert {(e["source_file"], e["source_line"], e["operator"], e["unit_reason"]) for e in entries} == {
+        (None, None, "ABC", "NSFC: bank letter")
+    }
+    assert {e["reason"] for e in entries} == {"NSFC", "NSFC: bank letter"}  # the unit's where an entry has none
+    (story,) = desk.ok("trace", B1, "--json").document["stories"]
+    assert ("NSFC: bank letter", "ABC") in {(e["unit_reason"], e["operator"]) for e in story["entries"]}
+    assert "by ABC: NSFC: bank letter\n" in desk.ok("trace", str(entries[0]["entry"])).out
     assert desk.ok("verify", "--json").document["ok"] is True
 
 

@@ -25,3 +25,27 @@ def test_a_reference(played: Played, reference: str, kind: str, seen: str) -> No
     done = played.do("trace", reference, "--json")
     assert (kind, seen, done.code, [s["kind"] for s in done.document["stories"]]) == (kind, seen, 0, [kind])
     assert seen in played.ok("trace", reference).out
+
+
+def test_a_batch_of_a_file_taken_back_answers_to_the_number_its_report_shows(own: Played) -> None:
+    number = "26030490000100000001"
+    name = "p1_btchpmt.dat"
+    dropped = own.root / "inbox" / name
+
+    def post() -> str:
+        dropped.write_text(f"L1003,1234,C7,B{number}\n")
+        return str(own.ok("process", "--json").rows[0]["id"])
+
+    first = post()
+    own.ok("files", "reverse", first, "--reason", "wrong lessee")
+    (story,) = own.ok("trace", number, "--json").document["stories"]
+    assert (story["facts"]["batch"], story["facts"]["taken_back_with_file"]) == (f"{number}~{first}", int(first))
+    shown = own.ok("trace", number).out
+    assert (
+        f"  taken back with file {first}\n" in shown
+        and f"by ABC: file {first}: wrong lessee\n" in shown
+        and name in shown
+    )
+    post()
+    stories = own.ok("trace", number, "--json").document["stories"]
+    assert [s["facts"]["taken_back_with_file"] for s in stories] == [None, int(first)]

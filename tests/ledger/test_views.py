@@ -35,7 +35,7 @@ def rows(ledger: Database, name: str, **filters: Any) -> list[dict[str, Any]]:
     ("name", "columns"),
     [
         ("journal", "entry line portfolio company region office account name debit credit effective_date business_date "
-            "source_file source_line unit reason"),
+            "source_file source_line unit reason operator unit_reason"),
         ("receivables", "invoice lease due_date charge asset billed paid open"),
         ("suspense", "item kind lease amount remaining reason batch check"),
         ("balance", "portfolio company region office vector name side debit credit mtd_debit mtd_credit balance"),
@@ -49,7 +49,7 @@ def test_columns_are_those_that_scripts_depend_on(ledger: Database, name: str, c
 @pytest.mark.parametrize(
     ("name", "kind", "more"),
     [
-        ("lease", "leases", set()), ("payments", "payments", {"due_date", "state", "type", "suspense_item"}), ("checks", "checks", set()),
+        ("lease", "leases", {"nsf_count"}), ("payments", "payments", {"due_date", "state", "type", "suspense_item"}), ("checks", "checks", set()),
         ("vendors", "vendors", set()), ("accounts", "gl_accounts", set()),
     ],
 )  # fmt: skip
