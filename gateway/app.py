@@ -72,12 +72,7 @@ def open_app(
     check_schema: bool = True,
 ) -> App:
     """Open a home. Raises UsageError when it is none, SettingsError with every mistake, Refused on schema or operator."""
-    place = Home(home.resolve())
-    if not place.settings_file.is_file():
-        raise UsageError(
-            f"opening {home}: found no config/gateway.toml there, expected a home; run `gateway init {home}` or "
-            "name one with --home or GATEWAY_HOME"
-        )
+    place = find_home(home)
     place.make()
     settings = load_settings(place)
     acting = acting_operator(settings, operator, user or system_user())
@@ -93,6 +88,17 @@ def open_app(
             db.close()
             raise
     return App(place, settings, clock or SystemClock(), db, opened, acting)
+
+
+def find_home(folder: Path) -> Home:
+    """The home in a folder. Raises UsageError when there is none."""
+    home = Home(folder.resolve())
+    if not home.settings_file.is_file():
+        raise UsageError(
+            f"opening {folder}: found no config/gateway.toml there, expected a home; run `gateway init {folder}` or "
+            "name one with --home or GATEWAY_HOME"
+        )
+    return home
 
 
 def system_user() -> str:

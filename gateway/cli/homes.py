@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway import setup
-from gateway.app import system_user
+from gateway.app import find_home, system_user
 from gateway.cli.common import Session, command
 from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.home import Home
@@ -135,7 +135,7 @@ def _hierarchies(session: Session) -> dict[str, list[str]]:
 
 def db_upgrade(session: Session) -> None:
     """Bring the ledger to the schema this version needs. Safe to run again."""
-    before, after = setup.open_ledger(Home(session.home.resolve()))
+    before, after = setup.open_ledger(find_home(session.home))
     text = (
         f"The ledger is at revision {after} already."
         if before == after

@@ -164,6 +164,7 @@ WRONG = [
     ("status --date 2026-02-30", 2, "--date: found '2026-02-30'"),
     ("status --operator ZZZ", 3, "expected the caller's own code"),
     ("status --home /nowhere/at/all", 2, "expected a home; run `gateway init"),
+    ("db upgrade --home /nowhere/at/all", 2, "found no config/gateway.toml there, expected a home; run `gateway init"),
     ("config check --home /nowhere/at/all", 2, "expected a home"),
     ("process /nowhere/file", 2, "found no such file"),
     ("check /nowhere/file", 2, "found no such file"),
