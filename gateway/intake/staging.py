@@ -122,7 +122,8 @@ def refuse_repeats(db: Database, connection: Connection, file_id: int, table: Ta
         connection, file_id, table, "repeated_line", "REPEATED_LINE",
         found="'the text of line ' || CAST(x.other AS TEXT) || ' again'",
         expected="each line once in a file",
-        action="nothing if it slipped in twice; if both are meant, drop the line again in a file of its own",
+        action="nothing if it slipped in twice; if both are meant, drop the line in a file of its own, which will be held as "
+        "one that posted before, and release that whole (`gateway files release N --reason WHY`)",
         join=f"JOIN {table.name} f ON f.file_id = :file_id AND f.line_no = x.other AND {same}",
     )  # fmt: skip
 

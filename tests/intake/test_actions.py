@@ -47,6 +47,16 @@ def state(app: App, file_id: int) -> tuple[str, str | None]:
         return row[0], row[1]
 
 
+def test_a_line_that_is_meant_twice_posts_the_way_its_reject_says(app: App, post: Post) -> None:
+    assert post(NAME, charge(100) + charge(101) + charge(100)).rejects == 1
+    alone = post(NAME, charge(100))
+    assert (alone.state, alone.hold_code) == (FileState.HELD, "OVERLAP")
+    actions.release(app, alone.file_id, reason="both are meant")
+    drain(app)
+    assert state(app, alone.file_id) == ("POSTED", None)
+    assert journal_lines(app) == 6
+
+
 def test_each_reason_is_let_pass_by_itself(app: App, post: Post) -> None:
     post(NAME, MONTH)
     file = post(NAME, MONTH + charge(150)[:-1])

@@ -169,8 +169,16 @@ def test_a_repeated_line_is_refused_by_number(app: App, post: Post) -> None:
     ]  # fmt: skip
     assert (file.posted_cents, file.rejected_cents) == (5000, 5000)
     with app.db.read() as connection:
-        found = connection.execute(text("SELECT found FROM line_message WHERE line_no = 4")).scalar_one()
-    assert found == "the text of line 1 again"
+        words = connection.execute(
+            text("SELECT found, expected, action FROM line_message WHERE line_no = 4 AND file_id = :i"),
+            {"i": file.file_id},
+        ).one()
+    assert tuple(words) == (
+        "the text of line 1 again",
+        "each line once in a file",
+        "nothing if it slipped in twice; if both are meant, drop the line in a file of its own, which will be held as one "
+        "that posted before, and release that whole (`gateway files release N --reason WHY`)",
+    )
 
 
 def test_reject_limit(app: App, post: Post) -> None:
