@@ -5,7 +5,10 @@ All of it works on memory maps by ranges of the hash, so that memory does not gr
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -26,20 +29,32 @@ _TYPE: Final = np.dtype("<u8")
 
 
 class Spool:
-    """The hashes and line numbers of a file being read, in two temporary files."""
+    """The hashes and line numbers of a file being read, in two temporary files.
+
+    As long as it is open it shares the lock of its folder, which goes with the process, however that ends.
+    """
 
     def __init__(self, folder: Path, stem: str) -> None:
+        self._lock = _open_lock(folder)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
         self.hashes_file = folder / f"{stem}.hashes"
         self.lines_file = folder / f"{stem}.lines"
-        self._out: tuple[IO[bytes], IO[bytes]] | None = (self.hashes_file.open("wb"), self.lines_file.open("wb"))
+        try:
+            self._out: tuple[IO[bytes], IO[bytes]] | None = (self.hashes_file.open("wb"), self.lines_file.open("wb"))
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def __enter__(self) -> Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _t: TracebackType | None) -> None:
-        self._close()
-        self.hashes_file.unlink(missing_ok=True)
-        self.lines_file.unlink(missing_ok=True)
+        try:
+            self._close()
+            self.hashes_file.unlink(missing_ok=True)
+            self.lines_file.unlink(missing_ok=True)
+        finally:
+            os.close(self._lock)
 
     def add(self, chunk: ParsedChunk) -> None:
         self.put(np.asarray(chunk.hashes, dtype=_TYPE), np.asarray(chunk.hash_lines, dtype=_TYPE))
@@ -62,6 +77,22 @@ class Spool:
     def lines(self) -> Hashes:
         self._close()
         return mapped(self.lines_file)
+
+
+def _open_lock(folder: Path) -> int:
+    return os.open(folder / "spools.lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the spools that killed processes left in a folder; none while any process has one open there."""
+    lock = _open_lock(folder)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in (*folder.glob("*.hashes"), *folder.glob("*.lines")):
+                path.unlink()
+    finally:
+        os.close(lock)
 
 
 def mapped(path: Path) -> Hashes:

@@ -24,6 +24,7 @@ from gateway.app import App
 from gateway.intake.artifacts import confirm, unreported, write_unconfirmed
 from gateway.intake.claim import Claimer
 from gateway.intake.files import retry_failed
+from gateway.intake.hashes import remove_abandoned
 from gateway.intake.processing import ProcessedFile, process_file
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders
@@ -82,7 +83,7 @@ class Intake:
 
     def recover(self) -> list[int]:
         """Complete what a stopped process left: claims, faults to try again, artifacts. Gives the claims."""
-        claimed = [file_id for folder in self.folders for file_id in self.claimer.recover(folder)]
+        claimed = self._adopt()
         with self.turns.mine(), self.app.db.write() as connection:
             retry_failed(connection)
         self._ask_waiting()
@@ -264,10 +265,11 @@ class Intake:
                 if self._claim(folder, decision.complete[start : start + size]):
                     self._post_all(pool, stop, periods=False)
 
-    def _adopt(self) -> None:
-        """Claims whose process ended, and claims of ours that trouble interrupted."""
-        for folder in self.folders:
-            self.claimer.recover(folder)
+    def _adopt(self) -> list[int]:
+        """Claims whose process ended, and claims of ours that trouble interrupted; what else a killed process left on
+        disk goes."""
+        remove_abandoned(self.app.home.work)
+        return [file_id for folder in self.folders for file_id in self.claimer.recover(folder)]
 
     def _post_all(self, pool: ThreadPoolExecutor, stop: threading.Event, *, periods: bool = True) -> None:
         """Start posting where something is to be posted. Waiting files are asked when a business date changed."""

@@ -145,6 +145,11 @@ def names_in(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
 
 
+def in_work(home: Home) -> list[str]:
+    """What lies in ``var/work`` but for locks, which stay."""
+    return [name for name in names_in(home.work) if not name.endswith(".lock")]
+
+
 def journal_lines(app: App) -> int:
     with app.db.read() as connection:
         return int(connection.execute(text("SELECT COUNT(*) FROM journal_line")).scalar_one())

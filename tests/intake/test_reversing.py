@@ -22,7 +22,7 @@ from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
 from gateway.settings import PortfolioSettings, ReversalSettings
 from gateway.vault import Vault
-from tests.intake.conftest import PERSON
+from tests.intake.conftest import PERSON, in_work
 from tests.updates.payment_world import World
 
 ESCROW_LINE = "10,030508,{cents},{check},SMITH,111 ANZA,,BURLINGAME,CA,94010,REF,,126\n"
@@ -56,7 +56,7 @@ def drop(intake: Intake, name: str, *lines: str) -> InboundFile:
     path = intake.app.home.inbox / name
     path.write_text("".join(lines))
     [done] = intake.process_now([path])
-    assert not list(intake.app.home.work.iterdir())
+    assert not in_work(intake.app.home)
     return done.file
 
 
@@ -270,7 +270,7 @@ def test_a_check_of_each_kind_leaves_nothing(
     result = check(real, path)
     path.unlink()
     assert result.file.state is FileState.POSTED
-    assert picture(world) == before and not list(real.home.work.iterdir())
+    assert picture(world) == before and not in_work(real.home)
     assert world.rows("SELECT COUNT(*) FROM inbound_file") == [(0,)]
 
 

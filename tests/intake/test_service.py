@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,10 +24,11 @@ from gateway.intake import archive, artifacts, processing
 from gateway.intake.artifacts import folder_of, lines_of, write_artifacts
 from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
+from gateway.intake.hashes import Spool
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.intake.watching import Folder, Observers
-from tests.intake.conftest import charge, journal_lines, names_in, with_source
+from tests.intake.conftest import charge, in_work, journal_lines, names_in, with_source
 from tests.intake.plain import UPDATE
 
 NAME = "p1_btchassmt.dat"
@@ -199,6 +203,29 @@ def test_a_restart_tries_failed_files_and_writes_missing_reports(
     report.unlink()
     intake.recover()
     assert report.is_file() and artifacts.unreported(app) == []
+
+
+_READS_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from gateway.intake.hashes import Spool
+with Spool(Path(sys.argv[1]), "file-7-dead") as spool:
+    spool.put(np.arange(3, dtype="<u8"), np.arange(3, dtype="<u8"))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_was_reading_goes_and_what_a_living_one_reads_stays(app: App, intake: Intake) -> None:
+    killed = subprocess.run([sys.executable, "-c", _READS_AND_DIES, str(app.home.work)], check=False)
+    dead = ["file-7-dead.hashes", "file-7-dead.lines"]
+    assert (killed.returncode, in_work(app.home)) == (-signal.SIGKILL, dead)
+    (app.home.work / "outbound-1.staged").touch()
+    with Spool(app.home.work, "file-8-living"):
+        intake.recover()
+        assert in_work(app.home) == [*dead, "file-8-living.hashes", "file-8-living.lines", "outbound-1.staged"]
+    intake.recover()
+    assert in_work(app.home) == ["outbound-1.staged"]
 
 
 def test_events_wake_the_loop(tmp_path: Path, app: App, inbox: Folder) -> None:
