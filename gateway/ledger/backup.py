@@ -2,8 +2,8 @@
 
 The ledger is copied first, from one consistent view; the archive only ever grows and a file is durable in it before
 its row says so, hence every original the copied ledger names is there. A backup of one database restores into the
-other. Restoring takes an empty home and an empty database, and ``verify`` proves the result; reports, Avro files and the
-outbox are made again from it.
+other, and one of an earlier schema is upgraded. Restoring takes an empty home and an empty database, and ``verify``
+proves the result; reports, Avro files and the outbox are made again from it.
 """
 
 from __future__ import annotations
@@ -190,12 +190,14 @@ def _database(home: Home, url: str | None) -> Database:
 def _fill(
     db: Database, source: Path, manifest: dict[str, Any], home: Home, render: Render | None, progress: Progress | None
 ) -> tuple[int, int]:
-    """Rows and checks. The chain's ends must be those of the day of the backup."""
-    migrate.upgrade(db)
+    """Rows and checks. The rows come into tables of the schema they were of, and are upgraded there. The chain's ends
+    must be those of the day of the backup."""
+    migrate.upgrade(db, dump.revision_of(source / LEDGER))
     if db.is_sqlite and home.ledger.exists():
         home.ledger.chmod(_FILE)
     dump.require_empty(db)
     rows = dump.read(db, source / LEDGER, progress)
+    migrate.upgrade(db)
     checks = verify(db, archive=home.archive, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
     if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from backports import zstd
-from sqlalchemy import Connection, Table, select, text
+from sqlalchemy import Connection, Table, inspect, select, text
 
 from gateway.errors import LedgerError, Refused
 from gateway.ledger import migrate, triggers
@@ -63,28 +63,44 @@ def _value(value: Any) -> Any:
 
 
 def require_empty(db: Database) -> None:
-    """Refuse a ledger that has rows: a restore never mixes two."""
+    """Refuse a ledger that has rows: a restore never mixes two. It may be of an earlier schema."""
     with db.read() as connection:
-        filled = [t.name for t in tables() if connection.execute(text(f"SELECT 1 FROM {t.name} LIMIT 1")).first()]
+        there = set(inspect(connection).get_table_names())
+        names = [table.name for table in tables() if table.name in there]
+        filled = [name for name in names if connection.execute(text(f"SELECT 1 FROM {name} LIMIT 1")).first()]
     if filled:
         raise Refused(
             f"restoring the ledger: found rows in {', '.join(filled[:3])}, expected an empty database; name another one"
         )
 
 
+def revision_of(path: Path) -> str:
+    """The schema that a stream's rows are of. Refused when this version does not know it."""
+    with zstd.open(path, "rt", encoding="utf-8") as lines:
+        header = json.loads(next(lines))
+    revision, known = header.get("revision"), migrate.revisions()
+    if header.get("format") != FORMAT or revision not in known:
+        raise Refused(
+            f"restoring the ledger: found format {header.get('format')}, schema {revision}, expected {FORMAT} and one of "
+            f"{', '.join(known)}; restore with the version that made the backup, or a later one"
+        )
+    return str(revision)
+
+
 def read(db: Database, path: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Bring a stream into an empty ledger of this version's schema, whole or not at all; gives rows by table."""
+    """Bring a stream into an empty ledger of the stream's schema, whole or not at all; gives rows by table."""
+    revision, found = revision_of(path), migrate.current(db)
+    if found != revision:
+        raise Refused(
+            f"restoring the ledger: found a database of schema {found or 'none'}, expected {revision}, as the backup; name "
+            "a database without tables"
+        )
     known = {table.name: table for table in tables()}
     counts: dict[str, int] = {}
     tell = progress or _NO_PROGRESS
     with zstd.open(path, "rt", encoding="utf-8") as lines:
         items = (json.loads(line) for line in lines)
-        header = next(items)
-        if header.get("format") != FORMAT or header.get("revision") != migrate.head():
-            raise Refused(
-                f"restoring the ledger: found format {header.get('format')}, schema {header.get('revision')}, expected "
-                f"{FORMAT} and {migrate.head()}; restore with the version that made the backup, then upgrade"
-            )
+        next(items)  # the header
         with db.write() as connection, triggers.lifted(db, connection):
             item = next(items)
             while "table" in item:
@@ -98,7 +114,7 @@ def read(db: Database, path: Path, progress: Progress | None = None) -> dict[str
                 raise LedgerError(
                     f"restoring the ledger: found {sum(counts.values())} rows, expected {item.get('end')}; the backup is torn"
                 )
-            _follow_numbers(db, connection, known)
+            _follow_numbers(db, connection, [known[name] for name in counts])
     return counts
 
 
@@ -117,8 +133,8 @@ class _Rows:
             yield [_value(value) for value in item]
 
 
-def _follow_numbers(db: Database, connection: Connection, known: Mapping[str, Table]) -> None:
-    for table in known.values():
+def _follow_numbers(db: Database, connection: Connection, filled: Iterable[Table]) -> None:
+    for table in filled:
         keys = list(table.primary_key.columns)
         if len(keys) == 1 and keys[0].type.python_type is int:
             triggers.follow_numbers(db, connection, table.name, keys[0].name)

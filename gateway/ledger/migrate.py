@@ -19,15 +19,24 @@ def _config() -> Config:
     return config
 
 
-def upgrade(db: Database) -> tuple[str | None, str]:
-    """Run what is missing in one transaction; gives the revision before and after. Safe to run again."""
+def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
+    """Run what is missing in one transaction; gives the revision before and after. Safe to run again.
+
+    ``to`` is an earlier revision of ``revisions``, for the rows of a backup made then; by default this version's.
+    """
+    target = to or head()
     with db.write() as connection:
         db.lock(connection, "schema")
         before = MigrationContext.configure(connection).get_current_revision()
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return before, head()
+        command.upgrade(config, target)
+    return before, target
+
+
+def revisions() -> list[str]:
+    """Every schema this version knows, the first one first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def current(db: Database) -> str | None:

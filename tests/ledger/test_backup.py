@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
-from gateway.ledger import dump
+from gateway.ledger import dump, migrate, triggers
 from gateway.ledger.backup import LEDGER, MANIFEST, backup, restore
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
@@ -148,7 +149,10 @@ def test_a_damaged_backup_is_refused(
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
-        (['{"format": 1, "revision": "0000"}'], Refused, "restore with the version that made the backup"),
+        (['{"format": 1, "revision": "0009"}'], Refused, "schema 0009, expected 1 and one of 0001, 0002; restore with the "
+            "version that made the backup, or a later one"),
+        (['{"format": 2, "revision": "0002"}'], Refused, "found format 2, schema 0002"),
+        (['{"format": 1, "revision": "0001"}'], Refused, "found a database of schema 0002, expected 0001, as the backup"),
         (['{"format": 1, "revision": "0002"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
             LedgerError, "the backup is torn"),
     ],
@@ -160,6 +164,41 @@ def test_a_stream_of_another_kind_is_refused(
         out.write("\n".join(lines) + "\n")
     with pytest.raises(error, match=message):
         dump.read(db, tmp_path / "x.zst")
+
+
+def _as_of_the_first_schema(folder: Path) -> None:
+    """What 0001 wrote: 0002 brought one table, which is empty here, and nothing else."""
+    with dump.zstd.open(folder / LEDGER, "rt", encoding="utf-8") as stream:
+        lines = stream.read().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith('{"table": "suspense_move"')]
+    assert len(kept) == len(lines) - 1
+    with dump.zstd.open(folder / LEDGER, "wt", encoding="utf-8", newline="\n") as out:
+        out.writelines([kept[0].replace("0002", "0001"), *kept[1:]])
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert manifest["rows"].pop("suspense_move") == 0
+    data = (folder / LEDGER).read_bytes()
+    manifest["files"][LEDGER] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_backup_of_the_first_schema_is_upgraded(full: Home, db: Database, tmp_path: Path, empty_url: str) -> None:
+    made = backup(full, db, tmp_path / "backup")
+    _as_of_the_first_schema(tmp_path / "backup")
+    place = Home(tmp_path / "new")
+    assert restore(tmp_path / "backup", place, database_url=empty_url).rows == made.rows
+    other = Database(empty_url) if empty_url else Database.at_path(place.ledger)
+    try:
+        assert migrate.upgrade(other) == ("0002", "0002")
+        assert everything(other) == everything(db)
+        with other.read() as new, db.read() as old:
+            if other.is_sqlite == db.is_sqlite:
+                assert triggers.in_force(other, new) == triggers.in_force(db, old)
+        changed = write(
+            tmp_path / "more", invoices="invoice,lease,due_date,charge,amount\n9,1001,2026-05-01,PYMT,1.00\n"
+        )
+        assert run(other, changed).units == (2,)
+    finally:
+        other.close()
 
 
 def test_loading_goes_on_after_a_restore(full: Home, db: Database, tmp_path: Path) -> None:
