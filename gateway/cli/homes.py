@@ -71,8 +71,8 @@ def demo(
 
 
 def config_check(session: Session) -> None:
-    """Read every file below config/, and the payment hierarchy that charges.csv gave each portfolio, and show every
-    mistake at once."""
+    """Read every file below config/, and the charges that charges.csv gave each portfolio (the payment hierarchy, the fee
+    for a bounced payment), and show every mistake at once."""
     home = Home(session.home.resolve())
     if not home.settings_file.is_file():
         raise UsageError(
@@ -102,12 +102,14 @@ def config_check(session: Session) -> None:
 
 def _hierarchies(session: Session) -> dict[str, list[str]]:
     """The charges of each loaded portfolio in the order in which money pays them, those without an order as one; none
-    where the ledger cannot be opened, as before it is made. Raises SettingsError for payment orders with a gap."""
+    where the ledger cannot be opened, as before it is made. Raises SettingsError for payment orders with a gap and for a
+    fee's code that the portfolio cannot charge."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from gateway.ledger import hierarchy
     from gateway.ledger.accounts import portfolios
     from gateway.ledger.payments import load_charges
+    from gateway.updates.reversal_fee import code_problem
 
     orders: dict[str, list[str]] = {}
     mistakes = []
@@ -123,6 +125,13 @@ def _hierarchies(session: Session) -> dict[str, list[str]]:
                 mistakes.append(
                     f"charges of portfolio {portfolio}: found {problem[0]}, expected {problem[1]}; load charges.csv with "
                     "the charges numbered anew"
+                )
+            fee = app.settings.portfolio(portfolio).reversals.nsf_fee_code
+            why = None if fee is None else code_problem(connection, portfolio, fee)
+            if why is not None:
+                mistakes.append(
+                    f"config/portfolios/p{int(portfolio):02d}.toml: reversals.nsf_fee_code: found {fee!r} ({why}), expected "
+                    "a charge that it uses on leases; name another, or load this one with charges.csv"
                 )
             numbered = [
                 (hierarchy.rank(c.payment_order, c.priority, 0), code) for code, c in charges.items() if c.payment_order

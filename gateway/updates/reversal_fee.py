@@ -2,7 +2,7 @@
 
 Assessed once a record on each lease the batch paid, on the lease's next invoice as U0418 would put it there, when all
 records of the file are done: no re-application of the same file pays a fee that the lessee has not been told of.
-Where it cannot be assessed a warning on U0470A says why; the reversal stands.
+A warning on U0470A names the fee, or says why it could not be assessed; the reversal stands.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Column, MetaData, Table, text
+from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from gateway.money import shown, to_cents
 from gateway.updates import assess_invoices, assess_post, assess_resolve
 from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import Finding
 from gateway.updates.posting import Posting
-from gateway.updates.reversal_messages import fee_not_assessed
+from gateway.updates.reversal_messages import fee_assessed, fee_not_assessed
 
 _COLUMNS = ("file_id", "line_no", "lease", "asset", "invoice", "due_date", "code", "amount_cents", "reason")
 _FEES = Table("reversal_fee", MetaData(), *map(Column, _COLUMNS))
@@ -62,6 +62,7 @@ def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> No
             office, code, unit.business_date, posting.source_line(line_no), ((receivable, "D", cents), (credit, "C", cents)),
             lease, invoice,
         )  # fmt: skip
+        posting.emit(line_no, "W", fee_assessed(code, shown(cents), lease, invoice), amount_cents=cents)
     journal.flush()
 
 
@@ -91,3 +92,16 @@ _WHY = {
 
 def _finding(code: str, cents: int, lease: str, problem: str) -> Finding:
     return fee_not_assessed(code, shown(cents), lease, _WHY[problem])
+
+
+def code_problem(connection: Connection, portfolio: str, code: str) -> str | None:
+    """Why no lease of the portfolio can be charged the fee of this code, in the words of the warning; None: one can."""
+    charge = connection.execute(
+        text("SELECT used, level FROM charge WHERE portfolio = :portfolio AND code = :code"),
+        {"portfolio": portfolio, "code": code},
+    ).one_or_none()
+    if charge is None:
+        return _WHY["CHARGE_UNKNOWN"]
+    if charge.used != "Y":
+        return _WHY["CHARGE_NOT_USED"]
+    return None if charge.level == "lease" else _WHY["CHARGE_LEVEL"]

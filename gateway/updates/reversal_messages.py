@@ -106,6 +106,13 @@ def reapplied_money_left(batch: str, lease: str, cents: int) -> Finding:
     )  # fmt: skip
 
 
+def fee_assessed(code: str, amount: str, lease: str, invoice: str) -> Finding:
+    return Finding(
+        "NSF_FEE_ASSESSED", "lease", f"fee {code} of {amount} assessed on invoice {invoice} of lease {lease}",
+        "it, as the portfolio sets a fee for a payment that bounced", "tell the lessee",
+    )  # fmt: skip
+
+
 def fee_not_assessed(code: str, amount: str, lease: str, why: str) -> Finding:
     return Finding(
         "NSF_FEE_NOT_ASSESSED", "lease", f"fee {code} of {amount} not assessed on lease {lease}: {why}",

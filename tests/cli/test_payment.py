@@ -139,6 +139,33 @@ def test_config_check_names_a_gap_in_the_payment_orders(own: Played) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "change", "why"),
+    [
+        ("ZZZZ", "", "the portfolio has no such charge"),
+        ("LTCH", "UPDATE charge SET used = 'N' WHERE code = 'LTCH'", "the portfolio does not use the charge"),
+        ("LTCH", "UPDATE charge SET level = 'asset' WHERE code = 'LTCH'", "the charge goes on assets"),
+        ("LTCH", "", None),
+    ],
+)
+def test_config_check_names_a_fee_that_no_lease_can_be_charged(
+    own: Played, code: str, change: str, why: str | None
+) -> None:
+    settings = own.root / "config" / "portfolios" / "p01.toml"
+    settings.write_text(settings.read_text() + f'[reversals]\nnsf_fee_code = "{code}"\nnsf_fee = "25.00"\n')
+    if change:
+        database = Database(own.url)
+        with database.write() as connection:
+            connection.exec_driver_sql(change)
+        database.close()
+    done = own.do("config", "check")
+    words = (
+        f"gateway: config/portfolios/p01.toml: reversals.nsf_fee_code: found {code!r} ({why}), expected a charge that it uses "
+        "on leases; name another, or load this one with charges.csv\n"
+    )
+    assert (done.code, done.err) == ((0, "") if why is None else (2, words))
+
+
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("--lease", "01006", "--amount", "1"), 3,
      "posting 1.00 for lease 01006: found no such lease, near lease 1006 which exists, expected one that is loaded; correct it"),

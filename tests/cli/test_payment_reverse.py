@@ -108,6 +108,25 @@ def test_what_is_shown_by_hand_to_a_person(desk: Played) -> None:
     assert every[0].endswith("AMOUNT  STATE") and len(every) > len(table)
 
 
+def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -> None:
+    settings = desk.root / "config" / "portfolios" / "p01.toml"
+    settings.write_text(settings.read_text() + '[reversals]\nnsf_fee_code = "LTCH"\nnsf_fee = "25.00"\n')
+    words = "Found fee LTCH of 25.00 assessed on invoice 20008 of lease 1006, expected it, as the portfolio sets a fee for a "
+    words += "payment that bounced: tell the lessee."
+    path = record(desk, f"L1006,20000,B{B1},RNSFC")
+    (document,) = desk.ok("check", str(path), "--json").rows
+    assert document["messages"] == [
+        {"line": 1, "severity": "W", "code": "NSF_FEE_ASSESSED", "message": words, "amount": "25.00"}
+    ]
+    assert f"line 1: WARNING NSF_FEE_ASSESSED: {words}" in desk.ok("check", str(path)).out
+    given = ("payment", "reverse", B1, "--reason", "NSFC")
+    assert f"WARNING NSF_FEE_ASSESSED: {words}\n" in desk.ok(*given, "--dry-run").out
+    assert desk.ok("ledger", "lease", "--lease", "1006", "--json").rows[0]["nsf_count"] == 0
+    (message,) = desk.ok(*given, "--json").document["messages"]
+    assert (message["code"], message["message"]) == ("NSF_FEE_ASSESSED", words)
+    assert desk.ok("ledger", "lease", "--lease", "1006", "--json").rows[0]["nsf_count"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

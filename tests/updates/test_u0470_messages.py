@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,9 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     (f"L3,900,B{ESCROW}", "ESCROW_NEGATIVE",
      "Found escrow RCR1 of lease 3 at -5.00 after the reversal, expected nothing disbursed of a payment that came back: "
      "collect the difference from the lessee."),
+    (f"L1,200,B{PAID},RNSFC", "NSF_FEE_ASSESSED",
+     "Found fee LTCH of 25.00 assessed on invoice 40 of lease 1, expected it, as the portfolio sets a fee for a payment that "
+     "bounced: tell the lessee."),
     (f"L1,200,B{PAID},RNSFC", "NSF_FEE_NOT_ASSESSED",
      "Found fee OTHF of 25.00 not assessed on lease 1: the portfolio has no such charge, expected a lease, charge and invoice "
      "that take it: mend that and assess the fee by hand, or let it be."),
@@ -158,14 +162,21 @@ def disburse(ledger: Ledger) -> None:
     assert ledger.outcomes(ledger.drop("escrow", "1", [DISBURSED], "JS1")) == ["P"]
 
 
-def charge_for_bounced_payments(ledger: Ledger) -> None:
-    fees = ReversalSettings(nsf_fee_code="OTHF", nsf_fee="25.00")  # a charge that the portfolio does not have
+def charge_for_bounced_payments(ledger: Ledger, code: str) -> None:
+    fees = ReversalSettings(nsf_fee_code=code, nsf_fee="25.00")
     settings = replace(ledger.app.settings, portfolios={"1": PortfolioSettings(reversals=fees)})
     ledger.app = replace(ledger.app, settings=settings)
 
 
+def bill_and_charge(ledger: Ledger) -> None:
+    ledger.load({"invoices": "invoice,lease,due_date,charge,amount\n40,1,2003-12-01,PYMT,1.00\n"})
+    charge_for_bounced_payments(ledger, "LTCH")
+
+
 BEFORE = {
-    "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse, "NSF_FEE_NOT_ASSESSED": charge_for_bounced_payments,
+    "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse,
+    "NSF_FEE_ASSESSED": bill_and_charge,
+    "NSF_FEE_NOT_ASSESSED": partial(charge_for_bounced_payments, code="OTHF"),  # the portfolio does not have it
 }  # fmt: skip
 """What happened between payment and reversal."""
 
@@ -209,4 +220,4 @@ def test_every_message_is_in_the_table() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
     }
     assert codes == own | {code.value for code in RejectCode} - ELSEWHERE
-    assert len(own) == 15
+    assert len(own) == 16

@@ -356,7 +356,10 @@ def test_a_bounced_payment_costs_its_fee_on_the_next_invoice_of_every_lease_it_p
         f"L1,200,C1,E030501,B{B1}", f"L2,200,C1,E030501,B{B1}", f"L1,150,C2,E030502,B{B2}", f"L1,50,E030503,B{B3}"
     )
     first, outcome = world.reversals(f"L1,400,B{B1},RNSFC", f"L1,50,B{B3},RUNDO", f"L1,150,B{B2},RNSFC")
-    assert outcome.posted == 3 and [m[2] for m in world.messages(first)] == ["MULTIPLE_LEASE_BATCH"]
+    assert outcome.posted == 3
+    assert [m[:3] for m in world.messages(first)] == [
+        (1, "W", "MULTIPLE_LEASE_BATCH"), *((line, "W", "NSF_FEE_ASSESSED") for line in (1, 1, 3)),
+    ]  # fmt: skip
     assert billed(world) == [("1", "2003-06-01", "LTCH", 5100, "TEST"), ("2", "2003-06-15", "LTCH", 2500, "U0470")]
     assert simple(world.legs(first))[-6:] == [
         leg for line in (1, 1, 3)
