@@ -126,7 +126,10 @@ def _escrow(step: Undo) -> None:
 
 def _payments(step: Undo) -> None:
     """The batches' lines are reversed, what they paid is open again, unused suspense is gone."""
-    rows = step.rows(LINES + "WHERE p.entry_id BETWEEN :low AND :high ORDER BY p.batch, p.line")
+    # A line of no line of the file is what a reversal left of one; the file's own line then says so.
+    rows = step.rows(
+        LINES + "WHERE p.entry_id BETWEEN :low AND :high AND p.source_line IS NOT NULL ORDER BY p.batch, p.line"
+    )
     paid: Counter[payments.LineKey] = Counter()
     escrow: Counter[payments.EscrowKey] = Counter()
     charges = escrow_charges(step)

@@ -32,7 +32,8 @@ def reversals(step: Undo) -> None:
     paid: Counter[payments.LineKey] = Counter()
     escrow: Counter[payments.EscrowKey] = Counter()
     charges = escrow_charges(step)
-    items: Counter[int] = Counter(_taken_in_part(step))
+    items: Counter[int] = Counter()
+    taken, spent = _taken(step), _spent_lines(step)
     closed: set[int] = set()
     made: list[tuple[int, str, int]] = []
     moved: set[str] = set()
@@ -50,7 +51,13 @@ def reversals(step: Undo) -> None:
         if is_made:
             made.append((int(entry) + step.move, batch, line))
         if item is not None and not is_made:
-            items[int(item)] += int(cents)
+            back_cents = taken.get(int(back), int(cents))
+            items[int(item)] += back_cents
+            if back_cents != cents:
+                rest, left = spent.get(int(item), (0, 0))
+                if left != cents - back_cents:
+                    step.stop(f"batch {batch}", "reversed since")
+                made.append((int(back) + step.move, batch, rest))
         elif item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
             paid[invoice, charge, asset] += sign * int(cents)
         if charge in charges and lease is not None:
@@ -76,17 +83,25 @@ def reversals(step: Undo) -> None:
     change_escrow(step, {key: cents for key, cents in escrow.items() if cents})
 
 
-def _taken_in_part(step: Undo) -> dict[int, int]:
-    """What the file took of items that were spent in part: their lines stayed applied."""
+def _taken(step: Undo) -> dict[int, int]:
+    """Cents by entry that the file took of suspense to apply it again: what was unspent."""
     rows = step.rows(
-        "SELECT p.suspense_item, SUM(j.amount_cents) FROM payment_line p "
-        "JOIN journal_entry e ON e.lease = p.lease AND e.corrects = p.entry_id "
+        "SELECT e.entry_id, SUM(j.amount_cents) FROM payment_line p JOIN journal_entry e ON e.entry_id = p.reversed_by "
         "JOIN journal_line j ON j.entry_id = e.entry_id AND j.side = 'D' "
-        "WHERE p.state = 'APPLIED' AND p.suspense_item IS NOT NULL AND e.txn = :txn "
-        "AND e.entry_id BETWEEN :low AND :high GROUP BY p.suspense_item",
+        "WHERE p.reversed_by BETWEEN :low AND :high AND p.suspense_item IS NOT NULL AND e.txn = :txn GROUP BY e.entry_id",
         txn=TAKEN_BACK,
     )
-    return {int(item): int(cents) for item, cents in rows}
+    return {int(entry): int(cents) for entry, cents in rows}
+
+
+def _spent_lines(step: Undo) -> dict[int, tuple[int, int]]:
+    """By item that the file took from: the line that stands for what was spent of it, and its cents."""
+    rows = step.rows(
+        "SELECT r.suspense_item, r.line, r.amount_cents FROM payment_line p "
+        "JOIN payment_line r ON r.batch = p.batch AND r.suspense_item = p.suspense_item AND r.state = 'APPLIED' "
+        "WHERE p.reversed_by BETWEEN :low AND :high"
+    )
+    return {int(item): (int(line), int(cents)) for item, line, cents in rows}
 
 
 def _take_back(step: Undo, made: list[tuple[int, str, int]], moved: set[str]) -> None:

@@ -111,10 +111,16 @@ SELECT 'entry ' || j.entry_id AS what, j.entry_id, 'unknown', CAST(SUM(j.amount_
 {_CASH_DEBITS.format(source=f"({_UNKNOWN_CASH}) s JOIN journal_line j ON j.entry_id = s.entry_id")} GROUP BY j.entry_id
 """
 _LINE_CASH: Final = f"CASE WHEN g.account_id IS NULL THEN 'unknown' ELSE {_BATCH_CASH} END"
+# What was spent of suspense before the rest was applied again is a line of its own, after the one of all of it.
+_IS_PART: Final = """
+p.suspense_item IS NOT NULL AND EXISTS (SELECT 1 FROM payment_line f
+    WHERE f.batch = p.batch AND f.line < p.line AND f.suspense_item = p.suspense_item)
+"""
 _LINES_CASH: Final = f"""
 SELECT 'entry ' || p.entry_id AS what, p.entry_id, {_LINE_CASH}, CAST(SUM(p.amount_cents) AS BIGINT) AS cents
 FROM payment_line p JOIN payment_batch b ON b.batch = p.batch JOIN journal_entry e ON e.entry_id = p.entry_id
 LEFT JOIN gl_account g ON g.office_id = e.office_id AND g.purpose = {_BATCH_CASH}
+WHERE NOT ({_IS_PART})
 GROUP BY p.entry_id, {_LINE_CASH}
 """
 _FILES_CASH: Final = f"""
@@ -122,9 +128,9 @@ SELECT 'entry ' || j.entry_id AS what, j.entry_id, CAST(SUM(j.amount_cents) AS B
 {_CASH_DEBITS.format(source=f"posting_unit u JOIN journal_entry e ON {_IN_UNIT} JOIN journal_line j ON j.entry_id = e.entry_id")}
     AND u.update_name = 'U0415' AND u.file_id IS NOT NULL AND u.kind IN ('FILE', 'MODULE') GROUP BY j.entry_id
 """
-_LINES_SUMS: Final = """
+_LINES_SUMS: Final = f"""
 SELECT 'entry ' || p.entry_id AS what, p.entry_id, CAST(SUM(p.amount_cents) AS BIGINT) AS cents
-FROM payment_line p GROUP BY p.entry_id
+FROM payment_line p WHERE NOT ({_IS_PART}) GROUP BY p.entry_id
 """
 _LINES_PAY: Final = """
 SELECT 'batch ' || p.batch AS what, p.entry_id, p.lease, p.invoice, c.receivable_purpose,
@@ -146,9 +152,11 @@ SELECT b.batch FROM payment_batch b LEFT JOIN (SELECT batch, SUM(amount_cents) A
     WHERE source_line IS NOT NULL GROUP BY batch) p ON p.batch = b.batch
 WHERE b.amount_cents <> COALESCE(p.cents, 0) ORDER BY b.batch
 """
-_ITEMS: Final = """
+_ITEMS: Final = f"""
 SELECT p.batch || ' line ' || p.line FROM payment_line p LEFT JOIN suspense_item s ON s.item = p.suspense_item
-WHERE p.suspense_item IS NOT NULL AND (s.item IS NULL OR s.entry_id <> p.entry_id OR s.amount_cents <> p.amount_cents)
+WHERE p.suspense_item IS NOT NULL AND (s.item IS NULL OR s.entry_id <> p.entry_id
+    OR CASE WHEN {_IS_PART} THEN s.amount_cents <= p.amount_cents ELSE s.amount_cents <> p.amount_cents END
+    OR (p.state = 'APPLIED' AND s.remaining_cents > p.amount_cents))
 ORDER BY p.batch, p.line
 """
 

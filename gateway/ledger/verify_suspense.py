@@ -33,10 +33,12 @@ def checks(connection: Connection) -> Iterator[Check]:
     yield none(connection, "the history of suspense has no gap", _GAPS, "suspense_move")
 
 
-# What remains is the amount with all moves, unless a file took the item back: a reversal of its line, or its own entry
-# corrected. The file then took what was left, which the journal says and the history does not.
+# What remains is the amount with all moves; of what was applied again in part, the amount of the line that is left. Where
+# no line is left, or the item's own entry is corrected, a file took what remained, which the journal says.
 _LEFT: Final = """
 SELECT s.item FROM suspense_item s
+LEFT JOIN (SELECT suspense_item AS item, SUM(amount_cents) AS cents FROM payment_line
+    WHERE suspense_item IS NOT NULL AND state = 'APPLIED' GROUP BY suspense_item) p ON p.item = s.item
 LEFT JOIN (SELECT item, SUM(cents) AS cents FROM suspense_move WHERE kind NOT IN ('ADD', 'CHANGE') GROUP BY item) m
     ON m.item = s.item
 LEFT JOIN (
@@ -44,8 +46,9 @@ LEFT JOIN (
     UNION SELECT s.item FROM journal_entry c JOIN suspense_item s ON s.entry_id = c.corrects
         LEFT JOIN suspense_move x ON x.entry_id = c.entry_id WHERE c.corrects IS NOT NULL AND x.item IS NULL
 ) t ON t.item = s.item
-WHERE s.remaining_cents > s.amount_cents + COALESCE(m.cents, 0)
-    OR (t.item IS NULL AND s.remaining_cents <> s.amount_cents + COALESCE(m.cents, 0))
+WHERE s.remaining_cents > COALESCE(p.cents, s.amount_cents) + COALESCE(m.cents, 0)
+    OR ((t.item IS NULL OR p.item IS NOT NULL)
+        AND s.remaining_cents <> COALESCE(p.cents, s.amount_cents) + COALESCE(m.cents, 0))
 ORDER BY s.item
 """
 _ITEMS: Final = "SELECT 'item ' || s.item AS what, s.item, s.office_id, s.amount_cents FROM suspense_item s WHERE s.kind = 'REVERSAL'"

@@ -85,7 +85,7 @@ JOIN office o ON o.office_id = e.office_id
 LEFT JOIN lease l ON l.lease = p.lease
 LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge
 LEFT JOIN invoice v ON v.invoice = p.invoice
-WHERE b.file_id = :file ORDER BY p.source_line, b.batch, p.line
+WHERE b.file_id = :file AND p.source_line IS NOT NULL ORDER BY p.source_line, b.batch, p.line
 """
 
 

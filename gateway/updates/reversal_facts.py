@@ -57,14 +57,14 @@ class Item:
     """A suspense item that a batch made. ``named``: the invoice received with it."""
 
     item: int
-    amount_cents: int
     remaining_cents: int
     named: str | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """A live line of a batch."""
+    """A live line of a batch. One in suspense stands for what of its item was not applied again since; its entry may
+    be of more."""
 
     line: int
     lease: str | None
@@ -250,7 +250,7 @@ def _batches(db: Database, connection: Connection, portfolio: str, named: Iterab
     lines = db.fetch(
         connection,
         "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.entry_id, "
-        "e.office_id, e.lease, e.invoice, e.asset, p.suspense_item, i.amount_cents, i.remaining_cents, i.invoice "
+        "e.office_id, e.lease, e.invoice, e.asset, p.suspense_item, i.remaining_cents, i.invoice "
         "FROM touched t JOIN payment_line p ON p.batch = t.name "
         "JOIN journal_entry e ON e.entry_id = p.entry_id "
         "LEFT JOIN suspense_item i ON i.item = p.suspense_item "
@@ -268,14 +268,13 @@ def _batches(db: Database, connection: Connection, portfolio: str, named: Iterab
         entry_id,
         *entry_keys,
         item,
-        amount,
         unspent,
         named_,
     ) in lines:
         entry = entries.get(entry_id)
         if entry is None:
             entry = entries[entry_id] = Entry(entry_id, *entry_keys)
-        held = None if item is None else Item(item, amount, unspent, named_)
+        held = None if item is None else Item(item, unspent, named_)
         found[name].lines.append(Line(number, lease, invoice, charge, asset, cents, entry, held))
     for batch in found.values():
         if len(batch.lines) > 1:

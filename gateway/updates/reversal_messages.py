@@ -42,7 +42,7 @@ def batch_reversed(batch: str) -> Finding:
         "batch",
         f"batch {batch} reversed before",
         "a live batch",
-        "nothing, unless the batch is wrong",
+        "nothing is to be done, unless the batch number is wrong",
     )
 
 

@@ -49,27 +49,26 @@ class Touched:
 _LINE = "p.batch, p.lease, COALESCE(p.invoice, :suspense) AS place, p.line"
 # By lease, and by named batch where there is none. What was applied and taken back within the unit is on both sides.
 _PAID = f"""
-SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.state, p.suspense_item FROM (
+SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.suspense_item FROM (
     SELECT DISTINCT e.lease FROM journal_entry e WHERE e.entry_id BETWEEN :low AND :high AND e.lease IS NOT NULL
 ) t JOIN payment_line p ON p.lease = t.lease
 UNION ALL
-SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.state, p.suspense_item
+SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.suspense_item
 FROM ({{named}}) n JOIN payment_line p ON p.batch = n.batch WHERE p.lease IS NULL
+"""
+# Of suspense, re-application takes what is unspent: what its entry says. The line may be of more.
+_TAKEN = f"""
+CASE WHEN e.txn = '{TAKEN_BACK}' AND p.suspense_item IS NOT NULL THEN (
+    SELECT CAST(SUM(j.amount_cents) AS BIGINT) FROM journal_line j WHERE j.entry_id = e.entry_id AND j.side = 'D')
+ELSE p.amount_cents END
 """
 _MOVES = f"""
 WITH paid AS ({_PAID})
-SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, p.amount_cents, p.line
+SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, {_TAKEN} AS amount_cents, p.line
 FROM paid p JOIN journal_entry e ON e.entry_id = p.reversed_by WHERE p.reversed_by BETWEEN :low AND :high
 UNION ALL
 SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, p.amount_cents, p.line
 FROM paid p JOIN journal_entry e ON e.entry_id = p.entry_id WHERE p.entry_id BETWEEN :low AND :high
-UNION ALL
-SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, CAST(SUM(j.amount_cents) AS BIGINT), p.line
-FROM paid p JOIN journal_entry e ON e.lease = p.lease AND e.corrects = p.entry_id
-JOIN journal_line j ON j.entry_id = e.entry_id AND j.side = 'D'
-WHERE p.state = 'APPLIED' AND p.suspense_item IS NOT NULL AND e.txn = '{TAKEN_BACK}'
-    AND e.entry_id BETWEEN :low AND :high
-GROUP BY e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, p.line
 """
 _ORDERED = f"""
 SELECT m.source_line, m.txn, m.reason, SUBSTR(m.batch, 1, 20), b.check_no, m.lease, l.lessee_name, m.place, m.amount_cents

@@ -124,8 +124,11 @@ class Reversals:
             self._posting.emit(record.line_no, "W", finding, amount_cents=cents)
         waiting: dict[tuple[int, str | None], tuple[int, int]] = {}
         new: dict[Entry, int] = {}
-        entries = dict.fromkeys(line.entry for line in decision.lines)
-        for swap in sorted((_swap(entry, decision, facts) for entry in entries), key=_moves_nothing):
+        # An entry of suspense has the one line, which may be less than all of it.
+        entries = {line.entry: line.amount_cents if line.item else None for line in decision.lines}
+        for swap in sorted(
+            (_swap(entry, cents, decision, facts) for entry, cents in entries.items()), key=_moves_nothing
+        ):
             entry, place = swap.entry, (swap.entry.office_id, swap.entry.lease)
             if _moves_nothing(swap) and place in waiting:
                 number = waiting[place][0]
@@ -158,15 +161,14 @@ class Reversals:
 
     @staticmethod
     def _undo(batch: str, line: Line, cents: int, number: int, rows: _Rows) -> None:
-        """Open the receivable or take from the suspense of a line. One whose suspense is spent in part stays."""
+        """Open the receivable of a line, or take these cents from its suspense."""
         if line.item is not None:
             rows.spent[line.item.item] += cents
         elif line.key is not None:
             rows.paid[line.key] -= cents
-        if cents == line.amount_cents:
-            line.reversed_by = number
-            if not line.is_new:
-                rows.undone.append((number, batch, line.line))
+        line.reversed_by = number
+        if not line.is_new:
+            rows.undone.append((number, batch, line.line))
 
     def _wait(
         self, decision: Reverse, item: int, office: int, lease: str | None, entry: int, cents: int, rows: _Rows
@@ -188,11 +190,13 @@ class Reversals:
             new: dict[Entry, int] = {}
             for line, cents in moved.taken:
                 if line.entry not in new:
-                    legs = [(a, swapped(side), min(c, cents) if line.item else c) for a, side, c in line.entry.legs]
+                    live = _live(line.entry, cents if line.item else None)
+                    legs = [(account, swapped(side), moving) for account, side, moving in live]
                     new[line.entry] = self._enter_swap(decision, line.entry, TAKEN_BACK, legs)
                 self._undo(moved.batch.batch, line, cents, new[line.entry], rows)
             rows.moved.add(moved.batch.batch)
         for moved in decision.moved:
+            rows.made += [(moved.batch.batch, line) for line in moved.spent]
             for applied in moved.applied:
                 if applied.parts:
                     self._apply(decision.record, moved, applied, rows)
@@ -303,11 +307,16 @@ class _Swap(NamedTuple):
     kept: int
 
 
-def _swap(entry: Entry, decision: Reverse, facts: Facts) -> _Swap:
+def _live(entry: Entry, cents: int | None) -> list[Leg]:
+    """The legs of an entry; of one of suspense, with as many cents as still stand for its line."""
+    return entry.legs if cents is None else [(account, side, cents) for account, side, _ in entry.legs]
+
+
+def _swap(entry: Entry, live: int | None, decision: Reverse, facts: Facts) -> _Swap:
     legs: list[Leg] = []
     kept = 0
     waits: int | None = None
-    for account, side, cents in entry.legs:
+    for account, side, cents in _live(entry, live):
         if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
             account = waits = facts.accounts.need(entry.office_id, SUSPENSE)
             kept += cents

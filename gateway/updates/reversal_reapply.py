@@ -38,6 +38,8 @@ class Moved:
     batch: Batch
     taken: list[tuple[Line, int]]  # cents: of suspense what was unspent
     applied: list[Applied] = field(default_factory=list)
+    spent: list[Line] = field(default_factory=list)
+    """What was spent of the suspense taken, as lines of the same entry and item."""
 
 
 def reopen(lines: Iterable[Line], facts: Facts, escrow: Counter[EscrowKey]) -> None:
@@ -80,10 +82,16 @@ def _apply(moved: Moved, book: Lease, facts: Facts, escrow: Counter[EscrowKey]) 
         named = line.invoice if line.item is None else line.item.named
         if named is not None:
             batch.former.add(named)
-    batch.lines = [line for line in batch.lines if not _moves(line) or line.live_cents != line.amount_cents]
+    taken = {line for line, _ in moved.taken}
+    batch.lines = [line for line in batch.lines if line not in taken]
     for line, cents in moved.taken:
         if line.item is not None:
             line.item.remaining_cents -= cents
+        if rest := line.amount_cents - cents:
+            moved.spent.append(
+                _line(batch, line.lease, line.invoice, line.charge, line.asset, rest, line.entry, line.item)
+            )
+    batch.lines += moved.spent
     for (office, cash), cents in money.items():
         for applied in _spread(batch, office, cash, cents, book, facts):
             moved.applied.append(applied)
@@ -110,12 +118,12 @@ def _spread(batch: Batch, office: int, cash: int, cents: int, book: Lease, facts
     if rest:
         legs: list[Leg] = [(cash, "D", rest), (facts.accounts.need(office, SUSPENSE), "C", rest)]
         entry = Entry(0, office, book.lease, None, None, legs)
-        left = _line(batch, book.lease, None, None, "", rest, entry, Item(0, rest, rest))
+        left = _line(batch, book.lease, None, None, "", rest, entry, Item(0, rest))
         yield Applied(entry, [], [left])
 
 
 def _line(
-    batch: Batch, lease: str, invoice: str | None, charge: str | None, asset: str, cents: int, entry: Entry,
+    batch: Batch, lease: str | None, invoice: str | None, charge: str | None, asset: str, cents: int, entry: Entry,
     item: Item | None,
 ) -> Line:  # fmt: skip
     batch.last_line += 1

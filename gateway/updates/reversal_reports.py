@@ -45,17 +45,19 @@ AUDIT = ReportSpec(
 )
 
 _EXCEPTIONS = """
-SELECT m.line_no, CASE WHEN s.target_kind = 'L' THEN s.target END, CASE WHEN s.target_kind = 'I' THEN s.target END,
+SELECT m.line_no, COALESCE(i.lease, CASE WHEN s.target_kind = 'L' THEN s.target END), CASE WHEN s.target_kind = 'I' THEN s.target END,
     s.batch, s.check_no, s.reason, COALESCE(m.amount_cents, s.amount_cents), m.suspense_item, m.code,
     m.found, m.expected, m.action
 FROM line_message m
 LEFT JOIN staged_reversal s ON s.file_id = m.file_id AND s.line_no = m.line_no
+LEFT JOIN suspense_item i ON i.item = m.suspense_item
 WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 """
 
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-    """Rows of U0470A: every message of the file's lines, with what the line named."""
+    """Rows of U0470A: every message of the file's lines, with what the line named; the lease is
+    that of the message's own suspense item, where it has one."""
     for *row, found, expected, action in stream_rows(connection, _EXCEPTIONS, file=file_id):
         yield (*row, render_message(found, expected, action))
 

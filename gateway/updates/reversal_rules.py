@@ -88,8 +88,8 @@ def decide(record: Record, facts: Facts) -> Decision:
         return _fail(record, facts, reason, batch, messages.not_in_batch(named, record.target, batch.batch))
     for line in batch.lines:
         item = line.item
-        if item is not None and item.remaining_cents != item.amount_cents:
-            spent = item.amount_cents - item.remaining_cents
+        if item is not None and item.remaining_cents != line.amount_cents:
+            spent = line.amount_cents - item.remaining_cents
             return Refuse(record, messages.suspense_spent(batch.batch, item.item, spent))
     if record.amount_cents != batch.total_cents:
         why = messages.amount_differs(record.amount_cents, batch.total_cents, batch.batch)

@@ -20,7 +20,9 @@ from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
 from gateway.settings import PortfolioSettings, ReversalSettings
+from gateway.updates import suspense_undo, suspense_work
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON, in_work
 from tests.updates.payment_world import World
@@ -183,6 +185,29 @@ def test_suspense_spent_in_part_gets_back_what_was_re_applied(world: World, real
     assert picture(world)["suspense"] == []
     actions.reverse(real, file.file_id, reason="not bounced")
     assert picture(world) == before
+
+
+def test_a_file_that_took_what_was_left_of_suspense_goes_back_while_the_rest_stands(
+    world: World, real: App, intake: Intake
+) -> None:
+    """A step on the item goes back in between: the batch is reversed whole, and only then in the way."""
+    payments = drop(intake, "p1_btchpmt.dat", *RENTS)
+    fresh = picture(world)
+    (number,) = world.rows("SELECT item FROM suspense_item")[0]
+    suspense_work.clear(real, number, "CLEARING", cents=500, reason="x")
+    before = picture(world)
+    first = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+    suspense_undo.undo(real, number, 1, reason="x")
+    second = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B3},RNSF\n")
+    with pytest.raises(Refused, match="corrected by entry"):
+        actions.reverse(real, first.file_id, reason="x")
+    actions.reverse(real, second.file_id, reason="x")
+    actions.reverse(real, first.file_id, reason="x")
+    assert picture(world) == fresh != before
+    assert [check.name for check in verify(world.db) if not check.ok] == []
+    actions.reverse(real, payments.file_id, reason="x")
+    assert [check.name for check in verify(world.db) if not check.ok] == []
+    assert picture(world)["lines"] == []
 
 
 def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake) -> None:

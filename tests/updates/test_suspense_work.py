@@ -181,8 +181,14 @@ def test_a_batch_whose_suspense_was_applied_is_reversed_once_that_is_taken_back(
     sound(world)
 
 
-def test_a_later_batch_is_applied_again_without_what_its_suspense_was_spent_on(world: World, app: App) -> None:
-    """0.60 of the later batch's item went to lease 2; a reversal moves the other 0.25, and the step can still go back."""
+@pytest.mark.parametrize(
+    ("reason", "held", "waiting"), [("NSFC", [("D", 60)], [100]), ("TMSA", [("C", 65)], [100, 125])]
+)
+def test_a_later_batch_is_applied_again_without_what_its_suspense_was_spent_on(
+    world: World, app: App, reason: str, held: list[tuple[str, int]], waiting: list[int]
+) -> None:
+    """0.60 of the later batch's item went to lease 2; a reversal moves the other 0.25. When the step goes back, the batch
+    can be reversed: the 0.60 leave the item, the rest what they pay now."""
     first, later = "03050890000100000002", "03050890000100000003"
     world.payments(f"I10,75,B{first}")
     world.payments(f"L1,125,B{later}")  # 0.40 are open
@@ -192,9 +198,19 @@ def test_a_later_batch_is_applied_again_without_what_its_suspense_was_spent_on(w
     assert outcome.posted == 1 and world.open() == {"10": 10, "11": 40, "20": 0}
     assert world.rows("SELECT remaining_cents FROM suspense_item WHERE item = :i", i=number) == [(0,)]
     sound(world)
+    file_id, _ = world.reversals(f"L1,125,B{later},RNSFC")
+    assert "Found 0.60 of suspense item" in world.messages(file_id)[0][3]
     suspense_undo.undo(app, number, 1, reason="not theirs")
     assert world.rows("SELECT remaining_cents FROM suspense_item WHERE item = :i", i=number) == [(60,)]
     assert world.open()["20"] == 60
+    sound(world)
+    assert world.rows(
+        "SELECT SUM(amount_cents) FROM payment_line WHERE batch = :b AND state = 'APPLIED'", b=later
+    ) == [(125,)]  # fmt: skip
+    file_id, outcome = world.reversals(f"L1,125,B{later},R{reason}")
+    assert outcome.posted == 1 and world.open() == {"10": 75, "11": 40, "20": 60}
+    assert [(leg[4], leg[6]) for leg in world.legs(file_id) if leg[5] == "SUSPENSE"] == held
+    assert [row[4] for row in world.suspense() if row[4]] == waiting
     sound(world)
 
 

@@ -219,7 +219,7 @@ def test_a_batch_reversed_before_is_refused_without_an_item(db: Database) -> Non
     world = paid(db)
     file_id, outcome = world.reversals(f"L1,21200,B{B1}", f"L1,21200,B{B1}")
     again, second = world.reversals(f"L1,21200,B{B1},RNSFC")
-    sentence = f"Found batch {B1} reversed before, expected a live batch: nothing, unless the batch is wrong."
+    sentence = f"Found batch {B1} reversed before, expected a live batch: nothing is to be done, unless the batch number is wrong."
     assert world.messages(file_id) == [(2, "R", "BATCH_REVERSED", sentence)]
     assert world.messages(again) == [(1, "R", "BATCH_REVERSED", sentence)]
     assert (outcome.posted, outcome.rejected, outcome.rejected_cents) == (1, 1, 21200)

@@ -129,7 +129,7 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
      "Found bank 150, expected a cash account 125 to 144 of the office's chart: send the reversal again with the right bank "
      "and have the reversal suspense item cleared."),
     (f"L1,200,B{PAID}\nL1,200,B{PAID}", "BATCH_REVERSED",
-     f"Found batch {PAID} reversed before, expected a live batch: nothing, unless the batch is wrong."),
+     f"Found batch {PAID} reversed before, expected a live batch: nothing is to be done, unless the batch number is wrong."),
     (f"L2,500,B{OVER}", "SUSPENSE_SPENT",
      f"Found 0.40 of suspense item ITEM of batch {OVER} spent since, expected an unspent item: take its steps back "
      "(`gateway suspense undo ITEM --move N`), then send the reversal again."),

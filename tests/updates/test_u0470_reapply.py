@@ -105,6 +105,19 @@ def test_transferred_money_waits_after_the_others_are_re_applied(db: Database) -
     sound(world)
 
 
+def test_money_of_several_leases_that_awaits_a_target_is_reported_by_its_own_lease(db: Database) -> None:
+    world = rents(db, 200)
+    world.lease("2")
+    world.invoice("20", "2", "2003-03-01", ("PYMT", 100))
+    world.payments(f"L1,200,E030308,B{B1}", f"L2,100,E030308,B{B1}")
+    file_id, _ = world.reversals(f"L2,300,B{B1},RTMSA")
+    with db.read() as connection:
+        rows = [(row[1], row[6], row[8]) for row in UPDATE.exception_rows(connection, file_id)]
+    assert rows == [
+        ("2", 300, "MULTIPLE_LEASE_BATCH"), ("1", 200, "TARGET_REQUIRED"), ("2", 100, "TARGET_REQUIRED"),
+    ]  # fmt: skip
+
+
 def test_money_that_finds_no_open_invoice_goes_to_suspense_and_comes_back_from_it(db: Database) -> None:
     world = rents(db, 200)
     world.payments(f"L1,150,E030308,B{B1}", f"L1,300,C7,E030404,B{B2}")
@@ -155,7 +168,7 @@ def test_of_a_later_batch_only_unspent_suspense_moves(db: Database) -> None:
     world.payments(f"L1,150,E030308,B{B1}", f"L1,300,E030404,B{B2}")
     spend(world, 150)
     file_id, _ = world.reversals(f"L1,150,B{B1},RNSFC")
-    assert applied(world) == [(B2, None, 250, "JS2"), (B2, "1", 150, "JS2")]
+    assert applied(world) == [(B2, None, 150, "JS2"), (B2, "1", 150, "JS2")]
     assert world.suspense() == [("SUSPENSE", 1, "1", 250, 0, "MONEY_LEFT")] and world.open() == {"1": 50}
     with db.read() as connection:
         assert [row[-2:] for row in UPDATE.audit_rows(connection, file_id)] == [
