@@ -131,10 +131,12 @@ RECEIVABLES = View(
     frozenset({"billed", "paid", "open"}),
 )  # fmt: skip
 # What people applied from suspense is no line of its batch, but it pays the invoice: it follows the lines, with who did
-# it and when.
+# it and when. A line in suspense counts with what still waits there, so that no cent is listed twice.
 _PAID = """
-(SELECT batch, line, lease, invoice, charge, amount_cents, state, suspense_item, NULL AS operator,
-    NULL AS business_date, NULL AS at FROM payment_line
+(SELECT l.batch, l.line, l.lease, l.invoice, l.charge,
+    CASE WHEN l.state = 'APPLIED' AND h.item IS NOT NULL THEN h.remaining_cents ELSE l.amount_cents END AS amount_cents,
+    l.state, l.suspense_item, NULL AS operator, NULL AS business_date, NULL AS at
+    FROM payment_line l LEFT JOIN suspense_item h ON h.item = l.suspense_item
 UNION ALL SELECT s.batch, NULL, m.lease, m.invoice, m.charge, -m.cents,
     CASE WHEN back.item IS NULL THEN 'FROM SUSPENSE' ELSE 'REVERSED' END, m.item, m.operator, u.business_date, m.at
     FROM suspense_move m JOIN suspense_item s ON s.item = m.item JOIN posting_unit u ON u.unit_id = m.unit_id
@@ -162,7 +164,7 @@ PAYMENTS = View(
     },
     "b.effective_date, b.effective_time, p.batch, COALESCE(p.line, 2147483647), p.at, p.invoice, p.charge",
     frozenset({"amount"}),
-    unless_all="p.state <> 'REVERSED'",
+    unless_all="p.state <> 'REVERSED' AND p.amount_cents > 0",
     # as the vendor shows the payments of a lease
     paper=("batch", "check", "operator", "effective_date", "lease", "invoice", "due_date", "type", "amount"),
 )  # fmt: skip
