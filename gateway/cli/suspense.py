@@ -13,7 +13,7 @@ from gateway.cli.status import money_as_text
 from gateway.errors import UsageError
 from gateway.ledger import suspense, suspense_history
 from gateway.ledger.suspense import Item
-from gateway.ledger.suspense_history import Move, Origin
+from gateway.ledger.suspense_history import Move, Origin, Taken
 from gateway.money import from_cents, shown
 from gateway.updates import suspense_reversal, suspense_rules, suspense_undo, suspense_work
 from gateway.updates.suspense_rules import Target, parse_amount
@@ -107,6 +107,7 @@ def suspense_show(session: Session, item: ItemNumber) -> None:
         found = known(connection, item)
         origin = suspense_history.origin(connection, item)
         moves = suspense_history.moves(connection, item)
+        taken = suspense_history.taken(connection, item)
         accounts = suspense_history.account_names(connection, moves)
         legs = suspense_history.legs(connection, item)
     session.show(
@@ -114,9 +115,10 @@ def suspense_show(session: Session, item: ItemNumber) -> None:
             "item": _item_document(found),
             "origin": asdict(origin),
             "moves": [money_as_text(asdict(move) | {"cents": None, "amount_cents": move.cents}) for move in moves],
+            "taken": [money_as_text(asdict(one)) for one in taken],
             "legs": [money_as_text(asdict(leg)) for leg in legs],
         },
-        _page(found, origin, list(_moves(moves, accounts)) if moves else [], legs),
+        _page(found, origin, list(_moves(moves, accounts, taken)) if moves or taken else [], legs),
     )
 
 
@@ -147,8 +149,16 @@ def _headline(item: Item) -> str:
     return f"{kind} item {item.item}: {shown(item.amount_cents)}, {state}"
 
 
-def _moves(moves: Sequence[Move], accounts: Mapping[int, str]) -> Iterator[str]:
-    rows = [(m.number, m.at[:19], m.operator, m.kind, m.cents or None, _where(m, accounts), m.text) for m in moves]
+def _moves(moves: Sequence[Move], accounts: Mapping[int, str], taken: Sequence[Taken] = ()) -> Iterator[str]:
+    """Moves and what reversals took, in order of time; the latter have no number, as no one can undo them here."""
+    rows: list[tuple[Any, ...]] = [
+        (m.number, m.at[:19], m.operator, m.kind, m.cents or None, _where(m, accounts), m.text) for m in moves
+    ]
+    for one in taken:
+        record = f"{one.file_name} line {one.line_no}" if one.file_name else "by hand"
+        where = f"batch {one.batch or '-'}, {record}, entry {one.entry_id}"
+        rows.append((None, one.at[:19], one.operator, one.kind, one.amount_cents, where, one.reason or ""))
+    rows.sort(key=lambda row: str(row[1]))
     return table(("move", "at", "by", "what", "amount", "where", "why"), rows, money=("amount",))
 
 

@@ -1,8 +1,7 @@
 """What people did with a suspense item: notes and moves of money, numbered, each with who, when and why.
 
 A move of money names the entry that posts it. Its ``cents`` are what the item's remainder changes by, so that for every
-item its amount and its moves come to what remains, unless a file took the rest back (a reversal of its batch): what
-files do is in the journal, not here. ``APPLY`` has a move for each charge line paid; ``ADD`` and ``CHANGE`` (a pair:
+item its amount, its moves and what reversals took (``taken``, read from the journal) come to what remains. ``APPLY`` has a move for each charge line paid; ``ADD`` and ``CHANGE`` (a pair:
 the old amount away, the new one in) make the amount itself; ``UNDO`` takes one move back. Rows are never changed.
 """
 
@@ -104,6 +103,60 @@ def origin(connection: Connection, item: int) -> Origin:
         {"item": item},
     ).one()
     return Origin(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a reversal took from an item: with its batch (``REVERSED``), to apply it again (``RE-APPLIED``), or with the
+    file that opened it (``TAKEN BACK``). ``amount_cents`` is below zero, as that of a move; ``file_name`` and ``line_no``
+    are the record's, none by hand."""
+
+    entry_id: int
+    kind: str
+    amount_cents: int
+    unit_id: int
+    update_name: str
+    operator: str
+    business_date: str
+    at: str
+    batch: str | None
+    file_id: int | None
+    file_name: str | None
+    line_no: int | None
+    reason: str | None
+
+
+_UNIT = (
+    f"JOIN posting_unit u ON u.unit_id = {{}}.entry_id / {ENTRIES_A_UNIT} LEFT JOIN inbound_file f ON f.file_id = {{}}"
+)
+# Of a line that re-application took, what was spent may stand on: the entry says how much went. An entry of a file taken
+# back has the code of the one that it mirrors, and gives no money away.
+_BY_REVERSAL = f"""
+SELECT e.entry_id, CASE e.txn WHEN 'REVA' THEN 'RE-APPLIED' ELSE 'REVERSED' END,
+    -CASE e.txn WHEN 'REVA' THEN (SELECT CAST(SUM(j.amount_cents) AS BIGINT) FROM journal_line j
+        WHERE j.entry_id = e.entry_id AND j.side = 'D') ELSE p.amount_cents END,
+    u.unit_id, u.update_name, u.operator, u.business_date, u.posted_at, p.batch, f.file_id, f.name, e.source_line, e.reason
+FROM suspense_item s JOIN payment_line p ON p.batch = s.batch AND p.suspense_item = s.item
+JOIN journal_entry e ON e.entry_id = p.reversed_by {_UNIT.format("e", "u.file_id")}
+WHERE s.item = :item AND e.txn IN ('REVA', 'REVL') AND u.update_name <> 'REVERSE' ORDER BY e.entry_id
+"""
+_WITH_ITS_FILE = f"""
+SELECT c.entry_id, 'TAKEN BACK', -s.amount_cents, u.unit_id, u.update_name, u.operator, u.business_date, u.posted_at,
+    s.batch, f.file_id, f.name, s.line_no, u.reason
+FROM suspense_item s JOIN journal_entry o ON o.entry_id = s.entry_id
+JOIN journal_entry c ON c.corrects = o.entry_id AND (c.lease = o.lease OR (c.lease IS NULL AND o.lease IS NULL))
+{_UNIT.format("c", "s.file_id")}
+WHERE s.item = :item AND u.update_name = 'REVERSE' ORDER BY c.entry_id
+"""
+
+
+def taken(connection: Connection, item: int) -> list[Taken]:
+    """What reversals took from an item, in order, without what came back since."""
+    for statement in (_BY_REVERSAL, _WITH_ITS_FILE):
+        found = [Taken(*row) for row in connection.execute(text(statement), {"item": item})]
+        if found:
+            return found
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,3 +160,58 @@ def test_a_batch_reversed_before_is_refused_by_hand_too(desk: Played) -> None:
     desk.ok("payment", "reverse", B3, "--reason", "UNDO")
     again = desk.do("payment", "reverse", B3, "--reason", "UNDO")
     assert again.code == 3 and "reversed before, expected a live batch" in again.err
+
+
+def drop(home: Played, name: str, *lines: str) -> None:
+    (home.root / "inbox" / name).write_text("".join(f"{line}\n" for line in lines))
+    home.do("process")
+
+
+@pytest.mark.parametrize(("reason", "rest"), [("NSFC", []), ("TMSA", ["905.25"])])
+def test_a_batch_whose_suspense_was_spent_in_part_and_re_applied_can_be_reversed(
+    own: Played, reason: str, rest: list[str]
+) -> None:
+    """100.00 of 200.00 in suspense are applied; a reversal applies the other 100.00 again. Every list says where each cent
+    is, and once the step is taken back the batch goes back whole."""
+    invoices = "".join(f"900{lease}{n},100{lease},2026-0{n}-01,PYMT,200.00\n" for lease in (3, 6) for n in (1, 2, 3))
+    (own.root / "invoices.csv").write_text("invoice,lease,due_date,charge,amount\n" + invoices)
+    own.ok("load", str(own.root / "invoices.csv"))
+    lines = (f"I90061,20000,C1,E260105,B{B1}", f"I90062,20000,C2,E260205,B{B2}", f"L1006,90525,C3,E260302,B{B3}")
+    drop(own, "p1_btchpmt.dat", *lines)
+    (item,) = (r["item"] for r in own.ok("suspense", "list", "--lease", "1006", "--json").rows if r["batch"] == B3)
+    own.ok("suspense", "apply", str(item), "--invoice", "90031", "--amount", "100.00", "--reason", "part")
+    drop(own, FILE, f"L1006,20000,B{B1},RNSFC")
+
+    def payments(*more: str) -> list[tuple[str, str | None, str]]:
+        rows = own.ok("ledger", "payments", "--batch", B3, *more, "--json").rows
+        return [(row["state"], row["invoice"], row["amount"]) for row in rows]
+
+    assert payments() == [
+        ("APPLIED", "90062", "200.00"), ("APPLIED", "90063", "200.00"), ("APPLIED", "20008", "405.25"),
+        ("FROM SUSPENSE", "90031", "100.00"),
+    ]  # fmt: skip
+    shown = own.ok("suspense", "show", str(item), "--json").document
+    (taken,) = shown["taken"]
+    assert [taken[k] for k in ("kind", "amount", "batch", "file_name", "line_no", "reason")] == [
+        "RE-APPLIED", "-100.00", B3, FILE, 1, "NSFC",
+    ]  # fmt: skip
+    assert f"batch {B3}, {FILE} line 1, entry {taken['entry_id']}" in own.ok("suspense", "show", str(item)).out
+    refused = own.do("payment", "reverse", B3, "--reason", reason)
+    assert f"found 100.00 of suspense item {item} of batch {B3} spent since" in refused.err
+    own.ok("suspense", "undo", str(item), "--move", "1", "--reason", "back")
+    assert ("APPLIED", None, "100.00") in payments()
+    own.ok("payment", "reverse", B3, "--reason", reason)
+    assert payments() == []
+    again = own.do("payment", "reverse", B3, "--reason", reason)
+    assert "expected a live batch; nothing is to be done, unless the batch number is wrong" in again.err
+    shown = own.ok("suspense", "show", str(item), "--json").document
+    assert [(one["kind"], one["amount"]) for one in shown["taken"]] == [
+        ("RE-APPLIED", "-100.00"),
+        ("REVERSED", "-100.00"),
+    ]
+    assert shown["item"]["remaining"] == "0.00"
+    waiting = own.ok("suspense", "list", "--lease", "1006", "--json").rows
+    assert [r["remaining"] for r in waiting if r["batch"] == B3] == rest
+    receivables = own.ok("ledger", "receivables", "--lease", "1006", "--json").rows
+    assert [r["open"] for r in receivables if r["invoice"][:4] == "9006"] == ["0.00", "200.00", "200.00"]
+    assert own.ok("verify", "--json").document["ok"] is True
