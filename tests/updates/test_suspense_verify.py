@@ -45,7 +45,7 @@ def worked(world: World, app: App) -> World:
 CHANGES = [
     ("UPDATE suspense_item SET remaining_cents = remaining_cents - 1 WHERE kind = 'SUSPENSE'", {LEFT, SUBLEDGER}),
     ("UPDATE suspense_item SET amount_cents = amount_cents + 1, remaining_cents = remaining_cents + 1 "
-     "WHERE kind = 'SUSPENSE'", {SUBLEDGER, "suspended lines have their item"}),
+     "WHERE kind = 'SUSPENSE'", {LEFT, SUBLEDGER, "suspended lines have their item"}),
     ("UPDATE suspense_item SET amount_cents = amount_cents + 1 WHERE kind = 'REVERSAL'", {LEFT, AS_POSTED}),
     ("UPDATE suspense_item SET office_id = 2 WHERE kind = 'REVERSAL'", {AS_POSTED, SUBLEDGER}),
     ("UPDATE suspense_move SET cents = cents - 1 WHERE item = 1 AND number = 1", {LEFT, WORK, PAID}),
@@ -72,3 +72,23 @@ CHANGES = [
 def test_every_change_behind_the_gateways_back_is_found(worked: World, change: str, names: set[str]) -> None:
     behind(worked.db, change)
     assert set(failed(verify(worked.db))) == names
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("amount_cents = 59", {LEFT}),
+        ("amount_cents = 85", {LEFT, "suspended lines have their item"}),
+        ("entry_id = entry_id + 1", {"suspended lines have their item"}),
+    ],
+)
+def test_the_line_of_what_was_spent_is_held_to_its_item(world: World, app: App, change: str, names: set[str]) -> None:
+    """0.60 of 0.85 were spent, the rest was applied again."""
+    world.payments("I10,75,B03050890000100000002")
+    world.payments("L1,125,B03050890000100000003")
+    number = item(world)
+    suspense_work.apply(app, number, [Target("invoice", "20", 60)], reason="r")
+    world.reversals("I10,75,B03050890000100000002,RNSFC")
+    assert failed(verify(world.db)) == {}
+    behind(world.db, f"UPDATE payment_line SET {change} WHERE suspense_item = {number} AND state = 'APPLIED'")
+    assert set(failed(verify(world.db))) == names
