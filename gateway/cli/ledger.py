@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,6 +103,9 @@ def _view(name: str) -> Any:
                 session.show_rows(found.columns, found.rows, money=found.money)
 
     look.__doc__ = _ABOUT[name]
+    whole = inspect.signature(look, eval_str=True)
+    taken = [p for key, p in whole.parameters.items() if key == "session" or key.rstrip("_") in views.filters_of(name)]
+    look.__signature__ = whole.replace(parameters=taken)  # type: ignore[attr-defined]  # offers what the list takes
     return look
 
 

@@ -234,12 +234,20 @@ VIEWS: Final[Mapping[str, View]] = {
 NAMES: Final = ("balance", *VIEWS)
 
 
+def filters_of(name: str) -> frozenset[str]:
+    """The filters that a list takes."""
+    if name == "balance":
+        return frozenset({"portfolio", "account", "limit"})
+    view = VIEWS[name]
+    return frozenset({*view.filters, "limit", *(["all"] if view.unless_all else [])})
+
+
 def show(connection: Connection, name: str, filters: Filters, *, vault: Vault | None = None) -> Listing:
     """The list of that name. Raises UsageError for a filter it does not have."""
     if name == "balance":
         return _balance(connection, filters)
     view = VIEWS[name]
-    given = _given(name, filters, view.filters.keys() | ({"all"} if view.unless_all else set()))
+    given = _given(name, filters)
     conditions = [view.filters[key] for key in given if key in view.filters]
     if view.unless_all and not filters.all and "state" not in given:
         conditions.append(view.unless_all)
@@ -256,17 +264,25 @@ def show(connection: Connection, name: str, filters: Filters, *, vault: Vault | 
     return Listing(tuple(view.columns), view.money, rows, paper)
 
 
-def _given(name: str, filters: Filters, known: Any) -> dict[str, Any]:
+def _given(name: str, filters: Filters) -> dict[str, Any]:
     """The filters that were given. A filter the list does not have would silently show too much: it is refused."""
     given = {f.name: getattr(filters, f.name) for f in fields(filters) if f.name != "limit"}
     given = {key: value for key, value in given.items() if value not in (None, False)}
-    strange = sorted(given.keys() - set(known))
+    known = filters_of(name)
+    strange = sorted(given.keys() - known)
     if strange:
-        names = ", ".join(sorted(known))
-        raise UsageError(f"ledger {name}: found the filter {', '.join(strange)}, expected one of {names}; leave it out")
+        raise UsageError(
+            f"ledger {name}: found {', '.join(map(_option, strange))}, expected {', '.join(map(_option, sorted(known)))}; "
+            "leave it out"
+        )
     if "unit" in given and not str(given["unit"]).isdigit():
         raise UsageError(f"ledger {name}: found unit {given['unit']}, expected a number")
     return {key: value for key, value in given.items() if key != "all"}
+
+
+def _option(key: str) -> str:
+    """A filter as it is typed."""
+    return "--" + {"since": "from", "until": "to"}.get(key, key)
 
 
 def _unsealed(rows: Iterator[tuple[Any, ...]], vault: Vault | None) -> Iterator[tuple[Any, ...]]:
@@ -290,7 +306,7 @@ _BALANCE = (
 
 
 def _balance(connection: Connection, filters: Filters) -> Listing:
-    given = _given("balance", filters, {"portfolio", "account"})
+    given = _given("balance", filters)
     chosen = [given["portfolio"]] if "portfolio" in given else list(portfolios(connection))
     rows = (
         (

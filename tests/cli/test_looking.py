@@ -141,7 +141,7 @@ WRONG = [
     ("ledger journal --from yesterday", 2, "--from: found 'yesterday', expected a date such as"),
     ("ledger journal --to 20260302", 2, "--to: found '20260302'"),
     ("ledger journal --unit x", 2, "found unit x, expected a number"),
-    ("ledger journal --vendor V100", 2, "found the filter vendor, expected one of"),
+    ("ledger journal --vendor V100", 2, "No such option: --vendor"),
     ("ledger journal --limit 0", 2, "--limit"),
     ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
     ("ledger nonsense", 2, "No such command"),
@@ -196,3 +196,18 @@ def test_a_line_no_field_of_which_can_be_read_is_explained_as_that(played: Playe
     path = tmp_path / "p1_bptmtrev.dat"
     path.write_bytes(b"\x00\x00\n\n")
     assert "line 1: reversals, no field of it can be read" in played.do("explain", str(path)).out
+
+
+@pytest.mark.parametrize(
+    ("name", "offered", "absent"),
+    [
+        ("payments", ("--batch", "--all", "--from", "--limit"), ("--vendor", "--account")),
+        ("checks", ("--vendor", "--account", "--state"), ("--all", "--invoice")),
+        ("balance", ("--portfolio", "--account", "--limit"), ("--lease", "--from", "--all")),
+    ],
+)
+def test_a_list_offers_the_filters_it_takes(
+    played: Played, name: str, offered: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    words = played.ok("ledger", name, "--help").out.split()
+    assert set(offered) <= set(words) and not set(absent) & set(words)

@@ -97,8 +97,19 @@ def test_balance_and_accounts_agree(ledger: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "filters"), [("balance", {"lease": "1"}), ("vendors", {"all": True}), ("journal", {"unit": "x"})]
+    ("name", "filters", "words"),
+    [
+        (
+            "balance",
+            {"lease": "1"},
+            "ledger balance: found --lease, expected --account, --limit, --portfolio; leave it out",
+        ),
+        ("vendors", {"all": True, "since": "2026-03-02"}, "found --all, --from, expected --limit, --vendor"),
+        ("journal", {"unit": "x"}, "found unit x, expected a number"),
+    ],
 )
-def test_a_filter_a_list_does_not_have_is_refused(ledger: Database, name: str, filters: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+def test_a_filter_a_list_does_not_have_is_refused(
+    ledger: Database, name: str, filters: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
         rows(ledger, name, **filters)
