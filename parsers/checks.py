@@ -224,14 +224,15 @@ class Findings:
         """Twenty digits beginning with a day of the calendar; None when blank."""
         if not c.text:
             return None
-        good = len(c.text) == 20 and _DIGITS.fullmatch(c.text) is not None
-        if good and self.dates[c.text[:6]]:
+        is_whole = len(c.text) == 20 and _DIGITS.fullmatch(c.text) is not None
+        if is_whole and self.dates[c.text[:6]]:
             return c.text
+        why = ", whose first six are no day of the calendar" if is_whole else ""
         self.fault(
             RejectCode.BAD_BATCH,
             c.name,
             c.column,
-            f"{shown(c.text)} for {c.label}",
+            f"{shown(c.text)} for {c.label}{why}",
             "20 digits: entry date YYMMDD, 6 of the session, 8 of the sequence",
         )
         return None

@@ -223,7 +223,12 @@ def suspense_apply(
     """Apply an item to an invoice, a lease or several targets, by the payment hierarchy. Without an amount a target gets
     what is open on it. Money that a transfer (reasons T) left must be placed whole, in one call."""
     named = [(kind, name) for kind, name in (("invoice", invoice), ("lease", lease)) if name is not None]
-    if len(named) != (0 if to else 1) or (to and amount is not None):
+    if to and amount is not None:
+        raise UsageError(
+            f"suspense apply: found --amount {amount} beside --to, expected each amount in its --to; with --to give the amount "
+            f"as {to[0].partition('=')[0]}={amount}"
+        )
+    if len(named) != (0 if to else 1):
         raise UsageError(
             f"suspense apply: found {len(named)} of --invoice and --lease{' beside --to' if to else ''}, expected one of them, "
             "with or without --amount, or only --to, each with its own =AMOUNT or without"

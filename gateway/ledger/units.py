@@ -110,8 +110,9 @@ def open_unit(
     posted_at: str,
     reason: str | None = None,
     file_id: int | None = None,
+    action: str | None = None,
 ) -> Unit:
-    """Lock the portfolio and open a unit on its open business date.
+    """Lock the portfolio and open a unit on its open business date. ``action`` is what a refusal names; None: the update.
 
     Raises Refused when the portfolio's business date is closed and this is not an End of Period module.
     """
@@ -119,12 +120,13 @@ def open_unit(
     row = connection.execute(
         text("SELECT business_date, period_state FROM portfolio WHERE portfolio = :p"), {"p": portfolio}
     ).one_or_none()
+    action = action or f"posting {update_name}"
     if row is None:
-        raise LedgerError(f"posting {update_name}: found no portfolio {portfolio}, expected it to be loaded")
+        raise LedgerError(f"{action}: found no portfolio {portfolio}, expected it to be loaded")
     business_date, period_state = row
     if period_state != "OPEN" and kind not in ("MODULE", "OPENING"):
         raise Refused(
-            f"posting {update_name}: found business date {business_date} of portfolio {portfolio} closed by U0410, "
+            f"{action}: found business date {business_date} of portfolio {portfolio} closed by U0410, "
             "expected it open; finish End of Period (gateway eop) first"
         )
     unit_id = db.insert_returning_id(

@@ -78,7 +78,7 @@ def post(
         portfolio = _portfolio(connection, record, what)
     notes: list[Note] = []
     with by_hand(
-        app, portfolio, UPDATE, _target(record), reason=reason, notes=notes, dry_run=dry_run
+        app, portfolio, UPDATE, _target(record), action="payment post", reason=reason, notes=notes, dry_run=dry_run
     ) as posting:  # fmt: skip
         run = PaymentRun.start(posting)
         (decision,) = run.post([record], Outcome())

@@ -77,17 +77,24 @@ class _DryRunError(Exception):
 
 @contextmanager
 def by_hand(
-    app: App, portfolio: str, update_name: str, subject: str, *, reason: str, notes: list[Note], dry_run: bool = False
+    app: App,
+    portfolio: str,
+    update_name: str,
+    subject: str,
+    *,
+    action: str,
+    reason: str,
+    notes: list[Note],
+    dry_run: bool = False,
 ) -> Iterator[Posting]:
     """An operator's unit in a transaction of its own: it commits when the block ends, and not at all on an exception
-    or for a ``dry_run``. ``subject`` is what the operator's event names (``batch:…``).
+    or for a ``dry_run``. ``subject`` is what the operator's event names (``batch:…``), ``action`` the command as refusals do.
 
     Raises Refused without the right to post or on a closed business date, UsageError without a reason.
     """
-    action = f"posting {update_name} by hand"
     app.operator.require("post", action)
     if not reason.strip():
-        raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+        raise UsageError(f"{action}: found no --reason, expected one; say why")
 
     def note(line_no: int, severity: Severity, finding: Finding, *, amount_cents: int, item: int | None = None) -> None:
         notes.append(Note(severity, finding, amount_cents, item))
@@ -96,7 +103,7 @@ def by_hand(
     with suppress(_DryRunError), app.db.write() as connection:
         unit = units.open_unit(
             app.db, connection, portfolio=portfolio, kind="OPERATOR", update_name=update_name,
-            operator=app.operator.code, posted_at=now, reason=reason,
+            operator=app.operator.code, posted_at=now, reason=reason, action=action,
         )  # fmt: skip
         yield Posting(app.db, connection, app.settings.portfolio(portfolio), unit, app.operator.code, now, None, note)
         units.close_unit(unit)

@@ -80,7 +80,16 @@ def reverse(
         raise Refused(f"{what}: found no such batch, expected one that is posted; {_INSTEAD['BATCH_UNKNOWN']}")
     portfolio, notes = str(found), list[Note]()
     words = reason if not why else f"{reason}: {why}"
-    with by_hand(app, portfolio, UPDATE, f"batch:{batch}", reason=words, notes=notes, dry_run=dry_run) as posting:
+    with by_hand(
+        app,
+        portfolio,
+        UPDATE,
+        f"batch:{batch}",
+        action=f"payment reverse {batch}",
+        reason=words,
+        notes=notes,
+        dry_run=dry_run,
+    ) as posting:
         run = Reversals(posting)
         cents = run.live_cents(batch) if amount_cents is None else amount_cents
         record = Record(0, "B", batch, cents, batch, reason, check_no, effective_date, bank)

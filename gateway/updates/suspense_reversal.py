@@ -44,7 +44,7 @@ def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
     with app.db.read() as connection:
         _require_portfolio(connection, portfolio, action)
     subject = f"reversal suspense of lease {new.lease or 'none'}"
-    with by_hand(app, portfolio, UNIT, subject, reason=reason, notes=[], dry_run=dry_run) as posting:
+    with by_hand(app, portfolio, UNIT, subject, action=action, reason=reason, notes=[], dry_run=dry_run) as posting:
         connection, unit = posting.connection, posting.unit
         office = default_office(connection, portfolio, posting.settings.default_office)
         if new.lease is not None:

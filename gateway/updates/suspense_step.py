@@ -203,7 +203,16 @@ def take_step(
     Refused for one of another ``kind`` and when the business date is closed; what ``body`` refuses leaves nothing."""
     with app.db.read() as connection:
         portfolio = known(connection, number).portfolio
-    with by_hand(app, portfolio, UNIT, f"item:{number}", reason=reason, notes=[], dry_run=dry_run) as posting:
+    with by_hand(
+        app,
+        portfolio,
+        UNIT,
+        f"item:{number}",
+        action=f"suspense {verb} {number}",
+        reason=reason,
+        notes=[],
+        dry_run=dry_run,
+    ) as posting:
         item = known(posting.connection, number)
         if kind is not None:
             rules.require_kind(item, kind, f"suspense {verb} {number}")

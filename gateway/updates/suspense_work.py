@@ -138,6 +138,12 @@ def _pay_out(step: Step, kind: suspense_history.MoveKind, check: Check, payee: s
     item, bank = step.item, check.bank or DEFAULT_DISBURSAL
     taken, account = rules.amount(item, cents, step.action), step.cash(bank)
     check_no = rules.check_number(check.check_no, action=step.action)
+    due = check.due or step.unit.business_date
+    if due < step.unit.business_date:
+        raise Refused(
+            f"{step.action}: found due date {due}, expected the business date {step.unit.business_date} or a later one; "
+            "give another --due, or leave it out"
+        )
     key = {"portfolio": item.portfolio, "check_no": check_no, "bank": bank}
     used = "SELECT 1 FROM bank_check WHERE portfolio = :portfolio AND check_no = :check_no AND bank = :bank"
     if step.connection.execute(text(used), key).scalar() is not None:
@@ -150,7 +156,7 @@ def _pay_out(step: Step, kind: suspense_history.MoveKind, check: Check, payee: s
         schema.bank_check.insert(),
         {
             **key, "office_id": item.office_id, "type": CHECK_TYPE, "amount_cents": taken,
-            "disbursement_date": check.due or step.unit.business_date, "lease": item.lease,
+            "disbursement_date": due, "lease": item.lease,
             "reference": f"SUSPENSE ITEM {item.item}", "payee": payee, "address": check.address, "state": "NEW",
             "unit_id": step.unit.unit_id,
         },

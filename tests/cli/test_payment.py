@@ -224,7 +224,7 @@ def test_what_is_refused_and_in_which_words(desk: Played) -> None:
 
 def test_rights_reason_and_a_closed_business_date(desk: Played) -> None:
     given = ("payment", "post", "--lease", "1006", "--amount", "1")
-    assert "found no reason" in desk.do(*given, "--reason", " ").err
+    assert desk.do(*given, "--reason", " ").err == "gateway: payment post: found no --reason, expected one; say why\n"
     operators: Path = desk.root / "config" / "operators.toml"
     written = operators.read_text()
     operators.write_text('[operators.ABC]\nusers = ["' + system_user() + '"]\nrights = ["load"]\n')
@@ -233,4 +233,5 @@ def test_rights_reason_and_a_closed_business_date(desk: Played) -> None:
     operators.write_text(written)
     desk.ok("eop", "--date", "2026-03-03", "--module", "U0410")
     closed = desk.do(*given, "--reason", "x")
-    assert closed.code == 3 and "closed by U0410" in closed.err
+    assert closed.code == 3
+    assert "gateway: payment post: found business date 2026-03-03 of portfolio 1 closed by U0410" in closed.err

@@ -182,10 +182,11 @@ WRONG = [
     (("apply", "ITEM", *WHY), 2, "found 0 of --invoice and --lease, expected one of them"),
     (("apply", "ITEM", "--lease", "1003", "--invoice", "20004", *WHY), 2, "found 2 of --invoice and --lease"),
     (("apply", "ITEM", "--lease", "1003", "--to", "lease:1003", *WHY), 2, "found 1 of --invoice and --lease beside --to"),
-    (("apply", "ITEM", "--to", "lease:1003", "--amount", "1", *WHY), 2, "found 0 of --invoice and --lease beside --to"),
+    (("apply", "ITEM", "--to", "lease:1003", "--amount", "1", *WHY), 2,
+     "found --amount 1 beside --to, expected each amount in its --to; with --to give the amount as lease:1003=1"),
     (("apply", "ITEM", "--to", "1003", *WHY), 2, "--to 1003: found no such target"),
     (("apply", "ITEM", "--lease", "1003", "--amount", "0", *WHY), 2, "--amount: found '0'"),
-    (("apply", "ITEM", "--lease", "1003", "--reason", " "), 2, "found no reason"),
+    (("apply", "ITEM", "--lease", "1003", "--reason", " "), 2, "found no --reason"),
     (("apply", "ITEM", "--lease", "1007", *WHY), 3, "found lease 1007 with status HREP"),
     (("apply", "ITEM", "--lease", "1001", "--amount", "500", *WHY), 3, "expected at most 120.00"),
     (("clear", "ITEM", *WHY), 2, "found not one way to clear"),
@@ -193,6 +194,8 @@ WRONG = [
     (("clear", "ITEM", "--account", "601", "--bank", "125", *WHY), 2, "found not one way to clear"),
     (("clear", "ITEM", "--check", "1", *WHY), 3, "found an item of plain suspense"),
     (("pay", "ITEM", "--check", "1", "--payee", "X", "--due", "20260303", *WHY), 2, "--due: found '20260303'"),
+    (("pay", "ITEM", "--check", "1", "--payee", "X", "--due", "2026-03-02", *WHY), 3,
+     "found due date 2026-03-02, expected the business date 2026-03-03 or a later one; give another --due, or leave it out"),
     (("pay", "ITEM", "--check", "1", "--payee", "X", "--bank", "124", *WHY), 3, "found bank 124"),
 ]  # fmt: skip
 

@@ -460,8 +460,9 @@ GALLERY: list[tuple[str, bytes, str, str, int, int | None, str]] = [
         11,
         20000,
         (
-            "Found '03130890000100000001' for the batch, expected 20 digits: entry date YYMMDD, 6 of "
-            "the session, 8 of the sequence: correct the batch and drop the line again."
+            "Found '03130890000100000001' for the batch, whose first six are no day of the calendar, "
+            "expected 20 digits: entry date YYMMDD, 6 of the session, 8 of the sequence: correct the "
+            "batch and drop the line again."
         ),
     ),
     (

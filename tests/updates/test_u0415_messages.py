@@ -50,6 +50,10 @@ UNREADABLE: list[tuple[str, str, str]] = [
     ("L1,5,B1", "BAD_BATCH",
      "Found '1' for the batch, expected 20 digits: entry date YYMMDD, 6 of the session, 8 of the sequence: correct the batch "
      f"{_AGAIN}"),
+    ("L1,5,B99999990000100000001", "BAD_BATCH",
+     "Found '99999990000100000001' for the batch, whose first six are no day of the calendar, expected 20 digits: entry date "
+     "YYMMDD, 6 of the session, 8 of the sequence: correct the batch "
+     f"{_AGAIN}"),
     ("L1,5,N\N{LATIN SMALL LETTER E WITH ACUTE}", "NON_ASCII_BYTE",
      f"Found the byte 0xC3 in column 7, expected ASCII text: replace it by a plain letter, digit or blank {_AGAIN}"),
     ("L1,5,N\x01", "CONTROL_CHARACTER",

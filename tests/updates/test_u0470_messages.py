@@ -80,6 +80,10 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     ("L1,200,B1", "BAD_BATCH",
      "Found '1' for the batch, expected 20 digits: entry date YYMMDD, 6 of the session, 8 of the sequence: correct the batch "
      "and drop the line again."),
+    ("L1,200,B99999990000100000001", "BAD_BATCH",
+     "Found '99999990000100000001' for the batch, whose first six are no day of the calendar, expected 20 digits: entry date "
+     "YYMMDD, 6 of the session, 8 of the sequence: correct the batch "
+     "and drop the line again."),
     (f"L1,200,B{PAID},RX", "BAD_REASON",
      "Found 'X' for the reason, expected a reason that begins with one of N S U T O: correct the reason and drop the line "
      "again."),
