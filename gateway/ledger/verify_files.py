@@ -39,7 +39,9 @@ def files(connection: Connection) -> Iterator[Check]:
         count = connection.execute(text("SELECT COUNT(*) FROM inbound_file WHERE kind = :k"), {"k": kind}).scalar_one()
         statement = _FROM_LINES.format(kind=kind, table=table)
         yield none_of(f"lines and messages make the figures of {kind}", column(statement), "no file", total=count)
+    yield none_of("posted files have their postings, and only they", column(_UNITS), "no file", total=total)
     yield none_of("a file posts once", column(_TWICE), "no file", total=total)
+    yield none_of("the same bytes post once unless released", column(_SAME_BYTES), "no file", total=total)
     yield none_of("a line is assessed once", column(_LINE_TWICE), "no line", total=total)
     yield none_of("what a file brought has its file", column(_FILELESS), "nothing without one", total=total)
     yield none_of("files taken back are mirrored, and only they", column(_MIRRORED), "no file", total=total)
@@ -82,6 +84,20 @@ WHERE f.kind = '{kind}' AND f.state IN ('POSTED', 'REVERSED')
     OR COALESCE(s.cents, 0) + COALESCE(r.cents, 0) <> f.amount_cents
     OR COALESCE(x.lines, 0) <> f.rejects OR COALESCE(x.cents, 0) <> f.rejected_cents)
 ORDER BY f.file_id
+"""
+# A line of these kinds is one entry; one of payments or reversals may be several, or none of its own.
+_UNITS: Final = """
+SELECT f.name FROM inbound_file f
+LEFT JOIN (SELECT file_id, SUM(entries) AS entries FROM posting_unit
+    WHERE file_id IS NOT NULL AND kind IN ('FILE', 'MODULE') GROUP BY file_id) u ON u.file_id = f.file_id
+WHERE CASE WHEN f.state NOT IN ('POSTED', 'REVERSED') THEN COALESCE(u.entries, 0) <> 0
+    WHEN f.kind IN ('assessments', 'escrow') THEN COALESCE(u.entries, 0) <> COALESCE(f.records, 0)
+    ELSE u.file_id IS NULL END
+ORDER BY f.file_id
+"""
+_SAME_BYTES: Final = """
+SELECT MAX(name) FROM inbound_file WHERE state = 'POSTED' AND release IS NULL AND records > 0
+GROUP BY COALESCE(portfolio, ''), kind, sha256 HAVING COUNT(*) > 1 ORDER BY 1
 """
 _TWICE: Final = """
 SELECT file_id FROM posting_unit WHERE file_id IS NOT NULL AND kind IN ('FILE', 'MODULE')

@@ -1,4 +1,4 @@
-"""Rows beside the journal say what the journal says: checks, payments, charge lines, accounts, business dates.
+"""Rows beside the journal say what the journal says: checks, payments, charge lines, accounts, business dates, modules.
 
 Sums of a subledger can agree while its rows do not: a check of another amount, a payment on another invoice, a batch
 from another bank. Each row is compared with the legs of its entry here, as sets, so that a million entries take a few
@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from gateway.ledger.accounts import ZERO_DAILY, ZERO_MONTHLY
 from gateway.ledger.chart import (
     CLEARING,
     CLEARING_ACCOUNT,
@@ -44,6 +45,7 @@ def checks(connection: Connection) -> Iterator[Check]:
     yield _charge_lines(connection)
     yield from _sides(connection)
     yield from _business_dates(connection)
+    yield pair(connection, "modules that zero have their unit", _ZEROED, _ZERO_UNITS, "module")
 
 
 # --- comparing ----------------------------------------------------------------------------------------------------
@@ -268,3 +270,17 @@ def _business_dates(connection: Connection) -> Iterator[Check]:
         if (expected or row.business_date) != row.business_date or (row.posted or "") > row.business_date:
             wrong.append(f"portfolio {row.portfolio}: {row.business_date}, expected {expected}")
     yield none_of("business dates follow End of Period", wrong, "the date that was opened last", total=len(rows))
+
+
+# U0422 and U0450 post nothing; where today and this month begin are their units.
+_ZERO_MODULES: Final = ", ".join(f"'{name}'" for name in (ZERO_DAILY, ZERO_MONTHLY))
+_ZEROED: Final = f"""
+SELECT 'portfolio ' || r.portfolio || ' ' || r.business_date || ' ' || m.module AS what, r.portfolio, r.business_date,
+    m.module, m.unit_id
+FROM eop_module m JOIN eop_run r ON r.run_id = m.run_id WHERE m.state = 'DONE' AND m.module IN ({_ZERO_MODULES})
+"""
+_ZERO_UNITS: Final = f"""
+SELECT 'portfolio ' || u.portfolio || ' ' || u.business_date || ' ' || u.update_name AS what, u.portfolio,
+    u.business_date, u.update_name, u.unit_id
+FROM posting_unit u WHERE u.kind = 'MODULE' AND u.update_name IN ({_ZERO_MODULES})
+"""

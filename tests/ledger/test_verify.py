@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
-from gateway.ledger import guards, schema, triggers
+from gateway.ledger import guards, schema, triggers, units
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.ledger.verify_base import Check
@@ -114,18 +114,24 @@ def test_a_missing_guard_is_named(ledger: Database) -> None:
     assert failed(verify(ledger)) == {"guards in the database": "unit_guard_empty"}
 
 
-def inbound(connection: Connection, **values: Any) -> None:
-    """A posted file of two lines: one staged, one rejected."""
+def inbound(db: Database, connection: Connection, **values: Any) -> None:
+    """A posted file of two lines: one staged, one rejected. Its unit is without entries, as of money in suspense."""
     row = {
-        "file_id": 1, "name": "p1_btchassmt.dat", "kind": "assessments", "form": "dat", "portfolio": "1", "source": "inbox",
+        "file_id": 1, "name": "p1_bptmtrev.dat", "kind": "reversals", "form": "dat", "portfolio": "1", "source": "inbox",
         "sha256": hashlib.sha256(BYTES).hexdigest(), "bytes": len(BYTES), "state": "POSTED", "claim_name": "c",
         "archive_name": "original", "lines": 2, "records": 1, "rejects": 1, "blank": 0, "amount_cents": 700,
         "posted_cents": 500, "suspended_cents": 0, "rejected_cents": 200, "held_cents": 0, "claimed_at": AT,
     }  # fmt: skip
     connection.execute(schema.inbound_file.insert().values(**(row | values)))
     connection.execute(
-        schema.staged_assessment.insert().values(file_id=1, line_no=1, lease="1001", code="LTCH", amount_cents=500)
+        schema.staged_reversal.insert().values(
+            file_id=1, line_no=1, target_kind="L", target="1001", amount_cents=500, batch="26021190000200000001"
+        )
     )
+    unit = units.open_unit(
+        db, connection, portfolio="1", kind="FILE", update_name="U0470", operator="ABC", posted_at=AT, file_id=1
+    )
+    units.close_unit(unit)
     connection.execute(
         schema.line_message.insert().values(
             file_id=1, line_no=2, seq=0, severity="R", code="BAD", found="a", expected="b", action="c", amount_cents=200
@@ -173,8 +179,9 @@ def test_what_a_file_brought_without_its_file(ledger: Database) -> None:
     [
         ({}, set()),
         ({"posted_cents": 400}, {"received = posted + suspended + rejected + held"}),
-        ({"lines": 3, "records": 2}, {"lines and messages make the figures of assessments"}),
-        ({"rejected_cents": 100, "posted_cents": 600}, {"lines and messages make the figures of assessments"}),
+        ({"lines": 3, "records": 2}, {"lines and messages make the figures of reversals"}),
+        ({"rejected_cents": 100, "posted_cents": 600}, {"lines and messages make the figures of reversals"}),
+        ({"state": "REJECTED"}, set()),
         ({"sha256": "0" * 64}, {"originals are in the archive as received"}),
         ({"archive_name": "gone"}, {"originals are in the archive as received"}),
     ],
@@ -184,8 +191,65 @@ def test_figures_of_a_file_are_made_again_from_its_lines(
 ) -> None:
     (tmp_path / "original").write_bytes(BYTES)
     with ledger.write() as connection:
-        inbound(connection, **values)
+        inbound(ledger, connection, **values)
     assert set(failed(verify(ledger, archive=tmp_path))) == names
+
+
+POSTED = "posted files have their postings, and only they"
+SAME_BYTES = "the same bytes post once unless released"
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({}, {SAME_BYTES, POSTED}),
+        ({"release": "all DUPLICATE:1"}, {POSTED}),
+        ({"state": "REVERSED"}, {POSTED}),
+        ({"portfolio": "2", "state": "DISCARDED"}, set()),
+        ({"state": "HELD"}, set()),
+    ],
+)
+def test_a_file_says_it_posted_when_it_has_postings(ledger: Database, values: dict[str, Any], names: set[str]) -> None:
+    """The copy of a posted file's row, without its lines and its unit."""
+    with ledger.write() as connection:
+        inbound(ledger, connection)
+        row = dict(connection.execute(schema.inbound_file.select()).mappings().one())
+        row |= {"file_id": 2} | values
+        connection.execute(schema.inbound_file.insert().values(**row))
+    figures = {"lines and messages make the figures of reversals"} if row["state"] in ("POSTED", "REVERSED") else set()
+    assert set(failed(verify(ledger))) == names | figures
+
+
+ZEROED = "modules that zero have their unit"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("SELECT 1", set()),
+        ("UPDATE eop_module SET unit_id = NULL", {ZEROED}),
+        ("UPDATE eop_module SET unit_id = 1", {ZEROED}),
+        ("UPDATE eop_module SET state = 'PENDING'", {ZEROED}),
+        ("UPDATE eop_module SET module = 'U0450'", {ZEROED}),
+        ("DELETE FROM eop_module", {ZEROED}),
+    ],
+)
+def test_a_module_that_zeroes_is_its_unit(ledger: Database, change: str, names: set[str]) -> None:
+    with ledger.write() as connection:
+        unit = units.open_unit(
+            ledger, connection, portfolio="1", kind="MODULE", update_name="U0422", operator="ABC", posted_at=AT
+        )
+        units.close_unit(unit)
+        connection.execute(
+            schema.eop_run.insert().values(
+                run_id=1, portfolio="1", business_date="2026-03-02", state="RUNNING", operator="ABC", started_at=AT
+            )
+        )
+        connection.execute(
+            schema.eop_module.insert().values(run_id=1, module="U0422", position=9, state="DONE", unit_id=unit.unit_id)
+        )
+    behind(ledger, change)
+    assert set(failed(verify(ledger))) == names
 
 
 def outbound(connection: Connection, number: int, **values: Any) -> None:

@@ -17,7 +17,7 @@ from gateway.updates.u0409 import UPDATE
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator_profile import DEFAULT as XSELLERATOR
 from tests.ledger.reference import AT, BASE, CHARGES_WITH_ESCROW, PAYMENTS, loaded
-from tests.ledger.test_verify import behind, failed
+from tests.ledger.test_verify import POSTED, behind, failed
 
 CHECKS = "every check is the cash its line paid out"
 DISBURSED = "cash disbursed equals checks"
@@ -126,10 +126,10 @@ MOVED: list[tuple[str, units.Side, int]] = [("CASH 125", "D", 7), ("CASH 126", "
     ("more", "names"),
     [
         (lambda c, db: unit_of(c, db, "FILE", "U0409", [], times=0), {"a file posts once"}),
-        (lambda c, db: unit_of(c, db, "FILE", "U0418", MOVED, times=2), {"a line is assessed once"}),
+        (lambda c, db: unit_of(c, db, "FILE", "U0418", MOVED, times=2), {"a line is assessed once", POSTED}),
         (
             lambda c, db: unit_of(c, db, "FILE", "U0415", MOVED),
-            {RECEIVED, "payment lines are the cash of their entry"},
+            {RECEIVED, "payment lines are the cash of their entry", POSTED},
         ),
         (
             lambda c, db: unit_of(c, db, "OPERATOR", "REVERSE", MOVED, corrects=2 * schema.ENTRIES_A_UNIT + 1, file_id=None),
