@@ -21,6 +21,7 @@ from gateway.ledger import (
     verify_files,
     verify_lines,
     verify_rows,
+    verify_staged,
     verify_subledger,
     verify_suspense,
 )
@@ -67,6 +68,7 @@ def verify(
         checks += _digests(db, connection, progress)
         checks += verify_subledger.checks(connection, net)
         checks += verify_rows.checks(connection)
+        checks += verify_staged.checks(connection)
         checks += verify_suspense.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:

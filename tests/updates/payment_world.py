@@ -185,6 +185,8 @@ class World:
             context.flush()
             outcome = update.post(context)
             context.close_units()
+            state = "POSTED" if outcome.posted + outcome.suspended else "REJECTED"
+            c.execute(text("UPDATE inbound_file SET state = :s WHERE file_id = :f"), {"s": state, "f": file_id})
         return file_id, outcome
 
     # --- looking ---------------------------------------------------------------------------------------------------
