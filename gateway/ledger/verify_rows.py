@@ -192,7 +192,7 @@ WITH charged AS MATERIALIZED (SELECT c.portfolio, c.code, a.office_id, a.account
 """
 _CHARGES_POSTED: Final = f"""
 SELECT e.invoice AS invoice, j.account_id AS account_id, CASE WHEN m.entry_id IS NULL THEN {_NET} ELSE 0 END AS billed,
-    CASE WHEN m.entry_id IS NULL THEN 0 ELSE -({_NET}) END AS paid, 0 AS row_billed, 0 AS row_paid
+    CASE WHEN m.entry_id IS NULL THEN 0 ELSE -({_NET}) END AS paid, 0 AS row_billed, 0 AS row_paid, e.lease AS lease
 FROM journal_line j JOIN (SELECT DISTINCT account_id FROM charged) r ON r.account_id = j.account_id
 JOIN journal_entry e ON e.entry_id = j.entry_id
 LEFT JOIN (SELECT DISTINCT j.entry_id FROM journal_line j JOIN gl_account a ON a.account_id = j.account_id
@@ -200,17 +200,19 @@ LEFT JOIN (SELECT DISTINCT j.entry_id FROM journal_line j JOIN gl_account a ON a
 """
 # Joined from the left and with a test that knows nothing of NULL: PostgreSQL would begin with all charges of each lease.
 _CHARGES: Final = """
-SELECT r.invoice, m.account_id, -r.billed_cents, -r.paid_cents, r.billed_cents, r.paid_cents
+SELECT r.invoice, m.account_id, -r.billed_cents, -r.paid_cents, r.billed_cents, r.paid_cents, i.lease
 FROM receivable r CROSS JOIN invoice i CROSS JOIN lease l
 LEFT JOIN charged m ON m.portfolio = l.portfolio AND m.office_id = l.office_id AND m.code = r.charge
 WHERE i.invoice = r.invoice AND l.lease = i.lease AND COALESCE(m.account_id, 0) <> 0
 """
-# Both sides in one sum by invoice and account, which is nothing where they agree: one sort of all instead of four.
+# Both sides in one sum by invoice and account, which is nothing where they agree: one sort of all instead of four. An
+# invoice is its lease's in all entries.
 _COMPARED: Final = f"""
-SELECT invoice, SUM(billed) AS billed, SUM(paid) AS paid, SUM(row_billed) AS row_billed, SUM(row_paid) AS row_paid
+SELECT invoice, SUM(billed) AS billed, SUM(paid) AS paid, SUM(row_billed) AS row_billed, SUM(row_paid) AS row_paid,
+    MIN(lease) AS lease, MAX(lease) AS other_lease
 FROM ({_CHARGES_POSTED} UNION ALL {_CHARGES}) sides GROUP BY invoice, account_id
 """
-_DIFFERS: Final = "billed <> 0 OR paid <> 0"
+_DIFFERS: Final = "billed <> 0 OR paid <> 0 OR lease <> other_lease"
 _COUNTED: Final = f"""
 {_RECEIVABLES}
 SELECT COUNT(CASE WHEN row_billed <> 0 OR row_paid <> 0 THEN 1 END), COUNT(CASE WHEN {_DIFFERS} THEN 1 END)

@@ -1,4 +1,4 @@
-"""Subledger = ledger, by office: receivables, fees assessed, payables, suspense, escrow, cash.
+"""Subledger = ledger, by office: receivables, fees assessed, payables, suspense, escrow (by lease too), cash.
 
 The ledger's side is summed from journal lines (``verify_lines``), not from unit totals, and independently of U0460.
 """
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from gateway.ledger.chart import ACCOUNTS_PAYABLE, ASSESSED_FEES, CLEARING, REVERSAL_SUSPENSE, SUSPENSE
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.verify_base import Check, none_of
+from gateway.ledger.verify_base import Check, none, none_of
 from gateway.money import from_cents
 
 _ACCOUNTS: Final = "SELECT account_id, office_id, purpose FROM gl_account"
@@ -57,6 +57,7 @@ def checks(connection: Connection, net: Mapping[int, int]) -> Iterator[Check]:
         purposes |= {receivable, escrow} - {None}
     for office, (key, purposes) in offices.items():
         yield _compared(key, office, sorted(purposes), ledger, details)
+    yield none(connection, "escrow balances are as posted", _ESCROW, "escrow_balance")
     yield from _cash(connection)
 
 
@@ -85,6 +86,22 @@ def _compared(key: str, office: int, purposes: list[str], ledger: dict[Any, int]
     ]
     return none_of("subledger equals ledger", wrong, "no difference", total=len(purposes), where=key)
 
+
+# Charges that share an account in an office are one balance of a lease.
+_ESCROW: Final = """
+WITH escrow AS MATERIALIZED (SELECT DISTINCT o.office_id, o.portfolio, c.code, a.account_id FROM office o
+    JOIN charge c ON c.portfolio = o.portfolio AND c.type = 'E'
+    JOIN gl_account a ON a.office_id = o.office_id AND a.purpose = c.income_purpose)
+SELECT 'lease ' || COALESCE(x.lease, 'none') FROM (
+    SELECT e.lease AS lease, j.account_id AS account_id,
+        CASE j.side WHEN 'C' THEN j.amount_cents ELSE -j.amount_cents END AS cents
+    FROM journal_line j JOIN (SELECT DISTINCT account_id FROM escrow) a ON a.account_id = j.account_id
+    JOIN journal_entry e ON e.entry_id = j.entry_id
+    UNION ALL
+    SELECT b.lease, m.account_id, -b.balance_cents FROM escrow_balance b JOIN lease l ON l.lease = b.lease
+    LEFT JOIN escrow m ON m.office_id = l.office_id AND m.code = b.charge
+) x GROUP BY x.lease, x.account_id HAVING SUM(x.cents) <> 0 ORDER BY x.lease
+"""
 
 _CASH_IN_UNIT: Final = f"""
 SELECT u.unit_id, SUM(CASE WHEN j.side = '{{side}}' AND (a.purpose LIKE 'CASH %' OR a.purpose = '{CLEARING}')
