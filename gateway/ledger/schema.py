@@ -197,6 +197,30 @@ vendor = Table(
     _text("holdback"),
 )
 
+vendor_change = Table(
+    "vendor_change",
+    metadata,
+    # A change of a vendor's bank details that a second person applies or refuses. Values are sealed JSON. The version of
+    # a vendor's details is 1 and the number of its applied changes.
+    Column("change_id", Id, primary_key=True),
+    Column("vendor", Text, ForeignKey("vendor.vendor"), nullable=False),
+    Column("origin", Text, CheckConstraint("origin IN ('OPERATOR','LOAD','NOC')"), nullable=False),
+    _text("fields", nullable=False),  # names of what changes, joined by a comma
+    Column("before_sealed", LargeBinary, nullable=False),
+    Column("after_sealed", LargeBinary, nullable=False),
+    _text("reason", nullable=False),
+    Column("state", Text, CheckConstraint("state IN ('PROPOSED','APPLIED','REFUSED')"), nullable=False),
+    _text("maker", nullable=False),
+    _text("maker_user", nullable=False),
+    _text("proposed_at", nullable=False),
+    _text("checker"),
+    _text("checker_user"),
+    _text("decided_at"),
+    _text("decision_reason"),
+    Index("ix_vendor_change_vendor", "vendor"),
+    sqlite_autoincrement=True,
+)
+
 bank_check = Table(
     "bank_check",
     metadata,
@@ -213,14 +237,16 @@ bank_check = Table(
     _text("reference"),
     _text("payee"),
     _text("address"),  # one line a part, joined by newline
-    # NEW: not sent. RESERVED: in a file that is not released. SENT (the vendor's P). VOID (V).
-    Column("state", Text, CheckConstraint("state IN ('NEW','RESERVED','SENT','VOID')"), nullable=False),
+    # NEW: not sent. RESERVED: in a file that is not released. SENT (the vendor's P). RETURNED by the bank (R): the
+    # payable is open again. VOID (V).
+    Column("state", Text, CheckConstraint("state IN ('NEW','RESERVED','SENT','RETURNED','VOID')"), nullable=False),
     _text("voided_on"),
     _text("printed_on"),
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id")),
     Column("unit_id", Id),
     Column("file_id", Id),
     Column("line_no", Integer),
+    Column("issue", Integer, nullable=False, server_default="1"),  # rises when a returned check is paid again
     Index("ix_bank_check_state", "portfolio", "type", "state"),
     Index("ix_bank_check_lease", "lease"),
     sqlite_with_rowid=False,
@@ -714,6 +740,88 @@ outbound_claim = Table(
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), nullable=False),
     Index("ix_outbound_claim_outbound_id", "outbound_id"),
     sqlite_with_rowid=False,
+)
+ach_entry = Table(
+    "ach_entry",
+    metadata,
+    # What an entry of a bank file was for: outbound_row holds its bytes, sealed; this is what answers are matched by.
+    # Whether it left follows from the file's state, whether it came back from ach_answer.
+    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # of the outbound_row
+    _text("trace_number", nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('PRENOTE','LIVE','REVERSAL','OFFSET')"), nullable=False),
+    _text("portfolio", nullable=False),
+    _text("vendor"),
+    Column("details_version", Integer),  # the vendor's bank details that were used
+    _text("bank"),  # with check_no and issue: the check paid or reversed
+    _text("check_no"),
+    Column("issue", Integer),
+    _money("amount_cents"),
+    _text("transaction_code", nullable=False),
+    _text("sec", nullable=False),
+    _text("effective_date", nullable=False),  # a banking day: the day it settles
+    Column("reverses_outbound_id", Id),
+    Column("reverses_seq", Integer),
+    Index("ix_ach_entry_trace_number", "trace_number"),
+    Index("ix_ach_entry_vendor", "vendor"),
+    Index("ix_ach_entry_check_no", "check_no"),
+    sqlite_with_rowid=False,
+)
+ach_answer = Table(
+    "ach_answer",
+    metadata,
+    # An entry of a file of the bank: what it says, and what became of it.
+    Column("file_id", Id, ForeignKey("inbound_file.file_id"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # entries of the file, from 1
+    Column("line_no", Integer, nullable=False),
+    Column(
+        "kind",
+        Text,
+        CheckConstraint("kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER')"),
+        nullable=False,
+    ),
+    _text("code"),  # R01, C01, …
+    _text("original_trace"),
+    _money("amount_cents"),
+    _text("transaction_code", nullable=False),
+    _text("sec", nullable=False),
+    _text("settled_on"),
+    Column("payload", LargeBinary, nullable=False),  # sealed JSON of the entry as read: it holds account numbers
+    Column("outbound_id", Id),  # the ach_entry it answers
+    Column("seq", Integer),
+    # UNMATCHED waits for an operator, who ends it as CLEARED.
+    Column("state", Text, CheckConstraint("state IN ('DONE','UNMATCHED','CLEARED')"), nullable=False),
+    _text("outcome", nullable=False),  # what was done, in words, without account numbers
+    Column("entry_id", Id),  # the journal entry it made
+    Column("change_id", Id),  # the vendor_change it proposed
+    _text("cleared_by"),
+    _text("cleared_at"),
+    _text("clear_reason"),
+    Index("ix_ach_answer_original_trace", "original_trace"),
+    Index("ix_ach_answer_outbound_id_seq", "outbound_id", "seq"),
+    sqlite_with_rowid=False,
+)
+fraud_finding = Table(
+    "fraud_finding",
+    metadata,
+    # What a rule said before money left, and who let it go: kept as the duty of every originator asks.
+    Column("finding_id", Id, primary_key=True),
+    _text("portfolio", nullable=False),
+    _text("business_date", nullable=False),
+    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id")),  # NULL: the check was withheld
+    _text("rule", nullable=False),
+    Column("action", Text, CheckConstraint("action IN ('HOLD','WARN')"), nullable=False),
+    _text("vendor"),
+    _text("bank"),
+    _text("check_no"),
+    _text("detail", nullable=False),
+    _text("accepted_by"),
+    _text("accepted_user"),
+    _text("accepted_at"),
+    _text("accepted_reason"),
+    Index("ix_fraud_finding_outbound_id", "outbound_id"),
+    Index("ix_fraud_finding_vendor", "vendor"),
+    sqlite_autoincrement=True,
 )
 delivery = Table(
     "delivery",

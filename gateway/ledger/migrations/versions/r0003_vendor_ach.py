@@ -1,0 +1,171 @@
+"""Vendor ACH whole: what went out by entry, what the bank answered, changes of vendors, findings before a release."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+_STATES = "state IN ('NEW','RESERVED','SENT','RETURNED','VOID')"
+
+
+def upgrade() -> None:
+    _bank_check()
+    op.create_table(
+        "ach_entry",
+        sa.Column("outbound_id", Id, autoincrement=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False),
+        sa.Column("trace_number", sa.Text(), nullable=False),
+        sa.Column(
+            "kind", sa.Text(), sa.CheckConstraint("kind IN ('PRENOTE','LIVE','REVERSAL','OFFSET')"), nullable=False
+        ),
+        sa.Column("portfolio", sa.Text(), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=True),
+        sa.Column("details_version", sa.Integer(), nullable=True),
+        sa.Column("bank", sa.Text(), nullable=True),
+        sa.Column("check_no", sa.Text(), nullable=True),
+        sa.Column("issue", sa.Integer(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_code", sa.Text(), nullable=False),
+        sa.Column("sec", sa.Text(), nullable=False),
+        sa.Column("effective_date", sa.Text(), nullable=False),
+        sa.Column("reverses_outbound_id", Id, nullable=True),
+        sa.Column("reverses_seq", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("outbound_id", "seq", name="pk_ach_entry"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_ach_entry_outbound_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_ach_entry_trace_number", "ach_entry", ["trace_number"])
+    op.create_index("ix_ach_entry_vendor", "ach_entry", ["vendor"])
+    op.create_index("ix_ach_entry_check_no", "ach_entry", ["check_no"])
+    op.create_table(
+        "ach_answer",
+        sa.Column("file_id", Id, autoincrement=False),
+        sa.Column("number", sa.Integer(), autoincrement=False),
+        sa.Column("line_no", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            sa.CheckConstraint("kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER')"),
+            nullable=False,
+        ),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("original_trace", sa.Text(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_code", sa.Text(), nullable=False),
+        sa.Column("sec", sa.Text(), nullable=False),
+        sa.Column("settled_on", sa.Text(), nullable=True),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
+        sa.Column("outbound_id", Id, nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('DONE','UNMATCHED','CLEARED')"), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("entry_id", Id, nullable=True),
+        sa.Column("change_id", Id, nullable=True),
+        sa.Column("cleared_by", sa.Text(), nullable=True),
+        sa.Column("cleared_at", sa.Text(), nullable=True),
+        sa.Column("clear_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("file_id", "number", name="pk_ach_answer"),
+        sa.ForeignKeyConstraint(["file_id"], ["inbound_file.file_id"], name="fk_ach_answer_file_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_ach_answer_original_trace", "ach_answer", ["original_trace"])
+    op.create_index("ix_ach_answer_outbound_id_seq", "ach_answer", ["outbound_id", "seq"])
+    op.create_table(
+        "vendor_change",
+        sa.Column("change_id", Id),
+        sa.Column("vendor", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), sa.CheckConstraint("origin IN ('OPERATOR','LOAD','NOC')"), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("before_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("after_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('PROPOSED','APPLIED','REFUSED')"), nullable=False),
+        sa.Column("maker", sa.Text(), nullable=False),
+        sa.Column("maker_user", sa.Text(), nullable=False),
+        sa.Column("proposed_at", sa.Text(), nullable=False),
+        sa.Column("checker", sa.Text(), nullable=True),
+        sa.Column("checker_user", sa.Text(), nullable=True),
+        sa.Column("decided_at", sa.Text(), nullable=True),
+        sa.Column("decision_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("change_id", name="pk_vendor_change"),
+        sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_vendor_change_vendor"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_vendor_change_vendor", "vendor_change", ["vendor"])
+    op.create_table(
+        "fraud_finding",
+        sa.Column("finding_id", Id),
+        sa.Column("portfolio", sa.Text(), nullable=False),
+        sa.Column("business_date", sa.Text(), nullable=False),
+        sa.Column("outbound_id", Id, nullable=True),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), sa.CheckConstraint("action IN ('HOLD','WARN')"), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=True),
+        sa.Column("bank", sa.Text(), nullable=True),
+        sa.Column("check_no", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("accepted_by", sa.Text(), nullable=True),
+        sa.Column("accepted_user", sa.Text(), nullable=True),
+        sa.Column("accepted_at", sa.Text(), nullable=True),
+        sa.Column("accepted_reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("finding_id", name="pk_fraud_finding"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_fraud_finding_outbound_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_fraud_finding_outbound_id", "fraud_finding", ["outbound_id"])
+    op.create_index("ix_fraud_finding_vendor", "fraud_finding", ["vendor"])
+
+
+def _bank_check() -> None:
+    """A check may be RETURNED, and has a number of issue. SQLite changes a CHECK only by making the table anew."""
+    if op.get_bind().dialect.name != "sqlite":
+        op.add_column("bank_check", sa.Column("issue", sa.Integer(), nullable=False, server_default="1"))
+        op.drop_constraint("bank_check_state_check", "bank_check", type_="check")
+        op.create_check_constraint("bank_check_state_check", "bank_check", _STATES)
+        return
+    columns = (
+        "portfolio, check_no, bank, office_id, type, amount_cents, disbursement_date, vendor, lease, asset, reference, "
+        "payee, address, state, voided_on, printed_on, outbound_id, unit_id, file_id, line_no"
+    )
+    op.drop_index("ix_bank_check_lease", "bank_check")
+    op.drop_index("ix_bank_check_state", "bank_check")
+    op.rename_table("bank_check", "bank_check_0002")
+    op.create_table(
+        "bank_check",
+        sa.Column("portfolio", sa.Text()),
+        sa.Column("check_no", sa.Text()),
+        sa.Column("bank", sa.Text()),
+        sa.Column("office_id", Id, nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("disbursement_date", sa.Text(), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=True),
+        sa.Column("lease", sa.Text(), nullable=True),
+        sa.Column("asset", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("payee", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), sa.CheckConstraint(_STATES), nullable=False),
+        sa.Column("voided_on", sa.Text(), nullable=True),
+        sa.Column("printed_on", sa.Text(), nullable=True),
+        sa.Column("outbound_id", Id, nullable=True),
+        sa.Column("unit_id", Id, nullable=True),
+        sa.Column("file_id", Id, nullable=True),
+        sa.Column("line_no", sa.Integer(), nullable=True),
+        sa.Column("issue", sa.Integer(), nullable=False, server_default="1"),
+        sa.PrimaryKeyConstraint("portfolio", "check_no", "bank", name="pk_bank_check"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_bank_check_outbound_id"),
+        sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_bank_check_vendor"),
+        sqlite_with_rowid=False,
+    )
+    op.execute(f"INSERT INTO bank_check ({columns}) SELECT {columns} FROM bank_check_0002")
+    op.drop_table("bank_check_0002")
+    op.create_index("ix_bank_check_lease", "bank_check", ["lease"])
+    op.create_index("ix_bank_check_state", "bank_check", ["portfolio", "type", "state"])
