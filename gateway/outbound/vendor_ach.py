@@ -23,8 +23,9 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar, CalendarError
 from gateway.errors import Refused, SettingsError
-from gateway.outbound import vendor_reports
+from gateway.outbound import entries, vendor_reports
 from gateway.outbound.built import Built, Place, place
+from gateway.outbound.entries import CheckKey, NewEntry
 from gateway.outbound.numbers import take_modifiers, take_traces, trace_number
 from gateway.outbound.store import Frozen, NewFile, Row, first_free_names, freeze, numbered
 from gateway.outbound.vendor_rules import Candidate, Decision, Item, Rules, Run, decide, look_alikes, pack
@@ -135,11 +136,13 @@ def _fitting(value: str, width: int, key: str, charset: frozenset[str]) -> str:
     return made.text
 
 
-_CANDIDATES: Final = """
+_CANDIDATES: Final = f"""
     SELECT c.check_no, c.bank, c.amount_cents, c.disbursement_date, c.vendor, c.lease, c.asset, c.reference,
         o.company, o.region, o.office, v.name, v.routing_sealed, v.account_sealed, v.account_last4, v.account_type,
-        v.sec, v.prenote_sent, v.prenote_sent_on, v.dealer_alert, v.suspense_override_on
+        v.sec, v.prenote_sent, v.prenote_sent_on, v.dealer_alert, v.suspense_override_on, c.issue,
+        COALESCE(n.version, 1)
     FROM bank_check c JOIN office o ON o.office_id = c.office_id LEFT JOIN vendor v ON v.vendor = c.vendor
+    LEFT JOIN ({entries.VERSIONS}) n ON n.vendor = c.vendor
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'NEW' AND c.disbursement_date <= :due
     ORDER BY c.disbursement_date, c.bank, c.check_no
 """
@@ -206,9 +209,10 @@ def _freeze_pair(
     hold = "; ".join(["waits for release", *_reasons(items, first_payments)])
     bank_file = freeze(run.app, run.connection, _bank_file(run, bank_name, batches, runs, modifier, hold))
     _reserve(run, bank_file.outbound_id, len(items))
+    entries.add(run.app.db, run.connection, _entries(run, bank_file.outbound_id, batches, runs))
     scratch = freeze(run.app, run.connection, _scratch_file(run, scratch_name, items, bank_file))
-    entries = [entry for batch in batches for entry in batch.entries[: len(batch.entries) - run.bank.balanced]]
-    return vendor_reports.Pair(effective, bank_file, scratch, tuple(batches), tuple(zip(items, entries, strict=True)))
+    paid = [entry for batch in batches for entry in batch.entries[: len(batch.entries) - run.bank.balanced]]
+    return vendor_reports.Pair(effective, bank_file, scratch, tuple(batches), tuple(zip(items, paid, strict=True)))
 
 
 def _names(run: Context, effective: str) -> tuple[str, str]:
@@ -227,10 +231,10 @@ def _batches(run: Context, effective: str, runs: Sequence[Run], sequence: int) -
     bank, charset = run.bank, run.charset
     out = []
     for number, its in enumerate(runs, start=1):
-        entries = tuple(_entry(item, trace_number(run.odfi, sequence + n)) for n, item in enumerate(its.items))
-        sequence += len(entries)
+        numbered_ = tuple(_entry(item, trace_number(run.odfi, sequence + n)) for n, item in enumerate(its.items))
+        sequence += len(numbered_)
         batch = Batch(
-            service_class=service_class_for(entries, run.options.service_class),
+            service_class=service_class_for(numbered_, run.options.service_class),
             company_name=_fitting(bank.company_name, 16, "company_name", charset),
             company_id=bank.company_identification,
             sec_code=its.sec,
@@ -238,7 +242,7 @@ def _batches(run: Context, effective: str, runs: Sequence[Run], sequence: int) -
             effective_date=effective,
             odfi=run.odfi,
             batch_number=number,
-            entries=entries,
+            entries=numbered_,
             company_discretionary=_fitting(bank.discretionary_data, 20, "discretionary_data", charset),
         )
         if bank.balanced:
@@ -264,7 +268,7 @@ def _entry(item: Item, trace: str) -> Entry:
 
 
 def _source(run: Context, candidate: Candidate) -> str:
-    return f"check:{run.at.portfolio}:{candidate.bank}:{candidate.check_no}"
+    return CheckKey(run.at.portfolio, candidate.bank, candidate.check_no, candidate.issue).source()
 
 
 def _bank_file(
@@ -303,6 +307,20 @@ def _bank_file(
         hold_text=hold,
         claims=[source for row in rows for source in row.sources],
     )
+
+
+def _entries(run: Context, outbound_id: int, batches: Sequence[Batch], runs: Sequence[Run]) -> Iterator[NewEntry]:
+    """What each row of the bank file was for, in the order of the rows."""
+    seq = 0
+    for batch, its in zip(batches, runs, strict=True):
+        for n, entry in enumerate(batch.entries):
+            seq += 1
+            c = its.items[n].candidate if n < len(its.items) else None
+            yield NewEntry(
+                outbound_id, seq, entry.trace_number, "LIVE" if c else "OFFSET", run.at.portfolio, c and c.vendor,
+                c and c.version, c and c.bank, c and c.check_no, c and c.issue, entry.amount_cents,
+                entry.transaction_code, batch.sec_code, batch.effective_date,
+            )  # fmt: skip
 
 
 def _frozen_batch(batch: Batch) -> dict[str, Any]:
@@ -345,7 +363,8 @@ def _reserve(run: Context, outbound_id: int, expected: int) -> None:
         text(
             "UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA' "
             "AND state = 'NEW' AND EXISTS (SELECT 1 FROM outbound_claim c WHERE c.outbound_id = :id "
-            "AND c.source = 'check:' || bank_check.portfolio || ':' || bank_check.bank || ':' || bank_check.check_no)"
+            "AND c.source = 'check:' || bank_check.portfolio || ':' || bank_check.bank || ':' || bank_check.check_no || "
+            "CASE WHEN bank_check.issue = 1 THEN '' ELSE '#' || CAST(bank_check.issue AS TEXT) END)"
         ),
         {"id": outbound_id, "p": run.at.portfolio},
     ).rowcount
@@ -354,13 +373,22 @@ def _reserve(run: Context, outbound_id: int, expected: int) -> None:
 
 
 def _first_payments(run: Context, items: Sequence[Item]) -> frozenset[str]:
-    """Vendors that no sent check of any portfolio has paid before."""
-    paid = set(
-        run.connection.execute(
-            text("SELECT DISTINCT vendor FROM bank_check WHERE type = 'NEWA' AND state = 'SENT'")
-        ).scalars()
+    """Vendors whose present bank details no entry that left has paid before, in any portfolio. A check loaded as sent
+    was paid to the details of then, the first ones."""
+    paid = {
+        (vendor, version)
+        for vendor, version in run.connection.execute(
+            text(
+                "SELECT DISTINCT e.vendor, e.details_version FROM ach_entry e JOIN outbound_file f "
+                "ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') WHERE e.kind = 'LIVE' "
+                "UNION SELECT DISTINCT vendor, 1 FROM bank_check WHERE type = 'NEWA' AND state = 'SENT' "
+                "AND outbound_id IS NULL"
+            )
+        )
+    }
+    return frozenset(
+        str(item.candidate.vendor) for item in items if (item.candidate.vendor, item.candidate.version) not in paid
     )
-    return frozenset(str(item.candidate.vendor) for item in items) - paid
 
 
 def _reasons(items: Sequence[Item], first_payments: frozenset[str]) -> Iterator[str]:

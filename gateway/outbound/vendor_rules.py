@@ -51,6 +51,8 @@ class Candidate(NamedTuple):
     prenote_sent_on: str | None
     dealer_alert: str | None
     suspense_override_on: str | None
+    issue: int
+    version: int  # of the vendor's bank details
 
 
 @dataclass(frozen=True, slots=True)

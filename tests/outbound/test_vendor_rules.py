@@ -36,7 +36,7 @@ def candidate(**changes: Any) -> Candidate:
         "lease": "L1", "asset": None, "reference": "INV-1", "company": "1", "region": "1", "office": "1",
         "name": "Acme Supply", "routing_sealed": b"", "account_sealed": b"", "account_last4": "5678",
         "account_type": "checking", "sec": "CCD", "prenote_sent": None, "prenote_sent_on": None, "dealer_alert": None,
-        "suspense_override_on": None,
+        "suspense_override_on": None, "issue": 1, "version": 1,
     } | changes  # fmt: skip
     return Candidate(**values)
 

@@ -205,3 +205,12 @@ def change(db: Database, statement: str, **values: Any) -> None:
 
 def at(clock: Clock) -> str:
     return instant_text(clock.now())
+
+
+def applied_change(db: Database, key: str) -> None:
+    """The vendor's bank details were changed once: their version rises."""
+    insert(
+        db, "vendor_change", vendor=key, origin="OPERATOR", fields="account", before_sealed=b"", after_sealed=b"",
+        reason="new account", state="APPLIED", maker="ANN", maker_user="ann", proposed_at="2026-03-01T14:00:00.000000Z",
+        checker="BOB", checker_user="bob", decided_at="2026-03-01T15:00:00.000000Z",
+    )  # fmt: skip
