@@ -15,7 +15,7 @@ from gateway.calendar import BankingCalendar
 from gateway.clock import Clock, SystemClock, instant_text
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
-from gateway.ledger import migrate
+from gateway.ledger import revision
 from gateway.ledger.database import Database
 from gateway.settings import Right, Settings, load_settings, secret
 
@@ -83,7 +83,7 @@ def open_app(
     db = Database(url) if url else Database.at_path(place.ledger)
     if check_schema:
         try:
-            migrate.require_current(db)
+            revision.require_current(db)
         except BaseException:
             db.close()
             raise

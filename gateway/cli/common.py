@@ -154,6 +154,16 @@ class Session:
             yield bar.update
 
 
+def money_as_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    """``amount_cents: 250`` becomes ``amount: "2.50"``, the form of every JSON document."""
+    return {
+        key.removesuffix("_cents"): (from_cents(value) if value is not None else None)
+        if key.endswith("_cents")
+        else value
+        for key, value in row.items()
+    }
+
+
 def terminal_width() -> int | None:
     """Columns of the terminal that is written to; None for a pipe or a file, which have no edge."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -19,10 +19,10 @@ from gateway.cli.common import (
     command,
     complain,
     iso,
+    money_as_text,
     portfolio_number,
     table,
 )
-from gateway.cli.status import money_as_text
 from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
 from gateway.ledger import load as loading

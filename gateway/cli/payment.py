@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.common import Session, command, iso, table
+from gateway.cli.common import Session, command, iso, money_as_text, table
 from gateway.cli.moves import moves_document, moves_page, open_document
-from gateway.cli.status import money_as_text
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
 from gateway.updates import payment_by_hand, reversal_by_hand

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import typer
 
-from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, table
+from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, money_as_text, table
 from gateway.console.status import TROUBLED_FILES, Status
 from gateway.console.status import status as gather
-from gateway.money import from_cents, shown
+from gateway.money import shown
 
 
 def register(app: typer.Typer) -> None:
@@ -37,16 +37,6 @@ def document(found: Status) -> dict[str, Any]:
         "end_of_period": list(found.end_of_period),
         "suspense": [money_as_text(row) for row in found.suspense],
         "alarms": list(found.alarms),
-    }
-
-
-def money_as_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """``amount_cents: 250`` becomes ``amount: "2.50"``, the form of every JSON document."""
-    return {
-        key.removesuffix("_cents"): (from_cents(value) if value is not None else None)
-        if key.endswith("_cents")
-        else value
-        for key, value in row.items()
     }
 
 

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.common import PortfolioOption, Session, command, iso, portfolio_number, table
-from gateway.cli.status import money_as_text
+from gateway.cli.common import PortfolioOption, Session, command, iso, money_as_text, portfolio_number, table
 from gateway.errors import UsageError
 from gateway.ledger import suspense, suspense_history
 from gateway.ledger.suspense import Item

@@ -49,11 +49,6 @@ _write_report: Final[WriteReport] = partial(write_report, durable=False)
 """``confirm`` makes them durable, many at once."""
 
 
-def folder_of(app: App, file: InboundFile) -> Path:
-    """Where the reports of a file are."""
-    return app.home.reports / str(file.business_date) / f"{file.file_id}-{file.name}"
-
-
 def avro_of(app: App, file: InboundFile) -> Path:
     """Where the records of a file are."""
     return app.home.avro / str(file.business_date) / f"{file.file_id}-{file.name.removesuffix('.avro')}.avro"
@@ -95,7 +90,7 @@ def write_unconfirmed(
         if file.state not in REPORTED_STATES:
             return []
         update = update or update_for(file.kind)
-        folder = folder_of(app, file)
+        folder = file.reports(app.home)
         _make(folder)
         archiver = _beside(app, file) if write is _write_report else None
         paths = _reports(app, connection, file, update, folder, write)

@@ -53,6 +53,10 @@ class InboundFile:
     def archived(self, home: Home) -> Path:
         return home.archive / self.archive_name
 
+    def reports(self, home: Home) -> Path:
+        """The folder of its reports."""
+        return home.reports / str(self.business_date) / f"{self.file_id}-{self.name}"
+
     @property
     def new_lines_only(self) -> bool:
         return (self.release or "").startswith("new-lines")

@@ -17,7 +17,7 @@ from backports import zstd
 from sqlalchemy import Connection, Table, inspect, select, text
 
 from gateway.errors import LedgerError, Refused
-from gateway.ledger import migrate, triggers
+from gateway.ledger import migrate, revision, triggers
 from gateway.ledger.database import Database
 from gateway.ledger.schema import metadata
 
@@ -35,9 +35,9 @@ def tables() -> list[Table]:
 def write(db: Database, path: Path, progress: Progress | None = None) -> dict[str, int]:
     """Write the stream from one consistent view; gives rows by table."""
     tell, counts, done = progress or _NO_PROGRESS, {}, 0
-    revision = migrate.current(db)
+    schema = revision.current(db)
     with db.read() as connection, zstd.open(path, "wt", encoding="utf-8", newline="\n") as out:
-        out.write(json.dumps({"format": FORMAT, "revision": revision}) + "\n")
+        out.write(json.dumps({"format": FORMAT, "revision": schema}) + "\n")
         for table in tables():
             names = [column.name for column in table.columns]
             out.write(json.dumps({"table": table.name, "columns": names}) + "\n")
@@ -78,21 +78,21 @@ def revision_of(path: Path) -> str:
     """The schema that a stream's rows are of. Refused when this version does not know it."""
     with zstd.open(path, "rt", encoding="utf-8") as lines:
         header = json.loads(next(lines))
-    revision, known = header.get("revision"), migrate.revisions()
-    if header.get("format") != FORMAT or revision not in known:
+    schema, known = header.get("revision"), migrate.revisions()
+    if header.get("format") != FORMAT or schema not in known:
         raise Refused(
-            f"restoring the ledger: found format {header.get('format')}, schema {revision}, expected {FORMAT} and one of "
+            f"restoring the ledger: found format {header.get('format')}, schema {schema}, expected {FORMAT} and one of "
             f"{', '.join(known)}; restore with the version that made the backup, or a later one"
         )
-    return str(revision)
+    return str(schema)
 
 
 def read(db: Database, path: Path, progress: Progress | None = None) -> dict[str, int]:
     """Bring a stream into an empty ledger of the stream's schema, whole or not at all; gives rows by table."""
-    revision, found = revision_of(path), migrate.current(db)
-    if found != revision:
+    schema, found = revision_of(path), revision.current(db)
+    if found != schema:
         raise Refused(
-            f"restoring the ledger: found a database of schema {found or 'none'}, expected {revision}, as the backup; name "
+            f"restoring the ledger: found a database of schema {found or 'none'}, expected {schema}, as the backup; name "
             "a database without tables"
         )
     known = {table.name: table for table in tables()}

@@ -1,21 +1,19 @@
-"""Bring a database to the schema this version needs, or say how far it is."""
+"""Bring a database to the schema this version needs."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from gateway.errors import Refused
+from gateway.ledger import revision
 from gateway.ledger.database import Database
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(revision.MIGRATIONS))
     return config
 
 
@@ -24,7 +22,7 @@ def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
 
     ``to`` is an earlier revision of ``revisions``, for the rows of a backup made then; by default this version's.
     """
-    target = to or head()
+    target = to or revision.newest()
     with db.write() as connection:
         db.lock(connection, "schema")
         before = MigrationContext.configure(connection).get_current_revision()
@@ -37,25 +35,3 @@ def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
 def revisions() -> list[str]:
     """Every schema this version knows, the first one first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
-
-
-def current(db: Database) -> str | None:
-    with db.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head() -> str:
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise LookupError("no migration is packaged")
-    return revision
-
-
-def require_current(db: Database) -> None:
-    """Refuse to work on another schema than this version's."""
-    found = current(db)
-    if found != head():
-        raise Refused(
-            f"opening the ledger: found schema revision {found or 'none'}, expected {head()}; "
-            "run `gateway db upgrade` (take a backup first)"
-        )

@@ -69,6 +69,18 @@ def test_help_opens_no_room() -> None:
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize("arguments", [["files", "list"], ["status"], ["suspense", "list"], ["ledger", "balance"]])
+def test_looking_brings_nothing_along_that_only_posting_needs(played: Played, arguments: list[str]) -> None:
+    code = (
+        f"import sys; from gateway.cli.main import run; run({arguments!r}); "
+        "print([m for m in ('numpy', 'alembic', 'paramiko', 'lxml') if m in sys.modules], file=sys.stderr)"
+    )
+    environment = os.environ | {"GATEWAY_TEST_DATABASE": played.url, "GATEWAY_HOME": str(played.root)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout
+    assert done.stderr.strip() == "[]"
+
+
 def test_a_reader_that_goes_away_is_no_fault(played: Played) -> None:
     environment = os.environ | {"GATEWAY_TEST_DATABASE": played.url, "GATEWAY_HOME": str(played.root)}
     done = subprocess.run(

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.intake import archive, artifacts, processing
-from gateway.intake.artifacts import folder_of, lines_of, write_artifacts
+from gateway.intake.artifacts import lines_of, write_artifacts
 from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import Spool
@@ -199,7 +199,7 @@ def test_a_restart_tries_failed_files_and_writes_missing_reports(
     assert done.file.state is FileState.POSTED
     with app.db.write() as connection:
         connection.execute(text("UPDATE inbound_file SET reported = 'N'"))
-    report = folder_of(app, done.file) / "p1_lpu0418b.rpt"
+    report = done.file.reports(app.home) / "p1_lpu0418b.rpt"
     report.unlink()
     intake.recover()
     assert report.is_file() and artifacts.unreported(app) == []
@@ -313,7 +313,7 @@ def test_a_twin_is_read_posted_and_its_rejects_are_text(
     file = post("p1_btchassmt.avro", data)
     assert (file.state, file.records, file.rejects) == (FileState.POSTED, 2, 1)
     write_artifacts(app, file.file_id)
-    assert (folder_of(app, file) / "p1_btchassmt.avro.rejects").read_bytes() == charge(250)
+    assert (file.reports(app.home) / "p1_btchassmt.avro.rejects").read_bytes() == charge(250)
     broken = post("p1_btchassmt.avro", data[:-20])
     assert (broken.state, broken.hold_code) == (FileState.QUARANTINED, "UNREADABLE")
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
-from gateway.ledger import dump, migrate, triggers
+from gateway.ledger import dump, migrate, revision, triggers
 from gateway.ledger.backup import LEDGER, MANIFEST, backup, restore
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
@@ -173,7 +173,7 @@ def _as_of_the_first_schema(folder: Path) -> None:
     """What 0001 wrote: without the tables that came later, which are empty here, and without a check's issue."""
     with dump.zstd.open(folder / LEDGER, "rt", encoding="utf-8") as stream:
         first, *lines = stream.read().splitlines()
-    kept, table, shorter = [first.replace(migrate.head(), "0001")], "", False
+    kept, table, shorter = [first.replace(revision.newest(), "0001")], "", False
     for line in lines:
         read = json.loads(line)
         if isinstance(read, dict) and "table" in read:
@@ -203,7 +203,7 @@ def test_a_backup_of_the_first_schema_is_upgraded(full: Home, db: Database, tmp_
     assert restore(tmp_path / "backup", place, database_url=empty_url).rows == made.rows
     other = Database(empty_url) if empty_url else Database.at_path(place.ledger)
     try:
-        assert migrate.upgrade(other) == (migrate.head(), migrate.head())
+        assert migrate.upgrade(other) == (revision.newest(), revision.newest())
         assert everything(other) == everything(db)
         with other.read() as new, db.read() as old:
             if other.is_sqlite == db.is_sqlite:

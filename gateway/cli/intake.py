@@ -1,0 +1,179 @@
+"""Commands that take a file in hand: process, check, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
+from gateway.cli.files import SEVERITY, file_document, processed
+from gateway.cli.moves import moves_document, moves_page, open_document
+from gateway.console.inbox import Left, left_in_place
+from gateway.errors import UsageError
+from gateway.intake import checking
+from gateway.intake.service import Intake
+from gateway.money import from_cents, shown
+from parsers.explain import Explanation
+from parsers.explain import explain as explain_file
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "process", example="gateway process")(process)
+    command(app, "check", example="gateway check p1_btchassmt.dat")(check)
+    command(app, "explain", example="gateway explain outbox/P01-VACH-BANK-260303.DAT")(explain)
+
+
+def process(
+    session: Session,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="These files; the inbox otherwise.")
+    ] = None,
+) -> int:
+    """Take what is in the inbox (or these files) now, post it, report it, and end."""
+    session.app.operator.require("post", "processing files")
+    for path in paths or ():
+        if not path.exists():
+            raise UsageError(f"process {path}: found no such file; see the name, or leave it out to take the inbox")
+    with session.progress("processing") as progress, closing(Intake(session.app)) as intake:
+        done = intake.process_now(paths or None, progress=lambda _name, read, size: progress(read, size))
+    rows = [p.file for p in done]
+    left = [] if paths else left_in_place(session.app)
+    document = {"rows": [file_document(f) for f in rows], "left": [asdict(x) for x in left]}
+    session.show(document, [*processed(rows), *_left(left)])
+    return DONE if all(p.clean for p in done) and not any(x.wants_person for x in left) else WITH_REJECTS
+
+
+def _left(left: list[Left]) -> Iterator[str]:
+    for x in left:
+        yield f"LEFT IN {x.source}, {x.name}: {x.message}"
+
+
+def check(
+    session: Session,
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to try, wherever they lie.")],
+) -> int:
+    """Try files without effect: rejects, what would post, and the difference to the last file of the kind; of reversals
+    every batch that would be reversed and re-applied, and what would be left open. A bank or scratch file is read and
+    validated."""
+    documents: list[dict[str, Any]] = []
+    lines: list[str] = []
+    clean = True
+    for path in paths:
+        if not path.is_file():
+            raise UsageError(f"check {path}: found no such file, expected a file to read")
+        with session.progress(f"checking {path.name}"):
+            result = checking.check(session.app, path)
+        clean = clean and not result.holds and not result.file.rejects
+        documents.append(_check_document(result))
+        lines += [*_check_page(path, result), ""]
+    session.show({"rows": documents}, lines[:-1])
+    return DONE if clean else WITH_REJECTS
+
+
+def _check_document(result: checking.CheckResult) -> dict[str, Any]:
+    last = result.last
+    return file_document(result.file) | {
+        "id": None,
+        "would_hold": [{"code": code, "text": why} for code, why in result.holds],
+        "messages": [
+            {"line": m.line_no, "severity": m.severity, "code": m.code, "message": m.text,
+             "amount": None if m.amount_cents is None else from_cents(m.amount_cents)}
+            for m in result.messages
+        ],
+        "message_count": result.message_count,
+        "would_move": moves_document(result.moves),
+        "would_move_count": result.move_count,
+        "would_leave_open": open_document(result.left_open),
+        "last_of_kind": last and {
+            "id": last.file_id, "name": last.name, "business_date": last.business_date, "lines": last.lines,
+            "amount": from_cents(last.amount_cents), "shared_lines": last.shared_lines,
+        },
+    }  # fmt: skip
+
+
+def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
+    file = result.file
+    yield f"{path.name}: {file.kind}; tried without effect"
+    if file.lines is not None:
+        yield f"  lines     {file.lines:,} = {file.records:,} records + {file.rejects:,} rejects + {file.blank:,} blank"
+    money = (("received", file.amount_cents), ("would post", file.posted_cents), ("suspend", file.suspended_cents),
+             ("reject", file.rejected_cents))  # fmt: skip
+    yield from (f"  {name:<10} {shown(cents)}" for name, cents in money if cents is not None)
+    yield from (f"  WOULD BE HELD, {code}: {why}" for code, why in result.holds)
+    if not result.holds and file.hold_text:
+        yield f"  {file.state}: {file.hold_text}"
+    yield from (f"  line {m.line_no}: {SEVERITY[m.severity]} {m.code}: {m.text}" for m in result.messages)
+    if result.message_count > len(result.messages):
+        yield f"  … and {result.message_count - len(result.messages):,} messages more"
+    yield from moves_page(result.moves, result.left_open, would=True)
+    if result.move_count > len(result.moves):
+        yield f"  … and {result.move_count - len(result.moves):,} batches more"
+    if result.last is None:
+        yield "  It is the first file of its kind."
+    else:
+        last = result.last
+        yield (
+            f"  The last of its kind, {last.name} of {last.business_date}, had {last.lines:,} lines and "
+            f"{shown(last.amount_cents)}; {last.shared_lines:,} lines are the same."
+        )
+
+
+def explain(
+    session: Session,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A NACHA, DSGL, DSPP, Xsellerator or inbound file.")],
+    records: Annotated[int, typer.Option("--records", min=1, help="Show at most so many records.")] = 50,
+) -> int:
+    """Show a file field by field, with everything its reader finds wrong. Account numbers by their last four."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"explain {path}: {error.strerror}; expected a file to read") from error
+    found = explain_file(data, path.name, limit=records)
+    session.show(
+        {
+            "kind": found.kind,
+            "records": [
+                {"line": r.line_no, "record": r.name,
+                 "fields": [{"first": f.first, "last": f.last, "name": f.name, "raw": f.raw, "value": f.value,
+                             "error": f.error} for f in r.fields]}
+                for r in found.records
+            ],
+            "problems": [{"line": p.line_no, "field": p.field, "code": p.code, "message": p.message} for p in found.problems],
+        },
+        _explained(path, found, records),
+    )  # fmt: skip
+    return WITH_REJECTS if found.problems else DONE
+
+
+def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
+    yield f"{path.name}: {found.kind.replace('_', ' ')}"
+    for record in found.records:
+        yield ""
+        yield f"line {record.line_no}: {record.name}" + ("" if record.fields else ", no field of it can be read")
+        rows = [
+            (f"{f.first}-{f.last}", f.name.removesuffix("_cents"), f.raw, _meaning(f.name, f.raw, f.value))
+            for f in record.fields
+        ]
+        yield from (f"  {line}" for line in list(table(("at", "field", "as written", "means"), rows))[2:])
+        yield from (f"  WRONG {f.name}: {f.error}" for f in record.fields if f.error)
+    if len(found.records) == limit:
+        yield ""
+        yield f"The first {limit} records are shown; --records N shows more."
+    yield ""
+    if found.problems:
+        yield f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}:"
+        yield from (f"  line {p.line_no} {p.field} {p.code}: {p.message}" for p in found.problems)
+    else:
+        yield "The reader finds nothing wrong with it."
+
+
+def _meaning(name: str, raw: str, value: Any) -> str:
+    """What the reader makes of a field, where that is not plain to see."""
+    if name.endswith("_cents") and isinstance(value, int):
+        return shown(value)
+    return "" if value is None or str(value) == raw.strip() else str(value)
