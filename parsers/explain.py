@@ -21,7 +21,8 @@ from typing import Any, Final
 from parsers import gl_scratch, nacha, vach_scratch, xsellerator
 from parsers.base import render_message
 from parsers.layout import FieldView, Layout, mask
-from parsers.nacha_records import layout_of
+from parsers.nacha_classes import layout_of
+from parsers.nacha_rules import BankingDay
 from parsers.names import Ambiguous, Identified, Unknown, identify
 from parsers.profile import DEFAULT, Profile
 
@@ -58,6 +59,7 @@ class Problem:
     field: str
     code: str
     message: str
+    is_warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,13 @@ def explain(
     profile: Profile = DEFAULT,
     xsel_profile: xsellerator.XselProfile = xsellerator.DEFAULT,
     limit: int | None = None,
+    banking_day: BankingDay | None = None,
 ) -> Explanation:
     """The file's records (the first ``limit`` of them) and everything its reader finds wrong with the whole."""
     kind = recognise(data, name, profile)
     records: Iterator[RecordView]
     if kind == "nacha":
-        records, problems = _nacha(data), _nacha_problems(data)
+        records, problems = _nacha(data), _nacha_problems(data, banking_day)
     elif kind == "gl_scratch":
         records, problems = _gl(data), _gl_problems(data)
     elif kind == "vach_scratch":
@@ -136,21 +139,21 @@ def _views(layout: Layout, line: str) -> tuple[FieldView, ...]:
 
 
 def _nacha(data: bytes) -> Iterator[RecordView]:
-    sec_code = ""
-    for line_no, line in enumerate(nacha.records(data), start=1):
+    header = ""
+    for line_no, line in nacha.records([data]):
         if line[:1] == "5":
-            sec_code = line[50:53]
-        layout = layout_of(line, sec_code)
+            header = line
+        layout = layout_of(line, header)
         if layout is None:
-            view = FieldView(1, max(1, len(line)), "record", line, None, "a record of type 1 5 6 7 8 or 9")
+            view = FieldView(1, len(line), "record", line, None, "a record of type 1 5 6 7 8 or 9")
             yield RecordView(line_no, "unknown", (view,))
         else:
             yield RecordView(line_no, layout.name, _views(layout, line))
 
 
-def _nacha_problems(data: bytes) -> Iterator[Problem]:
-    for error in nacha.validate([data]):
-        yield Problem(error.line_no, error.field, error.code.value, error.message)
+def _nacha_problems(data: bytes, banking_day: BankingDay | None) -> Iterator[Problem]:
+    for error in nacha.validate([data], banking_day=banking_day):
+        yield Problem(error.line_no, error.field, error.code.value, error.message, error.is_warning)
 
 
 def _gl(data: bytes) -> Iterator[RecordView]:

@@ -1,8 +1,8 @@
-"""Strict validation of a NACHA origination file (PPD, CCD, CTX), as a stream and with every finding.
+"""Strict validation of a NACHA file of any entry class, as a stream and with every finding.
 
-The checker is a state machine over lines. Where a run of PPD or CCD entries is flawless, which is nearly
+The checker is a state machine over records. Where a run of PPD or CCD entries is flawless, which is nearly
 always, one regular expression takes the run as a whole and the rules are put to its columns (sums, sets,
-pairwise order); a run that does not pass is walked line by line, which finds out what is wrong and says so.
+pairwise order); a run that does not pass is walked record by record, which finds out what is wrong and says so.
 Both ways feed the same totals. Memory is flat: a piece of the file and the totals are all that is kept.
 
 A record that cannot be read makes sums that include it unknowable; counts are still compared then, sums not.
@@ -11,94 +11,72 @@ A record that cannot be read makes sums that include it unknowable; counts are s
 from __future__ import annotations
 
 import operator
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from parsers import nacha_rules as rules
 from parsers.layout import Layout
-from parsers.nacha_errors import NachaCode, NachaError, finding, whole
+from parsers.nacha_addenda import OpenEntry
+from parsers.nacha_class_records import FILE_CONTROL_ADV
+from parsers.nacha_classes import addenda_layout, batch_header_layout, control_layout, entry_layout, is_international
+from parsers.nacha_codes import NachaCode
+from parsers.nacha_errors import NachaError, finding, whole
+from parsers.nacha_lines import Block, shaped
 from parsers.nacha_records import (
     ADDENDA_05,
-    BATCH_CONTROL,
-    BATCH_HEADER,
+    ALL_CODES,
+    ALL_DEBITS,
     BLOCKING,
     DEBITS,
-    ENTRY,
-    ENTRY_CTX,
     FILE_CONTROL,
     FILE_HEADER,
     FILLER,
     LIVE_CREDITS,
-    LIVE_DEBITS,
     WIDTH,
     routing_problem,
+    routing_warning,
 )
-from parsers.nacha_rules import Totals
-
-
-def _run_pattern() -> re.Pattern[str]:
-    """Live PPD or CCD entries with no or one addenda, in every field as the layouts have it."""
-    parts = []
-    for item in ENTRY.fields:
-        pattern = item.type.pattern(item.width)
-        special = {
-            "transaction_code": "(" + "|".join(sorted(LIVE_CREDITS | LIVE_DEBITS)) + ")",
-            "receiving_dfi": "(" + pattern,
-            "check_digit": pattern + ")",
-            "amount_cents": f"({pattern})",
-            "addenda_indicator": "(?:(1)|0)",
-            "trace_number": "([0-9]{8}([0-9]{7}))",
-        }
-        parts.append(special.get(item.name, pattern))
-    text = ADDENDA_05.fields[2].type.pattern(80)
-    return re.compile("".join(parts) + rf"\n(?(4)705{text}0001\6\n)")
-
-
-_RUN: Final = _run_pattern()
-
-
-@dataclass(slots=True)
-class _OpenEntry:
-    """The entry whose addenda are being counted."""
-
-    line_no: int
-    indicator: str | None
-    sequence: str
-    declared: int | None
-    addenda: int = 0
+from parsers.nacha_rules import BankingDay, Totals
+from parsers.nacha_runs import RUN
 
 
 @dataclass(slots=True)
 class _OpenBatch:
+    """``header`` is its line; ``answers`` and ``entries`` count its entries, ``has_credits`` is of forward ones."""
+
     line_no: int
+    header: str
+    layout: Layout
     values: dict[str, Any]
     totals: Totals = field(default_factory=Totals)
     last_trace: str = ""
     entries: int = 0
-    entry: _OpenEntry | None = None
+    answers: int = 0
+    has_credits: bool = False
+    entry: OpenEntry | None = None
 
     @property
     def sec_code(self) -> str:
         return str(self.values.get("sec_code", ""))
 
-    @property
-    def layout(self) -> Layout:
-        return ENTRY_CTX if self.sec_code == "CTX" else ENTRY
-
 
 class Checker:
-    """Takes text of whole lines in file order and yields what is wrong with it."""
+    """Takes the records of a file in order and yields what is wrong with them. With ``each``, every record is walked
+    and handed to it with its line number."""
 
-    def __init__(self) -> None:
+    def __init__(self, banking_day: BankingDay | None = None, each: Callable[[int, str], None] | None = None) -> None:
+        self.banking_day = banking_day
+        self.each = each
         self.line_no = 0
+        self.records = 0
         self.stage: Literal["start", "between", "batch", "end"] = "start"
         self.header: dict[str, Any] = {}
         self.batch: _OpenBatch | None = None
         self.batches = 0
+        self.advices = 0
         self.last_batch_number = 0
         self.file = Totals()
         self.filler = 0
@@ -106,12 +84,14 @@ class Checker:
 
     # --- runs -------------------------------------------------------------------------------------------
 
-    def feed(self, text: str) -> Iterator[NachaError]:
-        """Whole lines, each ended by a line feed."""
-        at = 0
+    def feed(self, block: Block) -> Iterator[NachaError]:
+        """Some whole lines of the file."""
+        yield from block.findings
+        text, at = block.text, 0
+        self.line_no = block.first - 1
         while at < len(text):
             batch = self.batch
-            if batch is not None and text[at] == "6" and batch.sec_code in ("PPD", "CCD"):
+            if self.each is None and batch is not None and text[at] == "6" and batch.sec_code in ("PPD", "CCD"):
                 yield from self._close_entry(batch)
                 end = text.find("\n8", at) + 1 or len(text)
                 if not self._take_run(batch, text[at:end]):
@@ -124,11 +104,19 @@ class Checker:
     def _walk(self, text: str) -> Iterator[NachaError]:
         for line in text[:-1].split("\n"):
             self.line_no += 1
-            yield from self.line(line)
+            records = [line]
+            if len(line) != WIDTH:
+                records, findings = shaped(line, self.line_no)
+                yield from findings
+            for record in records:
+                self.records += 1
+                if self.each is not None:
+                    self.each(self.line_no, record)
+                yield from self.line(record)
 
     def _take_run(self, batch: _OpenBatch, text: str) -> bool:
         """Whether the run is flawless; if it is, it is counted."""
-        rows = _RUN.findall(text)
+        rows = RUN.findall(text)
         addenda = len(text) // (WIDTH + 1) - len(rows)
         if not rows or (len(rows) + addenda) * (WIDTH + 1) != len(text):
             return False
@@ -142,11 +130,12 @@ class Checker:
             return False
         banks = Counter(routing)
         fresh = banks.keys() - self._sound_routing
-        if any(map(routing_problem, fresh)):
+        if any(routing_problem(bank) or routing_warning(bank) for bank in fresh):
             return False
         self._sound_routing |= fresh
         debits = DEBITS.intersection(codes)
-        if (debits and service == "220") or (service == "225" and LIVE_CREDITS.intersection(codes)):
+        has_credits = not LIVE_CREDITS.isdisjoint(codes)
+        if (debits and service == "220") or (service == "225" and has_credits):
             return False
         totals = batch.totals
         total = sum(map(int, amounts))
@@ -156,21 +145,19 @@ class Checker:
         totals.hash += sum(int(bank[:8]) * count for bank, count in banks.items())
         totals.lines += len(rows) + addenda
         batch.entries += len(rows)
+        batch.has_credits = batch.has_credits or has_credits
         batch.last_trace = traces[-1]
         self.line_no += len(rows) + addenda
+        self.records += len(rows) + addenda
         return True
 
-    # --- one line ---------------------------------------------------------------------------------------
+    # --- one record -------------------------------------------------------------------------------------
 
     def line(self, line: str) -> Iterator[NachaError]:
-        """One line without its ending."""
+        """One record of 94 characters."""
         if self.stage == "end":
             yield from self._filler(line)
             return
-        if len(line) != WIDTH:
-            found, expected = f"{len(line)} characters", f"{WIDTH} characters"
-            action = "make every record exactly 94 characters long, padded with blanks"
-            yield whole(self.line_no, "record", NachaCode.LINE_LENGTH, found, expected, action)
         kind = line[:1]
         if kind == "1" and self.stage == "start":
             yield from self._file_header(line)
@@ -212,7 +199,7 @@ class Checker:
             yield whole(self.line_no, "file_header", code, "no file header", want, action)
 
     def _fields(self, layout: Layout, line: str) -> tuple[dict[str, Any], list[NachaError]]:
-        return rules.read_record(layout, line, self.line_no) if len(line) == WIDTH else ({}, [])
+        return rules.read_record(layout, line, self.line_no)
 
     def _file_header(self, line: str) -> Iterator[NachaError]:
         self.stage = "between"
@@ -223,12 +210,17 @@ class Checker:
     def _batch_header(self, line: str) -> Iterator[NachaError]:
         yield from self._start()
         yield from self._abandon()
-        values, errors = self._fields(BATCH_HEADER, line)
+        layout = batch_header_layout(line)
+        values, errors = self._fields(layout, line)
         yield from errors
-        created = self.header.get("creation_date", "")
-        yield from rules.batch_header(self.line_no, values, created, self.last_batch_number)
+        yield from rules.batch_header(self.line_no, layout, values, self.last_batch_number)
         self.stage, self.batches = "batch", self.batches + 1
-        self.batch = _OpenBatch(self.line_no, values)
+        self.advices += values.get("sec_code") == "ADV"
+        if 0 < self.advices < self.batches:
+            action = "send accounting advices in a file of their own"
+            found, want = values.get("sec_code", "another class"), "ADV in every batch of the file, or in none"
+            yield finding(self.line_no, layout, "sec_code", NachaCode.ADV_MIXED, found, want, action)
+        self.batch = _OpenBatch(self.line_no, line, layout, values)
         self.last_batch_number = max(self.last_batch_number, values.get("batch_number", 0))
 
     def _abandon(self) -> Iterator[NachaError]:
@@ -239,102 +231,87 @@ class Checker:
         found = f"no control record for the batch of line {self.batch.line_no}"
         code, action = NachaCode.BATCH_CONTROL_MISSING, "end the batch with its control record"
         yield whole(self.line_no, "batch_control", code, found, "a record of type 8", action)
-        self._settle(self.batch)
+        yield from self._settle(self.batch)
 
-    def _settle(self, batch: _OpenBatch) -> None:
+    def _settle(self, batch: _OpenBatch) -> Iterator[NachaError]:
+        if batch.entries > batch.answers:
+            yield from rules.batch_dates(
+                batch.line_no, batch.layout, batch.values, self.header.get("creation_date", ""), self.banking_day,
+                has_credits=batch.has_credits,
+            )  # fmt: skip
         self.file.add(batch.totals)
         self.batch = None
         self.stage = "between"
 
     def _entry(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         yield from self._close_entry(batch)
-        layout = batch.layout
+        layout = entry_layout(batch.header)
         values, errors = self._fields(layout, line)
         yield from errors
         yield from rules.entry(self.line_no, layout, values, batch.values, batch.last_trace)
-        trace = values.get("trace_number", "")
-        batch.last_trace = max(batch.last_trace, trace)
-        batch.entry = _OpenEntry(self.line_no, values.get("addenda_indicator"), trace[-7:], values.get("addenda_count"))
+        batch.last_trace = max(batch.last_trace, values.get("trace_number", values.get("sequence", "")))
+        batch.entry = OpenEntry(self.line_no, layout, values, batch.sec_code, is_international(batch.header))
         batch.entries += 1
+        batch.answers += batch.entry.is_answer is True
         totals = batch.totals
         totals.lines += 1
         code, amount, dfi = (values.get(k) for k in ("transaction_code", "amount_cents", "receiving_dfi"))
-        if code is None or amount is None or dfi is None:
+        if code not in ALL_CODES or amount is None or dfi is None:
             totals.unsure = True
             return
         totals.hash += int(dfi)
-        if code in DEBITS:
+        if code in ALL_DEBITS:
             totals.debit_cents += amount
         else:
             totals.credit_cents += amount
+            batch.has_credits = batch.has_credits or code in LIVE_CREDITS
 
     def _addenda(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         batch.totals.lines += 1
-        values, errors = self._fields(ADDENDA_05, line)
-        yield from errors
-        entry, name, line_no = batch.entry, ADDENDA_05.name, self.line_no
-        if entry is None:
+        layout = addenda_layout(line, batch.header)
+        values: dict[str, Any] = {}
+        if layout is not None:
+            values, errors = self._fields(layout, line)
+            yield from errors
+        if batch.entry is None:
             found, want = "an addenda record before any entry", "an entry detail record, type 6"
-            action = "put every addenda record behind its entry"
-            yield whole(line_no, name, NachaCode.RECORD_ORDER, found, want, action)
+            action, name = "put every addenda record behind its entry", (layout or ADDENDA_05).name
+            yield whole(self.line_no, name, NachaCode.RECORD_ORDER, found, want, action)
             return
-        entry.addenda += 1
-        if entry.indicator == "0" and entry.addenda == 1:
-            found = f"an addenda record behind the entry of line {entry.line_no}"
-            want, action = "none, for its indicator in position 79 is 0", "set the indicator to 1"
-            yield whole(line_no, name, NachaCode.ADDENDA_UNEXPECTED, found, want, action)
-        if entry.addenda > 1 and batch.sec_code in ("PPD", "CCD"):
-            found = f"{entry.addenda} addenda records behind the entry of line {entry.line_no}"
-            want, action = f"at most one in {batch.sec_code}", "use CTX for more remittance"
-            yield whole(line_no, name, NachaCode.ADDENDA_TOO_MANY, found, want, action)
-        number, back = values.get("sequence", entry.addenda), values.get("entry_sequence", entry.sequence)
-        if number != entry.addenda:
-            code, action = NachaCode.ADDENDA_SEQUENCE, "number the addenda of an entry from 1 without gaps"
-            yield finding(line_no, ADDENDA_05, "sequence", code, number, str(entry.addenda), action)
-        if entry.sequence and back != entry.sequence:
-            code, action = NachaCode.ADDENDA_ENTRY, "repeat the last seven digits of the entry's trace number"
-            yield finding(line_no, ADDENDA_05, "entry_sequence", code, back, entry.sequence, action)
+        yield from batch.entry.add(self.line_no, line, layout, values)
 
     def _close_entry(self, batch: _OpenBatch) -> Iterator[NachaError]:
-        """No more addenda can follow: are there as many as the entry says?"""
         entry, batch.entry = batch.entry, None
-        if entry is None:
-            return
-        if entry.indicator == "1" and entry.addenda == 0:
-            name, code = "addenda_indicator", NachaCode.ADDENDA_MISSING
-            found, want = "indicator 1 and no addenda record", "an addenda record behind the entry"
-            action = "add it or set the indicator to 0"
-            yield finding(entry.line_no, batch.layout, name, code, found, want, action)
-        if entry.declared is not None and entry.declared != entry.addenda:
-            name, code = "addenda_count", NachaCode.ADDENDA_COUNT
-            want, action = f"{entry.addenda}, as many as follow", "state the number of addenda records"
-            yield finding(entry.line_no, batch.layout, name, code, entry.declared, want, action)
+        if entry is not None:
+            yield from entry.close()
 
     # --- controls ---------------------------------------------------------------------------------------
 
     def _batch_control(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         yield from self._close_entry(batch)
-        values, errors = self._fields(BATCH_CONTROL, line)
+        layout = control_layout(batch.header)
+        values, errors = self._fields(layout, line)
         yield from errors
         if batch.entries == 0:
             found, action = "a batch without entries", "leave empty batches out"
-            yield whole(self.line_no, "batch_control", NachaCode.BATCH_EMPTY, found, "an entry at least", action)
-        yield from rules.batch_control(self.line_no, values, batch.values, batch.line_no)
-        yield from rules.sums(self.line_no, BATCH_CONTROL, values, batch.totals, "batch")
-        self._settle(batch)
+            yield whole(self.line_no, layout.name, NachaCode.BATCH_EMPTY, found, "an entry at least", action)
+        yield from rules.batch_control(self.line_no, layout, values, batch.values, batch.line_no)
+        yield from rules.sums(self.line_no, layout, values, batch.totals, "batch")
+        yield from self._settle(batch)
 
     def _file_control(self, line: str) -> Iterator[NachaError]:
         yield from self._start()
         yield from self._abandon()
         self.stage = "end"
-        values, errors = self._fields(FILE_CONTROL, line)
+        layout = FILE_CONTROL_ADV if self.advices else FILE_CONTROL
+        values, errors = self._fields(layout, line)
         yield from errors
         checks = [
             ("batch_count", NachaCode.BATCH_COUNT, self.batches),
-            ("block_count", NachaCode.BLOCK_COUNT, -(-self.line_no // BLOCKING)),
+            ("block_count", NachaCode.BLOCK_COUNT, -(-self.records // BLOCKING)),
         ]
-        yield from rules.compared(self.line_no, FILE_CONTROL, values, checks, "file")
-        yield from rules.sums(self.line_no, FILE_CONTROL, values, self.file, "file")
+        yield from rules.compared(self.line_no, layout, values, checks, "file")
+        yield from rules.sums(self.line_no, layout, values, self.file, "file")
 
     def _filler(self, line: str) -> Iterator[NachaError]:
         self.filler += 1
@@ -345,7 +322,7 @@ class Checker:
 
     def finish(self) -> Iterator[NachaError]:
         """What the end of the file shows."""
-        if self.line_no == 0:
+        if self.records == 0:
             action = "send a file of at least header and control"
             yield whole(1, "file", NachaCode.FILE_EMPTY, "no line", "a file header", action)
             return
@@ -354,8 +331,8 @@ class Checker:
             code, action = NachaCode.FILE_CONTROL_MISSING, "send the whole file again: it was cut off"
             found, want = "the end of the file", "the file control record, type 9"
             yield whole(self.line_no, "file_control", code, found, want, action)
-        elif self.line_no % BLOCKING or self.filler >= BLOCKING:
+        elif self.records % BLOCKING or self.filler >= BLOCKING:
             want = f"a multiple of {BLOCKING} with at most {BLOCKING - 1} lines of filler"
-            found = f"{self.line_no} records, {self.filler} of them filler"
+            found = f"{self.records} records, {self.filler} of them filler"
             action = "fill the last block with lines of nines"
             yield whole(self.line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)

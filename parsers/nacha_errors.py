@@ -1,9 +1,8 @@
-"""What can be wrong with a NACHA file: one code and one sentence for each finding."""
+"""A finding about a NACHA file: one code of `parsers.nacha_codes`, its place and one sentence."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from parsers.base import render_message
 from parsers.layout import (
@@ -20,57 +19,7 @@ from parsers.layout import (
     Layout,
     Numeric,
 )
-
-
-class NachaCode(StrEnum):
-    """Stable codes, in the order in which a finding takes precedence over later ones of the same field."""
-
-    FILE_EMPTY = "FILE_EMPTY"
-    LINE_ENDING = "LINE_ENDING"
-    LINE_LENGTH = "LINE_LENGTH"
-    RECORD_TYPE = "RECORD_TYPE"
-    RECORD_ORDER = "RECORD_ORDER"
-    FILE_HEADER_MISSING = "FILE_HEADER_MISSING"
-    FILE_CONTROL_MISSING = "FILE_CONTROL_MISSING"
-    BATCH_CONTROL_MISSING = "BATCH_CONTROL_MISSING"
-    BATCH_EMPTY = "BATCH_EMPTY"
-    CHARACTER = "CHARACTER"
-    CONSTANT = "CONSTANT"
-    RESERVED = "RESERVED"
-    NOT_DIGITS = "NOT_DIGITS"
-    DATE = "DATE"
-    TIME = "TIME"
-    VALUE = "VALUE"
-    REQUIRED = "REQUIRED"
-    FILE_ID_MODIFIER = "FILE_ID_MODIFIER"
-    ROUTING = "ROUTING"
-    SERVICE_CLASS = "SERVICE_CLASS"
-    SEC_CODE = "SEC_CODE"
-    EFFECTIVE_DATE = "EFFECTIVE_DATE"
-    BATCH_NUMBER = "BATCH_NUMBER"
-    TRANSACTION_CODE = "TRANSACTION_CODE"
-    AMOUNT_ZERO = "AMOUNT_ZERO"
-    AMOUNT_NOT_ZERO = "AMOUNT_NOT_ZERO"
-    TRACE_ODFI = "TRACE_ODFI"
-    TRACE_ORDER = "TRACE_ORDER"
-    ADDENDA_MISSING = "ADDENDA_MISSING"
-    ADDENDA_UNEXPECTED = "ADDENDA_UNEXPECTED"
-    ADDENDA_TOO_MANY = "ADDENDA_TOO_MANY"
-    ADDENDA_COUNT = "ADDENDA_COUNT"
-    ADDENDA_SEQUENCE = "ADDENDA_SEQUENCE"
-    ADDENDA_ENTRY = "ADDENDA_ENTRY"
-    CONTROL_SERVICE_CLASS = "CONTROL_SERVICE_CLASS"
-    CONTROL_COMPANY_ID = "CONTROL_COMPANY_ID"
-    CONTROL_ODFI = "CONTROL_ODFI"
-    CONTROL_BATCH_NUMBER = "CONTROL_BATCH_NUMBER"
-    ENTRY_ADDENDA_COUNT = "ENTRY_ADDENDA_COUNT"
-    ENTRY_HASH = "ENTRY_HASH"
-    TOTAL_DEBIT = "TOTAL_DEBIT"
-    TOTAL_CREDIT = "TOTAL_CREDIT"
-    BATCH_COUNT = "BATCH_COUNT"
-    BLOCK_COUNT = "BLOCK_COUNT"
-    FILLER = "FILLER"
-    FILLER_COUNT = "FILLER_COUNT"
+from parsers.nacha_codes import WARNINGS, NachaCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +39,11 @@ class NachaError:
     @property
     def message(self) -> str:
         return render_message(self.found, self.expected, self.action)
+
+    @property
+    def is_warning(self) -> bool:
+        """Worth a look; the file is sound all the same."""
+        return self.code in WARNINGS
 
 
 def code_of(field: Field, raw: str) -> NachaCode:
@@ -115,9 +69,9 @@ def code_of(field: Field, raw: str) -> NachaCode:
 def finding(
     line_no: int, layout: Layout, name: str, code: NachaCode, found: object, expected: str, action: str
 ) -> NachaError:
-    """A finding about one field of a record."""
+    """A finding about one field of a record; what a secret field holds is shown by its last four characters."""
     item = layout.field(name)
-    return NachaError(line_no, layout.name, name, item.first, item.last, code, str(found), expected, action)
+    return NachaError(line_no, layout.name, name, item.first, item.last, code, item.shown(str(found)), expected, action)
 
 
 def whole(line_no: int, record: str, code: NachaCode, found: str, expected: str, action: str) -> NachaError:

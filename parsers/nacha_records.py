@@ -1,4 +1,7 @@
-"""The record tables of a NACHA file and the frozen form its parts have in the program.
+"""The record tables of the NACHA files we send and the frozen form their parts have in the program.
+
+Other entry classes are in `parsers.nacha_class_records` and `parsers.nacha_iat_records`, returns and changes in
+`parsers.nacha_answer_records`; which table a record has is told by `parsers.nacha_classes`.
 
 Every record is 94 characters; positions are those of the Nacha operating rules, appendix three. An entry's
 amount is integer cents, days are ISO text, everything made of digits that is not added up is text. Control
@@ -56,27 +59,38 @@ FILE_HEADER: Final = Layout(
     ),
 )
 
-BATCH_HEADER: Final = Layout(
-    "batch_header",
-    WIDTH,
-    (
-        Field("record_type", 1, 1, Const("5")),
-        Field("service_class", 2, 4, Digits()),
-        Field("company_name", 5, 20, Alpha(required=True)),
-        Field("company_discretionary", 21, 40, Alpha()),
-        Field("company_id", 41, 50, Alpha(required=True)),
-        Field("sec_code", 51, 53, Alpha(required=True, chars="A-Z")),
-        Field("description", 54, 63, Alpha(required=True)),
-        Field("descriptive_date", 64, 69, Alpha()),
-        Field("effective_date", 70, 75, YYMMDD()),
-        Field("settlement_day", 76, 78, Digits(optional=True)),
-        Field("originator_status", 79, 79, Choice(("1", "2"))),
-        Field("odfi", 80, 87, Digits()),
-        Field("batch_number", 88, 94, Numeric()),
-    ),
+BATCH_TAIL: Final = (
+    Field("effective_date", 70, 75, YYMMDD()),
+    Field("settlement_day", 76, 78, Digits(optional=True)),
+    Field("originator_status", 79, 79, Choice(("1", "2"))),
+    Field("odfi", 80, 87, Digits()),
+    Field("batch_number", 88, 94, Numeric()),
+)
+_BATCH_FIELDS: Final = (
+    Field("record_type", 1, 1, Const("5")),
+    Field("service_class", 2, 4, Digits()),
+    Field("company_name", 5, 20, Alpha(required=True)),
+    Field("company_discretionary", 21, 40, Alpha()),
+    Field("company_id", 41, 50, Alpha(required=True)),
+    Field("sec_code", 51, 53, Alpha(required=True, chars="A-Z")),
+    Field("description", 54, 63, Alpha(required=True)),
+    Field("descriptive_date", 64, 69, Alpha()),
+    *BATCH_TAIL,
 )
 
-_ENTRY_HEAD: Final = (
+BATCH_HEADER: Final = Layout("batch_header", WIDTH, _BATCH_FIELDS)
+
+BATCH_HEADER_ADV: Final = Layout(
+    "batch_header_adv",
+    WIDTH,
+    [
+        Field("originator_status", 79, 79, Choice(("0",))) if one.name == "originator_status" else one
+        for one in _BATCH_FIELDS
+    ],
+)
+"""Of accounting advices, which the ACH operator makes: originator status 0."""
+
+ENTRY_HEAD: Final = (
     Field("record_type", 1, 1, Const("6")),
     Field("transaction_code", 2, 3, Digits()),
     Field("receiving_dfi", 4, 11, Digits()),
@@ -85,24 +99,24 @@ _ENTRY_HEAD: Final = (
     Field("amount_cents", 30, 39, Cents()),
     Field("identification", 40, 54, Alpha()),
 )
-_ENTRY_TAIL: Final = (
+ENTRY_TAIL: Final = (
     Field("discretionary", 77, 78, Alpha()),
     Field("addenda_indicator", 79, 79, Choice(("0", "1"))),
     Field("trace_number", 80, 94, Digits()),
 )
 
-ENTRY: Final = Layout("entry", WIDTH, (*_ENTRY_HEAD, Field("name", 55, 76, Alpha(required=True)), *_ENTRY_TAIL))
+ENTRY: Final = Layout("entry", WIDTH, (*ENTRY_HEAD, Field("name", 55, 76, Alpha(required=True)), *ENTRY_TAIL))
 """Entry detail of PPD and CCD."""
 
 ENTRY_CTX: Final = Layout(
     "entry_ctx",
     WIDTH,
     (
-        *_ENTRY_HEAD,
+        *ENTRY_HEAD,
         Field("addenda_count", 55, 58, Numeric()),
         Field("name", 59, 74, Alpha(required=True)),
         Field("reserved", 75, 76, Blank()),
-        *_ENTRY_TAIL,
+        *ENTRY_TAIL,
     ),
 )
 
@@ -117,93 +131,6 @@ ADDENDA_05: Final = Layout(
         Field("entry_sequence", 88, 94, Digits()),
     ),
 )
-
-_ADDENDA_98_HEAD: Final = (
-    Field("record_type", 1, 1, Const("7")),
-    Field("addenda_type", 2, 3, Const("98")),
-    Field("change_code", 4, 6, Alpha(required=True, chars="A-Z0-9")),
-    Field("original_trace", 7, 21, Digits()),
-    Field("reserved_1", 22, 27, Blank()),
-    Field("original_rdfi", 28, 35, Digits()),
-    Field("corrected_data", 36, 64, Alpha(), secret=True),
-)
-
-ADDENDA_98: Final = Layout(
-    "addenda_98",
-    WIDTH,
-    (*_ADDENDA_98_HEAD, Field("reserved_2", 65, 79, Blank()), Field("trace_number", 80, 94, Digits())),
-)
-"""Notification of change, SEC code COR."""
-
-ADDENDA_98_REFUSED: Final = Layout(
-    "addenda_98_refused",
-    WIDTH,
-    (
-        *_ADDENDA_98_HEAD,
-        Field("refused_change_code", 65, 67, Alpha(required=True, chars="A-Z0-9")),
-        Field("trace_sequence", 68, 74, Digits()),
-        Field("reserved_2", 75, 79, Blank()),
-        Field("trace_number", 80, 94, Digits()),
-    ),
-)
-"""Refused notification of change, C61 to C69."""
-
-_ADDENDA_99_HEAD: Final = (
-    Field("record_type", 1, 1, Const("7")),
-    Field("addenda_type", 2, 3, Const("99")),
-    Field("return_code", 4, 6, Alpha(required=True, chars="A-Z0-9")),
-    Field("original_trace", 7, 21, Digits()),
-)
-
-ADDENDA_99: Final = Layout(
-    "addenda_99",
-    WIDTH,
-    (
-        *_ADDENDA_99_HEAD,
-        Field("date_of_death", 22, 27, YYMMDD(optional=True)),
-        Field("original_rdfi", 28, 35, Digits()),
-        Field("information", 36, 79, Alpha()),
-        Field("trace_number", 80, 94, Digits()),
-    ),
-)
-"""Return."""
-
-ADDENDA_99_DISHONORED: Final = Layout(
-    "addenda_99_dishonored",
-    WIDTH,
-    (
-        *_ADDENDA_99_HEAD,
-        Field("reserved_1", 22, 27, Blank()),
-        Field("original_rdfi", 28, 35, Digits()),
-        Field("reserved_2", 36, 38, Blank()),
-        Field("return_trace", 39, 53, Digits()),
-        Field("return_settlement_day", 54, 56, Digits()),
-        Field("return_reason", 57, 58, Alpha(required=True, chars="A-Z0-9")),
-        Field("information", 59, 79, Alpha()),
-        Field("trace_number", 80, 94, Digits()),
-    ),
-)
-"""Dishonored return: R61 R62 R67 to R70."""
-
-ADDENDA_99_CONTESTED: Final = Layout(
-    "addenda_99_contested",
-    WIDTH,
-    (
-        *_ADDENDA_99_HEAD,
-        Field("original_returned_on", 22, 27, YYMMDD(optional=True)),
-        Field("original_rdfi", 28, 35, Digits()),
-        Field("original_settlement_day", 36, 38, Digits(optional=True)),
-        Field("return_trace", 39, 53, Digits()),
-        Field("return_settlement_day", 54, 56, Digits()),
-        Field("return_reason", 57, 58, Alpha(required=True, chars="A-Z0-9")),
-        Field("dishonored_trace", 59, 73, Digits()),
-        Field("dishonored_settlement_day", 74, 76, Digits()),
-        Field("dishonored_reason", 77, 78, Alpha(required=True, chars="A-Z0-9")),
-        Field("reserved", 79, 79, Blank()),
-        Field("trace_number", 80, 94, Digits()),
-    ),
-)
-"""Contested dishonored return: R71 to R77."""
 
 BATCH_CONTROL: Final = Layout(
     "batch_control",
@@ -240,34 +167,6 @@ FILE_CONTROL: Final = Layout(
 
 FILLER_RECORD: Final = Layout("filler", WIDTH, (Field("nines", 1, WIDTH, Const(FILLER)),))
 
-DISHONORED_CODES: Final = frozenset({"R61", "R62", "R67", "R68", "R69", "R70"})
-CONTESTED_CODES: Final = frozenset({f"R{n}" for n in range(71, 78)})
-REFUSED_CHANGE_CODES: Final = frozenset({f"C{n}" for n in range(61, 70)})
-
-
-def layout_of(line: str, sec_code: str) -> Layout | None:
-    """The table of a record by its first characters; ``sec_code`` is that of the batch it stands in."""
-    if line == FILLER:
-        return FILLER_RECORD
-    if line[:1] == "6":
-        return ENTRY_CTX if sec_code == "CTX" else ENTRY
-    if line[:1] == "7":
-        return _addenda_layout(line)
-    tables = {"1": FILE_HEADER, "5": BATCH_HEADER, "8": BATCH_CONTROL, "9": FILE_CONTROL}
-    return tables.get(line[:1])
-
-
-def _addenda_layout(line: str) -> Layout:
-    code = line[3:6]
-    if line[1:3] == "98":
-        return ADDENDA_98_REFUSED if code in REFUSED_CHANGE_CODES else ADDENDA_98
-    if line[1:3] == "99":
-        if code in DISHONORED_CODES:
-            return ADDENDA_99_DISHONORED
-        return ADDENDA_99_CONTESTED if code in CONTESTED_CODES else ADDENDA_99
-    return ADDENDA_05
-
-
 # Transaction codes of originated entries. Loan accounts know debits as reversals only, hence no 57 and no 58.
 LIVE_CREDITS: Final = frozenset({"22", "32", "42", "52"})
 LIVE_DEBITS: Final = frozenset({"27", "37", "47", "55"})
@@ -275,8 +174,18 @@ PRENOTES: Final = frozenset({"23", "28", "33", "38", "43", "48", "53"})
 ZERO_DOLLAR: Final = frozenset({"24", "29", "34", "39", "44", "49", "54"})
 ORIGINATED: Final = LIVE_CREDITS | LIVE_DEBITS | PRENOTES | ZERO_DOLLAR
 DEBITS: Final = LIVE_DEBITS | frozenset({"28", "38", "48", "29", "39", "49"})
+RETURN_CREDITS: Final = frozenset({"21", "31", "41", "51"})
+RETURN_DEBITS: Final = frozenset({"26", "36", "46", "56"})
+"""Codes of returns and notifications of change, on the side of the entry that they answer."""
+ADV_CREDITS: Final = frozenset({"81", "83", "85", "87"})
+ADV_DEBITS: Final = frozenset({"82", "84", "86", "88"})
+"""Codes of accounting advices."""
+ALL_DEBITS: Final = DEBITS | RETURN_DEBITS | ADV_DEBITS
+ALL_CODES: Final = ORIGINATED | ALL_DEBITS | RETURN_CREDITS | ADV_CREDITS
 LIVE_CREDIT_CODE: Final = {"checking": "22", "savings": "32"}
 """Transaction code of a live credit by the vendor's account type."""
+LOAN_DEBIT: Final = "55"
+"""In reversals alone."""
 REVERSAL_CODE: Final = {"22": "27", "32": "37", "42": "47", "52": "55"}
 """The debit that takes back a live credit."""
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
-from parsers.layout import FieldError, Layout
-from parsers.nacha_errors import NachaCode, NachaError, field_finding, finding
+from parsers.layout import FieldError, Layout, mask
+from parsers.nacha_classes import ANSWERS, CLASSES
+from parsers.nacha_codes import NachaCode
+from parsers.nacha_errors import NachaError, field_finding, finding
 from parsers.nacha_records import (
-    BATCH_CONTROL,
-    BATCH_HEADER,
-    DEBITS,
+    ALL_DEBITS,
     FILE_HEADER,
     LIVE_CREDITS,
     LIVE_DEBITS,
+    LOAN_DEBIT,
     ORIGINATED,
+    PRENOTES,
     ZERO_DOLLAR,
     routing_problem,
+    routing_warning,
 )
 
-SEC_CODES: Final = ("PPD", "CCD", "CTX")
 SERVICE_CLASSES: Final = ("200", "220", "225")
 HASH_MODULUS: Final = 10**10
 
 Values = Mapping[str, Any]
+BankingDay = Callable[[date], bool]
+"""Whether the ACH operator settles on a day."""
 
 
 @dataclass(slots=True)
@@ -64,42 +70,111 @@ def file_header(line_no: int, values: Values) -> Iterator[NachaError]:
     bank = values.get("immediate_destination", "")
     if len(bank) == 9 and (problem := routing_problem(bank)):
         action = "correct the routing number of the receiving point"
-        yield finding(line_no, FILE_HEADER, "immediate_destination", NachaCode.ROUTING, bank, problem, action)
+        yield finding(line_no, FILE_HEADER, "immediate_destination", NachaCode.ROUTING, mask(bank), problem, action)
 
 
-def batch_header(line_no: int, values: Values, created: str, last_number: int) -> Iterator[NachaError]:
+def batch_header(line_no: int, layout: Layout, values: Values, last_number: int) -> Iterator[NachaError]:
+    """What a batch header shows by itself; its dates are judged by `batch_dates` when its entries are known."""
+
     def wrong(name: str, code: NachaCode, expected: str, action: str) -> NachaError:
-        return finding(line_no, BATCH_HEADER, name, code, values[name], expected, action)
+        return finding(line_no, layout, name, code, values[name], expected, action)
 
-    if values.get("service_class", "200") not in SERVICE_CLASSES:
-        action = "state the service class of the batch"
-        yield wrong("service_class", NachaCode.SERVICE_CLASS, "200, 220 or 225", action)
-    if values.get("sec_code", "PPD") not in SEC_CODES:
-        action = "originate only these classes"
-        yield wrong("sec_code", NachaCode.SEC_CODE, "PPD, CCD or CTX", action)
-    if values.get("settlement_day"):
-        action = "leave the settlement day to the ACH operator"
-        yield wrong("settlement_day", NachaCode.RESERVED, "3 blanks", action)
-    if values.get("effective_date", created) < created:
-        want = f"a day from the file's creation on ({created})"
-        action = "build the file for a coming banking day"
-        yield wrong("effective_date", NachaCode.EFFECTIVE_DATE, want, action)
+    sec_code = values.get("sec_code", "")
+    classes = ("280",) if sec_code == "ADV" else SERVICE_CLASSES
+    if values.get("service_class", classes[0]) not in classes:
+        want = "280 in ADV" if sec_code == "ADV" else "200, 220 or 225"
+        yield wrong("service_class", NachaCode.SERVICE_CLASS, want, "state the service class of the batch")
+    if "sec_code" in values and sec_code not in CLASSES:
+        yield wrong("sec_code", NachaCode.SEC_CODE, "an entry class such as PPD, CCD or CTX", "correct the class")
+    if values.get("odfi") == "00000000":
+        action = "state the originating bank"
+        yield wrong("odfi", NachaCode.ROUTING, "the first 8 digits of a routing number", action)
+    day = values.get("settlement_day", "")
+    if day and not "001" <= day <= "366":
+        yield wrong("settlement_day", NachaCode.SETTLEMENT_DAY, "a day of the year, 001 to 366", "correct the day")
     if values.get("batch_number", last_number + 1) <= last_number:
         want, action = f"a number above {last_number}", "number the batches upwards through the file"
         yield wrong("batch_number", NachaCode.BATCH_NUMBER, want, action)
+    yield from _description(line_no, layout, values)
+
+
+_RESERVED: Final = {
+    "REVERSAL": "",
+    "PAYROLL": "PPD",
+    "PURCHASE": "WEB",
+    "AUTOENROLL": "ENR",
+    "REDEPCHECK": "RCK",
+    "NO CHECK": "XCK",
+}
+"""Reserved descriptions and the class each belongs to; a reversal belongs to any. PAYROLL may have up to three
+characters behind it, which fill the field."""
+_PAY: Final = re.compile(r"PAYROLL|SALAR(?:Y|IES)|WAGES?\b")
+_PAYROLL_SINCE: Final = "2026-03-20"
+
+
+def _description(line_no: int, layout: Layout, values: Values) -> Iterator[NachaError]:
+    text = values.get("description", "")
+
+    def wrong(code: NachaCode, expected: str, action: str) -> NachaError:
+        return finding(line_no, layout, "description", code, text, expected, action)
+
+    upper, sec_code = text.upper(), values.get("sec_code", "")
+    word = next((one for one in _RESERVED if upper.startswith(one)), "")
+    if word and not text.startswith(word):
+        yield wrong(NachaCode.DESCRIPTION_CASE, word, "write the reserved description in capitals")
+    if word == "REVERSAL" != upper:
+        yield wrong(NachaCode.REVERSAL_DESCRIPTION, "REVERSAL alone", "describe a reversal by that word and no other")
+    if word and _RESERVED[word] not in ("", sec_code):
+        want, action = f"{word} in {_RESERVED[word]} alone", "describe the batch in another way"
+        yield wrong(NachaCode.RESERVED_DESCRIPTION, want, action)
+    own = CLASSES[sec_code].description if sec_code in CLASSES else ""
+    if own and upper not in (own, "REVERSAL"):
+        yield wrong(NachaCode.CLASS_DESCRIPTION, f"{own} in {sec_code}", "describe the batch as its class demands")
+
+
+def batch_dates(
+    line_no: int,
+    layout: Layout,
+    values: Values,
+    created: str,
+    banking_day: BankingDay | None,
+    *,
+    has_credits: bool,
+) -> Iterator[NachaError]:
+    """Rules of a batch header that hold for forward entries alone: answers repeat the dates of what they answer."""
+
+    def wrong(name: str, code: NachaCode, expected: str, action: str) -> NachaError:
+        return finding(line_no, layout, name, code, values[name], expected, action)
+
+    effective = values.get("effective_date", "")
+    if effective and effective < created:
+        want = f"a day from the file's creation on ({created})"
+        action = "build the file for a coming banking day"
+        yield wrong("effective_date", NachaCode.EFFECTIVE_DATE, want, action)
+    if effective and banking_day is not None and not banking_day(date.fromisoformat(effective)):
+        yield wrong("effective_date", NachaCode.BANKING_DAY, "a banking day", "take the next banking day")
+    if "001" <= values.get("settlement_day", "") <= "366":
+        action = "leave it blank in a file to be sent; it is right in one that the operator delivered"
+        yield wrong("settlement_day", NachaCode.SETTLEMENT_FILLED, "blanks in a file of ours", action)
+    text = values.get("description", "")
+    is_pay = values.get("sec_code") == "PPD" and has_credits and _PAY.search(text.upper()) is not None
+    if is_pay and effective >= _PAYROLL_SINCE and not text.upper().startswith("PAYROLL"):
+        want, action = "PAYROLL at the beginning", "describe pay as PAYROLL, and nothing else so"
+        yield wrong("description", NachaCode.PAYROLL_DESCRIPTION, want, action)
 
 
 def entry(line_no: int, layout: Layout, values: Values, header: Values, last_trace: str) -> Iterator[NachaError]:
     """An entry under its batch header; ``last_trace`` is the highest trace number of the batch so far."""
     dfi, digit = values.get("receiving_dfi"), values.get("check_digit")
-    if dfi is not None and digit is not None and (problem := routing_problem(dfi + digit)):
-        action = "correct the receiver's routing number"
-        yield finding(line_no, layout, "check_digit", NachaCode.ROUTING, dfi + digit, problem, action)
+    if dfi is not None and digit is not None:
+        yield from _routing(line_no, layout, dfi + digit)
     code, amount = values.get("transaction_code"), values.get("amount_cents")
     if code is not None:
         yield from _transaction_code(line_no, layout, code, header)
-        if amount is not None and code in ORIGINATED:
-            yield from _amount(line_no, layout, code, amount)
+        if amount is not None:
+            yield from _amount(line_no, layout, code, amount, header.get("sec_code", ""))
+    if "sequence" in values:
+        yield from _trace_order(line_no, layout, "sequence", values["sequence"], last_trace)
     trace, odfi = values.get("trace_number"), header.get("odfi")
     if trace is None:
         return
@@ -107,38 +182,65 @@ def entry(line_no: int, layout: Layout, values: Values, header: Values, last_tra
         want = f"a trace number beginning with {odfi}"
         action = "number entries under the originating bank of the batch"
         yield finding(line_no, layout, "trace_number", NachaCode.TRACE_ODFI, trace, want, action)
-    if trace <= last_trace:
-        want, action = f"a trace number above {last_trace}", "number entries upwards, none twice"
-        yield finding(line_no, layout, "trace_number", NachaCode.TRACE_ORDER, trace, want, action)
+    yield from _trace_order(line_no, layout, "trace_number", trace, last_trace)
+
+
+def _trace_order(line_no: int, layout: Layout, name: str, trace: str, last: str) -> Iterator[NachaError]:
+    if trace <= last:
+        want, action = f"a number above {last}", "number entries upwards, none twice"
+        yield finding(line_no, layout, name, NachaCode.TRACE_ORDER, trace, want, action)
+
+
+def _routing(line_no: int, layout: Layout, routing: str) -> Iterator[NachaError]:
+    if problem := routing_problem(routing):
+        action = "correct the receiver's routing number"
+        yield finding(line_no, layout, "check_digit", NachaCode.ROUTING, mask(routing), problem, action)
+    elif warning := routing_warning(routing):
+        found, action = f"{mask(routing)}: {warning}", "ask the receiver for the routing number again"
+        code = NachaCode.ROUTING_RANGE
+        yield finding(line_no, layout, "receiving_dfi", code, found, "an assigned range", action)
 
 
 def _transaction_code(line_no: int, layout: Layout, code: str, header: Values) -> Iterator[NachaError]:
+    def wrong(rule: NachaCode, found: str, want: str, action: str) -> NachaError:
+        return finding(line_no, layout, "transaction_code", rule, found, want, action)
+
     sec_code, service = header.get("sec_code", ""), header.get("service_class")
-    if code not in ORIGINATED or (code in ZERO_DOLLAR and sec_code == "PPD"):
-        found, want = code, f"a code for originated {sec_code or 'ACH'} entries"
+    is_reversal = header.get("description") == "REVERSAL"
+    known = CLASSES.get(sec_code)
+    allowed = (known.codes if known else ORIGINATED) | (frozenset() if sec_code == "ADV" else ANSWERS)
+    is_debit = code in ALL_DEBITS
+    if code not in allowed and not (is_reversal and code in LIVE_CREDITS | LIVE_DEBITS and sec_code != "COR"):
         action = "use 22 or 32 for a live credit to checking or savings"
-    elif service == ("220" if code in DEBITS else "225"):
-        found = f"transaction code {code}, a {'debit' if code in DEBITS else 'credit'}"
-        only = "credits" if code in DEBITS else "debits"
-        want = f"{only} only in a batch of service class {service}"
-        action = "put it in a batch of another service class"
-    else:
-        return
-    yield finding(line_no, layout, "transaction_code", NachaCode.TRANSACTION_CODE, found, want, action)
+        yield wrong(NachaCode.TRANSACTION_CODE, code, f"a code for {sec_code or 'ACH'} entries", action)
+    elif service == ("220" if is_debit else "225"):
+        found = f"transaction code {code}, a {'debit' if is_debit else 'credit'}"
+        want = f"{'credits' if is_debit else 'debits'} only in a batch of service class {service}"
+        yield wrong(NachaCode.TRANSACTION_SIDE, found, want, "put it in a batch of another service class")
+    if code == LOAN_DEBIT and not is_reversal:
+        want, action = (
+            "code 55 in a batch described as REVERSAL",
+            "debit loan accounts to reverse a credit, nothing else",
+        )
+        yield wrong(NachaCode.LOAN_DEBIT, code, want, action)
 
 
-def _amount(line_no: int, layout: Layout, code: str, amount: int) -> Iterator[NachaError]:
+def _amount(line_no: int, layout: Layout, code: str, amount: int, sec_code: str) -> Iterator[NachaError]:
+    known = CLASSES.get(sec_code)
+    without = known is not None and known.zero_amount
     live = code in LIVE_CREDITS or code in LIVE_DEBITS
-    if live and amount == 0:
+    if live and not without and amount == 0:
         want, action = f"an amount for code {code}", "take the entry out or give it a prenote code"
         yield finding(line_no, layout, "amount_cents", NachaCode.AMOUNT_ZERO, "0.00", want, action)
-    if not live and amount != 0:
-        found, want = f"{amount // 100}.{amount % 100:02d}", f"0.00 for code {code}"
+    if amount and (without or code in PRENOTES or code in ZERO_DOLLAR):
+        found, want = f"{amount // 100}.{amount % 100:02d}", f"0.00 for code {code} in {sec_code}"
         action = "give the entry a live code or the amount zero"
         yield finding(line_no, layout, "amount_cents", NachaCode.AMOUNT_NOT_ZERO, found, want, action)
 
 
-def batch_control(line_no: int, values: Values, header: Values, header_line: int) -> Iterator[NachaError]:
+def batch_control(
+    line_no: int, layout: Layout, values: Values, header: Values, header_line: int
+) -> Iterator[NachaError]:
     """The fields a control repeats from its header."""
     for name, code in (
         ("service_class", NachaCode.CONTROL_SERVICE_CLASS),
@@ -150,7 +252,7 @@ def batch_control(line_no: int, values: Values, header: Values, header_line: int
         if found is not None and want is not None and found != want:
             expected = f"{want}, as in the header of line {header_line}"
             action = "repeat the batch header's value"
-            yield finding(line_no, BATCH_CONTROL, name, code, found, expected, action)
+            yield finding(line_no, layout, name, code, found, expected, action)
 
 
 def sums(line_no: int, layout: Layout, values: Values, totals: Totals, of: str) -> Iterator[NachaError]:

@@ -1,0 +1,254 @@
+"""What banks send is read whatever its form, nothing is made up, and every deviation is told as strictly as for us."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from parsers.nacha import validate
+from parsers.nacha_answers import (
+    AnswerBatch,
+    AnswerEntry,
+    Change,
+    ContestedReturn,
+    CorrectedData,
+    DishonoredReturn,
+    RefusedChange,
+    Return,
+    read_answers,
+)
+from parsers.nacha_corrections import corrected_data
+from parsers.nacha_reasons import CHANGE_REASONS, REFUSED_REASONS, RETURN_REASONS, reason
+
+from .nacha_class_samples import FILLER, SAMPLES, as_bytes, line, trace
+
+RETURN = SAMPLES["return"]
+
+
+def entries(data: bytes) -> list[AnswerEntry]:
+    return [one for batch in read_answers([data]).batches for one in batch.entries]
+
+
+def codes(data: bytes) -> list[str]:
+    return [d.code.value for d in read_answers([data]).deviations]
+
+
+ANSWERS = [
+    ("return", 0, Return("R03", trace(901), "", "09100001", "NO SUCH ACCOUNT", trace(1))),
+    ("return", 1, Return("R14", trace(902), "2026-06-01", "09100001", "", trace(2))),
+    ("ctx return", 0, Return("R02", trace(901), "", "09100001", "", trace(1))),
+    ("iat return", 0, Return("R80", trace(901), "", "09100001", "", trace(1), 43298)),
+    ("dishonored", 0,
+     DishonoredReturn("R69", trace(901), "09100001", trace(77), "214", "03", "WRONG TRACE", trace(1))),
+    ("contested", 0,
+     ContestedReturn("R73", trace(901), "2026-07-20", "09100001", "201", trace(77), "214", "03", trace(78), "216",
+                     "68", trace(1))),
+    ("change", 0,
+     Change("C01", trace(901), "09100001", CorrectedData("00987654321", account="00987654321"), trace(1))),
+    ("change", 2,
+     Change("C07", trace(903), "09100001",
+            CorrectedData("02100002100987654321      37", "021000021", "00987654321", None, "37"), trace(3))),
+    ("iat change", 0, Change("C01", trace(901), "09100001", CorrectedData("00987654321"), trace(1))),
+    ("refused change", 0,
+     RefusedChange("C62", trace(901), "09100001", CorrectedData("00987654321", account="00987654321"), "C01",
+                   "0000077", trace(1))),
+    ("ppd", 0, None),
+    ("adv", 0, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "at", "answer"), ANSWERS)
+def test_an_answer(name: str, at: int, answer: object) -> None:
+    assert entries(as_bytes(SAMPLES[name]))[at].answer == answer
+
+
+def test_a_whole_file() -> None:
+    made = read_answers([as_bytes(RETURN)])
+    assert made.deviations == ()
+    assert made.header is not None
+    assert (made.header.immediate_origin, made.header.file_id_modifier) == ("1234567890", "A")
+    (batch,) = made.batches
+    assert batch == AnswerBatch(
+        sec_code="CCD", company_id="1234567890", company_name="EXAMPLE LEASING", description="VENDOR PAY",
+        effective_date="2026-07-28", settlement_day="215", odfi="09100001", batch_number=1, entries=batch.entries,
+    )  # fmt: skip
+    assert batch.entries[1] == AnswerEntry(
+        5, "26", "02100002", "1", "00123456789", 5, "INV-7", "ACME SUPPLY CO", trace(2), batch.entries[1].answer
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "identification", "who"),
+    [
+        ("ppd", "INV-7", "ACME SUPPLY CO"),
+        ("ctx", "INV-7", "ACME SUPPLY CO"),
+        ("pop", "000000042", ""),
+        ("trc", "42", ""),
+        ("mte", "CARD-1", "JANE DOE"),
+        ("cie", "BILL ACCOUNT 9", "JANE DOE"),
+        ("shr", "DOC-7", ""),
+        ("adv", "FILE1", "FIRST BANK"),
+        ("iat", "VENDOR-9", "ACME SUPPLY CANADA"),
+    ],
+)
+def test_who_and_what_stand_where_the_class_has_them(name: str, identification: str, who: str) -> None:
+    first = entries(as_bytes(SAMPLES[name]))[0]
+    assert (first.identification, first.name) == (identification, who)
+    assert first.amount_cents is not None
+
+
+def changed(lines: list[str], number: int, first: int, text: str) -> list[str]:
+    return [line((1, x), (first, text)) if at == number else x for at, x in enumerate(lines, 1)]
+
+
+def stripped(lines: list[str]) -> bytes:
+    return "\n".join(x.rstrip() for x in lines).encode()
+
+
+FORMS: list[tuple[str, Callable[[list[str]], bytes], set[str]]] = [
+    ("LF", as_bytes, set()),
+    ("CR LF", lambda lines: as_bytes(lines).replace(b"\n", b"\r\n"), set()),
+    ("unbroken", lambda lines: as_bytes(lines).replace(b"\n", b""), set()),
+    ("unbroken, one end", lambda lines: as_bytes(lines).replace(b"\n", b"") + b"\r\n", {"LINE_ENDING"}),
+    ("both ends", lambda lines: as_bytes(lines).replace(b"\n", b"\r\n", 3), {"LINE_ENDING"}),
+    ("no last end", lambda lines: as_bytes(lines)[:-1], {"LINE_ENDING"}),
+    ("stripped", stripped, {"LINE_LENGTH", "LINE_ENDING"}),
+    ("unbroken and stripped", lambda lines: "".join(lines[:8]).rstrip().encode(), {"LINE_LENGTH", "FILLER_COUNT"}),
+    ("two a line", lambda lines: as_bytes(lines).replace(b"\n7", b"7"), {"LINE_LENGTH"}),
+    ("too wide", lambda lines: as_bytes([x + "   " for x in lines]), {"LINE_LENGTH"}),
+    ("blank lines", lambda lines: as_bytes([y for x in lines for y in (x, "")]), {"BLANK_LINE"}),
+    ("a mark", lambda lines: b"\xef\xbb\xbf" + as_bytes(lines), {"BYTE_ORDER_MARK"}),
+    ("no filler", lambda lines: as_bytes([x for x in lines if x != FILLER]), {"FILLER_COUNT"}),
+    ("no file header", lambda lines: as_bytes(lines[1:]), {"FILE_HEADER_MISSING", "FILLER_COUNT"}),
+    ("no file control", lambda lines: as_bytes(lines[:7]), {"FILE_CONTROL_MISSING"}),
+    ("no batch control", lambda lines: as_bytes([x for x in lines if x[0] != "8"]), {
+        "BATCH_CONTROL_MISSING", "FILLER_COUNT"}),
+    ("lower case", lambda lines: as_bytes(changed([x.replace("R03", "r03") for x in lines], 2, 51, "ccd")), {
+        "SEC_CODE", "REQUIRED"}),
+    ("wrong counts", lambda lines: as_bytes(changed(lines, 7, 5, "000099")), {"ENTRY_ADDENDA_COUNT"}),
+    ("a wrapper", lambda lines: as_bytes(["$$ADD ID=X", *lines]), {
+        "LINE_LENGTH", "RECORD_TYPE", "FILE_HEADER_MISSING", "RECORD_ORDER", "FILLER_COUNT"}),
+    ("two files in one", lambda lines: as_bytes(lines) * 2, {"FILLER", "FILLER_COUNT"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "form", "deviations"), FORMS, ids=[name for name, _, _ in FORMS])
+def test_the_entries_come_out_whatever_the_form(
+    name: str, form: Callable[[list[str]], bytes], deviations: set[str]
+) -> None:
+    data = form(RETURN)
+    want = [x._replace(line=0) for x in entries(as_bytes(RETURN))] * (2 if name == "two files in one" else 1)
+    assert [x._replace(line=0) for x in entries(data)] == want
+    assert set(codes(data)) == deviations
+    assert read_answers([data]).batches[0].sec_code == "CCD"
+
+
+def test_entries_without_a_batch_header_stand_in_an_empty_batch() -> None:
+    made = read_answers([as_bytes([x for x in RETURN if x[0] not in "15"])])
+    (batch,) = made.batches
+    assert (batch.sec_code, batch.company_id, batch.batch_number) == ("", "", None)
+    assert [x.answer and x.answer.code for x in batch.entries] == ["R03", "R14"]
+
+
+def test_what_does_not_read_is_its_text_and_an_amount_is_none() -> None:
+    data = as_bytes(changed(changed(RETURN, 3, 30, " 12A"), 4, 7, "UNKNOWN        "))
+    first = entries(data)[0]
+    assert first.amount_cents is None
+    assert first.answer is not None
+    assert first.answer.original_trace == "UNKNOWN"
+    data = as_bytes(changed(RETURN, 3, 30, "     43298"))
+    assert entries(data)[0].amount_cents == 43298
+    assert "NOT_DIGITS" in codes(data)
+
+
+def test_account_numbers_do_not_show() -> None:
+    for name in SAMPLES:
+        shown = repr(entries(as_bytes(SAMPLES[name])))
+        assert "0123456789" not in shown, name
+        assert "98765432" not in shown, name
+
+
+CORRECTIONS = [
+    ("C01", "1234-5 678", CorrectedData("1234-5 678", account="1234-5 678")),
+    ("C02", "021000021", CorrectedData("021000021", routing="021000021")),
+    ("C03", "021000021   12 34", CorrectedData("021000021   12 34", routing="021000021", account="12 34")),
+    ("C04", "ACME & SONS", CorrectedData("ACME & SONS", name="ACME & SONS")),
+    ("C05", "32", CorrectedData("32", transaction_code="32")),
+    ("C06", "12 34               37",
+     CorrectedData("12 34               37", account="12 34", transaction_code="37")),
+    ("C07", "02100002112 34            37",
+     CorrectedData("02100002112 34            37", routing="021000021", account="12 34", transaction_code="37")),
+    ("C09", "VENDOR 9", CorrectedData("VENDOR 9", identification="VENDOR 9")),
+    ("C11", "9876543210", CorrectedData("9876543210")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "raw", "made"), CORRECTIONS)
+def test_corrections_are_cut_by_position(code: str, raw: str, made: CorrectedData) -> None:
+    assert corrected_data(code, raw.ljust(29)) == made
+
+
+@pytest.mark.parametrize(
+    ("code", "raw", "words"),
+    [
+        ("C02", "021000022", r"positions 1 to 9 \(check digit 2 should be 1\)"),
+        ("C03", "            1234", "a routing number in its positions 1 to 9"),
+        ("C03", "021000021", "an account number in its positions 13 to 29"),
+        ("C03", "021000021 1234", "blanks outside a routing number"),
+        ("C03", "021000021    1234", "an account number from position 13 on"),
+        ("C05", "99", "a transaction code in its positions 1 to 2"),
+        ("C06", "1234 37", "a transaction code in its positions 21 to 22"),
+        ("C01", "123456789012345678", r"blanks outside an account number \(1 to 17\)"),
+    ],
+)
+def test_partly_filled_corrections_have_a_problem(code: str, raw: str, words: str) -> None:
+    made = corrected_data(code, raw.ljust(29))
+    assert made.raw == raw
+    assert re.search(words, made.problem or "")
+
+
+def test_reasons_have_words() -> None:
+    assert len(RETURN_REASONS) == 70
+    assert (len(CHANGE_REASONS), len(REFUSED_REASONS)) == (14, 9)
+    assert all(reason(code) for code in (*RETURN_REASONS, *CHANGE_REASONS, *REFUSED_REASONS))
+
+
+# --- properties ---------------------------------------------------------------------------------------------
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A sample with some bytes set, cut, added, or its lines in another order."""
+    data = bytearray(as_bytes(SAMPLES[draw(st.sampled_from(sorted(SAMPLES)))]))
+    ending = draw(st.sampled_from([b"\n", b"\r\n", b""]))
+    data = bytearray(bytes(data).replace(b"\n", ending))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data)))
+        match draw(st.sampled_from(["set", "cut", "add", "lines"])):
+            case "set":
+                data[at : at + 1] = draw(st.sampled_from([*b"0123456789 \n\rAz", 0, 255])).to_bytes(1, "big")
+            case "cut":
+                del data[at : at + draw(st.integers(1, 200))]
+            case "add":
+                data[at:at] = draw(st.binary(max_size=5))
+            case _:
+                data = bytearray(b"\n".join(draw(st.permutations(bytes(data).split(b"\n")))))
+    return bytes(data)
+
+
+@settings(max_examples=400, deadline=None)
+@given(damaged(), st.sampled_from([1, 95, 100_000]))
+@example(b"\n", 1)
+def test_deviations_are_what_the_strict_reader_finds(data: bytes, size: int) -> None:
+    """The strict reader takes runs whole, this one every record: they tell the same, in any chunks."""
+    assert read_answers([data]).deviations == tuple(validate(data[at : at + size] for at in range(0, len(data), size)))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=400))
+def test_no_bytes_crash_it(data: bytes) -> None:
+    assert read_answers([data]).deviations
