@@ -29,6 +29,7 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.intake.service import Intake
 from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.money import from_cents, shown
 from gateway.outbound import release
@@ -114,7 +115,7 @@ def _play(session: Session, app: App, far_side: Path) -> int:
     tell = _Teller(session)
     tell.head("1. Reference data")
     loaded = load(
-        app.db, [sample() / "reference"], vault=app.vault, operator=app.operator.code, posted_at=app.now(),
+        app.db, [sample() / "reference"], vault=app.vault, maker=Maker(app.operator.code, app.operator.user), posted_at=app.now(),
         business_date=BUSINESS_DATE,
     )  # fmt: skip
     counts = ", ".join(f"{c.new} {kind if c.new != 1 else kind.removesuffix('s')}" for kind, c in loaded.counts.items())

@@ -29,6 +29,7 @@ from gateway.ledger import load as loading
 from gateway.ledger import views
 from gateway.ledger.trace import Story
 from gateway.ledger.trace import trace as follow
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify as prove
 from gateway.money import shown
 from gateway.reports.render import render_text, write_report
@@ -122,7 +123,7 @@ def load(
     with session.progress("loading") as progress:
         try:
             result = loading.load(
-                app.db, paths, vault=app.vault, operator=app.operator.code, posted_at=app.now(), business_date=date,
+                app.db, paths, vault=app.vault, maker=Maker(app.operator.code, app.operator.user), posted_at=app.now(), business_date=date,
                 progress=lambda _what, rows: progress(rows, None),
             )  # fmt: skip
         except loading.LoadRejected as error:
@@ -135,14 +136,16 @@ def load(
     counts = {kind: {"new": c.new, "changed": c.changed, "same": c.same} for kind, c in result.counts.items()}
     rows = [(kind, c.new, c.changed, c.same) for kind, c in result.counts.items()]
     session.show(
-        {"counts": counts, "units": list(result.units), "warnings": list(result.warnings)},
+        {"counts": counts, "units": list(result.units), "warnings": list(result.warnings), "changes": dict(result.proposed)},
         [
             *table(("kind", "new", "changed", "same"), rows),
             *(f"warning: {w}" for w in result.warnings),
             *([f"Opening entries are posting unit {', '.join(map(str, result.units))}."] if result.units else []),
+            *(f"Change {change} of vendor {vendor}'s bank details waits for a second person: gateway vendor approve {change}"
+              for vendor, change in result.proposed.items()),
         ],
-    )
-    return DONE
+    )  # fmt: skip
+    return WITH_REJECTS if result.proposed else DONE
 
 
 def verify(session: Session) -> int:

@@ -25,6 +25,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import KINDS, Kind
 from gateway.ledger.load_read import Problem, Sheet, find_files, open_sheet
 from gateway.ledger.load_stage import Counts, Loading, Progress, Staged
+from gateway.ledger.vendor_changes import Maker
 from gateway.settings import iso_date
 from gateway.vault import Vault
 
@@ -36,6 +37,7 @@ class LoadResult:
     counts: Mapping[str, Counts]
     units: tuple[int, ...]
     warnings: tuple[str, ...]
+    proposed: Mapping[str, int]  # by vendor, the change of bank details that waits for a second person
 
 
 class LoadRejected(GatewayError):  # noqa: N818 - a refusal with reasons, as Refused is
@@ -66,7 +68,7 @@ def load(
     paths: Sequence[Path],
     *,
     vault: Vault,
-    operator: str,
+    maker: Maker,
     posted_at: str,
     business_date: str | None,
     progress: Progress | None = None,
@@ -77,7 +79,7 @@ def load(
     sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")
-        loading = Loading(db, connection, vault, operator, posted_at, business_date, problems=problems, unread=unread)
+        loading = Loading(db, connection, vault, maker, posted_at, business_date, problems=problems, unread=unread)
         load_stage.start(loading)
         load_entries.start(loading)
         for kind in KINDS:
@@ -97,7 +99,7 @@ def load(
             load_payments.finish(loading, units)
         if "checks" in loading.staged:
             load_checks.finish(loading, units)
-    return LoadResult(loading.counts, tuple(units), tuple(loading.warnings))
+    return LoadResult(loading.counts, tuple(units), tuple(loading.warnings), loading.proposed)
 
 
 def _sheets(paths: Sequence[Path]) -> tuple[dict[str, Sheet], list[Problem], frozenset[str]]:

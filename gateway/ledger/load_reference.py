@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.ledger import control_numbers
+from gateway.ledger import control_numbers, vendor_changes
 from gateway.ledger.chart import DEFAULT_CHARGES, DEFAULT_CHART, PURPOSES, Account, charge_purposes
 from gateway.ledger.hierarchy import order_problem
 from gateway.ledger.load_read import Problem
 from gateway.ledger.load_stage import Bad, Loading, Staged, upsert
+from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, differing
 
 _FIRST_FREE_VECTOR = 850
 
@@ -228,38 +230,69 @@ def load_leases(loading: Loading, staged: Staged) -> None:
 
 
 def load_vendors(loading: Loading, staged: Staged) -> None:
-    """Numbers are sealed before they reach the database; equal ones keep the sealed form they have."""
-    known = {
-        vendor: (routing, account)
-        for vendor, routing, account in loading.sql(
-            f"SELECT v.vendor, v.routing_sealed, v.account_sealed FROM vendor v JOIN {staged.table} s ON s.vendor = v.vendor"
+    """Numbers are sealed before they reach the database. A new vendor is inserted; other bank details of a known one
+    wait for a second person and everything else of the row loads."""
+    sealed = {
+        row.vendor: row
+        for row in loading.sql(
+            f"SELECT v.vendor, v.routing_sealed, v.account_sealed, v.account_last4, v.account_type, "
+            f"s.account_type AS wanted FROM vendor v JOIN {staged.table} s ON s.vendor = v.vendor"
         )
     }
-    rows = []
+    rows, wanted = [], {}
     for vendor, (routing, account) in loading.secrets.items():
-        sealed = known.get(vendor)
-        if sealed is None or not _opens_to(loading, sealed, routing, account):
-            sealed = (
-                loading.vault.seal(routing, field="vendor.routing"),
-                loading.vault.seal(account, field="vendor.account"),
-            )
-        rows.append({"v": vendor, "r": sealed[0], "a": sealed[1], "last": account[-4:]})
+        known = sealed.get(vendor)
+        now = None if known is None else _opened(loading, known)
+        if known is None or now is None:
+            rows.append(
+                {
+                    "v": vendor, "r": loading.vault.seal(routing, field="vendor.routing"),
+                    "a": loading.vault.seal(account, field="vendor.account"), "last": account[-4:], "type": None,
+                }
+            )  # fmt: skip
+            continue
+        rows.append(
+            {
+                "v": vendor, "r": known.routing_sealed, "a": known.account_sealed, "last": known.account_last4,
+                "type": known.account_type,
+            }
+        )  # fmt: skip
+        new = {ROUTING: routing, ACCOUNT: account, "account_type": known.wanted}
+        wanted[vendor] = (now, differing(now, new))
     loading.many(
-        f"UPDATE {staged.table} SET routing_sealed = :r, account_sealed = :a, account_last4 = :last WHERE vendor = :v",
+        f"UPDATE {staged.table} SET routing_sealed = :r, account_sealed = :a, account_last4 = :last, "
+        "account_type = COALESCE(:type, account_type) WHERE vendor = :v",
         rows,
     )
     upsert(loading, staged)
+    _propose(loading, staged, {vendor: pair for vendor, pair in wanted.items() if pair[1]})
 
 
-def _opens_to(loading: Loading, sealed: tuple[bytes, bytes], routing: str, account: str) -> bool:
-    """Whether the stored numbers are these. A value that the key does not open is replaced: that is the recovery."""
+def _propose(loading: Loading, staged: Staged, wanted: Mapping[str, tuple[Details, Details]]) -> None:
+    """Other bank details become changes that wait; what a person refused before is told, not proposed again."""
+    refused = vendor_changes.refused_before(loading.connection, loading.vault, wanted)
+    name = staged.sheet.path.name
+    loading.warnings += [
+        f"{name}: vendor {vendor}: the bank details differ as in change {refused[vendor]}, which was refused; they were "
+        "left: correct the file"
+        for vendor in sorted(refused)
+    ]
+    loading.proposed |= vendor_changes.propose_all(
+        loading.db, loading.connection, loading.vault, {v: pair for v, pair in wanted.items() if v not in refused},
+        origin="LOAD", reason=f"loaded from {name}", maker=loading.maker, at=loading.posted_at,
+    )  # fmt: skip
+
+
+def _opened(loading: Loading, row: Any) -> dict[str, str] | None:
+    """The stored bank details. What the key does not open is replaced by what is loaded: that is the recovery."""
     try:
-        return (
-            loading.vault.open(bytes(sealed[0]), field="vendor.routing") == routing
-            and loading.vault.open(bytes(sealed[1]), field="vendor.account") == account
-        )
+        return {
+            ROUTING: loading.vault.open(bytes(row.routing_sealed), field="vendor.routing"),
+            ACCOUNT: loading.vault.open(bytes(row.account_sealed), field="vendor.account"),
+            "account_type": row.account_type,
+        }
     except GatewayError:
-        return False
+        return None
 
 
 def load_schedules(loading: Loading, staged: Staged) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import OFFICE_KEY, Kind, Reference
 from gateway.ledger.load_read import Batch, Problem, Sheet, read_rows
+from gateway.ledger.vendor_changes import Maker
 from gateway.vault import Vault
 
 _SCRATCH = MetaData()
@@ -69,7 +70,7 @@ class Loading:
     db: Database
     connection: Connection
     vault: Vault
-    operator: str
+    maker: Maker
     posted_at: str
     business_date: str | None
     staged: dict[str, Staged] = field(default_factory=dict)
@@ -81,6 +82,12 @@ class Loading:
     """Tables of the kinds whose file could not be read."""
     secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Routing and account number by vendor, in memory only: staging holds them sealed."""
+    proposed: dict[str, int] = field(default_factory=dict)
+    """By vendor, the change of bank details that waits for a second person."""
+
+    @property
+    def operator(self) -> str:
+        return self.maker.code
 
     def sql(self, statement: str, **values: Any) -> Any:
         return self.connection.execute(text(statement), values)

@@ -201,7 +201,7 @@ vendor_change = Table(
     "vendor_change",
     metadata,
     # A change of a vendor's bank details that a second person applies or refuses. Values are sealed JSON. The version of
-    # a vendor's details is 1 and the number of its applied changes.
+    # a vendor's details is 1 and the number of its applied changes of routing, account or account type.
     Column("change_id", Id, primary_key=True),
     Column("vendor", Text, ForeignKey("vendor.vendor"), nullable=False),
     Column("origin", Text, CheckConstraint("origin IN ('OPERATOR','LOAD','NOC')"), nullable=False),

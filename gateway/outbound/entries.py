@@ -19,9 +19,6 @@ from gateway.ledger.database import Database
 
 EntryKind = Literal["PRENOTE", "LIVE", "REVERSAL", "OFFSET"]
 
-VERSIONS: Final = "SELECT vendor, 1 + COUNT(*) AS version FROM vendor_change WHERE state = 'APPLIED' GROUP BY vendor"
-"""The version of the bank details of each vendor that ever changed them; of all others it is 1."""
-
 _ASKED: Final = 5_000
 """Keys in one statement."""
 

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar, CalendarError
 from gateway.errors import Refused, SettingsError
+from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound import entries, vendor_reports
 from gateway.outbound.built import Built, Place, place
 from gateway.outbound.entries import CheckKey, NewEntry
@@ -142,7 +143,7 @@ _CANDIDATES: Final = f"""
         v.sec, v.prenote_sent, v.prenote_sent_on, v.dealer_alert, v.suspense_override_on, c.issue,
         COALESCE(n.version, 1)
     FROM bank_check c JOIN office o ON o.office_id = c.office_id LEFT JOIN vendor v ON v.vendor = c.vendor
-    LEFT JOIN ({entries.VERSIONS}) n ON n.vendor = c.vendor
+    LEFT JOIN ({VERSIONS}) n ON n.vendor = c.vendor
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'NEW' AND c.disbursement_date <= :due
     ORDER BY c.disbursement_date, c.bank, c.check_no
 """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.ledger.database import Database
 from gateway.ledger.load import LoadResult, load
+from gateway.ledger.vendor_changes import Maker
 from gateway.vault import Vault
 
 VAULT = Vault(b"k" * 32)
@@ -52,7 +53,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def run(db: Database, folder: Path, *, date: str | None = DATE, vault: Vault = VAULT) -> LoadResult:
-    return load(db, [folder], vault=vault, operator="ABC", posted_at=AT, business_date=date)
+    return load(db, [folder], vault=vault, maker=Maker("ABC", "abc"), posted_at=AT, business_date=date)
 
 
 def loaded(db: Database, folder: Path, **more: str) -> LoadResult:

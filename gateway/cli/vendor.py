@@ -1,0 +1,223 @@
+"""Commands about vendors: who is paid where, and changing that with a second person."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.common import WITH_REJECTS, Session, command, iso
+from gateway.errors import UsageError
+from gateway.ledger import vendor_alerts, vendor_changes, views
+from gateway.ledger.vendor_changes import Change, Maker
+from gateway.ledger.vendor_details import ACCOUNT, FIELDS, ROUTING
+from gateway.settings import secret
+
+VendorKey = Annotated[str, typer.Argument(metavar="VENDOR", help="The vendor's number.", parser=str.upper)]
+ChangeNumber = Annotated[int, typer.Argument(metavar="CHANGE", help="The number `gateway vendor changes` shows.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True, help="Vendors: list, show, change their bank details with a second person, alert."
+    )
+    command(group, "list", example="gateway vendor list")(vendor_list)
+    command(group, "show", example="gateway vendor show V100")(vendor_show)
+    command(group, "changes", example="gateway vendor changes --state PROPOSED")(vendor_changes_list)
+    command(
+        group, "change",
+        example='gateway vendor change V100 --account-from prompt --reason "letter of 3 March, called back"',
+    )(vendor_change)  # fmt: skip
+    command(group, "approve", example="gateway vendor approve 3")(vendor_approve)
+    command(group, "refuse", example='gateway vendor refuse 3 --reason "vendor knows nothing of it"')(vendor_refuse)
+    command(group, "alert", example='gateway vendor alert V100 --on --reason "title missing"')(vendor_alert)
+    app.add_typer(group, name="vendor")
+
+
+def vendor_list(session: Session) -> None:
+    """Every vendor, and the change that waits for a second person if there is one."""
+    with session.app.db.read() as connection:
+        found = views.show(connection, "vendors", views.Filters(), vault=session.app.vault)
+        waiting = {
+            c.vendor: c.change_id
+            for c in vendor_changes.listing(connection, session.app.vault, state="PROPOSED")
+        }  # fmt: skip
+        rows = [(*row, waiting.get(row[0])) for row in found.rows]
+    session.show_rows((*found.columns, "change"), rows, empty="No vendor yet: load vendors.csv.")
+
+
+def vendor_show(session: Session, vendor: VendorKey) -> None:
+    """One vendor: bank details and their version, alert with its reason, changes."""
+    with session.app.db.read() as connection:
+        found = views.show(connection, "vendors", views.Filters(vendor=vendor), vault=session.app.vault)
+        row = next(iter(found.rows), None)
+        if row is None:
+            raise UsageError(f"vendor {vendor}: found none of that number; see gateway vendor list")
+        changes = vendor_changes.listing(connection, session.app.vault, vendor=vendor)
+        version = vendor_changes.details_versions(connection).get(vendor, 1)
+        values = dict(zip(found.columns, row, strict=True))
+        why = vendor_alerts.alert_reason(connection, vendor) if values["dealer_alert"] == "Y" else None
+    document = values | {
+        "details_version": version, "alert_reason": why, "changes": [asdict(change) for change in changes],
+    }  # fmt: skip
+    width = max(map(len, values)) + 2
+    lines = [f"{key.replace('_', ' '):{width}}{value}" for key, value in values.items() if value is not None]
+    lines += [f"{'details version':{width}}{version}"] + ([f"{'alert because':{width}}{why}"] if why else [])
+    session.show(document, [*lines, *(line for change in changes for line in ("", *_page(change)))])
+
+
+def vendor_changes_list(
+    session: Session,
+    vendor: Annotated[str | None, typer.Option("--vendor", help="Only this vendor.")] = None,
+    state: Annotated[
+        Literal["PROPOSED", "APPLIED", "REFUSED"] | None,
+        typer.Option("--state", help="Only this state.", case_sensitive=False),
+    ] = None,
+) -> None:
+    """Changes of vendors in the order they were proposed: from what, to what, who, when and why."""
+    with session.app.db.read() as connection:
+        found = vendor_changes.listing(connection, session.app.vault, vendor=vendor and vendor.upper(), state=state)
+    if session.as_json:
+        session.show({"rows": [asdict(change) for change in found]})
+        return
+    rows = [
+        (c.change_id, c.vendor, c.state, c.origin, _arrow(c), c.maker, c.proposed_at[:16], c.checker, c.reason)
+        for c in found
+    ]
+    columns = ("change", "vendor", "state", "origin", "what", "maker", "proposed_at", "checker", "reason")
+    session.show_rows(columns, rows, empty="No change of a vendor yet.")
+
+
+def vendor_change(
+    session: Session,
+    vendor: VendorKey,
+    reason: Reason,
+    account_from: Annotated[
+        str | None,
+        typer.Option(
+            "--account-from",
+            metavar="prompt|stdin|file:PATH|env:NAME",
+            help="Where the new account number is read; it never stands on a command line.",
+        ),
+    ] = None,
+    routing: Annotated[str | None, typer.Option("--routing", help="The new routing number.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="checking or savings.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The payee's name.")] = None,
+    sec: Annotated[str | None, typer.Option("--sec", help="CCD, PPD or CTX.")] = None,
+) -> int:
+    """Propose a change of a vendor. A second person applies it; until then nothing is paid to the vendor."""
+    app = session.app
+    app.operator.require("load", f"changing vendor {vendor}")
+    given = {ROUTING: routing, "account_type": type_, "name": name, "sec": sec and sec.upper()}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if account_from is not None:
+        changes[ACCOUNT] = _account(session, vendor, account_from)
+    if not changes:
+        raise UsageError(
+            f"changing vendor {vendor}: found nothing to change, expected --account-from, --routing, --type, --name or --sec"
+        )
+    with app.db.write() as connection:
+        change_id = vendor_changes.propose(
+            app.db, connection, app.vault, vendor, changes, origin="OPERATOR", reason=reason,
+            maker=Maker(app.operator.code, app.operator.user), at=app.now(),
+        )  # fmt: skip
+    if change_id is None:
+        session.show({"change": None}, f"Vendor {vendor} has these values already; nothing was proposed.")
+        return 0
+    with app.db.read() as connection:
+        change = vendor_changes.one(connection, app.vault, change_id)
+    session.show(
+        {"change": asdict(change)},
+        [*_page(change), f"A second person applies it: gateway vendor approve {change_id}"],
+    )
+    return WITH_REJECTS
+
+
+def _account(session: Session, vendor: str, reference: str) -> str:
+    """The account number from where it does not stay behind in a shell's history or a list of processes."""
+    if reference == "prompt":
+        if not sys.stdin.isatty():
+            raise UsageError(f"changing vendor {vendor}: found no terminal to ask at, expected --account-from stdin")
+        return getpass.getpass(f"New account number of vendor {vendor}: ")
+    if reference == "stdin":
+        return sys.stdin.readline().strip()
+    if not reference.startswith(("file:", "env:")):
+        raise UsageError(
+            f"changing vendor {vendor}: found --account-from with something else, expected prompt, stdin, file:PATH or "
+            "env:NAME: an account number on a command line stays in the shell's history"
+        )
+    return secret(reference, session.app.home, what="--account-from")
+
+
+def vendor_approve(session: Session, change: ChangeNumber) -> None:
+    """Apply a change that waits. Compare it with what the vendor said when you called back; its maker cannot."""
+    app = session.app
+    with app.db.write() as connection:
+        done = vendor_changes.approve(
+            app.db, connection, app.vault, change, operator=app.operator, at=app.now()
+        )  # fmt: skip
+    session.show({"change": asdict(done)}, [*_page(done), "Applied."])
+
+
+def vendor_refuse(session: Session, change: ChangeNumber, reason: Reason) -> None:
+    """End a change that waits without applying it; the vendor keeps the values it has."""
+    app = session.app
+    with app.db.write() as connection:
+        done = vendor_changes.refuse(
+            connection, app.vault, change, reason=reason, operator=app.operator, at=app.now()
+        )  # fmt: skip
+    session.show({"change": asdict(done)}, [*_page(done), "Refused; the vendor stays as it was."])
+
+
+def vendor_alert(
+    session: Session,
+    vendor: VendorKey,
+    reason: Reason,
+    on: Annotated[bool, typer.Option("--on/--off", help="Put on alert, or take the alert away.")] = True,
+    override_until: Annotated[
+        str | None,
+        typer.Option("--override-until", metavar="YYYY-MM-DD", help="Pay what is due up to this date all the same."),
+    ] = None,
+) -> None:
+    """Withhold every payment to a vendor, or let them go again; an override pays up to a date."""
+    app = session.app
+    until = iso(override_until, what="--override-until")
+    if until is not None and not on:
+        raise UsageError(f"the alert of vendor {vendor}: found --off with --override-until, expected one of them")
+    with app.db.write() as connection:
+        vendor_alerts.set_alert(
+            connection, vendor, on=on, override_until=until, reason=reason, operator=app.operator, at=app.now()
+        )
+    said = f"Vendor {vendor} is on alert" if on else f"Vendor {vendor} is on alert no more"
+    session.show(
+        {"vendor": vendor, "alert": on, "override_until": until},
+        said + (f"; what is due up to {until} is paid." if until else "."),
+    )
+
+
+def _arrow(change: Change) -> str:
+    if not change.after:
+        return "values sealed with a key that is lost"
+    return "; ".join(
+        f"{field.replace('_', ' ')} {change.before[field]} -> {change.after[field]}"
+        for field in FIELDS
+        if field in change.after
+    )
+
+
+def _page(change: Change) -> Iterator[str]:
+    yield f"Change {change.change_id} of vendor {change.vendor} ({change.name}): {change.state}, origin {change.origin}"
+    if not change.after:
+        yield f"  {_arrow(change)}"
+    for field in FIELDS:
+        if field in change.after:
+            yield f"  {field.replace('_', ' '):15} {change.before[field]} -> {change.after[field]}"
+    yield f"  proposed by {change.maker} ({change.maker_user}) at {change.proposed_at}: {change.reason}"
+    if change.checker:
+        why = f": {change.decision_reason}" if change.decision_reason else ""
+        yield f"  {change.state.lower()} by {change.checker} ({change.checker_user}) at {change.decided_at}{why}"

@@ -1,0 +1,113 @@
+"""What of a vendor only two people change: bank details, name and class; what each may hold, and how each is shown.
+
+Routing number, account number and account type are the bank details: money goes where they say, so that a change of
+them is a new version, with a new prenote, a new first payment and its cooling days. The name is what the payee's bank
+prints, the class is how the entry is read: both wait for a second person too, but the account stays the same, so the
+version does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.errors import UsageError
+from gateway.ledger import load_types as t
+from gateway.log import last_four
+from gateway.vault import Vault
+
+ROUTING: Final = "routing_number"
+ACCOUNT: Final = "account_number"
+BANK_DETAILS: Final = (ROUTING, ACCOUNT, "account_type")
+FIELDS: Final[Mapping[str, t.ColumnType]] = {
+    ROUTING: t.ROUTING,
+    ACCOUNT: t.BANK_ACCOUNT,
+    "account_type": t.one_of("checking", "savings"),
+    "name": t.words(36),
+    "sec": t.one_of("CCD", "PPD", "CTX"),
+}
+NEW_VERSION: Final = "(fields LIKE '%routing%' OR fields LIKE '%account%')"
+"""SQL: whether a row of ``vendor_change`` changes bank details, and so makes a version."""
+Details = Mapping[str, str]
+"""Values of ``FIELDS`` in clear, or some of them; never shown but by ``masked``."""
+
+
+@cache
+def _adapter(field: str) -> TypeAdapter[Any]:
+    return TypeAdapter(FIELDS[field].check)
+
+
+def checked(vendor: str, changes: Details) -> dict[str, str]:
+    """The values as the ledger holds them. Raises UsageError naming every one that a vendor cannot have."""
+    found, wrong = {}, []
+    for field, value in changes.items():
+        if field not in FIELDS:
+            wrong.append(f"found field {field!r}, expected one of {', '.join(FIELDS)}")
+            continue
+        try:
+            found[field] = str(_adapter(field).validate_python(value))
+        except ValidationError:
+            wrong.append(f"{field}: found {masked({field: value})[field]!r}, expected {FIELDS[field].expected}")
+    if wrong:
+        raise UsageError(f"changing vendor {vendor}: {'; '.join(wrong)}")
+    return found
+
+
+def masked(details: Details) -> dict[str, str]:
+    """The values as they may be shown: the account number by its last four, and so a routing number that is none."""
+    hidden = (ACCOUNT, ROUTING) if not _is_routing(details.get(ROUTING, "")) else (ACCOUNT,)
+    return {field: last_four(value) if field in hidden else value for field, value in details.items()}
+
+
+def _is_routing(value: str) -> bool:
+    """Whether it is a bank's number; what is none may be an account number typed in its place."""
+    try:
+        _adapter(ROUTING).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def differing(now: Details, wanted: Details) -> dict[str, str]:
+    """What of ``wanted`` is another value; blanks, hyphens and case make no other account."""
+    return {field: value for field, value in wanted.items() if _plain(field, value) != _plain(field, now[field])}
+
+
+def _plain(field: str, value: str) -> str:
+    return value.replace(" ", "").replace("-", "").upper() if field == ACCOUNT else value
+
+
+_CURRENT: Final = text(
+    "SELECT vendor, routing_sealed, account_sealed, account_type, name, sec FROM vendor WHERE vendor IN :vendors"
+).bindparams(bindparam("vendors", expanding=True))
+
+
+def current(connection: Connection, vault: Vault, vendors: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The details of vendors as they stand, in clear."""
+    rows = connection.execute(_CURRENT, {"vendors": sorted(set(vendors))})
+    return {
+        row.vendor: {
+            ROUTING: vault.open(bytes(row.routing_sealed), field="vendor.routing"),
+            ACCOUNT: vault.open(bytes(row.account_sealed), field="vendor.account"),
+            "account_type": row.account_type,
+            "name": row.name,
+            "sec": row.sec,
+        }
+        for row in rows
+    }
+
+
+def store(connection: Connection, vault: Vault, vendor: str, changes: Details) -> None:
+    """Write changed values into the vendor's row."""
+    values: dict[str, Any] = {k: v for k, v in changes.items() if k not in (ROUTING, ACCOUNT)}
+    if ROUTING in changes:
+        values["routing_sealed"] = vault.seal(changes[ROUTING], field="vendor.routing")
+    if ACCOUNT in changes:
+        values["account_sealed"] = vault.seal(changes[ACCOUNT], field="vendor.account")
+        values["account_last4"] = changes[ACCOUNT][-4:]
+    sets = ", ".join(f"{column} = :{column}" for column in values)
+    connection.execute(text(f"UPDATE vendor SET {sets} WHERE vendor = :vendor"), {**values, "vendor": vendor})
