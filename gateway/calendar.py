@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from functools import cache
 from typing import Final
 
 import holidays
@@ -82,3 +83,18 @@ class BankingCalendar:
             return -self.banking_days_between(last, first)
         days = (last - first).days
         return sum(self.is_banking_day(first + timedelta(days=n)) for n in range(1, days + 1))
+
+
+@cache
+def _federal(year: int) -> BankingCalendar:
+    return BankingCalendar({year})
+
+
+def operator_settles(day: date) -> bool:
+    """Whether the ACH operator settles on a day of any year: the Federal Reserve's days alone decide. For files that come
+    with their dates; a date of ours is held to the covered years.
+
+    >>> operator_settles(date(2028, 11, 10)), operator_settles(date(2027, 7, 5))
+    (True, False)
+    """
+    return _federal(day.year).is_banking_day(day)

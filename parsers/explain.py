@@ -1,4 +1,4 @@
-"""A file of ours shown field by field: ``gateway explain FILE``.
+"""A file of ours, or of the bank, shown field by field: ``gateway explain FILE``.
 
 What a file is, is told by its content where that is beyond doubt (NACHA, GL and Vendor ACH scratch files,
 Xsellerator XML), else by its name (the inbound text files, and outbound files too damaged to be known). Each
@@ -21,7 +21,8 @@ from typing import Any, Final
 from parsers import gl_scratch, nacha, vach_scratch, xsellerator
 from parsers.base import render_message
 from parsers.layout import FieldView, Layout, mask
-from parsers.nacha_classes import layout_of
+from parsers.nacha_classes import CLASSES, layout_of
+from parsers.nacha_lines import BYTE_ORDER_MARK
 from parsers.nacha_rules import BankingDay
 from parsers.names import Ambiguous, Identified, Unknown, identify
 from parsers.profile import DEFAULT, Profile
@@ -32,6 +33,8 @@ _MODULES: Final = {
     "reversals": "parsers.bptmtrev",
     "payments": "parsers.btchpmt",
 }
+OUTSIDE: Final = ("nacha", "gl_scratch", "vach_scratch", "xsellerator")
+"""Kinds that are exchanged with others; the rest are files of the upstream systems."""
 _XML: Final = re.compile(r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|DATAPACKET)")
 """A prolog or the packet itself; lines of an assessment file begin with a tag too."""
 _NAMES: Final = (
@@ -53,7 +56,7 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A finding of the format's reader; ``line_no`` 0 is the file as a whole."""
+    """A finding of the format's reader; ``line_no`` 0 is the file as a whole. A warning leaves the file sound."""
 
     line_no: int
     field: str
@@ -103,7 +106,7 @@ def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
     head = data[:256].decode("latin-1")
     if _XML.match(head):
         return "xsellerator"
-    if head[:3] == "101" and head[34:40] == "094101":
+    if _is_nacha(head):
         return "nacha"
     if len(head) > 128 and head[128] == "\n" and head[100] == "-":
         return "vach_scratch"
@@ -111,6 +114,15 @@ def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
     if width is not None and isinstance(gl_scratch.LAYOUTS[width].decode(head[:width]), tuple):
         return "gl_scratch"
     return _by_name(name, profile)
+
+
+def _is_nacha(head: str) -> bool:
+    """A file header, or what a bank sends without one: a batch header of a known class with an entry behind it."""
+    head = head.removeprefix(BYTE_ORDER_MARK)
+    if head[:3] == "101" and head[34:40] == "094101":
+        return True
+    is_batch = head[:1] == "5" and head[1:4] in ("200", "220", "225", "280") and head[50:53].upper() in CLASSES
+    return is_batch and head[94:].lstrip("\r\n")[:1] == "6"
 
 
 def _by_name(name: str, profile: Profile) -> str:

@@ -33,6 +33,8 @@ from parsers.nacha_records import (
     ADDENDA_05,
     ADV_CREDITS,
     ADV_DEBITS,
+    ALL_CODES,
+    ALL_DEBITS,
     BATCH_CONTROL,
     BATCH_HEADER,
     BATCH_HEADER_ADV,
@@ -44,6 +46,7 @@ from parsers.nacha_records import (
     FILLER,
     FILLER_RECORD,
     ORIGINATED,
+    PRENOTES,
     RETURN_CREDITS,
     RETURN_DEBITS,
     ZERO_DOLLAR,
@@ -98,6 +101,23 @@ CLASSES: Final = {
     "WEB": SecClass(),
     "XCK": SecClass(entry=ENTRY_TRC, codes=_DEBITS, most=0, description="NO CHECK"),
 }
+
+
+_ACCOUNTS: Final = {"2": "checking", "3": "savings", "4": "general ledger", "5": "loan"}
+
+
+def transaction_words(code: str) -> str | None:
+    """What a transaction code says, None for one that the table does not have.
+
+    >>> transaction_words("22"), transaction_words("38"), transaction_words("26")
+    ('checking, credit', 'savings, debit, prenote', 'checking, debit, return or change')
+    """
+    if code not in ALL_CODES:
+        return None
+    kinds = ((PRENOTES, ", prenote"), (ZERO_DOLLAR, ", without amount"), (ANSWERS, ", return or change"))
+    kind = next((words for codes, words in kinds if code in codes), "")
+    side = "debit" if code in ALL_DEBITS else "credit"
+    return f"{_ACCOUNTS.get(code[0], 'accounting advice')}, {side}{kind}"
 
 
 def is_international(header: str) -> bool:

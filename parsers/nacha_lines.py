@@ -20,7 +20,8 @@ from parsers.nacha_records import WIDTH
 
 LineEnding = Literal["lf", "crlf", "none"]
 PIECE: Final = 256 * 1024
-_MARK: Final = "\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = "\xef\xbb\xbf"
+"""As it looks in text decoded byte by byte."""
 _NAMES: Final = {"lf": "LF", "crlf": "CR LF"}
 
 
@@ -166,8 +167,8 @@ def shaped(line: str, line_no: int) -> tuple[list[str], list[NachaError]]:
     added where trailing ones were stripped, blanks beyond the record are left out, and records run together are
     taken apart when their lengths come out; else what stands behind the record is not read."""
     findings: list[NachaError] = []
-    if line_no == 1 and line.startswith(_MARK):
-        line = line.removeprefix(_MARK)
+    if line_no == 1 and line.startswith(BYTE_ORDER_MARK):
+        line = line.removeprefix(BYTE_ORDER_MARK)
         action = "save the file as plain text, without a mark"
         findings.append(whole(1, "record", NachaCode.BYTE_ORDER_MARK, "a byte order mark", "the first record", action))
     if len(line) == WIDTH:

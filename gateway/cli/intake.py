@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,8 +18,17 @@ from gateway.errors import UsageError
 from gateway.intake import checking
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
-from parsers.explain import Explanation
+from parsers.explain import OUTSIDE, Explanation
 from parsers.explain import explain as explain_file
+from parsers.nacha_classes import transaction_words
+from parsers.nacha_reasons import reason
+from parsers.names import Identified, identify
+from parsers.profile import Profile
+
+_REASONS: Final = {
+    "return_code": "", "change_code": "", "refused_change_code": "", "return_reason": "R", "dishonored_reason": "R",
+}  # fmt: skip
+"""Fields that hold the code of a return or change, and what is left out of it there."""
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +75,12 @@ def check(
     for path in paths:
         if not path.is_file():
             raise UsageError(f"check {path}: found no such file, expected a file to read")
+        outside = _outside(path, session.app.settings.inbound)
+        if outside is not None:
+            clean = clean and not _is_wrong(outside)
+            documents.append(_outside_document(path, outside))
+            lines += [*_outside_page(path, outside), ""]
+            continue
         with session.progress(f"checking {path.name}"):
             result = checking.check(session.app, path)
         clean = clean and not result.holds and not result.file.rejects
@@ -73,6 +88,52 @@ def check(
         lines += [*_check_page(path, result), ""]
     session.show({"rows": documents}, lines[:-1])
     return DONE if clean else WITH_REJECTS
+
+
+def _outside(path: Path, profile: Profile) -> Explanation | None:
+    """What is found in a file that is exchanged with others; None for one of the upstream systems, and for one that
+    nobody knows."""
+    if isinstance(identify(path.name, [profile]), Identified):
+        return None
+    found = _explanation(path, 0)
+    return found if found.kind in OUTSIDE else None
+
+
+def _explanation(path: Path, records: int) -> Explanation:
+    from gateway.calendar import operator_settles
+
+    return explain_file(path.read_bytes(), path.name, limit=records, banking_day=operator_settles)
+
+
+def _is_wrong(found: Explanation) -> bool:
+    return any(not problem.is_warning for problem in found.problems)
+
+
+def _problems(found: Explanation) -> list[dict[str, Any]]:
+    return [
+        {"line": p.line_no, "field": p.field, "code": p.code, "message": p.message, "warning": p.is_warning}
+        for p in found.problems
+    ]
+
+
+def _outside_document(path: Path, found: Explanation) -> dict[str, Any]:
+    shown_of = _problems(found)[: checking.MESSAGES]
+    return {"name": path.name, "kind": found.kind, "problems": shown_of, "problem_count": len(found.problems)}
+
+
+def _outside_page(path: Path, found: Explanation) -> Iterator[str]:
+    yield f"{path.name}: {found.kind.replace('_', ' ')}; read and validated"
+    yield from _problem_lines(found, checking.MESSAGES)
+
+
+def _problem_lines(found: Explanation, most: int | None = None) -> Iterator[str]:
+    """What is wrong, warnings told apart, and how many there are."""
+    for p in found.problems[:most]:
+        yield f"  line {p.line_no} {p.field} {'WARNING ' if p.is_warning else ''}{p.code}: {p.message}"
+    if most is not None and len(found.problems) > most:
+        yield f"  … and {len(found.problems) - most:,} more"
+    if not found.problems:
+        yield "The reader finds nothing wrong with it."
 
 
 def _check_document(result: checking.CheckResult) -> dict[str, Any]:
@@ -130,10 +191,9 @@ def explain(
 ) -> int:
     """Show a file field by field, with everything its reader finds wrong. Account numbers by their last four."""
     try:
-        data = path.read_bytes()
+        found = _explanation(path, records)
     except OSError as error:
         raise UsageError(f"explain {path}: {error.strerror}; expected a file to read") from error
-    found = explain_file(data, path.name, limit=records)
     session.show(
         {
             "kind": found.kind,
@@ -143,11 +203,11 @@ def explain(
                              "error": f.error} for f in r.fields]}
                 for r in found.records
             ],
-            "problems": [{"line": p.line_no, "field": p.field, "code": p.code, "message": p.message} for p in found.problems],
+            "problems": _problems(found),
         },
         _explained(path, found, records),
     )  # fmt: skip
-    return WITH_REJECTS if found.problems else DONE
+    return WITH_REJECTS if _is_wrong(found) else DONE
 
 
 def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
@@ -165,15 +225,20 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
         yield ""
         yield f"The first {limit} records are shown; --records N shows more."
     yield ""
-    if found.problems:
-        yield f"{len(found.problems)} problem{'s' if len(found.problems) > 1 else ''}:"
-        yield from (f"  line {p.line_no} {p.field} {p.code}: {p.message}" for p in found.problems)
-    else:
-        yield "The reader finds nothing wrong with it."
+    wrong = sum(not problem.is_warning for problem in found.problems)
+    warnings = len(found.problems) - wrong
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((wrong, "problem"), (warnings, "warning")) if n]
+    if counts:
+        yield " and ".join(counts) + ":"
+    yield from _problem_lines(found)
 
 
 def _meaning(name: str, raw: str, value: Any) -> str:
     """What the reader makes of a field, where that is not plain to see."""
     if name.endswith("_cents") and isinstance(value, int):
         return shown(value)
+    if name == "transaction_code" and isinstance(value, str):
+        return transaction_words(value) or ""
+    if name in _REASONS and isinstance(value, str) and (words := reason(_REASONS[name] + value)):
+        return words
     return "" if value is None or str(value) == raw.strip() else str(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Played
+from tests.formats.nacha_class_samples import SAMPLES
 
 LISTS = {
     ("ledger", "receivables"): "invoice lease due_date charge asset billed paid open",
@@ -108,6 +109,8 @@ LOOKS = [
     ("db upgrade", 0, ["already"], "before after"),
     ("explain {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["file_header", "18,250.00", "finds nothing wrong"], "kind records problems"),
     ("explain {home}/outbox/DSGL_P01.DAT --records 2", 0, ["The first 2 records are shown"], "kind records problems"),
+    ("check {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["nacha; read and validated", "finds nothing wrong"], "rows"),
+    ("check {home}/outbox/DSPP-P01-VACH-260303.DAT", 0, ["vach scratch; read", "finds nothing wrong"], "rows"),
     ("check {sample}/btchescr.dat", 1, ["tried without effect", "WOULD BE HELD, DUPLICATE"], "rows"),
 ]  # fmt: skip
 
@@ -190,6 +193,32 @@ def test_wrong_use_and_refusals(played: Played, command: str, code: int, message
     as_json = played.do(first, *rest, "--json") if "list" not in rest else played.do(first, "--json", *rest)
     assert as_json.code == code
     assert message in " ".join(as_json.document["error"]["messages"])
+
+
+def test_a_file_of_the_bank_is_explained_and_checked_as_it_comes(played: Played, tmp_path: Path) -> None:
+    """Without header and filler, blanks stripped: its fields are shown, its reasons have words, all that is odd is told."""
+    path = tmp_path / "from-the-bank.txt"
+    path.write_text("\n".join(line.rstrip() for line in SAMPLES["return"][1:8]) + "\n")
+    seen = played.do("explain", str(path))
+    assert seen.code == 1
+    for words in ("line 3: addenda_99", "no account, or unable to locate it", "checking, credit, return or change",
+                  "432.98", "3 problems:", "FILE_HEADER_MISSING", "FILLER_COUNT", "LINE_LENGTH"):  # fmt: skip
+        assert words in seen.out, words
+    assert "0123456789" not in seen.out + played.do("explain", str(path), "--json").out
+    checked = played.do("check", str(path), "--json")
+    (row,) = checked.rows
+    assert (checked.code, row["kind"], row["problem_count"]) == (1, "nacha", 3)
+    assert {p["code"] for p in row["problems"]} == {"FILE_HEADER_MISSING", "LINE_LENGTH", "FILLER_COUNT"}
+
+
+def test_warnings_of_a_bank_file_are_told_apart_and_are_no_rejects(played: Played, tmp_path: Path) -> None:
+    path = tmp_path / "ours.ach"
+    path.write_text("".join(f"{line}\n" for line in SAMPLES["ccd"]).replace("VENDOR PAY", "PAYROLL   ", 1))
+    seen = played.do("check", str(path))
+    assert (seen.code, "WARNING RESERVED_DESCRIPTION" in seen.out) == (0, True)
+    assert "1 warning:" in played.ok("explain", str(path)).out
+    path.write_text("".join(f"{line}\n" for line in SAMPLES["ppd"]).replace("260803", "260801"))
+    assert played.do("check", str(path), "--json").rows[0]["problems"][0]["code"] == "BANKING_DAY"
 
 
 def test_a_line_no_field_of_which_can_be_read_is_explained_as_that(played: Played, tmp_path: Path) -> None:

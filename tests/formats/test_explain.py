@@ -10,6 +10,7 @@ from parsers.explain import Explanation, explain, recognise
 from writers import gl_scratch, nacha, vach_scratch
 
 from . import nacha_samples, test_gl_scratch, test_vach_scratch, test_xsellerator
+from .nacha_class_samples import SAMPLES, as_bytes
 
 NACHA = nacha.render(nacha_samples.sample())
 GL = gl_scratch.render([test_gl_scratch.row()])
@@ -22,6 +23,10 @@ XML = test_xsellerator.written()
     [
         (NACHA, "nacha"),
         (NACHA.replace(b"\n", b""), "nacha"),
+        (b"\xef\xbb\xbf" + NACHA, "nacha"),
+        (as_bytes(SAMPLES["return"][1:]), "nacha"),
+        (as_bytes(SAMPLES["return"][1:]).replace(b"\n", b"\r\n"), "nacha"),
+        (as_bytes(SAMPLES["return"][1:]).replace(b"\n", b""), "nacha"),
         (GL, "gl_scratch"),
         (gl_scratch.render([test_gl_scratch.row()], width=143), "gl_scratch"),
         (VACH, "vach_scratch"),
@@ -74,6 +79,28 @@ def test_a_bank_file() -> None:
     assert made.records[2].name == "unknown"
     assert field(made, 5, "amount_cents")[4] == "an amount in cents of 10 digits, zero-filled"
     assert {problem.code for problem in made.problems} >= {"RECORD_TYPE", "NOT_DIGITS"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_bank_files_of_every_class(name: str) -> None:
+    made = explain(as_bytes(SAMPLES[name]), "x")
+    assert made.problems == ()
+    assert len(made.records) == len(SAMPLES[name])
+    assert all(view.error is None for record in made.records for view in record.fields)
+    shown = repr(made)
+    for secret in ("0123456789", "98765432", "411111111111", "123456789*"):
+        assert secret not in shown.replace("1234567890", ""), secret
+
+
+def test_a_warning_is_told_apart_and_banking_days_are_those_given() -> None:
+    lines = list(SAMPLES["ccd"])
+    lines[1] = lines[1].replace("VENDOR PAY", "PAYROLL   ")
+    made = explain(as_bytes(lines), "x", banking_day=lambda day: day.day != 3)
+    assert [(p.code, p.is_warning) for p in made.problems] == [
+        ("RESERVED_DESCRIPTION", True),
+        ("BANKING_DAY", False),
+        ("BANKING_DAY", False),
+    ]
 
 
 def test_scratch_files() -> None:
