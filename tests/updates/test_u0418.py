@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.errors import LedgerError, Refused
 from gateway.ledger.database import Database
@@ -363,3 +364,20 @@ def test_invoice_numbers_pass_over_those_in_use_and_come_round(world: World) -> 
 def test_posted_at_is_the_clock_given(world: World) -> None:
     world.post(UPDATE, world.stage(UPDATE, [assessment(1, lease="12345")]))
     assert world.rows("SELECT posted_at, update_name, kind FROM posting_unit") == [(POSTED_AT, "U0418", "FILE")]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_portfolios_post_beside_each_other(db: Database) -> None:
+    """On SQLite there is one writer."""
+    world = World(db)
+    files = {}
+    for lease, invoice, office, portfolio in (("1", "901", 1, "1"), ("2", "902", 3, "2")):
+        world.lease(lease, office=office)
+        world.invoice(invoice, lease, "2026-03-15")
+        files[portfolio] = world.stage(UPDATE, [assessment(1, "LTCH", 70, lease=lease)], portfolio=portfolio)
+    with world.posting(files["1"], UPDATE.kind) as one, world.posting(files["2"], UPDATE.kind, portfolio="2") as two:
+        UPDATE.post(one)
+        two.connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+        assert UPDATE.post(two).posted == 1
+        one.close_units()
+        two.close_units()
