@@ -77,6 +77,32 @@ def _hour(value: str) -> str:
     return value
 
 
+def _description(value: str) -> str:
+    """Reserved words say something to the receiving bank: REVERSAL what is taken back, PURCHASE a consumer's debit."""
+    if not value.strip() or len(value) > 10 or value.strip().upper() in ("REVERSAL", "PURCHASE"):
+        raise PydanticCustomError("description", "expected 1 to 10 characters, not REVERSAL or PURCHASE")
+    return value
+
+
+def _file_name(value: str) -> str:
+    """What makes names unique must stand in them; a path must not."""
+    try:
+        names = {
+            value.format(portfolio=p, date=d, further=f) for p in "12" for d in ("260303", "260304") for f in ("", "-2")
+        }
+    except (KeyError, ValueError, IndexError):
+        names = set()
+    if len(names) != 8 or "/" in value:
+        raise PydanticCustomError("name", "expected a file name with {portfolio}, {date} and {further}")
+    return value
+
+
+def _modifiers(value: str) -> str:
+    if not value or len(set(value)) != len(value) or re.fullmatch(r"[A-Z0-9]+", value) is None:
+        raise PydanticCustomError("modifiers", "expected different characters A-Z and 0-9, the first of a day first")
+    return value
+
+
 Secret = Annotated[str, AfterValidator(_reference)]
 Hour = Annotated[str, AfterValidator(_hour)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -144,6 +170,16 @@ class Endpoint(Model):
     retry: Retry = Retry()
 
 
+class X12(Model):
+    """Who a CTX remittance advice is from and to, in the words of X12."""
+
+    sender_qualifier: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = "ZZ"
+    sender: Annotated[str, StringConstraints(max_length=15)] = ""  # '' = company_identification
+    receiver_qualifier: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2}$")] = "ZZ"
+    receiver: Annotated[str, StringConstraints(max_length=15)] = ""  # '' = the vendor's number
+    usage: Literal["P", "T"] = "P"  # production or test
+
+
 class Bank(Model):
     """What one ODFI wants to see; nothing about a bank is in code."""
 
@@ -155,7 +191,9 @@ class Bank(Model):
     company_name: str  # 16
     company_identification: str  # 10
     odfi: str = ""  # 8 digits; '' = first 8 of the routing number
-    entry_description: str = "VENDOR PAY"
+    entry_description: Annotated[str, AfterValidator(_description)] = "VENDOR PAY"
+    entry_descriptions: Mapping[Literal["CCD", "CTX", "PPD"], Annotated[str, AfterValidator(_description)]] = {}
+    prenote_description: Annotated[str, AfterValidator(_description)] = "PRENOTE"
     discretionary_data: str = ""
     reference_code: str = ""
     line_ending: Literal["lf", "crlf", "none"] = "lf"
@@ -165,10 +203,20 @@ class Bank(Model):
     offset_account: Secret = ""  # "env:NAME" / "file:PATH", the company's own account, for balanced files
     offset_account_type: Literal["checking", "savings"] = "checking"
     line_limit: int = Field(default=10_000, ge=10)  # records a file, headers and filler included
-    name_pattern: str = "P{portfolio:0>2}-VACH-BANK-{date}{further}.DAT"
+    name_pattern: Annotated[str, AfterValidator(_file_name)] = "P{portfolio:0>2}-VACH-BANK-{date}{further}.DAT"
     endpoint: str | None = None
     lead_days: int = Field(default=1, ge=0, le=10)
-    modifier_alphabet: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    modifier_alphabet: Annotated[str, AfterValidator(_modifiers)] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    same_day: Literal["never", "asked"] = "never"
+    same_day_windows: Mapping[Hour, Annotated[str, StringConstraints(pattern=r"^SD([01]\d|2[0-3])[0-5]\d$")]] = {}
+    same_day_limit: Annotated[str, AfterValidator(_dollars)] = "1000000.00"
+    x12: X12 = X12()
+
+    @model_validator(mode="after")
+    def _same_day_has_windows(self) -> Bank:
+        if self.same_day == "asked" and not self.same_day_windows:
+            raise PydanticCustomError("window", "expected same_day_windows beside same_day = 'asked'")
+        return self
 
 
 class Alarms(Model):
@@ -251,6 +299,8 @@ class VendorAchSettings(Model):
     used: bool = False
     bank: str | None = None  # a name below [banks]
     prenotes: bool = False
+    prenote_ccd: bool = False  # vendors of the corporate classes (CCD, CTX) too
+    prenote_wait_days: int = Field(default=3, ge=3, le=10)
     grace_days: int = Field(default=2, ge=0, le=30)
     scratch_endpoint: str | None = None
 

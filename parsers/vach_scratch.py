@@ -1,7 +1,7 @@
 """``DSPP-Pxx-VACH-YYMMDD.DAT``: the scratch file beside a Vendor ACH bank file (U0424), read back.
 
 Written by the gateway for people and programs of the leasing company: one record of 128 characters for each
-entry of the bank file, each ended by a line feed. Identifiers are right-justified as in the other scratch
+check paid or taken back by the bank file and for each prenote, which has no check; each ended by a line feed. Identifiers are right-justified as in the other scratch
 files, account and payee left-justified as in the bank file. The amount is 11 digits of cents and a sign, a
 debit (reversal) is negative. Positions 97-101 carry the start of the immediate origin name and a dash.
 """
@@ -40,7 +40,7 @@ VACH: Final = Layout(
         Field("transaction_code", 61, 62, Digits()),
         Field("amount_cents", 63, 74, SignedCents()),
         Field("disbursement_date", 75, 80, YYMMDD()),
-        Field("check", 81, 90, AlphaRight(required=True)),
+        Field("check", 81, 90, AlphaRight()),
         Field("sec_code", 91, 93, Alpha(required=True)),
         Field("reserved_1", 94, 96, Blank()),
         Field("origin", 97, 100, Alpha()),

@@ -159,7 +159,8 @@ def uncommented(path: Path) -> dict[str, Any]:
 EXAMPLES = {
     "gateway.toml": frozenset({
         "endpoints.bank.key_passphrase", "endpoints.bank.temporary_directory", "banks.first.endpoint",
-        "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "intake.reject_limit_percent",
+        "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "banks.first.same_day_windows",
+        "intake.reject_limit_percent",
         "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),
     "p01.toml": frozenset({

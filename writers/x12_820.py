@@ -32,7 +32,6 @@ def render(advice: Advice) -> str:
     _check(advice)
     control = f"{int(advice.control_number):09d}"
     day, time = advice.created_on.replace("-", ""), advice.created_at
-    rmr = [segment("RMR", "IV", reference, "PI", _amount(cents)) for reference, cents in advice.lines]
     body = [
         segment("ST", "820", control),
         segment("BPR", "C", _amount(advice.total_cents), "C", "ACH", "CTX", "", "", "", "", advice.company_id, "", "",
@@ -41,7 +40,7 @@ def render(advice: Advice) -> str:
         segment("N1", "PR", advice.payer),
         segment("N1", "PE", advice.payee),
         segment("ENT", "1"),
-        *rmr,
+        *(rmr(reference, cents) for reference, cents in advice.lines),
     ]  # fmt: skip
     body.append(segment("SE", str(len(body) + 1), control))
     head = segment(
@@ -55,6 +54,15 @@ def render(advice: Advice) -> str:
 
 def segment(*elements: str) -> str:
     return ELEMENT.join(elements) + SEGMENT
+
+
+def rmr(reference: str, cents: int) -> str:
+    """What is paid of one reference.
+
+    >>> rmr("INV-1", 43298)
+    'RMR*IV*INV-1*PI*432.98~'
+    """
+    return segment("RMR", "IV", reference, "PI", _amount(cents))
 
 
 def pieces(text: str) -> tuple[str, ...]:

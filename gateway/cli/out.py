@@ -197,6 +197,7 @@ def outbound_build(
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Export or transfer again what was exported before.")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why again.")] = None,
+    same_day: Annotated[bool, typer.Option("--same-day", help="Vendor ACH: what is due today settles today.")] = False,
 ) -> int:
     """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface."""
     options: dict[str, Any] = {}
@@ -213,6 +214,10 @@ def outbound_build(
             options["start"] = date.fromisoformat(start)
         if end is not None:
             options["end"] = date.fromisoformat(end)
+    if same_day:
+        if name != "VACH":
+            raise UsageError(f"building {kind}: found --same-day, expected it with vach alone; leave it out")
+        options["same_day"] = True
     if again:
         options["again"] = True
         if name == "DSGL":

@@ -33,7 +33,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
 def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
 
-    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH none.
+    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``.
     """
     app.operator.require("post", "building an outbound file")
     with ExitStack() as held:

@@ -55,6 +55,14 @@ def check_of_source(source: str) -> CheckKey | None:
     return CheckKey(portfolio, bank, check_no, int(issue or 1))
 
 
+def source_sql(check: str, word: Literal["check", "reversal"]) -> str:
+    """The same as ``CheckKey.source``, of a row of ``bank_check`` by its alias."""
+    return (
+        f"'{word}:' || {check}.portfolio || ':' || {check}.bank || ':' || {check}.check_no || "
+        f"CASE WHEN {check}.issue = 1 THEN '' ELSE '#' || CAST({check}.issue AS TEXT) END"
+    )
+
+
 class NewEntry(NamedTuple):
     """A row of ``ach_entry``, in the order of its columns."""
 

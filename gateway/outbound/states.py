@@ -21,3 +21,6 @@ class OutboundState(StrEnum):
 
 LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState.LOCAL)
 """States of a file that has not been taken back."""
+
+LEFT_STATES: Final = (OutboundState.APPROVED, OutboundState.LOCAL)
+"""States of a file that a person let go."""

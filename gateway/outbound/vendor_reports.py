@@ -5,7 +5,7 @@ Account numbers appear by their last four characters, routing numbers whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from gateway.outbound.built import NamedReport, Place, report_of
 from gateway.outbound.store import Frozen
 from gateway.outbound.vendor_rules import Item, Withheld
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
-from parsers.nacha_records import Batch, Entry
+from parsers.nacha_records import PRENOTES, Batch, Entry
 from writers.nacha import totals
 
 _ENTRY: Final = (
@@ -61,7 +61,7 @@ U0424C: Final = ReportSpec(
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A bank file and its scratch file as built; ``entries`` pairs each check with its entry (offsets left out)."""
+    """A bank file and its scratch file as built; ``entries`` pairs each item with its entry (offsets left out)."""
 
     effective_date: str
     bank_file: Frozen
@@ -78,7 +78,7 @@ def reports(
     app: App, at: Place, pairs: Sequence[Pair], exceptions: Sequence[Withheld]
 ) -> tuple[NamedReport, NamedReport, NamedReport]:
     """The three reports of a run, in file order."""
-    sent = [_sent_row(at, item, entry) for pair in pairs for item, entry in pair.entries]
+    sent = [row for pair in pairs for item, entry in pair.entries for row in _sent_rows(at, item, entry)]
     summary = [row for pair in pairs for row in _summary_rows(pair)]
     withheld = [_withheld_row(at, one) for one in exceptions]
     return (
@@ -88,20 +88,29 @@ def reports(
     )
 
 
-def _sent_row(at: Place, item: Item, entry: Entry) -> tuple[object, ...]:
-    c = item.candidate
-    return (
-        at.portfolio, c.company, c.region, c.office, c.lease, c.asset, c.vendor, c.name, item.payee.routing,
-        last_four(item.payee.account), c.check_no, c.disbursement_date, "CREDIT", entry.trace_number, c.amount_cents,
-    )  # fmt: skip
+def _sent_rows(at: Place, item: Item, entry: Entry) -> Iterator[tuple[object, ...]]:
+    """A row a check, so that a CTX entry has several with one trace number; a debit is below zero."""
+    to, account = item.payee, last_four(item.payee.account)
+    if item.kind == "PRENOTE":
+        c = item.about
+        yield (
+            at.portfolio, c.company, c.region, c.office, None, None, item.vendor, to.called, to.routing, account, None,
+            item.effective_date, "PRENOTE", entry.trace_number, 0,
+        )  # fmt: skip
+    direction, sign = ("DEBIT", -1) if item.kind == "REVERSAL" else ("CREDIT", 1)
+    for c in item.checks:
+        yield (
+            at.portfolio, c.company, c.region, c.office, c.lease, c.asset, item.vendor, to.called, to.routing, account,
+            c.check_no, c.disbursement_date, direction, entry.trace_number, sign * c.amount_cents,
+        )  # fmt: skip
 
 
 def _withheld_row(at: Place, one: Withheld) -> tuple[object, ...]:
     c = one.candidate
-    account = f"****{c.account_last4}" if c.account_last4 else None
+    account = f"****{one.account_last4}" if one.account_last4 else None
     return (
-        at.portfolio, c.company, c.region, c.office, c.lease, c.asset, c.vendor, c.name, one.routing, account,
-        c.check_no, c.disbursement_date, "CREDIT", c.amount_cents, one.code, one.message,
+        at.portfolio, c.company, c.region, c.office, c.lease, c.asset, c.vendor, one.name, one.routing, account,
+        c.check_no, c.disbursement_date, one.direction, c.amount_cents, one.code, one.message,
     )  # fmt: skip
 
 
@@ -110,6 +119,7 @@ def _summary_rows(pair: Pair) -> Iterable[tuple[object, ...]]:
         batches = [batch for batch in pair.batches if batch.sec_code == sec]
         sums = totals([entry for batch in batches for entry in batch.entries])
         yield (
-            pair.bank_file.name, pair.effective_date, sec, len(batches), sum(len(b.entries) for b in batches), 0,
+            pair.bank_file.name, pair.effective_date, sec, len(batches), sum(len(b.entries) for b in batches),
+            sum(entry.transaction_code in PRENOTES for batch in batches for entry in batch.entries),
             sums.credit_cents, sums.debit_cents, f"{sums.entry_hash % 10**10:010d}", pair.bank_file.sha256,
         )  # fmt: skip

@@ -1,34 +1,51 @@
-"""Vendor ACH (U0424), the deciding part: which checks go out on which day, and why the others do not.
+"""Vendor ACH (U0424), the deciding part: which entries go out on which day, and why the other checks stay.
 
-Plain functions of values: candidates and facts in, entries and exceptions out. A check that fails any rule is an
-exception of its own row and stays for the next run; it never stops the others.
+Plain functions of values: checks, vendors and voided entries in, items and exceptions out. A check that fails any rule
+is an exception of its own row and stays for the next run; it never stops the others. Prenotes are decided in
+``vendor_prenotes``, reversals of voided entries in ``vendor_reversals``, CTX entries in ``vendor_ctx``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from gateway.calendar import BankingCalendar
 from gateway.money import shown
+from gateway.outbound.entries import EntryKind
 from parsers.base import render_message
-from parsers.nacha_records import LIVE_CREDIT_CODE, MAX_BATCH_LINES, MAX_ENTRY_CENTS, MAX_TOTAL_CENTS, routing_problem
+from parsers.nacha_records import LIVE_CREDIT_CODE, MAX_ENTRY_CENTS, routing_problem
+from parsers.x12_820 import Advice
 from writers.nacha import payee_name, rmr_addenda
 from writers.text import bank_text
 
-PRENOTE_WAIT_DAYS: Final = 3
-"""Banking days between the settlement of a prenote and the first live entry; the rule's own figure."""
-_BUILT_CLASSES: Final = ("CCD", "PPD")
+CORPORATE: Final = frozenset({"CCD", "CTX"})
+"""Classes of businesses; ``prenote_ccd`` says whether their vendors are prenoted."""
 _ACCOUNT_WIDTH: Final = 17
 _REFERENCE_WIDTH: Final = 10
 _WIDTHS: Final = (("vendor", 9), ("lease", 10), ("asset", 10), ("check_no", _REFERENCE_WIDTH))
 """What the scratch file can hold; a row that does not fit is an exception, for nothing is cut."""
+_SEPARATORS: Final = frozenset("#:")
+"""What the key of a check is made with, so that none stands in its number."""
+_NAME_WIDTHS: Final = {"CCD": 22, "PPD": 22, "CTX": 16}
+
+
+class Broken(NamedTuple):
+    """A rule that a check breaks: a row of U0424C."""
+
+    code: str
+    message: str
+
+
+def broken(code: str, found: str, expected: str, action: str) -> Broken:
+    return Broken(code, render_message(found, expected, action))
 
 
 class Candidate(NamedTuple):
-    """A NEWA check that is due, with its office and vendor as they stand."""
+    """A NEWA check: one that is due, or one that went out and was voided since."""
 
     check_no: str
     bank: str
@@ -41,21 +58,71 @@ class Candidate(NamedTuple):
     company: str
     region: str
     office: str
-    name: str | None
-    routing_sealed: bytes | None
-    account_sealed: bytes | None
-    account_last4: str | None
-    account_type: str | None
-    sec: str | None
+    issue: int
+
+
+class Prenote(NamedTuple):
+    """The latest prenote of a vendor's present bank details, of a file that was not rejected."""
+
+    file: str
+    released: bool
+    settles_on: str
+    returned: str | None  # the bank's reason code
+
+
+class Vendor(NamedTuple):
+    """Who is paid, as it stands. ``version`` is that of the bank details; ``pending``: a change waits for a person."""
+
+    vendor: str
+    name: str
+    routing_sealed: bytes
+    account_sealed: bytes
+    account_last4: str
+    account_type: str
+    sec: str
     prenote_sent: str | None
     prenote_sent_on: str | None
     dealer_alert: str | None
     suspense_override_on: str | None
-    issue: int
-    version: int  # of the vendor's bank details
+    version: int = 1
+    prenote: Prenote | None = None
+    pending: bool = False
+
+
+class Original(NamedTuple):
+    """An entry that left and whose checks are void: what a reversal must repeat, from its frozen row."""
+
+    outbound_id: int
+    seq: int
+    trace_number: str
+    file: str
+    vendor: str
+    version: int
+    sec: str
+    code: str
+    routing: str
+    account: str
+    name: str
+    amount_cents: int
+    identification: str
+    settled_on: str
+    company_id: str
+    odfi: str
+    checks: tuple[Candidate, ...]
+
+    def __repr__(self) -> str:
+        return f"Original(trace {self.trace_number} {self.amount_cents} ****{self.account[-4:]})"
 
 
 @dataclass(frozen=True, slots=True)
+class SameDay:
+    """A run that settles today: ``marker`` goes into the descriptive date."""
+
+    marker: str
+    limit_cents: int
+
+
+@dataclass(frozen=True)
 class Rules:
     """What a run decides by. ``open_account`` gives (routing, account) of a vendor in clear."""
 
@@ -65,7 +132,23 @@ class Rules:
     prenotes: bool
     origin: str  # first four characters of the immediate origin name
     charset: frozenset[str]
-    open_account: Callable[[Candidate], tuple[str, str]]
+    open_account: Callable[[Vendor], tuple[str, str]]
+    advice: Advice  # what every remittance advice of the run shares
+    company_id: str = ""
+    odfi: str = ""
+    max_addenda: int = 9_999
+    prenote_ccd: bool = False
+    prenote_wait_days: int = 3
+    same_day: SameDay | None = None
+
+    @cached_property
+    def earliest(self) -> date:
+        """The first day on which an entry of this run can settle."""
+        return self.calendar.add_banking_days(self.created_on, 0 if self.same_day else self.lead_days)
+
+    @property
+    def max_entry_cents(self) -> int:
+        return min(MAX_ENTRY_CENTS, self.same_day.limit_cents) if self.same_day else MAX_ENTRY_CENTS
 
 
 class Payee(NamedTuple):
@@ -73,21 +156,37 @@ class Payee(NamedTuple):
 
     routing: str
     account: str
-    name: str
-    warnings: tuple[str, ...]
-    problem: tuple[str, str] | None  # (code, message)
+    name: str  # as the bank takes it
+    called: str = ""  # as we know the vendor
+    warnings: tuple[str, ...] = ()
+    problem: Broken | None = None
+
+    def __repr__(self) -> str:
+        return f"Payee({self.name!r} ****{self.account[-4:]})"
 
 
 class Item(NamedTuple):
-    """An entry that goes out, still without a trace number."""
+    """An entry that goes out, still without a trace number.
 
-    candidate: Candidate
+    ``about`` is its (first) check, or the one that asks for a prenote; ``checks`` are those it pays or takes back.
+    A CTX entry has an ``advice`` in place of addenda: they need the trace number, but not to be counted.
+    """
+
+    kind: EntryKind
+    about: Candidate
+    checks: tuple[Candidate, ...]
     effective_date: str
     sec: str
     payee: Payee
     code: str
+    amount_cents: int
     identification: str
-    addenda: str
+    addenda: tuple[str, ...]
+    vendor: str
+    version: int
+    lines: int  # records it takes
+    advice: Advice | None = None
+    reverses: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +194,10 @@ class Withheld:
     """A check that stays, and why: a row of U0424C."""
 
     candidate: Candidate
+    name: str | None
     routing: str
+    account_last4: str | None
+    direction: str
     code: str
     message: str
 
@@ -107,214 +209,139 @@ class Decision:
     warnings: list[str] = field(default_factory=list)
 
 
-def decide(candidates: Iterable[Candidate], rules: Rules) -> Decision:
-    """Sort what is due into entries and exceptions; entries in file order."""
-    out = Decision()
-    payees: dict[str, Payee] = {}
-    days: dict[str, str] = {}
-    for candidate in candidates:
-        payee = _NOBODY
-        if candidate.vendor is not None:
-            known = payees.get(candidate.vendor)
-            payee = payees[candidate.vendor] = known or _payee(candidate, rules)
-            if known is None:
-                out.warnings += [f"vendor {candidate.vendor}: {warning}" for warning in payee.warnings]
-        due = candidate.disbursement_date
-        if due not in days:
-            days[due] = effective_date(date.fromisoformat(due), rules).isoformat()
-        found = _item(candidate, payee, days[due], rules)
-        if isinstance(found, Item):
-            out.items.append(found)
-        else:
-            out.exceptions.append(Withheld(candidate, payee.routing, *found))
-    out.items.sort(key=_file_order)
-    return out
-
-
 def effective_date(disbursement_date: date, rules: Rules) -> date:
-    """The disbursement date moved to a banking day, and never before creation + lead days.
+    """The disbursement date moved to a banking day, and never before the earliest of the run.
 
     A date already past goes with the next possible one.
     """
-    earliest = rules.calendar.add_banking_days(rules.created_on, rules.lead_days)
-    if disbursement_date <= earliest:
-        return earliest
+    if disbursement_date <= rules.earliest:
+        return rules.earliest
     return rules.calendar.next_banking_day(disbursement_date)
 
 
-def _file_order(item: Item) -> tuple[str, ...]:
-    c = item.candidate
-    return (item.effective_date, item.sec, c.vendor or "", c.disbursement_date, c.bank, c.check_no.rjust(20))
+_KINDS: Final = {"LIVE": "1", "PRENOTE": "2", "REVERSAL": "3"}
+
+
+def file_order(item: Item) -> tuple[str, ...]:
+    c = item.about
+    return (
+        item.effective_date, _KINDS[item.kind], item.sec, item.vendor, c.disbursement_date, c.bank,
+        c.check_no.rjust(20),
+    )  # fmt: skip
 
 
 # --- the vendor ---------------------------------------------------------------------------------------------
 
-_NOBODY: Final = Payee("", "", "", (), None)
+NOBODY: Final = Payee("", "", "")
 
 
-def _payee(candidate: Candidate, rules: Rules) -> Payee:
-    routing, given = rules.open_account(candidate)
+def payee(vendor: Vendor, rules: Rules) -> Payee:
+    """The vendor's bank data made fit for an entry of its class, or the first thing that is wrong with them."""
+    routing, given = rules.open_account(vendor)
     account = given.replace(" ", "").replace("-", "").upper()
-    name = payee_name(candidate.name or "", charset=rules.charset)
-    problem: tuple[str, str] | None = None
+    name = payee_name(vendor.name, _NAME_WIDTHS.get(vendor.sec, 22), rules.charset)
+    problem: Broken | None = None
     wrong = routing_problem(routing)
     if wrong is not None:
-        problem = ("ROUTING", _message(f"routing number {routing} ({wrong})", "a sound one", "correct the vendor"))
+        problem = broken("ROUTING", f"routing number {routing} ({wrong})", "a sound one", "correct the vendor")
     elif not account or len(account) > _ACCOUNT_WIDTH or not (account.isascii() and account.isalnum()):
         found = f"an account number of {len(account)} characters ending {account[-4:]!r}"
-        problem = ("ACCOUNT", _message(found, "1 to 17 letters and digits", "correct the vendor"))
+        problem = broken("ACCOUNT", found, "1 to 17 letters and digits", "correct the vendor")
     elif name.problem is not None:
-        problem = ("NAME", _message(f"name {candidate.name!r}: {name.problem}", "a name the bank takes", "rename it"))
-    elif candidate.sec not in _BUILT_CLASSES:
-        problem = ("CLASS", _message(f"class {candidate.sec}", "CCD or PPD", "change the vendor's class"))
-    return Payee(routing, account, name.text, name.warnings, problem)
-
-
-def _message(found: str, expected: str, action: str) -> str:
-    return render_message(found, expected, action)
+        problem = broken("NAME", f"name {vendor.name!r}: {name.problem}", "a name the bank takes", "rename it")
+    elif vendor.sec not in _NAME_WIDTHS:
+        problem = broken("CLASS", f"class {vendor.sec}", "CCD, PPD or CTX", "change the vendor's class")
+    return Payee(routing, account, name.text, vendor.name, name.warnings, problem)
 
 
 # --- the check ----------------------------------------------------------------------------------------------
 
 
-def _item(candidate: Candidate, payee: Payee, effective: str, rules: Rules) -> Item | tuple[str, str]:
-    """The entry of a check, or (code, message) of the first rule it breaks."""
-    for rule in (_vendor, _alert, _amount, _prenote, _fits):
-        broken = rule(candidate, effective, rules)
-        if broken is not None:
-            return broken
-    if payee.problem is not None:
-        return payee.problem
-    wanted = candidate.reference or candidate.lease or candidate.check_no
-    remittance = rmr_addenda(wanted, candidate.amount_cents)
-    if remittance.problem is not None:
-        found = f"reference {wanted!r}: {remittance.problem}"
-        return "REFERENCE", _message(found, "a reference that fits one addenda", "correct the check's reference")
-    identification = bank_text(f"{rules.origin}-{candidate.check_no}", rules.charset)
-    if identification.problem is not None:
-        return "CHECK", _message(f"check number: {identification.problem}", "letters and digits", "correct the check")
-    code = LIVE_CREDIT_CODE[candidate.account_type or "checking"]
-    sec = candidate.sec or ""
-    return Item(candidate, effective, sec, payee, code, identification.text, remittance.text)
+def broken_rule(candidate: Candidate, vendor: Vendor | None, rules: Rules) -> Broken | None:
+    """The first rule that a check breaks, of those that look at it and its vendor alone."""
+    if vendor is None:
+        return broken("VENDOR", "a NEWA check without vendor", "the vendor it pays", "load the check with its vendor")
+    return _alert(candidate, vendor) or _pending(vendor) or _amount(candidate, rules) or _fits(candidate)
 
 
-def _vendor(candidate: Candidate, _effective: str, _rules: Rules) -> tuple[str, str] | None:
-    if candidate.vendor is not None:
-        return None
-    return "VENDOR", _message("a NEWA check without vendor", "the vendor it pays", "load the check with its vendor")
-
-
-def _alert(candidate: Candidate, _effective: str, _rules: Rules) -> tuple[str, str] | None:
+def _alert(candidate: Candidate, vendor: Vendor) -> Broken | None:
     """Alert on: withheld, but for disbursement dates up to the override."""
-    if candidate.dealer_alert != "Y":
+    if vendor.dealer_alert != "Y":
         return None
-    until = candidate.suspense_override_on
+    until = vendor.suspense_override_on
     if until is not None and candidate.disbursement_date <= until:
         return None
     found = "the dealer alert on" + (f" with an override up to {until}" if until else "")
-    return "ALERT", _message(found, "no alert, or an override date", "clear the alert or set the override date")
+    return broken("ALERT", found, "no alert, or an override date", "clear the alert or set the override date")
 
 
-def _amount(candidate: Candidate, _effective: str, _rules: Rules) -> tuple[str, str] | None:
-    if 0 < candidate.amount_cents <= MAX_ENTRY_CENTS:
+def _pending(vendor: Vendor) -> Broken | None:
+    """While a change of the vendor waits for a second person, nobody knows where its money belongs."""
+    if not vendor.pending:
+        return None
+    found = f"a change of vendor {vendor.vendor} that waits for a second person"
+    return broken("CHANGE", found, "it approved or refused", "see gateway vendor changes --state PROPOSED")
+
+
+def _amount(candidate: Candidate, rules: Rules) -> Broken | None:
+    if 0 < candidate.amount_cents <= rules.max_entry_cents:
         return None
     found = f"an amount of {shown(candidate.amount_cents)}"
-    return "AMOUNT", _message(found, f"0.01 to {shown(MAX_ENTRY_CENTS)}", "pay it another way: an entry is never split")
+    if rules.same_day and 0 < candidate.amount_cents <= MAX_ENTRY_CENTS:
+        expected = f"at most {shown(rules.max_entry_cents)} on the same day"
+        return broken("SAMEDAY", found, expected, "build it without --same-day")
+    return broken("AMOUNT", found, f"0.01 to {shown(MAX_ENTRY_CENTS)}", "pay it another way: an entry is never split")
 
 
-def _prenote(candidate: Candidate, effective: str, rules: Rules) -> tuple[str, str] | None:
-    if not rules.prenotes:
-        return None
-    if candidate.prenote_sent != "Y":
-        found = "a vendor who was not prenoted in time"
-        return "PRENOTE", _message(found, "a prenote that was sent", "send one, or load prenote_sent when it was")
-    if candidate.prenote_sent_on is None:
-        return None
-    settled = rules.calendar.add_banking_days(date.fromisoformat(candidate.prenote_sent_on), rules.lead_days)
-    first = rules.calendar.add_banking_days(settled, PRENOTE_WAIT_DAYS).isoformat()
-    if effective >= first:
-        return None
-    found = f"a prenote sent on {candidate.prenote_sent_on}"
-    return "PRENOTE", _message(found, f"an effective date from {first}", "let the next run take it")
-
-
-def _fits(candidate: Candidate, _effective: str, _rules: Rules) -> tuple[str, str] | None:
+def _fits(candidate: Candidate) -> Broken | None:
     for name, width in _WIDTHS:
         value = str(getattr(candidate, name) or "")
-        if len(value) > width or not (value.isascii() and value.isprintable()):
+        separates = name == "check_no" and not _SEPARATORS.isdisjoint(value)
+        if separates or len(value) > width or not (value.isascii() and value.isprintable()):
             found = f"{name.removesuffix('_no')} {value!r}"
-            return "FIELD", _message(found, f"at most {width} plain characters", "pay it another way")
+            return broken("FIELD", found, f"at most {width} plain characters", "pay it another way")
     return None
 
 
-# --- files --------------------------------------------------------------------------------------------------
+def identification(rules: Rules, reference: str) -> str | Broken:
+    """Positions 40-54 of an entry: the origin and what it is about."""
+    made = bank_text(f"{rules.origin}-{reference}", rules.charset)
+    if made.problem is not None:
+        return broken("CHECK", f"check number: {made.problem}", "letters and digits", "correct the check")
+    return made.text
 
 
-class Run(NamedTuple):
-    """One batch of one file: entries of one class."""
-
-    sec: str
-    items: tuple[Item, ...]
+def reference_of(candidate: Candidate) -> str:
+    return candidate.reference or candidate.lease or candidate.check_no
 
 
-LINES_AN_ITEM: Final = 2
-"""The entry and its addenda."""
+def live_item(candidate: Candidate, vendor: Vendor, to: Payee, effective: str, rules: Rules) -> Item | Broken:
+    """The CCD or PPD entry of a check, with one addenda."""
+    remittance = rmr_addenda(reference_of(candidate), candidate.amount_cents)
+    if remittance.problem is not None:
+        found = f"reference {reference_of(candidate)!r}: {remittance.problem}"
+        return broken("REFERENCE", found, "a reference that fits one addenda", "correct the check's reference")
+    name = identification(rules, candidate.check_no)
+    if not isinstance(name, str):
+        return name
+    return Item(
+        "LIVE", candidate, (candidate,), effective, vendor.sec, to, LIVE_CREDIT_CODE[vendor.account_type],
+        candidate.amount_cents, name, (remittance.text,), vendor.vendor, vendor.version, 2,
+    )  # fmt: skip
 
 
-def pack(items: Sequence[Item], *, max_lines: int, balanced: bool) -> list[list[Run]]:
-    """Entries of one effective date, in order, into files and batches that exceed no limit.
-
-    A file holds ``max_lines`` records with headers, controls and filler, and 9,999,999,999.99; so does a batch, but a
-    balanced one only 99,999,999.99, which is what its one offset entry can carry.
-    """
-    room = max_lines // 10 * 10 - 2
-    overhead = 3 if balanced else 2
-    batch_cents = MAX_ENTRY_CENTS if balanced else MAX_TOTAL_CENTS
-    files: list[list[Run]] = []
-    run: list[Item] = []
-    runs: list[Run] = []
-    used = file_cents = run_cents = 0
-
-    def close_run() -> None:
-        nonlocal run, run_cents
-        if run:
-            runs.append(Run(run[0].sec, tuple(run)))
-        run, run_cents = [], 0
-
-    def close_file() -> None:
-        nonlocal runs, used, file_cents
-        close_run()
-        if runs:
-            files.append(runs)
-        runs, used, file_cents = [], 0, 0
-
-    for item in items:
-        cents = item.candidate.amount_cents
-        fresh = _needs_new_batch(run, item, run_cents + cents, batch_cents, balanced)
-        need = LINES_AN_ITEM + (overhead if fresh else 0)
-        if used + need > room or file_cents + cents > MAX_TOTAL_CENTS:
-            close_file()
-            need = LINES_AN_ITEM + overhead
-        elif fresh:
-            close_run()
-        run.append(item)
-        used, file_cents, run_cents = used + need, file_cents + cents, run_cents + cents
-    close_file()
-    return files
-
-
-def _needs_new_batch(run: Sequence[Item], item: Item, cents: int, limit: int, balanced: bool) -> bool:
-    if not run or run[0].sec != item.sec or cents > limit:
-        return True
-    return (len(run) + 1) * LINES_AN_ITEM + balanced > MAX_BATCH_LINES
+def withheld(candidate: Candidate, vendor: Vendor | None, to: Payee, why: Broken) -> Withheld:
+    name, last4 = (vendor.name, vendor.account_last4) if vendor else (None, None)
+    return Withheld(candidate, name, to.routing, last4, "CREDIT", *why)
 
 
 def look_alikes(items: Iterable[Item]) -> Iterator[str]:
     """Checks of one vendor with one amount and one due date: perhaps one debt entered twice."""
     seen: dict[tuple[str | None, int, str], list[str]] = {}
     for item in items:
-        c = item.candidate
-        seen.setdefault((c.vendor, c.amount_cents, c.disbursement_date), []).append(c.check_no)
+        if item.kind == "LIVE":
+            for c in item.checks:
+                seen.setdefault((c.vendor, c.amount_cents, c.disbursement_date), []).append(c.check_no)
     for (vendor, cents, due), checks in seen.items():
         if len(checks) > 1:
             numbers = ", ".join(checks[:5])

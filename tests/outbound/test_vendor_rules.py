@@ -10,35 +10,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calendar import BankingCalendar
-from gateway.outbound.vendor_rules import Candidate, Item, Rules, decide, effective_date, look_alikes, pack
+from gateway.outbound import vendor_ctx, vendor_decide
+from gateway.outbound.vendor_pack import pack
+from gateway.outbound.vendor_rules import (
+    Candidate,
+    Decision,
+    Item,
+    Original,
+    Prenote,
+    Rules,
+    SameDay,
+    Vendor,
+    effective_date,
+    look_alikes,
+)
 from parsers.nacha_records import MAX_ENTRY_CENTS, MAX_TOTAL_CENTS
+from parsers.x12_820 import Advice, joined, read
 from writers.text import BANK_CHARSET
 
 CALENDAR = BankingCalendar({2026, 2027})
+ADVICE = Advice(
+    control_number="", sender="1234567890", receiver="", created_on="2026-03-02", created_at="0900", effective_date="",
+    company_id="1234567890", trace_number="", payer="PRAIRIE LEASING", payee="", lines=(),
+)  # fmt: skip
 
 
-def rules(created_on: str = "2026-03-02", *, lead_days: int = 1, prenotes: bool = False, **bank_data: str) -> Rules:
-    routing, account = bank_data.get("routing", "091000019"), bank_data.get("account", "12345678")
-    return Rules(
-        CALENDAR,
-        date.fromisoformat(created_on),
-        lead_days,
-        prenotes,
-        "PRAI",
-        BANK_CHARSET,
-        lambda _: (routing, account),
-    )
+def rules(created_on: str = "2026-03-02", **changes: Any) -> Rules:
+    routing, account = changes.pop("routing", "091000019"), changes.pop("account", "12345678")
+    values: dict[str, Any] = {
+        "calendar": CALENDAR, "created_on": date.fromisoformat(created_on), "lead_days": 1, "prenotes": False,
+        "origin": "PRAI", "charset": BANK_CHARSET, "open_account": lambda _: (routing, account), "advice": ADVICE,
+        "company_id": "1234567890", "odfi": "09100001", "prenote_ccd": True,
+    } | changes  # fmt: skip
+    return Rules(**values)
 
 
 def candidate(**changes: Any) -> Candidate:
     values: dict[str, Any] = {
         "check_no": "4711", "bank": "126", "amount_cents": 10_000, "disbursement_date": "2026-03-03", "vendor": "V1",
-        "lease": "L1", "asset": None, "reference": "INV-1", "company": "1", "region": "1", "office": "1",
-        "name": "Acme Supply", "routing_sealed": b"", "account_sealed": b"", "account_last4": "5678",
-        "account_type": "checking", "sec": "CCD", "prenote_sent": None, "prenote_sent_on": None, "dealer_alert": None,
-        "suspense_override_on": None, "issue": 1, "version": 1,
+        "lease": "L1", "asset": None, "reference": "INV-1", "company": "1", "region": "1", "office": "1", "issue": 1,
     } | changes  # fmt: skip
     return Candidate(**values)
+
+
+def vendor(key: str = "V1", **changes: Any) -> Vendor:
+    values: dict[str, Any] = {
+        "vendor": key, "name": "Acme Supply", "routing_sealed": b"", "account_sealed": b"", "account_last4": "5678",
+        "account_type": "checking", "sec": "CCD", "prenote_sent": None, "prenote_sent_on": None, "dealer_alert": None,
+        "suspense_override_on": None,
+    } | changes  # fmt: skip
+    return Vendor(**values)
+
+
+def decide(
+    candidates: list[Candidate], rules: Rules, *vendors: Vendor, originals: list[Original] | None = None
+) -> Decision:
+    return vendor_decide.decide(candidates, {v.vendor: v for v in vendors or (vendor(),)}, originals or [], rules)
 
 
 @pytest.mark.parametrize(
@@ -61,116 +88,267 @@ def test_effective_dates(created_on: str, lead_days: int, disbursement_date: str
 
 
 def test_an_entry() -> None:
-    (item,) = decide([candidate(account_type="savings", sec="PPD")], rules(account="12-34 56ab")).items
+    (item,) = decide([candidate()], rules(account="12-34 56ab"), vendor(account_type="savings", sec="PPD")).items
     assert (item.code, item.sec, item.payee.account) == ("32", "PPD", "123456AB")
-    assert (item.identification, item.addenda) == ("PRAI-4711", "RMR*IV*INV-1*PI*100.00\\")
+    assert (item.identification, item.addenda) == ("PRAI-4711", ("RMR*IV*INV-1*PI*100.00\\",))
 
 
 def test_reference_falls_back_to_lease_and_check() -> None:
     items = decide([candidate(reference=None), candidate(reference=None, lease=None, check_no="4712")], rules()).items
-    assert [item.addenda.split("*")[2] for item in items] == ["L1", "4712"]
+    assert [item.addenda[0].split("*")[2] for item in items] == ["L1", "4712"]
 
 
 def test_name_is_cut_at_22_with_a_warning_given_once() -> None:
-    decision = decide([candidate(name="Northwestern Equipment Leasing", check_no=n) for n in "12"], rules())
+    named = vendor(name="Northwestern Equipment Leasing")
+    decision = decide([candidate(check_no=n) for n in "12"], rules(), named)
     assert {item.payee.name for item in decision.items} == {"NORTHWESTERN EQUIPMENT"}
     assert decision.warnings == ["vendor V1: payee name cut at 22 of 30 characters"]
 
 
-EXCEPTIONS = [
-    ("VENDOR", {"vendor": None}, {}, "Found a NEWA check without vendor, expected the vendor it pays"),
-    ("ALERT", {"dealer_alert": "Y"}, {}, "Found the dealer alert on, expected no alert"),
+# code, changes of the check, of the vendor, of the rules, message
+EXCEPTIONS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
+    ("VENDOR", {"vendor": None}, {}, {}, "Found a NEWA check without vendor, expected the vendor it pays"),
+    ("ALERT", {}, {"dealer_alert": "Y"}, {}, "Found the dealer alert on, expected no alert"),
     (
-        "ALERT",
-        {"dealer_alert": "Y", "suspense_override_on": "2026-03-02"},
-        {},
+        "ALERT", {}, {"dealer_alert": "Y", "suspense_override_on": "2026-03-02"}, {},
         "Found the dealer alert on with an override up to 2026-03-02",
     ),
-    ("AMOUNT", {"amount_cents": MAX_ENTRY_CENTS + 1}, {}, "Found an amount of 100,000,000.00"),
-    ("AMOUNT", {"amount_cents": 0}, {}, "Found an amount of 0.00, expected 0.01 to 99,999,999.99"),
-    ("PRENOTE", {}, {"prenotes": True}, "Found a vendor who was not prenoted in time"),
+    ("CHANGE", {}, {"pending": True}, {}, "Found a change of vendor V1 that waits for a second person"),
+    ("AMOUNT", {"amount_cents": MAX_ENTRY_CENTS + 1}, {}, {}, "Found an amount of 100,000,000.00"),
+    ("AMOUNT", {"amount_cents": 0}, {}, {}, "Found an amount of 0.00, expected 0.01 to 99,999,999.99"),
     (
-        "PRENOTE",
-        {"prenote_sent": "Y", "prenote_sent_on": "2026-02-27"},
-        {"prenotes": True},
-        "Found a prenote sent on 2026-02-27, expected an effective date from 2026-03-05",
+        "SAMEDAY", {"amount_cents": 100_000_001}, {}, {"same_day": SameDay("SD1300", 100_000_000)},
+        "Found an amount of 1,000,000.01, expected at most 1,000,000.00 on the same day: build it without --same-day",
     ),
-    ("FIELD", {"check_no": "12345678901"}, {}, "Found check '12345678901', expected at most 10"),
-    ("FIELD", {"lease": "L\u00d6"}, {}, "Found lease 'LÖ'"),
-    ("ROUTING", {}, {"routing": "091000018"}, "Found routing number 091000018 (check digit 8 should be 9)"),
-    ("ACCOUNT", {}, {"account": "1" * 18}, "Found an account number of 18 characters ending '1111'"),
-    ("ACCOUNT", {}, {"account": "-"}, "Found an account number of 0 characters"),
-    ("NAME", {"name": "東京"}, {}, "Found name '東京': '東'"),
-    ("NAME", {"name": None}, {}, "Found name None: the payee has no name"),
-    ("CLASS", {"sec": "CTX"}, {}, "Found class CTX, expected CCD or PPD"),
-    ("REFERENCE", {"reference": "A*B"}, {}, "Found reference 'A*B': '*' separates X12 elements"),
-    ("REFERENCE", {"reference": "9" * 80}, {}, "an addenda record holds 80"),
-    ("CHECK", {"check_no": "47~11"}, {}, "Found check number: '~'"),
-]
+    ("FIELD", {"check_no": "12345678901"}, {}, {}, "Found check '12345678901', expected at most 10"),
+    ("FIELD", {"check_no": "47#2"}, {}, {}, "Found check '47#2'"),
+    ("FIELD", {"lease": "L\u00d6"}, {}, {}, "Found lease 'LÖ'"),
+    ("ROUTING", {}, {}, {"routing": "091000018"}, "Found routing number 091000018 (check digit 8 should be 9)"),
+    ("ACCOUNT", {}, {}, {"account": "1" * 18}, "Found an account number of 18 characters ending '1111'"),
+    ("ACCOUNT", {}, {}, {"account": "-"}, "Found an account number of 0 characters"),
+    ("NAME", {}, {"name": "東京"}, {}, "Found name '東京': '東'"),
+    ("NAME", {}, {"name": " "}, {}, "Found name ' ': the payee has no name"),
+    ("CLASS", {}, {"sec": "WEB"}, {}, "Found class WEB, expected CCD, PPD or CTX"),
+    ("REFERENCE", {"reference": "A*B"}, {}, {}, "Found reference 'A*B': '*' separates X12 elements"),
+    ("REFERENCE", {"reference": "9" * 80}, {}, {}, "an addenda record holds 80"),
+    ("REFERENCE", {"reference": "A~B"}, {"sec": "CTX"}, {}, "Found reference 'A~B': '~' (position 2) cannot be written"),
+    ("REFERENCE", {"reference": "9" * 31}, {"sec": "CTX"}, {}, "31 characters, an X12 element holds 30"),
+    ("CHECK", {"check_no": "47~11"}, {}, {}, "Found check number: '~'"),
+    ("CHECK", {"check_no": "47~11"}, {"sec": "CTX"}, {}, "Found check number: '~'"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "changes", "facts", "message"), EXCEPTIONS)
-def test_exceptions(code: str, changes: dict[str, Any], facts: dict[str, Any], message: str) -> None:
-    good = candidate(check_no="1", vendor="V9", prenote_sent="Y")
-    decision = decide([candidate(**changes), good], rules(**facts))
+@pytest.mark.parametrize(("code", "check", "payee", "facts", "message"), EXCEPTIONS)
+def test_exceptions(
+    code: str, check: dict[str, Any], payee: dict[str, Any], facts: dict[str, Any], message: str
+) -> None:
+    good = candidate(check_no="1", vendor="V9")
+    decision = decide([candidate(**check), good], rules(**facts), vendor(**payee), vendor("V9"))
     first = decision.exceptions[0]
     assert (first.code, message in first.message) == (code, True), first.message
     if "routing" not in facts and "account" not in facts:
-        assert [item.candidate.check_no for item in decision.items] == ["1"]  # never stops the others
+        assert [item.about.check_no for item in decision.items] == ["1"]  # never stops the others
 
 
 @pytest.mark.parametrize(
-    ("changes", "facts"),
+    ("check", "payee"),
     [
-        ({"dealer_alert": "Y", "suspense_override_on": "2026-03-03"}, {}),
-        ({"prenote_sent": "Y", "prenote_sent_on": "2026-02-25"}, {"prenotes": True}),
-        ({"prenote_sent": "Y"}, {"prenotes": True}),
+        ({}, {"dealer_alert": "Y", "suspense_override_on": "2026-03-03"}),
         ({"amount_cents": MAX_ENTRY_CENTS}, {}),
     ],
 )
-def test_at_the_edge_they_go(changes: dict[str, Any], facts: dict[str, Any]) -> None:
-    assert not decide([candidate(**changes)], rules(**facts)).exceptions
+def test_at_the_edge_they_go(check: dict[str, Any], payee: dict[str, Any]) -> None:
+    assert not decide([candidate(**check)], rules(), vendor(**payee)).exceptions
 
 
 def test_order_is_by_date_class_vendor_and_check_number_by_value() -> None:
     found = decide(
         [
-            candidate(check_no="10"), candidate(check_no="9"), candidate(check_no="1", sec="PPD", vendor="V0"),
+            candidate(check_no="10"), candidate(check_no="9"), candidate(check_no="1", vendor="V2"),
             candidate(check_no="2", disbursement_date="2026-03-05"), candidate(check_no="3", vendor="V0"),
         ],
-        rules(),
+        rules(), vendor(), vendor("V0"), vendor("V2", sec="PPD"),
     ).items  # fmt: skip
-    assert [item.candidate.check_no for item in found] == ["3", "9", "10", "1", "2"]
+    assert [item.about.check_no for item in found] == ["3", "9", "10", "1", "2"]
 
 
-def items(amounts: list[tuple[str, int]]) -> list[Item]:
-    rows = [candidate(check_no=str(n), sec=sec, amount_cents=cents) for n, (sec, cents) in enumerate(amounts)]
-    return sorted(decide(rows, rules()).items, key=lambda item: item.sec)
+# --- prenotes -----------------------------------------------------------------------------------------------
+
+SENT = {"prenote_sent": "Y"}
+# vendor, rules, what goes out by kind, message; made on Monday 2 March, so that a prenote settles on Tuesday 3 March
+PRENOTES: list[tuple[dict[str, Any], dict[str, Any], list[str], str]] = [
+    ({}, {}, ["PRENOTE"], "Found a vendor who was not prenoted in time, expected a prenote and 3 banking days after its "
+     "settlement: let it wait: one goes out now for 2026-03-03, the check can follow for 2026-03-06."),
+    ({}, {"prenotes": False}, ["LIVE"], ""),
+    ({}, {"prenote_ccd": False}, ["LIVE"], ""),
+    ({"sec": "CTX"}, {"prenote_ccd": False}, ["LIVE"], ""),
+    ({"sec": "PPD"}, {"prenote_ccd": False}, ["PRENOTE"], "not prenoted in time"),
+    ({}, {"prenote_wait_days": 6}, ["PRENOTE"], "the check can follow for 2026-03-11"),
+    (SENT, {}, ["LIVE"], ""),
+    (SENT | {"prenote_sent_on": "2026-02-25"}, {}, ["LIVE"], ""),
+    (SENT | {"prenote_sent_on": "2026-02-25"}, {"prenote_wait_days": 4}, [], "effective date from 2026-03-04"),
+    (SENT | {"prenote_sent_on": "2026-02-27"}, {}, [],
+     "Found a prenote sent on 2026-02-27, expected an effective date from 2026-03-05"),
+    (SENT | {"version": 2}, {}, ["PRENOTE"], "Found bank details that changed since"),
+    ({"prenote": Prenote("F", True, "2026-02-26", None)}, {}, ["LIVE"], ""),
+    ({"prenote": Prenote("F", True, "2026-02-27", None)}, {}, [],
+     "Found a prenote settling 2026-02-27, expected an effective date from 2026-03-04"),
+    ({"prenote": Prenote("F", False, "2026-02-10", None)}, {}, [], "Found a prenote in F, which waits for release"),
+    ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {}, [],
+     "Found the prenote of 2026-02-10 returned by the bank with R03"),
+    ({"dealer_alert": "Y"}, {}, [], "dealer alert"),
+    ({"name": "東京"}, {}, [], "cannot be written"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("payee", "facts", "out", "message"), PRENOTES)
+def test_prenotes(payee: dict[str, Any], facts: dict[str, Any], out: list[str], message: str) -> None:
+    decision = decide([candidate()], rules(**{"prenotes": True} | facts), vendor(**payee))
+    assert [item.kind for item in decision.items] == out
+    assert len(decision.exceptions) == (out != ["LIVE"])
+    for one in decision.exceptions:
+        assert message in one.message
+
+
+def test_a_vendor_gets_one_prenote_however_many_checks_wait() -> None:
+    checks = [candidate(check_no=n) for n in "12"] + [candidate(check_no="3", vendor="V2", amount_cents=0)]
+    decision = decide(checks, rules(prenotes=True), vendor(account_type="savings"), vendor("V2"))
+    (item,) = decision.items
+    assert (item.code, item.amount_cents, item.identification, item.addenda) == ("33", 0, "PRAI-V1", ())
+    assert [one.code for one in decision.exceptions] == ["PRENOTE", "PRENOTE", "AMOUNT"], "V2 has nothing to send"
+
+
+# --- CTX ----------------------------------------------------------------------------------------------------
+
+
+def test_ctx_joins_the_checks_of_a_vendor_and_day() -> None:
+    checks = [
+        candidate(check_no="1", amount_cents=700), candidate(check_no="2", amount_cents=5, reference=None),
+        candidate(check_no="3", disbursement_date="2026-03-05"), candidate(check_no="4", vendor="V2"),
+    ]  # fmt: skip
+    ctx = vendor(sec="CTX", name="Northwestern Equipment", account_type="savings")
+    decision = decide(checks, rules(), ctx, vendor("V2", sec="CTX"))
+    joint, other, later = decision.items
+    assert [c.check_no for c in joint.checks] == ["1", "2"]
+    assert (joint.code, joint.amount_cents, joint.payee.name) == ("32", 705, "NORTHWESTERN EQU")
+    assert joint.advice is not None
+    assert (joint.advice.lines, joint.advice.payee) == ((("INV-1", 700), ("L1", 5)), "NORTHWESTERN EQUIPMENT")
+    assert (other.vendor, later.effective_date) == ("V2", "2026-03-05")
+    assert decision.warnings == ["vendor V1: payee name cut at 16 of 22 characters"]
 
 
 @given(
-    amounts=st.lists(st.tuples(st.sampled_from(["CCD", "PPD"]), st.integers(1, MAX_ENTRY_CENTS)), max_size=60),
+    cents=st.lists(st.integers(1, MAX_ENTRY_CENTS), min_size=1, max_size=40),
+    max_addenda=st.integers(5, 12),
+    trace=st.integers(1, 9_999_999),
+)
+def test_ctx_entries_hold_their_limits_and_their_addenda_are_as_many_as_counted(
+    cents: list[int], max_addenda: int, trace: int
+) -> None:
+    checks = [candidate(check_no=str(n), amount_cents=amount, reference=f"R{n}") for n, amount in enumerate(cents)]
+    found = decide(checks, rules(max_addenda=max_addenda), vendor(sec="CTX")).items
+    assert [c.amount_cents for item in found for c in item.checks] == cents
+    for item in found:
+        assert item.advice is not None
+        texts = vendor_ctx.addenda(item.advice, f"09100001{trace:07d}")
+        assert item.lines == 1 + len(texts) <= 1 + max_addenda
+        assert item.amount_cents == sum(c.amount_cents for c in item.checks) <= MAX_ENTRY_CENTS
+        told = read(joined(texts))
+        assert isinstance(told, Advice), told
+        assert told.lines == tuple((c.reference, c.amount_cents) for c in item.checks)
+
+
+# --- reversals ----------------------------------------------------------------------------------------------
+
+
+def original(**changes: Any) -> Original:
+    values: dict[str, Any] = {
+        "outbound_id": 7, "seq": 3, "trace_number": "091000010000003", "file": "F", "vendor": "V1", "version": 1,
+        "sec": "PPD", "code": "32", "routing": "091000019", "account": "998", "name": "ACME", "amount_cents": 10_000,
+        "identification": "PRAI-4711", "settled_on": "2026-03-02", "company_id": "1234567890", "odfi": "09100001",
+        "checks": (candidate(),),
+    } | changes  # fmt: skip
+    return Original(**values)
+
+
+def test_a_reversal_repeats_the_original() -> None:
+    (item,) = decide([], rules(), originals=[original()]).items
+    assert (item.kind, item.code, item.sec, item.amount_cents) == ("REVERSAL", "37", "PPD", 10_000)
+    assert (item.payee.routing, item.payee.account, item.payee.name) == ("091000019", "998", "ACME")
+    assert (item.effective_date, item.reverses, item.addenda) == ("2026-03-03", (7, 3), ())
+
+
+# settled, made on, effective or the last day
+WINDOWS = [
+    ("2026-03-05", "2026-03-02", "2026-03-05", None),  # never before the original settles
+    ("2026-03-02", "2026-03-06", "2026-03-09", None),
+    ("2026-02-23", "2026-02-27", "2026-03-02", None),  # the fifth banking day
+    ("2026-02-20", "2026-02-27", None, "2026-02-27"),
+    ("2026-06-29", "2026-07-06", "2026-07-07", "2026-07-06"),  # Friday 3 July is a banking day: it counts
+    ("2026-06-26", "2026-07-02", "2026-07-03", None),
+    ("2027-06-28", "2027-07-02", "2027-07-06", None),  # Monday 5 July 2027 is none
+]
+
+
+@pytest.mark.parametrize(("settled", "made", "effective", "last"), WINDOWS)
+def test_five_banking_days(settled: str, made: str, effective: str | None, last: str | None) -> None:
+    decision = decide([], rules(made), originals=[original(settled_on=settled)])
+    if last is None:
+        assert [item.effective_date for item in decision.items] == [effective]
+        return
+    (stays,) = decision.exceptions
+    assert (stays.code, stays.direction) == ("REVERSAL", "DEBIT")
+    assert f"settled on {settled}, expected a reversal by {last}" in stays.message
+
+
+@pytest.mark.parametrize("changes", [{"company_id": "9"}, {"odfi": "07100000"}])
+def test_a_reversal_goes_by_the_company_and_bank_of_the_original(changes: dict[str, Any]) -> None:
+    (stays,) = decide([], rules(), originals=[original(**changes)]).exceptions
+    assert "ask that bank to reverse it" in stays.message
+
+
+# --- packing ------------------------------------------------------------------------------------------------
+
+
+def items(entries: list[tuple[str, str, int, int]]) -> list[Item]:
+    (base,) = decide([candidate()], rules()).items
+    made = [
+        base._replace(kind=kind, sec=sec, amount_cents=0 if kind == "PRENOTE" else cents, lines=lines)
+        for kind, sec, cents, lines in entries
+    ]
+    return sorted(made, key=lambda item: (item.kind, item.sec))
+
+
+@given(
+    entries=st.lists(
+        st.tuples(
+            st.sampled_from(["LIVE", "PRENOTE", "REVERSAL"]), st.sampled_from(["CCD", "CTX", "PPD"]),
+            st.integers(1, MAX_ENTRY_CENTS), st.integers(1, 5),
+        ),
+        max_size=60,
+    ),
     max_lines=st.integers(10, 90),
     balanced=st.booleans(),
-)
+)  # fmt: skip
 def test_packing_loses_nothing_and_exceeds_nothing(
-    amounts: list[tuple[str, int]], max_lines: int, balanced: bool
+    entries: list[tuple[str, str, int, int]], max_lines: int, balanced: bool
 ) -> None:
-    given_items = items(amounts)
+    given_items = items(entries)
     files = pack(given_items, max_lines=max_lines, balanced=balanced)
     assert [item for runs in files for run in runs for item in run.items] == given_items
     for runs in files:
-        records = 2 + sum(2 + balanced + 2 * len(run.items) for run in runs)
+        offsets = sum(run.entries(balanced=balanced) - len(run.items) for run in runs)
+        records = 2 + offsets + sum(2 + sum(item.lines for item in run.items) for run in runs)
         assert -(-records // 10) * 10 <= max_lines
-        assert sum(item.candidate.amount_cents for run in runs for item in run.items) <= MAX_TOTAL_CENTS
+        assert sum(item.amount_cents for run in runs for item in run.items) <= MAX_TOTAL_CENTS
         for run in runs:
-            assert {item.sec for item in run.items} == {run.sec}
-            total = sum(item.candidate.amount_cents for item in run.items)
+            assert {(item.kind, item.sec) for item in run.items} == {(run.kind, run.sec)}
+            total = sum(item.amount_cents for item in run.items)
             assert total <= (MAX_ENTRY_CENTS if balanced else MAX_TOTAL_CENTS)
 
 
 def test_totals_split_a_file() -> None:
-    many = items([("CCD", MAX_ENTRY_CENTS)] * 101)
+    many = items([("LIVE", "CCD", MAX_ENTRY_CENTS, 2)] * 101)
     assert [sum(len(run.items) for run in runs) for runs in pack(many, max_lines=10_000, balanced=False)] == [100, 1]
 
 
