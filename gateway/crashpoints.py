@@ -33,6 +33,11 @@ class Step(StrEnum):
     UPLOADED = "deliver.uploaded"
     RENAMED_AT_TARGET = "deliver.renamed"
     DELIVERED = "deliver.recorded"
+    PUT_AWAY = "deliver.put-away"
+    KEY_WRITTEN = "keys.next-written"
+    KEYS_CHANGED = "keys.values-sealed"
+    COPIES_CHANGED = "keys.copies-sealed"
+    KEY_ADOPTED = "keys.adopted"
 
 
 VARIABLE: Final = "GATEWAY_KILL_AT"

@@ -44,6 +44,11 @@ class Home:
         return self.keys / "field.key"
 
     @property
+    def next_field_key(self) -> Path:
+        """There while keys are rotated."""
+        return self.keys / "field.key.next"
+
+    @property
     def inbox(self) -> Path:
         return self.root / "inbox"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.app import App
 from gateway.intake.processing import post_staged
-from gateway.outbound import store
+from gateway.outbound import copies, store
 
 
 def poster(app: App) -> Callable[[int], str]:
@@ -33,5 +33,6 @@ def verify_options(app: App) -> dict[str, Any]:
     return {
         "archive": app.home.archive,
         "render": lambda outbound_id: store.render(app, outbound_id),
-        "outbox": lambda: store.strange_copies(app),
+        "outbox": lambda: [*store.strange_copies(app), *copies.strange(app)],
+        "keys": lambda: app.vault.ids,
     }

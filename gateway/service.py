@@ -20,7 +20,7 @@ from gateway.app import App
 from gateway.console import alarms
 from gateway.delivery.deliver import deliver
 from gateway.intake.service import Intake
-from gateway.outbound import store
+from gateway.outbound import copies, store
 from gateway.parts import poster, renderer
 from gateway.period.eop import run_eop
 
@@ -73,6 +73,7 @@ class Service:
     def _deliver(self) -> None:
         store.settle_outbox(self.app)
         deliver(self.app, render=renderer(self.app))
+        copies.put_away(self.app)
 
     def _keep_house(self) -> None:
         for portfolio, day in self._due_for_end_of_period():

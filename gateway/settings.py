@@ -211,6 +211,8 @@ class Bank(Model):
     same_day_windows: Mapping[Hour, Annotated[str, StringConstraints(pattern=r"^SD([01]\d|2[0-3])[0-5]\d$")]] = {}
     same_day_limit: Annotated[str, AfterValidator(_dollars)] = "1000000.00"
     x12: X12 = X12()
+    after_delivery: Literal["keep", "encrypt", "remove"] = "encrypt"
+    """What becomes of the copies in the outbox that hold account numbers, once delivery is proved."""
 
     @model_validator(mode="after")
     def _same_day_has_windows(self) -> Bank:

@@ -32,7 +32,7 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.money import from_cents, shown
-from gateway.outbound import release
+from gateway.outbound import copies, release
 from gateway.parts import poster, renderer, verify_options
 from gateway.period.eop import run_eop
 
@@ -145,7 +145,10 @@ def _play(session: Session, app: App, far_side: Path) -> int:
     while waiting := release.listing(app, state="BUILT"):
         release.approve(app, waiting[0][0], sha256=waiting[0][4])  # a scratch file goes with its bank file
     results = deliver(app, render=renderer(app))
+    put_away = copies.put_away(app)
     tell.table(("file", "to", "bytes", "state"), [(r.name, r.endpoint, r.bytes, r.state) for r in results])
+
+    tell.lines(f"outbox/{name} is delivered: encrypted as {name}.sealed." for name in put_away)
 
     tell.head("5. Proof")
     checks = verify(app.db, **verify_options(app))

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "verify": ("ledger", "Recompute every invariant."),
     "backup": ("homes", "Copy ledger, archive and settings consistently."),
     "restore": ("homes", "Restore a backup into a new home and prove it."),
+    "keys": ("keys", "The key that account numbers are encrypted with: show, rotate."),
     "config": ("homes", "Check the settings."),
     "db": ("homes", "Bring the ledger's schema up to date."),
 }

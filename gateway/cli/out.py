@@ -26,7 +26,7 @@ from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
 from gateway.outbound import build as building
-from gateway.outbound import release, store
+from gateway.outbound import copies, release, store
 from gateway.parts import renderer
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
@@ -41,6 +41,12 @@ def register(app: typer.Typer) -> None:
     command(outbound, "approve", example="gateway outbound approve 3 --sha256 8f3a91c2")(outbound_approve)
     command(outbound, "reject", example='gateway outbound reject 3 --reason "wrong disbursement date"')(outbound_reject)
     command(outbound, "build", example="gateway outbound build vach --portfolio 1")(outbound_build)
+    command(outbound, "export", example='gateway outbound export 3 /mnt/safe/copy.dat --reason "the bank asks for it"')(
+        outbound_export
+    )
+    command(outbound, "taken", example='gateway outbound taken 4 --reason "loaded into the accounting system"')(
+        outbound_taken
+    )
     app.add_typer(outbound, name="outbound")
 
     deliver = typer.Typer(invoke_without_command=True, help="Deliver what is released; settle what is in doubt.")
@@ -246,6 +252,30 @@ def outbound_build(
     return WITH_REJECTS if built.withheld else DONE
 
 
+def outbound_export(
+    session: Session,
+    outbound_id: FileId,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; owner only.")],
+    reason: Reason,
+) -> None:
+    """Write a file's bytes as built into a new file, for someone who may see them. Kept as what you did."""
+    size = copies.export(session.app, outbound_id, target, reason=reason)
+    session.show(
+        {"id": outbound_id, "file": str(target), "bytes": size},
+        f"Wrote {size:,} bytes to {target}. It may hold account numbers: remove it when it is no longer needed.",
+    )
+
+
+def outbound_taken(session: Session, outbound_id: FileId, reason: Reason) -> None:
+    """Note that a file without an endpoint was fetched from the outbox; what holds account numbers is put away."""
+    names = copies.taken(session.app, outbound_id, reason=reason)
+    session.show(
+        {"id": outbound_id, "put_away": names},
+        [f"Noted. outbox/{name} is put away; gateway outbound export {outbound_id} writes it again." for name in names]
+        or "Noted.",
+    )
+
+
 def deliver_run(
     session: Session,
     endpoint: Annotated[str | None, typer.Option("--endpoint", metavar="E", help="Only to this endpoint.")] = None,
@@ -262,6 +292,7 @@ def deliver_run(
             progress(done, total)
 
         results = delivering.deliver(session.app, endpoint=endpoint, render=renderer(session.app), progress=note)
+    copies.put_away(session.app)
     rows = [
         (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None)
         for r in results
@@ -310,6 +341,7 @@ def deliver_resolve(
         settled = settle.resolve(
             connection, delivery_id, as_=as_, reason=reason, operator=session.app.operator, at=session.app.now()
         )
+    copies.put_away(session.app)
     session.show(
         {"id": delivery_id, "settled": settled},
         f"Delivery {delivery_id} is settled as {as_}."
@@ -336,6 +368,7 @@ def deliver_acknowledge(
     session.app.operator.require("deliver", "acknowledging")
     with session.app.db.write() as connection:
         d = settle.acknowledge(connection, outbound_id, reference=reference, at=session.app.now())
+    copies.put_away(session.app)
     session.show({"id": d.delivery_id, "state": d.state}, f"{d.remote_name} is {d.state}.")
 
 

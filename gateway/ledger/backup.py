@@ -56,6 +56,7 @@ def backup(home: Home, db: Database, target: Path, *, progress: Progress | None 
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
     target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
     target.chmod(_FOLDER)
+    keys = _keys(home)
     rows = dump.write(db, target / LEDGER, progress)
     files = {LEDGER: _settle(target / LEDGER)}
     for part in _PARTS:
@@ -64,9 +65,18 @@ def backup(home: Home, db: Database, target: Path, *, progress: Progress | None 
             copied = _copy(source, target, name)
             if copied is not None:
                 files[name] = copied
+    if _keys(home) != keys:
+        raise Refused(
+            f"backup to {target}: found the field key rotated meanwhile, expected the one that sealed what was copied; "
+            "run it again into another folder"
+        )
     manifest = {"format": dump.FORMAT, "rows": rows, "files": files, "chain": _chain(db, rows)}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()))
+
+
+def _keys(home: Home) -> list[bytes | None]:
+    return [path.read_bytes() if path.exists() else None for path in (home.field_key, home.next_field_key)]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

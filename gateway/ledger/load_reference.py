@@ -239,10 +239,12 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
             f"s.account_type AS wanted FROM vendor v JOIN {staged.table} s ON s.vendor = v.vendor"
         )
     }
-    rows, wanted = [], {}
+    loading.vault.hold(loading.db, loading.connection)
+    rows, wanted, lost = [], {}, 0
     for vendor, (routing, account) in loading.secrets.items():
         known = sealed.get(vendor)
         now = None if known is None else _opened(loading, known)
+        lost += known is not None and now is None
         if known is None or now is None:
             rows.append(
                 {
@@ -259,6 +261,11 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
         )  # fmt: skip
         new = {ROUTING: routing, ACCOUNT: account, "account_type": known.wanted}
         wanted[vendor] = (now, differing(now, new))
+    if lost:
+        loading.warnings.append(
+            f"{staged.sheet.path.name}: the stored numbers of {lost} vendors were sealed with a key that this home does not "
+            f"have, and were sealed anew with key {loading.vault.ids[0].hex()}; see gateway keys show"
+        )
     loading.many(
         f"UPDATE {staged.table} SET routing_sealed = :r, account_sealed = :a, account_last4 = :last, "
         "account_type = COALESCE(:type, account_type) WHERE vendor = :v",

@@ -42,6 +42,10 @@ metadata = MetaData(
 Id = BigInteger().with_variant(Integer, "sqlite")
 """An integer key; SQLite numbers only a plain INTEGER by itself."""
 
+SEALED_AS = "sealed as"
+"""In a column's ``info``: its values are encrypted (``gateway/vault.py``), sealed and opened with this name as ``field``.
+A rotation of the key finds the columns by it: what is sealed with another name would stop it."""
+
 ENTRIES_A_UNIT = 100_000_000
 """entry_id = unit_id * ENTRIES_A_UNIT + ordinal (from 1): the unit of an entry needs no column and no look-up."""
 
@@ -185,8 +189,8 @@ vendor = Table(
     metadata,
     Column("vendor", Text, primary_key=True),
     _text("name", nullable=False),
-    Column("routing_sealed", LargeBinary, nullable=False),  # AES-GCM, gateway/vault.py
-    Column("account_sealed", LargeBinary, nullable=False),
+    Column("routing_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor.routing"}),
+    Column("account_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor.account"}),
     _text("account_last4", nullable=False),
     Column("account_type", Text, CheckConstraint("account_type IN ('checking','savings')"), nullable=False),
     Column("sec", Text, CheckConstraint("sec IN ('CCD','PPD','CTX')"), nullable=False),
@@ -206,8 +210,8 @@ vendor_change = Table(
     Column("vendor", Text, ForeignKey("vendor.vendor"), nullable=False),
     Column("origin", Text, CheckConstraint("origin IN ('OPERATOR','LOAD','NOC')"), nullable=False),
     _text("fields", nullable=False),  # names of what changes, joined by a comma
-    Column("before_sealed", LargeBinary, nullable=False),
-    Column("after_sealed", LargeBinary, nullable=False),
+    Column("before_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor_change.before"}),
+    Column("after_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor_change.after"}),
     _text("reason", nullable=False),
     Column("state", Text, CheckConstraint("state IN ('PROPOSED','APPLIED','REFUSED')"), nullable=False),
     _text("maker", nullable=False),
@@ -719,7 +723,8 @@ outbound_row = Table(
     metadata,
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("payload", LargeBinary, nullable=False),  # JSON; sealed where it holds account numbers
+    # JSON; sealed where it holds account numbers
+    Column("payload", LargeBinary, nullable=False, info={SEALED_AS: "outbound.row"}),
     _text("trace_number"),
     Index("ix_outbound_row_trace_number", "trace_number"),
     sqlite_with_rowid=False,
@@ -786,7 +791,8 @@ ach_answer = Table(
     _text("transaction_code", nullable=False),
     _text("sec", nullable=False),
     _text("settled_on"),
-    Column("payload", LargeBinary, nullable=False),  # sealed JSON of the entry as read: it holds account numbers
+    # Sealed JSON of the entry as read: it holds account numbers.
+    Column("payload", LargeBinary, nullable=False, info={SEALED_AS: "ach_answer.payload"}),
     Column("outbound_id", Id),  # the ach_entry it answers
     Column("seq", Integer),
     # UNMATCHED waits for an operator, who ends it as CLEARED.

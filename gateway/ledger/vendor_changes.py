@@ -101,6 +101,7 @@ def propose_all(
     """As ``propose``, for many vendors at once: (details as they stand, what becomes of them) by vendor."""
     if not wanted:
         return {}
+    vault.hold(db, connection)
     waiting = {(row.vendor, *sorted(row.after.items())): row.change_id for row in _rows(connection, vault, _IS_WAITING)}
     found, fresh = {}, []
     for vendor, (_, after) in wanted.items():
@@ -181,6 +182,7 @@ def approve(
             f"approving change {change_id} of vendor {row.vendor}: found {', '.join(sorted(stale))} changed since it was "
             f"proposed, expected as it was then; refuse it and propose it again"
         )
+    vault.hold(db, connection)
     store(connection, vault, row.vendor, row.after)
     _decide(connection, row, "APPLIED", None, operator, at)
     return one(connection, vault, change_id)

@@ -7,7 +7,7 @@ rows and messages, hashes from bytes. A check names what it looked at, what it f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from gateway.ledger import (
     guards,
+    sealed,
     triggers,
     units,
     verify_files,
@@ -34,6 +35,8 @@ Render = Callable[[int], bytes]
 """The bytes of an outbound file, made again from its frozen rows."""
 Strange = Callable[[], list[str]]
 """Files of the outbox that are not as built."""
+Keys = Callable[[], Sequence[bytes]]
+"""The ids of the home's keys."""
 
 _TRIGGER: Final = re.compile(r"CREATE TRIGGER (\w+)")
 
@@ -52,12 +55,13 @@ def verify(
     archive: Path | None = None,
     render: Render | None = None,
     outbox: Strange | None = None,
+    keys: Keys | None = None,
     progress: Progress | None = None,
 ) -> list[Check]:
     """Check everything, in one consistent view of the database.
 
     ``archive`` is the folder of the originals, ``render`` makes an outbound file again, ``outbox`` names copies
-    that are not as built; without them those checks are left out.
+    that are not as built, ``keys`` the ids of the home's keys; without them those checks are left out.
     """
     checks: list[Check] = []
     with db.read() as connection:
@@ -75,6 +79,11 @@ def verify(
             checks += verify_files.originals(connection, archive)
         checks += verify_files.outbound(connection)
         released = verify_files.released(connection)
+        named = sealed.by_key(connection)
+    if keys is not None:
+        lost = sorted(named.keys() - {b"", *keys()})
+        found = [f"{named[key]} values of key {key.hex()}" for key in lost]
+        checks.append(none_of("account numbers are sealed with a key of this home", found, "none", total=named.total()))
     if render is not None:
         checks += verify_files.rendered(released, render)
     if outbox is not None:

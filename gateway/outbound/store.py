@@ -155,6 +155,8 @@ def needs_approval(app: App, kind: str, portfolio: str) -> bool:
 def _insert_rows(app: App, connection: Connection, outbound_id: int, new: NewFile, texts: Sequence[str]) -> None:
     seal = app.vault.seal
     sealed = new.kind in SEALED_KINDS
+    if sealed:
+        app.vault.hold(app.db, connection)
     app.db.bulk_insert(
         connection,
         schema.outbound_row,

@@ -157,6 +157,15 @@ def deliver(gateway: Gateway) -> None:
     raise AssertionError(gateway.rows("deliver", "list"))
 
 
+def rotate_keys(gateway: Gateway) -> None:
+    """A person looks whether it was done before doing it again."""
+    shown = gateway.run("keys", "show", "--json").json()
+    if shown["unfinished"] or shown["rotated_at"] is None:
+        assert gateway.run("keys", "rotate").code == 0
+    after = gateway.run("keys", "show", "--json")
+    assert after.code == 0 and [row["role"] for row in after.json()["rows"]] == ["seals"], after.out
+
+
 def build_by_hand(gateway: Gateway) -> None:
     """A person looks whether the file is there before building it again."""
     if not gateway.rows("outbound", "list", "--kind", "VACH-BANK"):
@@ -164,7 +173,7 @@ def build_by_hand(gateway: Gateway) -> None:
 
 
 Command = Callable[[Gateway], None]
-DAY: Final[tuple[Command, ...]] = (process, end_of_period, approve, deliver)
+DAY: Final[tuple[Command, ...]] = (process, end_of_period, approve, deliver, rotate_keys)
 BY_HAND: Final[tuple[Command, ...]] = (process, build_by_hand, end_of_period, approve, deliver)
 
 
@@ -177,7 +186,7 @@ class Part:
 
 
 PARTS: Final = {"claim": Part(0, 1), "post": Part(0, 1), "eop": Part(1, 4), "build": Part(1, 4), "release": Part(2, 4),
-                "deliver": Part(3, 4)}  # fmt: skip
+                "deliver": Part(3, 4), "keys": Part(3, 5)}  # fmt: skip
 """By the first word of a step's name. A step of another name is looked for in the whole day."""
 
 

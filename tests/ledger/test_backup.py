@@ -84,6 +84,23 @@ def test_a_backup_restores_into_either_database(full: Home, db: Database, tmp_pa
     assert place.field_key.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_rotated_meanwhile_ends_a_backup(
+    full: Home, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger was copied with the former key's values, and the settings would be with the new key alone."""
+    whole = dump.write
+
+    def rotated_after(*args: Any) -> dict[str, int]:
+        rows = whole(*args)
+        full.field_key.write_text("another\n", encoding="utf-8")
+        return rows
+
+    monkeypatch.setattr(dump, "write", rotated_after)
+    with pytest.raises(Refused, match="found the field key rotated meanwhile, expected the one that sealed"):
+        backup(full, db, tmp_path / "backup")
+    assert not (tmp_path / "backup" / MANIFEST).exists()
+
+
 def test_backups_are_for_their_owner_only(full: Home, db: Database, tmp_path: Path) -> None:
     backup(full, db, tmp_path / "backup")
     for path in (tmp_path / "backup").rglob("*"):

@@ -1,0 +1,100 @@
+"""The sealed values of the ledger: which columns hold them, how many there are by key, and sealing them with another.
+
+The columns are those of the schema that say what they are sealed as. A value that is not sealed (a row of a file
+without account numbers) begins with another byte, and is left alone. Work goes by blocks in key order: one statement
+reads a block, one writes it back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from gateway.errors import GatewayError
+from gateway.ledger import schema
+from gateway.ledger.schema import SEALED_AS
+from gateway.vault import BEFORE_KEY_IDS, KEY_ID, VERSION, Vault
+
+_BLOCK: Final = 2000
+
+
+def columns() -> list[Column[bytes]]:
+    """Every sealed column, in the schema's order."""
+    return [c for table in schema.metadata.sorted_tables for c in table.columns if SEALED_AS in c.info]
+
+
+def by_key(connection: Connection) -> Counter[bytes]:
+    """How many values are sealed by key id. The id is empty for values from before there were ids."""
+    counts: Counter[bytes] = Counter()
+    for column in columns():
+        named = case((_begins(column, 1) == VERSION, func.substr(column, 2, KEY_ID)), else_=literal(b"", LargeBinary))
+        query = select(named, func.count()).where(_is_sealed(column)).group_by(named)
+        for found, count in connection.execute(query):
+            counts[bytes(found)] += int(count)
+    return counts
+
+
+def reseal(connection: Connection, vault: Vault, *, leave_lost: bool = False) -> int:
+    """Seal every value anew that another key than the first of the vault sealed; gives how many.
+
+    In the caller's transaction, after ``vault.hold``. Raises GatewayError for a value that does not open;
+    ``leave_lost`` leaves it as it is.
+    """
+    return sum(_reseal_column(connection, column, vault, leave_lost) for column in columns())
+
+
+def _reseal_column(connection: Connection, column: Column[bytes], vault: Vault, leave_lost: bool) -> int:
+    table, field = column.table, str(column.info[SEALED_AS])
+    keys = list(table.primary_key.columns)
+    is_sealed_with_it = _begins(column, 1 + KEY_ID) == VERSION + vault.ids[0]
+    query = select(*keys, column).where(_is_sealed(column), ~is_sealed_with_it).order_by(*keys).limit(_BLOCK)
+    write = (
+        update(table)
+        .where(*(key == bindparam(f"key_{key.name}") for key in keys))
+        .values({column.name: bindparam("value", type_=LargeBinary)})
+    )
+    count = 0
+    after: tuple[Any, ...] = ()
+    while True:
+        block = connection.execute(query.where(tuple_(*keys) > tuple_(*after)) if after else query).all()
+        if not block:
+            return count
+        changed = []
+        for *place, value in block:
+            try:
+                clear = vault.open_bytes(bytes(value), field=field)
+            except GatewayError:
+                if leave_lost:
+                    continue
+                raise
+            named = {f"key_{key.name}": part for key, part in zip(keys, place, strict=True)}
+            changed.append(named | {"value": vault.seal_bytes(clear, field=field)})
+        if changed:
+            connection.execute(write, changed)
+        count += len(changed)
+        after = tuple(block[-1][:-1])
+
+
+def _begins(column: Column[bytes], length: int) -> ColumnElement[bytes]:
+    """The first bytes of a value."""
+    return func.substr(column, 1, length, type_=LargeBinary)
+
+
+def _is_sealed(column: Column[bytes]) -> ColumnElement[bool]:
+    first = _begins(column, 1)
+    return or_(first == VERSION, first == BEFORE_KEY_IDS)

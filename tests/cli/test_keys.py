@@ -1,0 +1,94 @@
+"""The key on the command line: shown by fingerprint, rotated, and never seen."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import run
+from gateway.vault import NEXT_VARIABLE, VARIABLE
+from tests.cli.conftest import Played
+
+BANK_FILE, SCRATCH = "P01-VACH-BANK-260303.DAT", "DSPP-P01-VACH-260303.DAT"
+
+
+def test_show_rotate_show(own: Played) -> None:
+    key = (own.root / "config" / "keys" / "field.key").read_text().strip()
+    before = own.ok("keys", "show", "--json")
+    (row,) = before.rows
+    assert (row["role"], row["place"], row["copies"]) == ("seals", "config/keys/field.key", 0)
+    assert (before.document["rotated_at"], before.document["unfinished"]) == (None, False)
+    assert "Never rotated." in own.ok("keys", "show").out
+    done = own.ok("keys", "rotate", "--json").document
+    assert (done["former"], done["values"], done["finished"]) == ([row["key"]], row["values"], True)
+    after = own.ok("keys", "show", "--json")
+    assert [(r["key"], r["role"], r["values"]) for r in after.rows] == [(done["key"], "seals", row["values"])]
+    assert after.document["rotated_at"] == "2026-03-02T14:00:00.000000Z"
+    assert "Last rotated at 2026-03-02T14:00" in own.ok("keys", "show").out
+    assert own.ok("verify", "--json").document["ok"] is True
+    new = (own.root / "config" / "keys" / "field.key").read_text().strip()
+    seen = before.out + after.out + own.ok("keys", "show").out + own.ok("keys", "rotate").out
+    seen += (own.root / "var" / "log" / "gateway.log").read_text()
+    assert new != key and key not in seen and new not in seen
+
+
+def test_a_prepared_key_is_an_unfinished_rotation(own: Played) -> None:
+    prepared = own.ok("keys", "prepare", "--json").document["key"]
+    shown = own.do("keys", "show")
+    assert shown.code == 1 and "A rotation is not finished: run gateway keys rotate." in shown.out
+    done = own.ok("keys", "rotate")
+    assert f"with key {prepared}" in done.out and "A backup made before holds it, and needs it." in done.out
+
+
+def test_a_key_of_the_environment(own: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = own.root / "config" / "keys" / "field.key"
+    monkeypatch.setenv(VARIABLE, file.read_text().strip())
+    file.unlink()
+    refused = own.do("keys", "rotate")
+    assert refused.code == 2 and "no other one in GATEWAY_FIELD_KEY_NEXT" in refused.err
+    monkeypatch.setenv(NEXT_VARIABLE, base64.urlsafe_b64encode(b"n" * 32).decode())
+    done = own.do("keys", "rotate")
+    assert done.code == 1 and "Now put the key of GATEWAY_FIELD_KEY_NEXT into GATEWAY_FIELD_KEY everywhere" in done.out
+    monkeypatch.setenv(VARIABLE, base64.urlsafe_b64encode(b"n" * 32).decode())
+    monkeypatch.delenv(NEXT_VARIABLE)
+    assert own.ok("keys", "show", "--json").rows[0]["role"] == "seals"
+    assert own.ok("verify", "--json").document["ok"] is True
+
+
+def test_a_backup_made_before_opens_with_the_key_in_it(own: Played, tmp_path: Path) -> None:
+    """Restored, it is the home of the day, with the key of the day."""
+    if not own.url.startswith("sqlite"):
+        return  # restoring into PostgreSQL needs an empty database: tests/ledger/test_backup.py
+    (own.root / "config" / "gateway.toml").write_text(
+        (own.root / "config" / "gateway.toml").read_text().replace('url = "env:GATEWAY_TEST_DATABASE"', 'url = ""')
+    )
+    own.ok("backup", str(tmp_path / "backup"))
+    before = own.ok("keys", "show", "--json").rows
+    own.ok("keys", "rotate")
+    assert run(["restore", str(tmp_path / "backup"), "--home", str(tmp_path / "restored")]) == 0
+    there = Played(tmp_path / "restored", "")
+    assert [(r["key"], r["values"]) for r in there.ok("keys", "show", "--json").rows] == [
+        (r["key"], r["values"]) for r in before
+    ]
+    there.ok("deliver")  # puts the files back that wait, from their rows
+    assert there.ok("verify", "--json").document["ok"] is True
+
+
+def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
+    files = {row["name"]: row for row in own.ok("outbound", "list", "--json").rows}
+    bank, scratch = files[BANK_FILE], files[SCRATCH]
+    own.ok("outbound", "approve", str(bank["id"]), "--sha256", bank["sha256"])
+    assert own.do("outbound", "taken", str(bank["id"]), "--reason", "x").code == 3
+    taken = own.ok("outbound", "taken", str(scratch["id"]), "--reason", "loaded", "--json").document
+    assert taken == {"id": scratch["id"], "put_away": [SCRATCH]}
+    outbox = own.root / "outbox"
+    assert not (outbox / SCRATCH).exists() and (outbox / (SCRATCH + ".sealed")).exists()
+    target = tmp_path / "copy.dat"
+    done = own.ok("outbound", "export", str(scratch["id"]), str(target), "--reason", "asked", "--json").document
+    assert done == {"id": scratch["id"], "file": str(target), "bytes": scratch["bytes"]}
+    assert len(target.read_bytes()) == scratch["bytes"]
+    assert own.do("outbound", "export", str(scratch["id"]), str(target), "--reason", "asked").code == 2
+    assert own.do("outbound", "export", "999", str(tmp_path / "b"), "--reason", "asked").code == 2
+    assert own.ok("verify", "--json").document["ok"] is True
