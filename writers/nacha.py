@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Final
 
+from parsers import nacha_rules as rules
 from parsers.layout import Layout, LayoutError
+from parsers.nacha_errors import NachaError
 from parsers.nacha_records import (
     ADDENDA_05,
     BATCH_CONTROL,
     BATCH_HEADER,
     BLOCKING,
+    DEBITS,
     ENTRY,
     ENTRY_CTX,
     FILE_CONTROL,
@@ -33,6 +36,7 @@ from parsers.nacha_records import (
     FILLER,
     LIVE_CREDITS,
     LIVE_DEBITS,
+    LOAN_DEBIT,
     MAX_BATCH_LINES,
     MAX_BATCHES,
     ORIGINATED,
@@ -130,7 +134,8 @@ def _details(batch: Batch, entries: Sequence[Entry]) -> str:
     return "".join(map(_detail, entries))
 
 
-def _encode(layout: Layout, values: Sequence[object], of: str) -> str:
+def encode(layout: Layout, values: Sequence[object], of: str) -> str:
+    """One record with its line feed; what does not fit is named."""
     try:
         return layout.encode(values) + "\n"
     except LayoutError as wrong:
@@ -153,6 +158,10 @@ def _check_entries(batch: Batch) -> None:
         for entry in batch.entries:
             if (entry[0] in LIVE) != (entry[4] != 0):
                 raise WriterError(f"{of}: trace {entry[9]} has transaction code {entry[0]} with {_money(entry[4])}")
+            if entry[0] in ZERO_DOLLAR and not entry[8]:
+                raise WriterError(f"{of}: trace {entry[9]} has no amount and no addenda: one of them it must have")
+    if LOAN_DEBIT in codes and batch.description != "REVERSAL":
+        raise WriterError(f"{of} has transaction code {LOAN_DEBIT}: a loan account is debited in reversals alone")
 
 
 def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
@@ -167,7 +176,8 @@ def _check_batch(batch: Batch, sums: Totals, options: BankOptions) -> None:
         raise WriterError(f"{of} has service class 200, which this bank does not take")
     if options.service_class == "200 only" and batch.service_class != "200":
         raise WriterError(f"{of} has service class {batch.service_class}, this bank takes 200 only")
-    debits, credits_ = sums.debit_cents > 0, sums.credit_cents > 0
+    codes = set(column(batch.entries, 0))  # not by money: a prenote has a side and no amount
+    debits, credits_ = not codes.isdisjoint(DEBITS), not codes <= DEBITS
     if (batch.service_class == "220" and debits) or (batch.service_class == "225" and credits_):
         raise WriterError(f"{of} has service class {batch.service_class} and entries of the other direction")
     _check_columns(batch, options, of)
@@ -199,7 +209,15 @@ def _money(cents: int) -> str:
     return f"{cents // 100:,}.{cents % 100:02d}"
 
 
-def _header(header: FileHeader) -> str:
+def _hold(findings: Iterable[NachaError], of: str) -> None:
+    """What the reader would refuse is not written."""
+    for found in findings:
+        if not found.is_warning:
+            raise WriterError(f"{of}: {found.record}.{found.field}: {found.message}")
+
+
+def file_header(header: FileHeader) -> str:
+    """Record 1 with its line feed."""
     values = (
         header.immediate_destination,
         header.immediate_origin,
@@ -210,10 +228,12 @@ def _header(header: FileHeader) -> str:
         header.origin_name,
         header.reference_code,
     )
-    return _encode(FILE_HEADER, values, "file header")
+    text = encode(FILE_HEADER, values, "file header")
+    _hold(rules.file_header(1, dict(zip(FILE_HEADER.names, values, strict=True))), "file header")
+    return text
 
 
-def _batch(batch: Batch, options: BankOptions, sums: Totals) -> Iterator[str]:
+def _batch(batch: Batch, options: BankOptions, sums: Totals, created: str) -> Iterator[str]:
     _check_batch(batch, sums, options)
     of = f"batch {batch.batch_number}"
     header = (
@@ -230,61 +250,70 @@ def _batch(batch: Batch, options: BankOptions, sums: Totals) -> Iterator[str]:
         batch.odfi,
         batch.batch_number,
     )
-    yield _encode(BATCH_HEADER, header, of)
+    text, values = encode(BATCH_HEADER, header, of), dict(zip(BATCH_HEADER.names, header, strict=True))
+    _hold(rules.batch_header(1, BATCH_HEADER, values, 0), of)
+    _hold(rules.batch_dates(1, BATCH_HEADER, values, created, None, has_credits=sums.credit_cents > 0), of)
+    yield text
     for at in range(0, len(batch.entries), _PIECE):
         try:
             yield _details(batch, batch.entries[at : at + _PIECE])
         except LayoutError as wrong:
             raise WriterError(f"{of}: {wrong}") from wrong
-    control = (
-        batch.service_class,
-        sums.lines,
-        sums.entry_hash,
-        sums.debit_cents,
-        sums.credit_cents,
-        batch.company_id,
-        batch.odfi,
-        batch.batch_number,
-    )
-    yield _encode(BATCH_CONTROL, control, of)
+    yield batch_control(batch.service_class, sums, batch.company_id, batch.odfi, batch.batch_number)
+
+
+def batch_control(service_class: str, sums: Totals, company_id: str, odfi: str, number: int) -> str:
+    """Record 8 with its line feed."""
+    money = (sums.debit_cents, sums.credit_cents)
+    values = (service_class, sums.lines, sums.entry_hash, *money, company_id, odfi, number)
+    return encode(BATCH_CONTROL, values, f"batch {number}")
 
 
 def render_chunks(file: NachaFile, options: BankOptions | None = None) -> Iterator[bytes]:
     """The file in pieces of whole records. Any fault is raised before the piece that would hold it."""
     options = options or BankOptions()
-    ending = _ENDINGS[options.line_ending]
     for batch in file.batches:
         _check_entries(batch)
     sums = [totals(batch.entries) for batch in file.batches]
     whole = sum(sums, Totals())
-    used = 2 + 2 * len(file.batches) + whole.lines
-    blocks = -(-used // BLOCKING)
-    _check_file(file, whole, blocks, options)
-    control = (
-        len(file.batches),
-        blocks,
-        whole.lines,
-        whole.entry_hash,
-        whole.debit_cents,
-        whole.credit_cents,
-    )
+    _check_file(file, whole, options)
+    created = file.header.creation_date
 
     def texts() -> Iterator[str]:
-        yield _header(file.header)
+        yield file_header(file.header)
         for batch, its in zip(file.batches, sums, strict=True):
-            yield from _batch(batch, options, its)
-        yield _encode(FILE_CONTROL, control, "file control")
-        yield (FILLER + "\n") * (blocks * BLOCKING - used)
+            yield from _batch(batch, options, its, created)
+        yield file_end(len(file.batches), whole)
 
     for text in texts():
-        yield (text if ending == "\n" else text.replace("\n", ending)).encode("ascii")
+        yield with_ending(text, options)
 
 
-def _check_file(file: NachaFile, whole: Totals, blocks: int, options: BankOptions) -> None:
+def with_ending(text: str, options: BankOptions) -> bytes:
+    """Records as the bank wants them separated."""
+    ending = _ENDINGS[options.line_ending]
+    return (text if ending == "\n" else text.replace("\n", ending)).encode("ascii")
+
+
+def _blocks(batches: int, lines: int) -> int:
+    """Blocks of ten that headers, controls and so many entries and addenda fill."""
+    return -(-(2 + 2 * batches + lines) // BLOCKING)
+
+
+def file_end(batches: int, whole: Totals) -> str:
+    """The file control and the filler that completes its block."""
+    blocks = _blocks(batches, whole.lines)
+    values = (batches, blocks, whole.lines, whole.entry_hash, whole.debit_cents, whole.credit_cents)
+    filler = (FILLER + "\n") * (blocks * BLOCKING - 2 - 2 * batches - whole.lines)
+    return encode(FILE_CONTROL, values, "file control") + filler
+
+
+def _check_file(file: NachaFile, whole: Totals, options: BankOptions) -> None:
     if not 0 < len(file.batches) <= MAX_BATCHES:
         raise WriterError(f"a file holds 1 to {MAX_BATCHES} batches, not {len(file.batches)}")
-    if blocks * BLOCKING > options.max_lines:
-        raise WriterError(f"the file takes {blocks * BLOCKING} records, the bank takes {options.max_lines}")
+    needed = _blocks(len(file.batches), whole.lines) * BLOCKING
+    if needed > options.max_lines:
+        raise WriterError(f"the file takes {needed} records, the bank takes {options.max_lines}")
     if max(whole.debit_cents, whole.credit_cents) > options.max_total_cents:
         worst = max(whole.debit_cents, whole.credit_cents)
         raise WriterError(

@@ -92,7 +92,11 @@ def totals(entries: Sequence[Entry]) -> Totals:
 
 def service_class_for(entries: Iterable[Entry], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
     """200, 220 or 225 by what the entries are and what the bank allows."""
-    debits = {entry.is_debit for entry in entries}
+    return service_class_of({entry.is_debit for entry in entries}, policy)
+
+
+def service_class_of(debits: set[bool], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
+    """The same by the sides that occur: True for debits, False for credits."""
     if policy == "200 only":
         return "200"
     if len(debits) > 1:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers.nacha import Batch, Entry, NachaFile, check_digit, read, routing_problem, routing_warning, validate
+from parsers.nacha_records import LIVE_CREDITS, LIVE_DEBITS, ORIGINATED
 from writers.nacha import (
     BankOptions,
     Limits,
@@ -119,6 +120,43 @@ def test_any_file_reads_back_and_foreign_eyes_find_no_error(file: NachaFile) -> 
     assert report.counts["error"] == 0, [(f.rule_id, f.message) for f in report.findings]
 
 
+@st.composite
+def odd_files(draw: st.DrawFn) -> NachaFile:
+    """One batch with any code, amount, description and dates: much of it may not be written."""
+    sec = draw(st.sampled_from(["CCD", "PPD", "CTX"]))
+    rows = []
+    for number in range(1, draw(st.integers(2, 4))):
+        code = draw(st.sampled_from(sorted(ORIGINATED)))
+        row = draw(entries(number, sec))
+        live = code in LIVE_CREDITS | LIVE_DEBITS
+        rows.append(row._replace(transaction_code=code, amount_cents=row.amount_cents if live else 0))
+    return NachaFile(
+        header=replace(HEADER, immediate_destination=draw(st.sampled_from(["091000019", "091000018", "BANKNUMBER"]))),
+        batches=(
+            batch(
+                draw(st.integers(0, 2)), tuple(rows), sec_code=sec,
+                service_class=draw(st.sampled_from(["200", "220", "225", "280"])),
+                description=draw(st.sampled_from(["VENDOR PAY", "REVERSAL", "Reversal", "PAYROLL", "SALARY"])),
+                effective_date=draw(st.sampled_from(["2026-08-03", "2026-07-30"])),
+                settlement_day=draw(st.sampled_from(["", "215", "400"])),
+            ),
+        ),
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(odd_files())
+def test_what_is_written_is_sound_and_what_is_not_sound_is_refused(file: NachaFile) -> None:
+    try:
+        data = render(file)
+    except WriterError:
+        return
+    assert read(data) == file
+    assert render(file) == data
+    report = achlens_validate(data.decode())
+    assert report.counts["error"] == 0, [(f.rule_id, f.message) for f in report.findings]
+
+
 REFUSED = [
     (entry(1, account="1" * 18), r"entry.account .*\*{14}1111"),
     (entry(1, account=""), "entry.account"),
@@ -129,6 +167,8 @@ REFUSED = [
     (entry(1, transaction_code="21"), "not originated"),
     (entry(1, amount_cents=0), r"code 22 with 0\.00"),
     (entry(1, transaction_code="23"), r"code 23 with 432\.98"),
+    (entry(1, transaction_code="24", amount_cents=0), "no amount and no addenda"),
+    (entry(1, transaction_code="55"), "in reversals alone"),
     (entry(1, transaction_code="27"), "other direction"),
     (entry(1, amount_cents=1.5), "no whole number"),
     (entry(1, transaction_code=22), "no text"),
@@ -173,6 +213,10 @@ def test_refused_files() -> None:
         (with_batches(batch(1, one, sec_code="WEB")), BankOptions(), "not written"),
         (with_batches(batch(1, one, company_name="X" * 17)), BankOptions(), "batch_header.company_name"),
         (replace(sample(), header=replace(HEADER, creation_date="2026-02-30")), BankOptions(), "creation_date"),
+        (replace(sample(), header=replace(HEADER, immediate_destination="091000018")), BankOptions(), "should be 9"),
+        (with_batches(batch(1, one, description="Reversal")), BankOptions(), "batch_header.description: Found Rev"),
+        (with_batches(batch(1, one, service_class="280")), BankOptions(), "200, 220 or 225"),
+        (with_batches(batch(1, one, effective_date="2026-07-30")), BankOptions(), "a day from the file's creation"),
         (replace(sample(), header=replace(HEADER, file_id_modifier="a")), BankOptions(), "file_id_modifier"),
     ]
     for file, options, words in cases:
