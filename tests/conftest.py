@@ -15,6 +15,8 @@ from gateway.home import Home
 from gateway.ledger import migrate
 from gateway.ledger.database import Database
 from tests.support import postgres
+from tests.support.foreign_eyes import ForeignEyes
+from writers import nacha
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +87,12 @@ def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home")
     made.make()
     return made
+
+
+@pytest.fixture(autouse=True)
+def bank_files_are_sound(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForeignEyes]:
+    """No test makes the gateway build a bank file that foreign eyes, or the strict reader, would refuse."""
+    eyes = ForeignEyes()
+    monkeypatch.setattr(nacha, "render_chunks", eyes.watch(nacha.render_chunks))
+    yield eyes
+    assert eyes.objections == []

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from achlens.core import validate as achlens_validate
 
 from gateway.app import App
 from gateway.clock import FixedClock
@@ -19,6 +18,7 @@ from gateway.outbound.built import Built
 from parsers import nacha, vach_scratch
 from parsers.nacha_records import NachaFile
 from tests.outbound import world
+from tests.support.foreign_eyes import ForeignEyes
 
 BANK_NAME, SCRATCH_NAME = "P01-VACH-BANK-260303.DAT", "DSPP-P01-VACH-260303.DAT"
 
@@ -61,14 +61,17 @@ def test_bank_file_field_by_field(db: Database, home: Home, clock: FixedClock) -
     assert len(lines) == 10
 
 
-def test_other_eyes_find_nothing_wrong(db: Database, home: Home, clock: FixedClock) -> None:
+def test_other_eyes_find_nothing_wrong(
+    db: Database, home: Home, clock: FixedClock, bank_files_are_sound: ForeignEyes
+) -> None:
     app = company(db, home, clock)
     for n in range(25):
         world.check(db, str(100 + n), 1 + n, vendor="V2" if n % 3 else "V1")
     built = build(app, "VACH", "1")
-    text = (home.outbox / built.files[0].name).read_text()
-    report = achlens_validate(text)
-    assert report.valid, report
+    assert (bank_files_are_sound.files, bank_files_are_sound.objections) == (1, [])
+    bank_files_are_sound.look((home.outbox / built.files[0].name).read_bytes().replace(b"6220910000", b"6220910001"))
+    assert len(bank_files_are_sound.objections) > 1
+    bank_files_are_sound.objections.clear()
     assert (built.files[0].total_credit_cents, built.files[0].records) == (25 * 26 // 2, 25)
 
 
