@@ -168,7 +168,8 @@ def restore(
 ) -> RestoreResult:
     """Bring a backup into an empty home and an empty database, and prove it.
 
-    The database is the one the backed-up settings name, or ``database_url``. Nothing is left behind when it fails.
+    The database is the one the backed-up settings name, or ``database_url``. One with rows is refused before anything is
+    done to it; nothing is left behind, in it or in the home, when the restore fails.
     """
     manifest = check_backup(source)
     if home.root.exists() and any(home.root.iterdir()):
@@ -181,7 +182,12 @@ def restore(
         home.make()
         db = _database(home, database_url)
         try:
-            rows, checks = _fill(db, source, manifest, home, render, progress)
+            dump.require_empty(db)
+            try:
+                rows, checks = _fill(db, source, manifest, home, render, progress)
+            except BaseException:
+                migrate.remove(db)
+                raise
         finally:
             db.close()
     except BaseException:
@@ -205,7 +211,6 @@ def _fill(
     migrate.upgrade(db, dump.revision_of(source / LEDGER))
     if db.is_sqlite and home.ledger.exists():
         home.ledger.chmod(_FILE)
-    dump.require_empty(db)
     rows = dump.read(db, source / LEDGER, progress)
     migrate.upgrade(db)
     checks = verify(db, archive=home.archive, render=render)

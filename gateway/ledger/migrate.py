@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from gateway.ledger import revision
 from gateway.ledger.database import Database
+from gateway.ledger.schema import metadata
 
 
 def _config() -> Config:
@@ -35,3 +39,19 @@ def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
 def revisions() -> list[str]:
     """Every schema this version knows, the first one first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def remove(db: Database) -> None:
+    """Take the ledger out of a database: every table, and the functions of their guards. For what a restore made that
+    failed; nobody else may."""
+    with db.write() as connection:
+        functions = [] if db.is_sqlite else list(connection.execute(text(_GUARD_FUNCTIONS)).scalars())
+        metadata.drop_all(connection)
+        for statement in ("DROP TABLE IF EXISTS alembic_version", *(f"DROP FUNCTION {name}" for name in functions)):
+            connection.execute(text(statement))
+
+
+_GUARD_FUNCTIONS: Final = """
+SELECT DISTINCT CAST(CAST(t.tgfoid AS regprocedure) AS text) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = CAST(current_schema() AS regnamespace) AND NOT t.tgisinternal
+"""

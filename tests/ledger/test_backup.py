@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,41 @@ def _other_chain(folder: Path) -> None:
     ],
 )
 def test_a_damaged_backup_is_refused(
-    full: Home, db: Database, tmp_path: Path, damage: Callable[[Path], None], message: str
+    full: Home, db: Database, tmp_path: Path, damage: Callable[[Path], None], message: str, empty_url: str
 ) -> None:
-    backup(full, db, tmp_path / "backup")
+    made = backup(full, db, tmp_path / "backup")
+    shutil.copytree(tmp_path / "backup", tmp_path / "sound")
     damage(tmp_path / "backup")
     with pytest.raises(GatewayError, match=message):
-        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url="")
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=empty_url)
     assert not (tmp_path / "new").exists()
+    if empty_url:
+        assert _things_in(empty_url) == []
+    assert restore(tmp_path / "sound", Home(tmp_path / "new"), database_url=empty_url).rows == made.rows
+
+
+def _things_in(url: str) -> list[str]:
+    """Tables and functions of a PostgreSQL database."""
+    other = Database(url)
+    try:
+        with other.read() as connection:
+            statement = (
+                "SELECT relname FROM pg_class WHERE relnamespace = CAST('public' AS regnamespace) UNION ALL "
+                "SELECT proname FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace)"
+            )
+            return [str(name) for name in connection.execute(text(statement)).scalars()]
+    finally:
+        other.close()
+
+
+def test_a_ledger_with_rows_is_refused_as_it_is(full: Home, db: Database, tmp_path: Path) -> None:
+    """A restore into the wrong database may not even upgrade it: its own version may still be working on it."""
+    backup(full, db, tmp_path / "backup")
+    with db.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(Refused, match="expected an empty database"):
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=db.url.render_as_string(hide_password=False))
+    assert revision.current(db) == "0001"
 
 
 @pytest.mark.parametrize(
