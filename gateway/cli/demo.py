@@ -245,7 +245,7 @@ def _next(app: App, far_side: Path) -> Iterator[str]:
         ("status", "the nine-o'clock answer"),
         ("files show 1", "what became of every line, and its reports"),
         ("ledger balance", "every account: today, month to date, balance"),
-        ("ledger suspense", "money that waits for a person"),
+        ("suspense list", "money that waits for a person"),
         ("trace 1003", "a lease's whole story"),
         (f"trace {row}" if row else "outbound list", "a trace number back to its check"),
         (f"explain {bank.relative_to(Path.cwd()) if bank and bank.is_relative_to(Path.cwd()) else bank}"

@@ -70,6 +70,9 @@ def processed(files: list[InboundFile]) -> Iterator[str]:
             yield f"{f.state} {f.name} (#{f.file_id}): {f.hold_text}"
         elif f.rejects or f.suspended_cents:
             yield f"{f.name}: see what was refused or suspended and why: gateway files show {f.file_id}"
+    suspended = sum(f.suspended_cents or 0 for f in files)
+    if suspended:
+        yield f"{shown(suspended)} waits in suspense for a person: gateway suspense list"
 
 
 def _known(connection: Connection, file_id: int) -> InboundFile:

@@ -106,11 +106,29 @@ def run(arguments: Sequence[str]) -> int:
         return app(list(arguments), prog_name="gateway", standalone_mode=False) or 0
     except TyperException as error:
         told: Any = error  # every one of them can show itself, the base class alone does not say so
-        told.show()
+        words = _missing(told)
+        if words is None:
+            told.show()
+        else:
+            print(f"gateway: {words}", file=sys.stderr)
         if "--json" in arguments:
-            found = {"kind": "UsageError", "messages": [error.format_message()]}
+            found = {"kind": "UsageError", "messages": [words or error.format_message()]}
             print(json.dumps({"error": found}, indent=2, ensure_ascii=False))
         return 2
+
+
+def _missing(error: Any) -> str | None:
+    """What was left out and what it is for; None for another error. One about an option or argument that was left out
+    has no words of its own."""
+    param = getattr(error, "param", None)
+    if param is None or error.message:
+        return None
+    command = error.ctx.command_path
+    name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar or param.name
+    return (
+        f"{command.removeprefix('gateway ')}: found no {name}, expected one ({(param.help or '').rstrip('.')}); "
+        f"`{command} --help` has an example"
+    )
 
 
 def main() -> None:

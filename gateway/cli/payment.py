@@ -104,7 +104,8 @@ def payment_reverse(
     dry_run: DryRun = False,
 ) -> None:
     """Reverse one batch by hand and re-apply the lease's later batches, by the rules of a file of reversals, in an
-    operator's unit. What would leave an item in Reversal Suspense is refused here."""
+    operator's unit. What would leave an item in Reversal Suspense is refused here. A reversal by hand is not taken back:
+    look with --dry-run first; money that was good after all is posted again with `gateway payment post`."""
     cents = None if amount is None else parse_amount(amount, what="--amount")
     done = reversal_by_hand.reverse(
         session.app, batch, reason=reason.upper(), why=why, amount_cents=cents,
@@ -114,24 +115,34 @@ def payment_reverse(
 
 
 def _reversal_document(done: HandReversal) -> dict[str, Any]:
+    return _posted_document(done) | {
+        "reason": done.reason,
+        "rows": moves_document(done.moves),
+        "left_open": open_document(done.left_open),
+        "fees": [
+            {"lease": lease, "invoice": invoice, "charge": charge, "amount": from_cents(cents)}
+            for lease, invoice, charge, cents in done.fees
+        ],
+        "messages": [_note_document(note, done.is_dry) for note in done.notes],
+    }
+
+
+def _posted_document(done: HandReversal | HandPayment) -> dict[str, Any]:
+    """What the documents of both commands begin with."""
     return {
         "dry_run": done.is_dry,
         "unit": None if done.is_dry else done.unit,
         "business_date": done.business_date,
         "portfolio": done.portfolio,
         "batch": done.batch,
-        "reason": done.reason,
         "amount": from_cents(done.amount_cents),
-        "rows": moves_document(done.moves),
-        "left_open": open_document(done.left_open),
-        "messages": [_note_document(note, done.is_dry) for note in done.notes],
     }
 
 
 def _note_document(note: Note, is_dry: bool) -> dict[str, Any]:
     return {
         "severity": note.severity, "code": note.finding.code, "message": _sentence(note),
-        "suspense_item": None if is_dry else note.item,
+        "amount": from_cents(note.amount_cents), "suspense_item": None if is_dry else note.item,
     }  # fmt: skip
 
 
@@ -165,21 +176,15 @@ def _as_a_line(given: Record, profile: Profile) -> Record:
 
 
 def _document(done: HandPayment) -> dict[str, Any]:
-    return {
-        "dry_run": done.is_dry,
-        "unit": None if done.is_dry else done.unit,
-        "business_date": done.business_date,
-        "portfolio": done.portfolio,
+    return _posted_document(done) | {
         "lease": done.lease,
-        "batch": done.batch,
         "check": done.check_no,
         "account": done.account,
         "effective_date": done.effective_date,
-        "amount": from_cents(done.amount_cents),
         "rows": [money_as_text(asdict(line)) for line in done.lines],
         "suspended": from_cents(done.suspended_cents),
         "suspense_item": None if done.is_dry else done.suspense_item,
-        "messages": [{"severity": n.severity, "code": n.finding.code, "message": _sentence(n)} for n in done.notes],
+        "messages": [_note_document(note, done.is_dry) for note in done.notes],
     }
 
 

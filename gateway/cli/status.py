@@ -61,7 +61,7 @@ def page(found: Status) -> Iterator[str]:
         items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
         yield (
             f"Suspense of portfolio {s['portfolio']}: {items} for a person, {shown(s['amount_cents'])}: "
-            f"gateway ledger suspense --portfolio {s['portfolio']}"
+            f"gateway suspense list --portfolio {s['portfolio']}"
         )
     for late in found.late:
         yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"

@@ -100,6 +100,11 @@ def _item_document(item: Item) -> dict[str, Any]:
     }
 
 
+def _move_document(move: Move) -> dict[str, Any]:
+    values = asdict(move)
+    return money_as_text({"amount_cents": values.pop("cents"), **values})
+
+
 def suspense_show(session: Session, item: ItemNumber) -> None:
     """One item: where it came from, what was done with it, and the entries behind it."""
     with session.app.db.read() as connection:
@@ -113,7 +118,7 @@ def suspense_show(session: Session, item: ItemNumber) -> None:
         {
             "item": _item_document(found),
             "origin": asdict(origin),
-            "moves": [money_as_text(asdict(move) | {"cents": None, "amount_cents": move.cents}) for move in moves],
+            "moves": [_move_document(move) for move in moves],
             "taken": [money_as_text(asdict(one)) for one in taken],
             "legs": [money_as_text(asdict(leg)) for leg in legs],
         },
@@ -137,7 +142,7 @@ def _page(item: Item, origin: Origin, history: Sequence[str], legs: Sequence[sus
     for leg in legs:
         side = "debit " if leg.side == "D" else "credit"
         yield (
-            f"  entry {leg.entry_id} {leg.update_name} {leg.effective_date}: {side} {leg.account:<12} {leg.name:<36} "
+            f"  entry {leg.entry_id} {leg.update_name:<8} {leg.effective_date}: {side} {leg.account:<12} {leg.name:<36} "
             f"{shown(leg.amount_cents):>16}"
         )
 
@@ -184,7 +189,7 @@ def _show(session: Session, done: Done, dry_run: bool) -> None:
         {
             "item": _item_document(done.item),
             "dry_run": dry_run,
-            "moves": [money_as_text(asdict(move) | {"cents": None, "amount_cents": move.cents}) for move in done.moves],
+            "moves": [_move_document(move) for move in done.moves],
             "unit": None if dry_run else done.unit_id,
         },
         [_headline(done.item), *(f"  {line}" for line in _moves(done.moves, accounts)), posted],

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused, UsageError
+from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.updates import reversal_moves
-from gateway.updates.posting import Note, by_hand
+from gateway.updates.posting import Note, Posting, by_hand
 from gateway.updates.reversal_facts import Record
 from gateway.updates.reversal_moves import Touched
 from gateway.updates.reversal_post import Reversals
@@ -27,6 +28,7 @@ _INSTEAD: Final = {
     "AMOUNT_DIFFERS": "leave --amount out, or find out which batch is meant",
     "CHECK_DIFFERS": "leave --check out, or find out which batch is meant",
     "BANK_UNKNOWN": "name another --bank, or load this one with gl_accounts.csv",
+    "SUSPENSE_SPENT": "take those steps back first (gateway suspense show, then undo)",
 }
 """What a person does instead, by the code of the finding."""
 
@@ -45,6 +47,8 @@ class HandReversal:
     moves: tuple[Touched, ...]
     left_open: tuple[tuple[str, str, str, int], ...]
     """(lease, invoice, due date, cents) of the leases touched."""
+    fees: tuple[tuple[str, str, str, int], ...]
+    """(lease, invoice, charge, cents) assessed for a payment that bounced."""
     notes: tuple[Note, ...]
 
 
@@ -76,6 +80,12 @@ def reverse(
         found = connection.execute(
             text("SELECT portfolio FROM payment_batch WHERE batch = :batch"), {"batch": batch}
         ).scalar()
+        gone = _taken_back(connection, batch) if found is None else None
+    if gone is not None:
+        raise Refused(
+            f"{what}: found it taken back with its file {gone}, expected a batch that is posted; nothing is to be done, "
+            "unless the number is wrong"
+        )
     if found is None:
         raise Refused(f"{what}: found no such batch, expected one that is posted; {_INSTEAD['BATCH_UNKNOWN']}")
     portfolio, notes = str(found), list[Note]()
@@ -102,6 +112,35 @@ def reverse(
         unit = posting.unit
         moves = reversal_moves.of_unit(posting.connection, unit.unit_id, batch)
         left = reversal_moves.open_invoices(posting.connection, reversal_moves.leases(moves))
+        fees = _fees(posting)
     return HandReversal(
-        dry_run, unit.unit_id, unit.business_date, portfolio, batch, reason, cents, tuple(moves), tuple(left), tuple(notes)
+        dry_run, unit.unit_id, unit.business_date, portfolio, batch, reason, cents, tuple(moves), tuple(left), tuple(fees),
+        tuple(notes),
     )  # fmt: skip
+
+
+def _taken_back(connection: Connection, batch: str) -> str | None:
+    """The file that the batch was taken back with last; a batch then keeps its number with the file's behind it."""
+    found = connection.execute(
+        text(
+            "SELECT f.file_id, f.name FROM inbound_file f JOIN payment_batch b "
+            "ON b.batch = CAST(:batch AS TEXT) || '~' || f.file_id "
+            "WHERE f.kind = 'payments' AND f.state = 'REVERSED' ORDER BY f.file_id DESC LIMIT 1"
+        ),
+        {"batch": batch},
+    ).one_or_none()
+    return None if found is None else f"{found.file_id} ({found.name})"
+
+
+def _fees(posting: Posting) -> list[tuple[str, str, str, int]]:
+    """What the unit assessed for a payment that bounced."""
+    low = posting.unit.unit_id * ENTRIES_A_UNIT
+    rows = posting.connection.execute(
+        text(
+            "SELECT e.lease, e.invoice, e.txn, j.amount_cents FROM journal_entry e JOIN journal_line j "
+            "ON j.entry_id = e.entry_id AND j.side = 'D' WHERE e.entry_id BETWEEN :low AND :high AND e.txn = :code "
+            "ORDER BY e.entry_id"
+        ),
+        {"low": low, "high": low + ENTRIES_A_UNIT - 1, "code": posting.settings.reversals.nsf_fee_code},
+    )
+    return [(lease, invoice, code, cents) for lease, invoice, code, cents in rows]

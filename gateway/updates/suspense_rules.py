@@ -270,6 +270,10 @@ def check_number(text: str, *, action: str) -> str:
     return number
 
 
+_NO_UNDO: Final = {"NOTE": "add another note", "UNDO": "take the step anew"}
+"""What a person does instead of taking such a move back."""
+
+
 def to_undo(history: Sequence[Move], number: int, *, action: str) -> list[Move]:
     """The moves that go back together with move ``number``: everything that one step did, because what had to be placed
     whole may not stay placed in part."""
@@ -279,7 +283,7 @@ def to_undo(history: Sequence[Move], number: int, *, action: str) -> list[Move]:
     if named.kind not in ("APPLY", "PAY", "REFUND", "CLEAR"):
         raise Refused(
             f"{action}: found move {number} {named.kind}, expected one that took money out (APPLY, PAY, REFUND, CLEAR); "
-            "clear an added item or change it again"
+            + _NO_UNDO.get(named.kind, "clear the item, or change it again")
         )
     together = [move for move in history if move.unit_id == named.unit_id]
     gone = {move.undoes for move in history if move.undoes is not None}

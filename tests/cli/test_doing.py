@@ -60,6 +60,16 @@ def test_the_same_file_twice_is_held_until_a_person_says_so(own: Played) -> None
     assert own.do("files", "release", number, "--reason", "x").code == 3
 
 
+def test_money_in_suspense_is_posted_and_told(own: Played) -> None:
+    """It is not the sender's to mend, so the file ends as done; a person is told where it waits."""
+    (own.root / "inbox" / "p1_btchpmt.dat").write_text("L4711,1234,C1\nL4711,1,C2\nL1003,100,C3\n")
+    done = own.do("process")
+    assert done.code == 0
+    assert done.out.endswith("\n12.35 waits in suspense for a person: gateway suspense list\n")
+    (own.root / "inbox" / "p1_btchpmt.dat").write_text("L1003,101,C4\n")
+    assert "suspense" not in own.ok("process").out.lower().partition("\n")[2]
+
+
 def test_repair_release_and_reverse(own: Played) -> None:
     line = "<lease>1006<assmt>LTCH<amount>2500"
     repaired = own.ok("files", "repair", "3", "--line", "8", "--text", line, "--reason", "decimal point", "--json")

@@ -75,6 +75,7 @@ def test_a_batch_reversed_by_hand_moves_as_by_a_file(desk: Played) -> None:
     done = desk.ok("payment", "reverse", B1, "--reason", "nsfc", "--why", "bank letter", "--json").document
     for document in (dry, done):
         assert (document["amount"], moved(document["rows"]), document["messages"]) == ("200.00", MOVES, [])
+        assert document["fees"] == []
         assert [row["invoice"] for row in document["left_open"]] == ["90003", "20008"]
     rows = desk.ok("ledger", "payments", "--lease", "1006", "--json").rows
     mine = [row for row in rows if row["batch"] in (B1, B2, B3)]
@@ -122,8 +123,10 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
     given = ("payment", "reverse", B1, "--reason", "NSFC")
     assert f"WARNING NSF_FEE_ASSESSED: {words}\n" in desk.ok(*given, "--dry-run").out
     assert desk.ok("ledger", "lease", "--lease", "1006", "--json").rows[0]["nsf_count"] == 0
-    (message,) = desk.ok(*given, "--json").document["messages"]
-    assert (message["code"], message["message"]) == ("NSF_FEE_ASSESSED", words)
+    done = desk.ok(*given, "--json").document
+    (message,) = done["messages"]
+    assert (message["code"], message["message"], message["amount"]) == ("NSF_FEE_ASSESSED", words, "25.00")
+    assert done["fees"] == [{"lease": "1006", "invoice": "20008", "charge": "LTCH", "amount": "25.00"}]
     assert desk.ok("ledger", "lease", "--lease", "1006", "--json").rows[0]["nsf_count"] == 1
 
 
@@ -160,6 +163,19 @@ def test_a_batch_reversed_before_is_refused_by_hand_too(desk: Played) -> None:
     desk.ok("payment", "reverse", B3, "--reason", "UNDO")
     again = desk.do("payment", "reverse", B3, "--reason", "UNDO")
     assert again.code == 3 and "reversed before, expected a live batch" in again.err
+
+
+def test_a_batch_taken_back_with_its_file_is_told_from_a_wrong_number(own: Played) -> None:
+    """The corrected file may have had the same number before it was taken back too: the last one is named."""
+    for check in ("C1", "C2"):
+        drop(own, "p1_btchpmt.dat", f"L1003,20000,{check},B{B1}")
+        (last,) = (row for row in own.ok("files", "list", "--json").rows[-1:] if row["state"] == "POSTED")
+        own.ok("files", "reverse", str(last["id"]), "--reason", "wrong bank")
+    done = own.do("payment", "reverse", B1, "--reason", "NSFC")
+    assert (done.code, done.err) == (3,
+        f"gateway: reversing batch {B1}: found it taken back with its file {last['id']} (p1_btchpmt.dat), expected a batch that "
+        "is posted; nothing is to be done, unless the number is wrong\n",
+    )  # fmt: skip
 
 
 def drop(home: Played, name: str, *lines: str) -> None:

@@ -53,7 +53,7 @@ def test_suspense_is_worked_as_written(own: Played) -> None:
     """On what the played day left: the numbers are those of its items."""
     items = {row["reason"]: str(row["item"]) for row in own.ok("suspense", "list", "--json").rows}
     number = {"2": items["LEASE_UNKNOWN"], "3": items["LEASE_STATUS"]}
-    (block,) = blocks("## Money without a place", "## Where things are")
+    (block,) = blocks("## Money without a place", "## Account numbers")
     typed = [shlex.split(line, comments=True)[1:] for line in block.splitlines()]
     for words in typed:
         own.ok(*words[:2], *(number[word] for word in words[2:3]), *words[3:])
@@ -62,6 +62,21 @@ def test_suspense_is_worked_as_written(own: Played) -> None:
     assert left["item"]["remaining"] == "80.00"
     assert [m["kind"] for m in left["moves"]] == ["APPLY"] * 3 + ["CLEAR"] + ["UNDO"] * 2
     assert own.ok("verify", "--json").document["ok"] is True
+
+
+def test_a_backup_is_made_and_proved_as_written(own: Played, tmp_path: Path) -> None:
+    """The second line into a ledger of the new home's own."""
+    (block,) = blocks("## Backups", "## Where things are")
+    first, second = (
+        [
+            word.replace("/backup", str(tmp_path)).replace("/srv", str(tmp_path))
+            for word in shlex.split(line, comments=True)[1:]
+        ]
+        for line in block.splitlines()
+    )
+    own.ok(*first)
+    proof = Played(tmp_path / "proof", f"sqlite:///{tmp_path}/proof/var/ledger.db")
+    assert "Verify passed all" in proof.ok(*second).out
 
 
 def test_every_command_the_readme_names_is_there() -> None:

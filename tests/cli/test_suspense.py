@@ -60,7 +60,10 @@ def test_an_item_tells_where_it_came_from_and_what_was_done(own: Played) -> None
     assert [(m["kind"], m["amount"], m["operator"]) for m in document["moves"]] == [
         ("NOTE", "0.00", "ABC"), ("APPLY", "-20.00", "ABC"), ("APPLY", "-50.00", "ABC"), ("CLEAR", "-1.50", "ABC"),
     ]  # fmt: skip
+    assert all("cents" not in move for move in document["moves"])
     assert sum(1 for leg in document["legs"] if leg["name"] == "CLEARING") == 2
+    entries = [line for line in shown.out.splitlines() if line.startswith("  entry")]
+    assert len({line.index(": ") for line in entries}) == 1  # units have names of several lengths
     sound(own)
 
 
@@ -171,6 +174,7 @@ def test_a_dry_run_changes_nothing(own: Played) -> None:
         assert "Nothing is posted: --dry-run." in own.ok("suspense", *step, *WHY, "--dry-run").out
         document = own.ok("suspense", *step, *WHY, "--dry-run", "--json").document
         assert document["dry_run"] is True and document["unit"] is None and document["moves"]
+        assert all("cents" not in move for move in document["moves"])
     own.ok("suspense", "undo", item, "--move", "1", *WHY)
     journal = json.loads(own.ok("ledger", "journal", "--json").out)["rows"]
     assert len(journal) == len(json.loads(before[0])["rows"]) + 4

@@ -19,6 +19,7 @@ from gateway.ledger import dump, migrate, revision, triggers
 from gateway.ledger.backup import LEDGER, MANIFEST, backup, restore
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from tests.conftest import _execute, database_at
 from tests.ledger.reference import AT, PAYMENTS, VAULT, loaded, run, write
@@ -270,7 +271,12 @@ def test_loading_goes_on_after_a_restore(full: Home, db: Database, tmp_path: Pat
     other = Database.at_path(place.ledger)
     offices = "portfolio,company,region,office,name\n1,2,1,1,NEW\n"
     result = load(
-        other, [write(tmp_path / "o", offices=offices)], vault=VAULT, operator="ABC", posted_at=AT, business_date=None
+        other,
+        [write(tmp_path / "o", offices=offices)],
+        vault=VAULT,
+        maker=Maker("ABC", "abc"),
+        posted_at=AT,
+        business_date=None,
     )
     other.close()
     assert result.counts["offices"].new == 1
