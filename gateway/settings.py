@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -180,6 +180,36 @@ class X12(Model):
     usage: Literal["P", "T"] = "P"  # production or test
 
 
+class Acknowledgements(Model):
+    """How a bank says that it took a file of ours: by a file whose name or text names it, or tells its totals."""
+
+    files: tuple[str, ...] = ()  # patterns: {name} stands for the name of our file, * for anything
+    text: str = ""  # regular expression with the groups it has: name, status, debit, credit, entries; '' = not read
+    accepted: tuple[str, ...] = ("ACCEPTED", "OK")  # what the group status says of a file that was taken
+
+    @field_validator("text")
+    @classmethod
+    def _groups(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise PydanticCustomError("expression", f"found {error}, expected a regular expression") from None
+        if strange := groups.keys() - {"name", "status", "debit", "credit", "entries"}:
+            raise PydanticCustomError(
+                "groups", f"found the group {min(strange)}, expected name, status, debit, credit or entries"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        nameless = [pattern for pattern in self.files if pattern.count("{name}") != 1]
+        if nameless and "name" not in re.compile(self.text).groupindex:
+            raise PydanticCustomError(
+                "nameless", f"found {nameless[0]}, expected {{name}} once in it, or a group name in text"
+            )
+        return self
+
+
 class Bank(Model):
     """What one ODFI wants to see; nothing about a bank is in code."""
 
@@ -210,9 +240,11 @@ class Bank(Model):
     same_day: Literal["never", "asked"] = "never"
     same_day_windows: Mapping[Hour, Annotated[str, StringConstraints(pattern=r"^SD([01]\d|2[0-3])[0-5]\d$")]] = {}
     same_day_limit: Annotated[str, AfterValidator(_dollars)] = "1000000.00"
+    answers: tuple[str, ...] = ("*.ach",)  # names of its files of returns and notifications of change
     x12: X12 = X12()
     after_delivery: Literal["keep", "encrypt", "remove"] = "encrypt"
     """What becomes of the copies in the outbox that hold account numbers, once delivery is proved."""
+    acknowledgements: Acknowledgements = Acknowledgements()
 
     @model_validator(mode="after")
     def _same_day_has_windows(self) -> Bank:

@@ -28,11 +28,12 @@ MAY_USE: dict[str, frozenset[str]] = {
     "reports": frozenset(),
     "ledger": frozenset(),
     "updates": frozenset({"ledger", "reports"}),
-    "intake": frozenset({"updates", "ledger", "reports"}),
+    "intake": frozenset({"updates", "ledger", "reports", "answers"}),
+    "answers": frozenset({"ledger", "reports", "outbound", "delivery"}),  # what came back meets what went out
     "delivery": frozenset({"ledger"}),
     "outbound": frozenset({"ledger", "reports", "delivery"}),  # delivery only for its queue: see QUEUE
     "period": frozenset({"ledger", "reports", "outbound"}),  # End of Period builds what leaves
-    "console": frozenset({"ledger", "reports", "intake", "delivery", "outbound", "period"}),
+    "console": frozenset({"ledger", "reports", "intake", "answers", "delivery", "outbound", "period"}),
 }
 """What a room may use beside the base modules, the parsers and the writers. cli stands above all of them; what is
 handed from room to room is put together in parts.py."""
@@ -161,6 +162,7 @@ EXAMPLES = {
         "endpoints.bank.key_passphrase", "endpoints.bank.temporary_directory", "banks.first.endpoint",
         "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "banks.first.same_day_windows",
         "intake.reject_limit_percent",
+        "banks.first.acknowledgements.files", "banks.first.acknowledgements.text",
         "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),
     "p01.toml": frozenset({

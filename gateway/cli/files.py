@@ -91,7 +91,10 @@ def files_list(
     session: Session,
     portfolio: PortfolioOption = None,
     state: Annotated[str | None, typer.Option("--state", help="POSTED, HELD, WAITING, REJECTED, …")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="assessments, escrow, payments or reversals.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="assessments, escrow, payments, reversals, bank-answers or bank-acknowledgement."),
+    ] = None,
 ) -> None:
     """Files that came, oldest first."""
     where, values = _where({"portfolio": portfolio, "state": state and state.upper(), "kind": kind})

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "endpoint": ("out", "Try a place that files are delivered to."),
     "status": ("status", "What came, balanced, left, is late or held."),
     "files": ("files", "Files that came: list, show, release, repair, undo."),
+    "answers": ("answers", "What the bank answered: returns, changes, acknowledgements."),
     "payment": ("payment", "Payments by hand, by the rules of the files."),
     "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
     "ledger": ("ledger", "Look at the ledger: nine lists with filters."),

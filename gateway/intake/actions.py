@@ -13,6 +13,7 @@ from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.intake import archive
 from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, refused_lines
+from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.undo import undo
 from gateway.ledger import schema
@@ -71,6 +72,7 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
         file = file_row(connection, file_id)
         if file.state not in (FileState.POSTED, FileState.REJECTED):
             raise Refused(f"repairing file {file_id}: found it {file.state}, expected a file that was processed")
+        _lines_only(file, "repairing")
         refused = {line for line in refused_lines(connection, file_id) if line in lines}
     data = b"".join(_one_line(file_id, number, lines[number], number in refused) for number in sorted(lines))
     if not data:
@@ -106,6 +108,7 @@ def reverse(app: App, file_id: int, *, reason: str) -> InboundFile:
     _allow(app, "reversing a file", reason)
     with app.db.write() as connection:
         file = _held_row(connection, file_id, (FileState.POSTED,), "reversing")
+        _lines_only(file, "reversing")
         undo(app.db, connection, file, operator=app.operator.code, posted_at=app.now(), reason=reason)
         move(connection, file_id, file.state, FileState.REVERSED)
         _note(app, connection, "files.reverse", f"file:{file_id}", reason)
@@ -116,6 +119,15 @@ def _allow(app: App, action: str, reason: str) -> None:
     app.operator.require("post", action)
     if not reason.strip():
         raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+
+
+def _lines_only(file: InboundFile, action: str) -> None:
+    """What the bank said happened: it is answered, not taken back."""
+    if is_bank_kind(file.kind):
+        raise Refused(
+            f"{action} file {file.file_id}: found what a bank sent ({file.kind}), expected a file of lines; see what waits "
+            "with `gateway answers list`; a returned check is paid again by `gateway vendor pay-again`"
+        )
 
 
 def _held_row(connection: Connection, file_id: int, states: tuple[FileState, ...], action: str) -> InboundFile:

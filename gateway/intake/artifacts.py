@@ -20,6 +20,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from gateway import crashpoints
+from gateway.answers.files import BankFile, bank_file
 from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import GatewayError
@@ -27,7 +28,7 @@ from gateway.intake import archive
 from gateway.intake.archive import read_blocks
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
-from gateway.intake.registry import update_for
+from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
 from gateway.ledger.database import stream_blocks
@@ -89,9 +90,13 @@ def write_unconfirmed(
         file = file_row(connection, file_id)
         if file.state not in REPORTED_STATES:
             return []
-        update = update or update_for(file.kind)
         folder = file.reports(app.home)
         _make(folder)
+        if is_bank_kind(file.kind):  # its lines hold account numbers: no copy of any, and nothing to drop again
+            paths = _reports(app, connection, file, bank_file(file.kind), folder, write)
+            crashpoints.reached(Step.REPORTED)
+            return paths
+        update = update or update_for(file.kind)
         archiver = _beside(app, file) if write is _write_report else None
         paths = _reports(app, connection, file, update, folder, write)
         paths += _rejected_lines(app, connection, file, update, folder)
@@ -122,7 +127,7 @@ def _make(folder: Path) -> None:
 
 
 def _reports(
-    app: App, connection: Connection, file: InboundFile, update: Update, folder: Path, write: WriteReport
+    app: App, connection: Connection, file: InboundFile, update: Update | BankFile, folder: Path, write: WriteReport
 ) -> list[Path]:
     """A always; B when the file could post."""
     name = connection.execute(

@@ -18,7 +18,7 @@ from gateway.intake.hashes import Spool, shared
 from gateway.intake.overlap import hashes_of
 from gateway.intake.parsing import UnreadableError, identified, parse_stream
 from gateway.intake.processing import Work, process
-from gateway.intake.registry import update_for
+from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, move
 from gateway.ledger import schema
 from gateway.updates import reversal_moves
@@ -87,7 +87,7 @@ def check(app: App, path: Path, *, update: Update | None = None) -> CheckResult:
     try:
         with app.db.write() as connection:
             file_id = app.db.insert_returning_id(connection, schema.inbound_file, "file_id", values)
-            work = Work(app, connection, file_row(connection, file_id), update or update_for(what.kind), path, dry=True)
+            work = Work(app, connection, file_row(connection, file_id), update, path, dry=True)
             try:
                 process(work)
                 result = _result(work)
@@ -126,6 +126,8 @@ def _result(work: Work) -> CheckResult:
     total = connection.execute(
         text("SELECT COUNT(*) FROM line_message WHERE file_id = :id"), {"id": file_id}
     ).scalar_one()
+    answers = _answers(connection, file_id) if is_bank_kind(file.kind) else ()
+    messages, total = (*answers, *messages)[:MESSAGES], int(total) + len(answers)
     moves: list[Touched] = []
     move_count = 0
     if file.kind == "reversals":
@@ -136,7 +138,7 @@ def _result(work: Work) -> CheckResult:
         file=file,
         holds=tuple((code.value, message) for code, message in work.holds),
         messages=messages,
-        message_count=int(total),
+        message_count=total,
         last=_last(work, connection),
         moves=tuple(moves),
         move_count=move_count,
@@ -144,8 +146,20 @@ def _result(work: Work) -> CheckResult:
     )
 
 
+def _answers(connection: Connection, file_id: int) -> tuple[Message, ...]:
+    """What would become of each answer of a bank's file."""
+    rows = connection.execute(
+        text("SELECT line_no, state, outcome, amount_cents FROM ach_answer WHERE file_id = :id ORDER BY number"),
+        {"id": file_id},
+    )
+    return tuple(Message(r[0], "R" if r[1] == "UNMATCHED" else "W", r[1], r[2], r[3]) for r in rows)
+
+
 def _last(work: Work, connection: Connection) -> Difference | None:
-    """The last file of the kind that posted, and how many lines are in both."""
+    """The last file of the kind that posted, and how many lines are in both; nothing of a bank's file, whose entries are
+    compared one by one."""
+    if is_bank_kind(work.file.kind):
+        return None
     number = connection.execute(
         text(
             "SELECT MAX(file_id) FROM inbound_file WHERE kind = :kind AND COALESCE(portfolio, '') = :portfolio "

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from gateway.answers.names import kinds_of
 from gateway.errors import GatewayError, UsageError
 from gateway.intake.archive import read_blocks
 from gateway.intake.states import HoldCode
 from gateway.settings import Settings
 from parsers import avro, bptmtrev, btchassmt, btchescr, btchpmt
-from parsers.base import ParsedChunk
+from parsers.base import ParsedChunk, render_message
 from parsers.names import Identified, identify
 from parsers.profile import Profile
 
@@ -61,16 +62,33 @@ class Reading:
 
 def identified(settings: Settings, name: str) -> Identified:
     """The one parser that claims ``name``. Raises UsageError when none or several do."""
-    found = identify(name, [settings.inbound])
-    if not isinstance(found, Identified):
-        raise UsageError(found.message)
+    found = _claims(settings, name)
+    if isinstance(found, str):
+        raise UsageError(found)
     return found
 
 
 def unknown_name(settings: Settings, name: str) -> str | None:
     """Why no parser claims ``name``; None when exactly one does."""
+    found = _claims(settings, name)
+    return found if isinstance(found, str) else None
+
+
+def _claims(settings: Settings, name: str) -> Identified | str:
+    """The one kind of a name, by the format profile or by the patterns of a bank."""
     found = identify(name, [settings.inbound])
-    return None if isinstance(found, Identified) else found.message
+    kinds = kinds_of(settings.gateway, name)
+    if not kinds:
+        return found if isinstance(found, Identified) else found.message
+    if isinstance(found, Identified):
+        kinds = (found.kind, *kinds)
+    if len(kinds) > 1:
+        return render_message(
+            f"the name {name}, claimed by {' and '.join(kinds)}",
+            "one kind for each name",
+            "correct the patterns in [banks.*] or the names table of the format profile",
+        )
+    return Identified(kinds[0], None, "dat")
 
 
 def parse_stream(

@@ -11,6 +11,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, r
 from gateway.intake.hashes import Spool
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
 from gateway.intake.reader import BESIDE_BYTES, read_beside
-from gateway.intake.registry import update_for
+from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.staging import Counts
 from gateway.intake.states import PROCESSABLE, FileState, HoldCode, move
 from gateway.intake.turns import Turns
@@ -64,12 +65,17 @@ class Work:
     app: App
     connection: Connection
     file: InboundFile
-    update: Update
+    given: Update | None  # in place of the kind's own
     path: Path
     dry: bool = False  # a check: nothing is kept on disk, and holds are noted but do not stop it
     progress: Progress | None = None
     holds: list[tuple[HoldCode, str]] = field(default_factory=list)
     unit_kind: UnitKind = "FILE"
+
+    @property
+    def update(self) -> Update:
+        """What posts its lines; a bank's file has none."""
+        return self.given or update_for(self.file.kind)
 
 
 def process_file(
@@ -85,9 +91,7 @@ def process_file(
     def once(connection: Connection) -> None:
         file = hold_row(connection, file_id, PROCESSABLE)
         if file is not None:
-            process(
-                Work(app, connection, file, update or update_for(file.kind), file.archived(app.home), progress=progress)
-            )
+            process(Work(app, connection, file, update, file.archived(app.home), progress=progress))
 
     return _guarded(app, file_id, once, turns)
 
@@ -98,7 +102,7 @@ def post_staged(app: App, file_id: int, *, update: Update | None = None, turns: 
     def once(connection: Connection) -> None:
         file = hold_row(connection, file_id, [FileState.STAGED])
         if file is not None:
-            work = Work(app, connection, file, update or update_for(file.kind), file.archived(app.home))
+            work = Work(app, connection, file, update, file.archived(app.home))
             work.unit_kind = "MODULE"
             _lock(work, [file.portfolio] if file.portfolio else _lease_portfolios(work))
             _post(work, _counts_of(file))
@@ -162,12 +166,15 @@ def _settle(app: App, file_id: int, state: FileState, code: HoldCode, message: s
 
 def process(work: Work) -> None:
     """All steps of one file; ``work.holds`` says why it would wait or be held."""
-    if work.file.portfolio is not None and not _open(work, [work.file.portfolio]):
+    if is_bank_kind(work.file.kind):
+        import_module("gateway.intake.bank_files").process(work)
+        return
+    if work.file.portfolio is not None and not open_or_wait(work, [work.file.portfolio]):
         return
     if work.file.bytes == 0:
-        _settled(work, FileState.EMPTY, Counts())
+        settled(work, FileState.EMPTY, Counts())
         return
-    if _torn(work) or _duplicate(work):
+    if _torn(work) or is_duplicate(work):
         return
     inside = work.connection.begin_nested()
     with Spool(work.app.home.work, f"file-{work.file.file_id}-{uuid.uuid4().hex}") as spool:
@@ -176,7 +183,7 @@ def process(work: Work) -> None:
             portfolios = _lease_portfolios(work)
             if not _may_post(work, portfolios):
                 inside.rollback()
-                _open(work, portfolios)
+                open_or_wait(work, portfolios)
                 return
         if not work.file.new_lines_only and not work.file.released("OVERLAP"):
             held = _overlap(work, spool, counts)
@@ -194,7 +201,7 @@ def process(work: Work) -> None:
     _decide(work, counts)
 
 
-def _open(work: Work, portfolios: list[str]) -> bool:
+def open_or_wait(work: Work, portfolios: list[str]) -> bool:
     """Lock these portfolios; if one cannot be posted to now, the file waits."""
     if _may_post(work, portfolios):
         return True
@@ -279,7 +286,7 @@ def _release(work: Work, lines: str = "") -> str:
     return f"`gateway files release {work.file.file_id}{lines} --reason WHY`"
 
 
-def _duplicate(work: Work) -> bool:
+def is_duplicate(work: Work) -> bool:
     """The same bytes again, before anything is read."""
     equal = equal_files(work.connection, work.file)
     if not equal:
@@ -317,12 +324,7 @@ def _stage(work: Work, spool: Spool) -> Counts:
     counts = staging.stage(
         work.app.db, work.connection, work.file.file_id, work.update.staging, _chunks(work, reading), spool
     )
-    if reading.sha256 != work.file.sha256:
-        raise UnreadableError(
-            HoldCode.CHANGED_WHILE_READ,
-            f"Found {work.file.name} with SHA-256 {reading.sha256[:12]}… when read, expected {work.file.sha256[:12]}… "
-            "as it was claimed: look at the disk, and have the file sent again.",
-        )
+    require_claimed_bytes(work, reading)
     if counts.lines != counts.records + counts.rejects + counts.blank:
         raise LedgerError(
             f"reading {work.file.name}: found {counts.records} records, {counts.rejects} rejects and {counts.blank} blank "
@@ -331,9 +333,19 @@ def _stage(work: Work, spool: Spool) -> Counts:
     return counts
 
 
+def require_claimed_bytes(work: Work, reading: Reading) -> None:
+    """Raises UnreadableError when what was read is not what was claimed."""
+    if reading.sha256 != work.file.sha256:
+        raise UnreadableError(
+            HoldCode.CHANGED_WHILE_READ,
+            f"Found {work.file.name} with SHA-256 {reading.sha256[:12]}… when read, expected {work.file.sha256[:12]}… "
+            "as it was claimed: look at the disk, and have the file sent again.",
+        )
+
+
 def _overlap(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None:
     """(other file, message) when too much of this file has posted before."""
-    others = overlap.candidates(work.app, work.connection, work.file, _business_date(work), spool.hashes())
+    others = overlap.candidates(work.app, work.connection, work.file, business_date(work), spool.hashes())
     found = overlap.find(work.app, work.connection, others, spool.hashes()) if others else None
     if found is None:
         return None
@@ -369,13 +381,13 @@ def _refuse_lines(work: Work, spool: Spool) -> None:
         staging.refuse_repeats(work.app.db, work.connection, number, table, spool)
     if work.file.new_lines_only:
         others = recently_posted(
-            work.connection, work.file, _business_date(work), work.app.settings.gateway.intake.overlap_days
+            work.connection, work.file, business_date(work), work.app.settings.gateway.intake.overlap_days
         )
         mask, whose = overlap.in_any(work.app, work.connection, others, spool.hashes())
         staging.refuse_shared(work.app.db, work.connection, number, table, overlap.pairs(mask, whose, spool.lines()))
 
 
-def _business_date(work: Work) -> str:
+def business_date(work: Work) -> str:
     """The open business date of the file's portfolio; for a bare file the earliest of all."""
     where = "" if work.file.portfolio is None else "WHERE portfolio = :p"
     return str(
@@ -392,18 +404,18 @@ def _decide(work: Work, counts: Counts) -> None:
     refused, _, _ = _refused(work)
     lines = counts.lines - counts.blank
     if lines == 0:
-        _settled(work, FileState.EMPTY, counts)
+        settled(work, FileState.EMPTY, counts)
     elif limit is not None and refused * 100 > limit * lines:
         message = render_message(
             f"{refused} of {lines} lines rejected",
             f"at most {limit:g} % (intake.reject_limit_percent)",
             "correct the file and have it sent again, or raise the limit",
         )
-        _settled(work, FileState.REJECTED, counts, code=HoldCode.REJECT_LIMIT, message=message)
+        settled(work, FileState.REJECTED, counts, code=HoldCode.REJECT_LIMIT, message=message)
     elif refused == lines:
-        _settled(work, FileState.REJECTED, counts, code=HoldCode.NOTHING_POSTED, message=_nothing(lines))
+        settled(work, FileState.REJECTED, counts, code=HoldCode.NOTHING_POSTED, message=_nothing(lines))
     elif work.file.kind == "assessments" and _at_end_of_period(work):
-        _settled(work, FileState.STAGED, counts)
+        settled(work, FileState.STAGED, counts)
     else:
         _post(work, counts)
 
@@ -446,7 +458,7 @@ def _post(work: Work, counts: Counts) -> None:
         "posted_cents": outcome.posted_cents, "suspended_cents": outcome.suspended_cents,
         "rejected_cents": before_cents + outcome.rejected_cents, "held_cents": 0, "unreadable": unreadable,
         "lines": counts.lines, "blank": counts.blank, "amount_cents": counts.amount_cents,
-        "posted_at": context.posted_at, "business_date": _business_date(work),
+        "posted_at": context.posted_at, "business_date": business_date(work),
         "hold_code": HoldCode.NOTHING_POSTED.value if nothing else None,
         "hold_text": _nothing(counts.lines - counts.blank) if nothing else None,
     }  # fmt: skip
@@ -467,7 +479,7 @@ def _check(work: Work, counts: Counts, before: int, before_cents: int, outcome: 
         )
 
 
-def _settled(
+def settled(
     work: Work, state: FileState, counts: Counts, *, code: HoldCode | None = None, message: str | None = None
 ) -> None:
     """A state without postings: empty, refused whole, or preloaded."""
@@ -481,7 +493,7 @@ def _settled(
         amount_cents=counts.amount_cents, posted_cents=0, suspended_cents=0, rejected_cents=rejected_cents,
         held_cents=counts.amount_cents - rejected_cents, unreadable=unreadable,
         hold_code=code and code.value, hold_text=message, posted_at=None,
-        business_date=_business_date(work), reported="N",
+        business_date=business_date(work), reported="N",
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""Which update posts which kind of file."""
+"""Which module posts which kind of file: an update for files of lines, the bank's answers for the others."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Final, cast
 
+from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.updates.base import Update
 
 MODULES: Final[dict[str, str]] = {
@@ -16,5 +17,10 @@ MODULES: Final[dict[str, str]] = {
 
 
 def update_for(kind: str) -> Update:
-    """The update of a kind of file."""
+    """The update of a kind of file of lines."""
     return cast(Update, import_module(MODULES[kind]).UPDATE)
+
+
+def is_bank_kind(kind: str) -> bool:
+    """Whether a bank sends it: entries and not lines, matched to what went out."""
+    return kind in BANK_KINDS

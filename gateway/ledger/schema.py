@@ -522,9 +522,9 @@ inbound_file = Table(
     metadata,
     Column("file_id", Id, primary_key=True),
     _text("name", nullable=False),  # as dropped
-    _text("kind", nullable=False),  # assessments escrow reversals payments
+    _text("kind", nullable=False),  # assessments escrow reversals payments bank-answers bank-acknowledgement
     Column("form", Text, CheckConstraint("form IN ('dat','avro')"), nullable=False),
-    _text("portfolio"),  # NULL: a bare btchescr.dat, the portfolio is that of each line's lease
+    _text("portfolio"),  # NULL: of each line's lease (a bare btchescr.dat), or of each entry answered (a bank's file)
     _text("source", nullable=False),  # the configured source it came from
     _text("sha256", nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -775,36 +775,40 @@ ach_entry = Table(
 ach_answer = Table(
     "ach_answer",
     metadata,
-    # An entry of a file of the bank: what it says, and what became of it.
+    # An entry of a file of the bank, or its acknowledgement of one of ours: what it says, and what became of it. What
+    # was posted for it is found by file and line: its unit is the file's, its entries' source_line the answer's line.
     Column("file_id", Id, ForeignKey("inbound_file.file_id"), primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),  # entries of the file, from 1
     Column("line_no", Integer, nullable=False),
     Column(
         "kind",
         Text,
-        CheckConstraint("kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER')"),
+        CheckConstraint(
+            "kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER','ACKNOWLEDGEMENT')"
+        ),
         nullable=False,
     ),
     _text("code"),  # R01, C01, …
     _text("original_trace"),
-    _money("amount_cents"),
-    _text("transaction_code", nullable=False),
-    _text("sec", nullable=False),
+    _text("trace_number"),  # of the answer itself: with kind, code and original trace it says that one came before
+    _money("amount_cents", nullable=True),  # NULL: cannot be read
+    _text("transaction_code"),
+    _text("sec"),
     _text("settled_on"),
     # Sealed JSON of the entry as read: it holds account numbers.
     Column("payload", LargeBinary, nullable=False, info={SEALED_AS: "ach_answer.payload"}),
-    Column("outbound_id", Id),  # the ach_entry it answers
+    Column("outbound_id", Id),  # the ach_entry it answers; of an acknowledgement the file, without seq
     Column("seq", Integer),
-    # UNMATCHED waits for an operator, who ends it as CLEARED.
-    Column("state", Text, CheckConstraint("state IN ('DONE','UNMATCHED','CLEARED')"), nullable=False),
+    # UNMATCHED waits for an operator, who ends it as CLEARED. REPEATED: an earlier file said the same.
+    Column("state", Text, CheckConstraint("state IN ('DONE','REPEATED','UNMATCHED','CLEARED')"), nullable=False),
     _text("outcome", nullable=False),  # what was done, in words, without account numbers
-    Column("entry_id", Id),  # the journal entry it made
     Column("change_id", Id),  # the vendor_change it proposed
     _text("cleared_by"),
     _text("cleared_at"),
     _text("clear_reason"),
     Index("ix_ach_answer_original_trace", "original_trace"),
     Index("ix_ach_answer_outbound_id_seq", "outbound_id", "seq"),
+    Index("ix_ach_answer_state", "state"),
     sqlite_with_rowid=False,
 )
 fraud_finding = Table(

@@ -47,7 +47,15 @@ def files(connection: Connection) -> Iterator[Check]:
     yield none_of("files taken back are mirrored, and only they", column(_MIRRORED), "no file", total=total)
 
 
-_OF_FILES: Final = ("posting_unit", "payment_batch", "suspense_item", "bank_check", "line_message", *STAGING.values())
+_OF_FILES: Final = (
+    "posting_unit",
+    "payment_batch",
+    "suspense_item",
+    "bank_check",
+    "line_message",
+    "ach_answer",
+    *STAGING.values(),
+)
 _FILELESS: Final = " UNION ".join(
     f"SELECT '{table} of file ' || t.file_id FROM (SELECT DISTINCT file_id FROM {table} WHERE file_id IS NOT NULL) t "
     "LEFT JOIN inbound_file f ON f.file_id = t.file_id WHERE f.file_id IS NULL"
@@ -85,14 +93,15 @@ WHERE f.kind = '{kind}' AND f.state IN ('POSTED', 'REVERSED')
     OR COALESCE(x.lines, 0) <> f.rejects OR COALESCE(x.cents, 0) <> f.rejected_cents)
 ORDER BY f.file_id
 """
-# A line of these kinds is one entry; one of payments or reversals may be several, or none of its own.
+# A line of these kinds is one entry; one of payments or reversals may be several, or none of its own. What answers of a
+# bank posted is another check's (``verify_answers``).
 _UNITS: Final = """
 SELECT f.name FROM inbound_file f
 LEFT JOIN (SELECT file_id, SUM(entries) AS entries FROM posting_unit
     WHERE file_id IS NOT NULL AND kind IN ('FILE', 'MODULE') GROUP BY file_id) u ON u.file_id = f.file_id
 WHERE CASE WHEN f.state NOT IN ('POSTED', 'REVERSED') THEN COALESCE(u.entries, 0) <> 0
     WHEN f.kind IN ('assessments', 'escrow') THEN COALESCE(u.entries, 0) <> COALESCE(f.records, 0)
-    ELSE u.file_id IS NULL END
+    ELSE u.file_id IS NULL AND f.kind NOT LIKE 'bank-%' END
 ORDER BY f.file_id
 """
 _SAME_BYTES: Final = """

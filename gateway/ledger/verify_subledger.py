@@ -30,10 +30,10 @@ _DETAILS: Final = (
     "SELECT l.office_id, c.income_purpose, -SUM(b.balance_cents) FROM escrow_balance b JOIN lease l ON l.lease = b.lease "
     "JOIN charge c ON c.portfolio = l.portfolio AND c.code = b.charge AND c.type = 'E' "
     "GROUP BY l.office_id, c.income_purpose",
-    # A check was paid when its row was made; what a posted check no longer pays is owed again: to the payee, except that
-    # escrow and suspense have their money back.
+    # A check was paid when its row was made; what a posted check no longer pays, or did not reach its payee, is owed again:
+    # to the payee, except that escrow and suspense have their money back.
     f"SELECT office_id, '{ACCOUNTS_PAYABLE}', -SUM(amount_cents) FROM bank_check "
-    "WHERE state = 'VOID' AND unit_id IS NOT NULL AND type NOT IN ('ESCR', 'SUSP') GROUP BY office_id",
+    "WHERE state IN ('VOID', 'RETURNED') AND unit_id IS NOT NULL AND type NOT IN ('ESCR', 'SUSP') GROUP BY office_id",
 )
 _PURPOSES: Final = """
 SELECT o.office_id, o.portfolio || '/' || o.company || '/' || o.region || '/' || o.office, c.receivable_purpose,

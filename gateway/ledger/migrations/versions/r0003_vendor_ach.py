@@ -52,21 +52,28 @@ def upgrade() -> None:
         sa.Column(
             "kind",
             sa.Text(),
-            sa.CheckConstraint("kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER')"),
+            sa.CheckConstraint(
+                "kind IN ('RETURN','DISHONORED','CONTESTED','CHANGE','REFUSED_CHANGE','OTHER','ACKNOWLEDGEMENT')"
+            ),
             nullable=False,
         ),
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("original_trace", sa.Text(), nullable=True),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
-        sa.Column("transaction_code", sa.Text(), nullable=False),
-        sa.Column("sec", sa.Text(), nullable=False),
+        sa.Column("trace_number", sa.Text(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=True),
+        sa.Column("transaction_code", sa.Text(), nullable=True),
+        sa.Column("sec", sa.Text(), nullable=True),
         sa.Column("settled_on", sa.Text(), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.Column("outbound_id", Id, nullable=True),
         sa.Column("seq", sa.Integer(), nullable=True),
-        sa.Column("state", sa.Text(), sa.CheckConstraint("state IN ('DONE','UNMATCHED','CLEARED')"), nullable=False),
+        sa.Column(
+            "state",
+            sa.Text(),
+            sa.CheckConstraint("state IN ('DONE','REPEATED','UNMATCHED','CLEARED')"),
+            nullable=False,
+        ),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("entry_id", Id, nullable=True),
         sa.Column("change_id", Id, nullable=True),
         sa.Column("cleared_by", sa.Text(), nullable=True),
         sa.Column("cleared_at", sa.Text(), nullable=True),
@@ -77,6 +84,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_ach_answer_original_trace", "ach_answer", ["original_trace"])
     op.create_index("ix_ach_answer_outbound_id_seq", "ach_answer", ["outbound_id", "seq"])
+    op.create_index("ix_ach_answer_state", "ach_answer", ["state"])
     op.create_table(
         "vendor_change",
         sa.Column("change_id", Id),

@@ -1,0 +1,172 @@
+"""What is done about each answer of the bank, one after the other in file order. Values in, values out.
+
+Return of a live credit: cash comes back and the payable is open again, check by check; its check is RETURNED, and the
+vendor goes on alert where the reason says that the next payment would come back too (nacha.md, part B). A check that
+was voided meanwhile has its payable open already, against CLEARING: cash comes back for CLEARING. Return of our
+reversal debit: the payee keeps the money, so the payable is closed again and the check is SENT; where the credit
+itself came back too, CLEARING is closed instead. A returned prenote blocks its vendor: that follows from the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from gateway.answers import change
+from gateway.answers.match import CheckRow, Facts, key, matched
+from gateway.answers.values import Answer, AnswerState, Cash, Decision, waits
+from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
+from gateway.money import shown
+from gateway.outbound.entries import CheckKey, SentEntry
+from parsers.nacha_reasons import reason
+
+ALERTING: Final = frozenset({"R02", "R03", "R04", "R12", "R13", "R16", "R20"})
+"""Reasons by which the account is gone or takes no entries: dealer alert (nacha.md, part B)."""
+
+
+def decide_all(answers: Iterable[Answer], facts: Facts, *, source: str) -> list[Decision]:
+    """One decision an answer; ``source`` names the file in words. ``facts`` is kept up to date meanwhile."""
+    return [_decided(answer, facts, f"{source} entry {answer.number}") for answer in answers]
+
+
+def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
+    before = facts.taken.setdefault(answer.identity, here) if answer.kind != "OTHER" else here
+    if before != here:
+        return Decision(AnswerState.REPEATED, f"the same as {before}: nothing done")
+    match answer.kind:
+        case "RETURN":
+            return _return(answer, facts, here)
+        case "CHANGE":
+            sent = matched(answer, facts, amount_counts=False)
+            return waits(f"{_said(answer)}: {sent}") if isinstance(sent, str) else change.decided(answer, sent, facts)
+        case "DISHONORED" | "CONTESTED" | "REFUSED_CHANGE":
+            return _for_a_person(answer, facts)
+        case _:
+            return waits(
+                "found an entry without a return or change, expected answers only: look at it in the file "
+                "(gateway explain), and book by hand what it brought"
+            )
+
+
+def _said(answer: Answer) -> str:
+    """``R03 no account, or unable to locate it``."""
+    return f"{answer.code} {reason(answer.code) or 'a code that is not known here'}"
+
+
+def _for_a_person(answer: Answer, facts: Facts) -> Decision:
+    """Between the banks: nothing moves by it, somebody has to look."""
+    words = {"DISHONORED": "a dishonored return", "CONTESTED": "a contested return"}
+    sent = matched(answer, facts, amount_counts=False)
+    what = words.get(answer.kind, "a refused notification of change")
+    return waits(
+        f"{_said(answer)}: found {what}, expected a return or a notification of change: talk to the bank, and say what "
+        "came of it with gateway answers clear",
+        None if isinstance(sent, str) else key(sent),
+    )
+
+
+def _return(answer: Answer, facts: Facts, here: str) -> Decision:
+    sent = matched(answer, facts, amount_counts=True)
+    if isinstance(sent, str):
+        return waits(f"{_said(answer)}: {sent}")
+    before = facts.returned.get(key(sent))
+    if before is not None:
+        return waits(
+            f"{_said(answer)}: found the entry returned before by {before}, expected it once: ask the bank", key(sent)
+        )
+    decision = _of_kind(answer, sent, facts)
+    if decision.state is AnswerState.DONE:
+        facts.returned[key(sent)] = here
+        for cash in decision.cash:
+            _moved(facts, cash)
+    return decision
+
+
+def _of_kind(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
+    vendor = sent.entry.vendor
+    match sent.entry.kind:
+        case "LIVE":
+            return _live(answer, sent, facts)
+        case "REVERSAL":
+            return _reversal(answer, sent, facts)
+        case "PRENOTE":
+            return Decision(
+                AnswerState.DONE,
+                f"{_said(answer)}: the prenote of vendor {vendor} came back; nothing is paid to these bank details until "
+                "they are changed",
+                key(sent),
+            )
+        case _:
+            return waits(
+                f"{_said(answer)}: found the return of our own offset entry, expected returns of payments: ask the bank "
+                "which account it holds against us",
+                key(sent),
+            )
+
+
+def _live(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
+    """CASH / ACCOUNTS PAYABLE a check, or CASH / CLEARING where the payable is open by a void."""
+    rows = _standing(sent, facts, ("SENT", "VOID"))
+    if isinstance(rows, str):
+        return waits(f"{_said(answer)}: {rows}", key(sent))
+    cash = tuple(
+        Cash(
+            check, row.office_id, row.lease, f"CASH {check.bank}",
+            ACCOUNTS_PAYABLE if row.state == "SENT" else CLEARING, row.amount_cents,
+            "RETURNED" if row.state == "SENT" else None,
+        )
+        for check, row in rows
+    )  # fmt: skip
+    vendor = sent.entry.vendor if answer.code in ALERTING else None
+    done = _listed(cash, "RETURNED") or "void before, cash is back against CLEARING"
+    alert = f"; vendor {vendor} on alert" if vendor else ""
+    return Decision(AnswerState.DONE, f"{_said(answer)}: {done}{alert}", key(sent), cash, alert=vendor)
+
+
+def _reversal(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
+    rows = _standing(sent, facts, ("VOID",))
+    if isinstance(rows, str):
+        return waits(f"{_said(answer)}: {rows}", key(sent))
+    entry = sent.entry
+    came_back = (entry.reverses_outbound_id, entry.reverses_seq) in facts.returned
+    debit, becomes = (CLEARING, None) if came_back else (ACCOUNTS_PAYABLE, "SENT")
+    cash = tuple(
+        Cash(check, row.office_id, row.lease, debit, f"CASH {check.bank}", row.amount_cents, becomes)
+        for check, row in rows
+    )
+    done = (
+        "the credit came back before, so CLEARING is closed"
+        if came_back
+        else _listed(cash, "SENT again, paid after all")
+    )
+    return Decision(AnswerState.DONE, f"{_said(answer)}: our reversal came back; {done}", key(sent), cash)
+
+
+def _standing(sent: SentEntry, facts: Facts, expected: Sequence[str]) -> list[tuple[CheckKey, CheckRow]] | str:
+    """The checks of an entry in a state in which it can come back; or what is wrong with them."""
+    rows = facts.rows_of(sent)
+    good = [
+        (check, row) for check, row in rows if row is not None and row.issue == check.issue and row.state in expected
+    ]
+    if len(good) != len(rows) or not rows:
+        named = (
+            ", ".join(f"check {check.check_no} " + (f"{row.state}" if row else "missing") for check, row in rows)
+            or "no check of it"
+        )
+        return f"found {named}, expected {' or '.join(expected)}: see gateway trace {sent.entry.trace_number}"
+    total = sum(row.amount_cents for _, row in good)
+    if total != sent.entry.amount_cents:
+        return f"found checks of {shown(total)}, expected {shown(sent.entry.amount_cents)} as they were sent: run gateway verify"
+    return good
+
+
+def _listed(cash: Sequence[Cash], words: str) -> str:
+    """``check 4711 RETURNED``; empty where none changed."""
+    changed = [c.check.check_no for c in cash if c.becomes is not None]
+    return f"check{'s' if len(changed) > 1 else ''} {', '.join(changed)} {words}" if changed else ""
+
+
+def _moved(facts: Facts, cash: Cash) -> None:
+    if cash.becomes is not None:
+        at = (cash.check.portfolio, cash.check.bank, cash.check.check_no)
+        facts.checks[at] = facts.checks[at]._replace(state=cash.becomes)

@@ -1,0 +1,102 @@
+"""Everything the ledger knows of what a file of answers names, in a few set-based questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.answers.match import CheckRow, Facts, key
+from gateway.answers.values import Answer, EntryKey, Identity
+from gateway.ledger.vendor_changes import details_versions
+from gateway.ledger.vendor_details import current
+from gateway.outbound.entries import CheckKey, SentEntry, checks_by_entry, entries_by_trace
+from gateway.vault import Vault
+
+_ASKED: Final = 5_000
+"""Keys in one statement."""
+
+
+def sent_by_trace(connection: Connection, answers: Iterable[Answer]) -> dict[str, list[SentEntry]]:
+    found: dict[str, list[SentEntry]] = {}
+    for sent in entries_by_trace(connection, {answer.original_trace for answer in answers}):
+        found.setdefault(sent.entry.trace_number, []).append(sent)
+    return found
+
+
+def portfolios_of(connection: Connection, answers: Iterable[Answer]) -> list[str]:
+    """Portfolios whose money the answers may move: those of every entry that ever had one of the trace numbers."""
+    return sorted({s.entry.portfolio for found in sent_by_trace(connection, answers).values() for s in found})
+
+
+def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, file_id: int, today: date) -> Facts:
+    """The portfolios are locked: nothing of this moves until the transaction ends."""
+    by_trace = sent_by_trace(connection, answers)
+    sent = [s for found in by_trace.values() for s in found]
+    paid = checks_by_entry(connection, map(key, sent))
+    vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
+    traces = sorted({answer.original_trace for answer in answers})
+    asked = any(answer.kind == "CHANGE" for answer in answers)
+    return Facts(
+        today=today,
+        sent=by_trace,
+        paid=paid,
+        checks=dict(_checks(connection, [check for checks in paid.values() for check in checks])),
+        versions=details_versions(connection) if asked else {},
+        details=current(connection, vault, vendors) if asked and vendors else {},
+        taken=dict(_taken(connection, traces, file_id)),
+        returned=dict(_returned(connection, {s.entry.outbound_id for s in sent})),
+    )
+
+
+def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[tuple[str, str, str], CheckRow]]:
+    wanted = {(k.portfolio, k.bank, k.check_no) for k in keys}
+    numbers = sorted({k.check_no for k in keys})
+    for row in _asked(
+        connection,
+        "SELECT portfolio, bank, check_no, office_id, lease, amount_cents, state, issue FROM bank_check WHERE check_no IN :keys",
+        numbers,
+    ):
+        if (row[0], row[1], row[2]) in wanted:
+            yield (row[0], row[1], row[2]), CheckRow(*row[3:])
+
+
+def _taken(connection: Connection, traces: Sequence[str], file_id: int) -> Iterator[tuple[Identity, str]]:
+    """Answers of earlier files, whatever became of them. A file that is done again does not see itself."""
+    for row in _asked(
+        connection,
+        "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, a.number "
+        "FROM ach_answer a JOIN inbound_file f ON f.file_id = a.file_id WHERE a.original_trace IN :keys "
+        "AND a.state <> 'REPEATED' AND a.file_id <> :file ORDER BY a.file_id DESC, a.number DESC",
+        traces,
+        file=file_id,
+    ):
+        yield Identity(*row[:4]), _place(*row[4:])
+
+
+def _returned(connection: Connection, files: Iterable[int]) -> Iterator[tuple[EntryKey, str]]:
+    """Entries of these bank files, and those they reverse, that came back."""
+    for row in _asked(
+        connection,
+        "SELECT a.outbound_id, a.seq, f.name, a.file_id, a.number FROM ach_answer a "
+        "JOIN inbound_file f ON f.file_id = a.file_id WHERE a.kind = 'RETURN' AND a.state = 'DONE' AND a.outbound_id IN "
+        "(SELECT outbound_id FROM outbound_file WHERE outbound_id IN :keys UNION "
+        "SELECT reverses_outbound_id FROM ach_entry WHERE outbound_id IN :keys)",
+        sorted(files),
+    ):
+        yield (row[0], row[1]), _place(*row[2:])
+
+
+def _place(name: str, file_id: int, number: int) -> str:
+    return f"{name} (#{file_id}) entry {number}"
+
+
+def _asked(connection: Connection, statement: str, keys: Sequence[Any], **values: Any) -> Iterator[Any]:
+    """The statement for all keys, some thousands at a time."""
+    clause = text(statement).bindparams(bindparam("keys", expanding=True))
+    iterator = iter(keys)
+    while part := list(islice(iterator, _ASKED)):
+        yield from connection.execute(clause, {"keys": part, **values})

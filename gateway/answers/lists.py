@@ -1,0 +1,113 @@
+"""Looking at the bank's answers, and ending what waits for a person."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.answers.post import PAYLOAD
+from gateway.app import App
+from gateway.errors import Refused, UsageError
+from gateway.ledger import schema
+from gateway.log import last_four
+from parsers.nacha_reasons import reason
+
+LIST_COLUMNS: Final = (
+    "answer", "file", "line", "kind", "code", "original_trace", "amount", "settled_on", "portfolio", "vendor", "check",
+    "sent_in", "state", "outcome",
+)  # fmt: skip
+MONEY_COLUMNS: Final = ("amount",)
+
+_SELECT: Final = """
+SELECT CAST(a.file_id AS TEXT) || '/' || CAST(a.number AS TEXT), i.name, a.line_no, a.kind, a.code, a.original_trace,
+    a.amount_cents, a.settled_on, COALESCE(e.portfolio, f.portfolio), e.vendor, e.check_no, f.name, a.state, a.outcome
+FROM ach_answer a JOIN inbound_file i ON i.file_id = a.file_id
+LEFT JOIN ach_entry e ON e.outbound_id = a.outbound_id AND e.seq = a.seq
+LEFT JOIN outbound_file f ON f.outbound_id = a.outbound_id
+"""
+
+
+def listing(
+    connection: Connection, *, state: str | None = None, file_id: int | None = None, vendor: str | None = None
+) -> list[tuple[Any, ...]]:
+    """Answers in the order they came, in ``LIST_COLUMNS``; money is cents."""
+    wanted = {"a.state": state, "a.file_id": file_id, "e.vendor": vendor}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = :{name[2:]}" for name in given) or "1 = 1"
+    values = {name[2:]: value for name, value in given.items()}
+    rows = connection.execute(text(f"{_SELECT} WHERE {where} ORDER BY a.file_id, a.number"), values)
+    return [tuple(row) for row in rows]
+
+
+def parse_key(written: str) -> tuple[int, int]:
+    """``12/3``: entry 3 of file 12. Raises UsageError for anything else."""
+    file_id, _, number = written.partition("/")
+    if not (file_id.isdigit() and number.isdigit()):
+        raise UsageError(f"answer {written}: found no FILE/NUMBER such as 12/3, expected one; see gateway answers list")
+    return int(file_id), int(number)
+
+
+def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
+    """One answer with all it says; account numbers by their last four."""
+    with app.db.read() as connection:
+        row = connection.execute(
+            text(f"{_SELECT} WHERE a.file_id = :file AND a.number = :number"), {"file": key[0], "number": key[1]}
+        ).one_or_none()
+        if row is None:
+            raise UsageError(f"answer {key[0]}/{key[1]}: found none of that number; see gateway answers list")
+        more = (
+            connection.execute(
+                text(
+                    "SELECT trace_number, transaction_code, sec, change_id, cleared_by, cleared_at, clear_reason, payload "
+                    "FROM ach_answer WHERE file_id = :file AND number = :number"
+                ),
+                {"file": key[0], "number": key[1]},
+            )
+            .mappings()
+            .one()
+        )
+    found = dict(zip(LIST_COLUMNS, row, strict=True)) | {k: v for k, v in more.items() if k != "payload"}
+    said = json.loads(app.vault.open(bytes(more["payload"]), field=PAYLOAD))
+    return found | {"reason": reason(found["code"]) if found["code"] else None, "entry": _masked(said)}
+
+
+_SECRET: Final = ("account", "raw")
+
+
+def _masked(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: _masked(v) if isinstance(v, dict) else last_four(v) if k in _SECRET and isinstance(v, str) else v
+        for k, v in values.items()
+        if v not in (None, "")
+    }
+
+
+def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
+    """A person has seen to an answer that waited. Raises Refused without a reason, or for one that does not wait."""
+    what = f"clearing answer {key[0]}/{key[1]}"
+    app.operator.require("post", what)
+    if not reason.strip():
+        raise Refused(f"{what}: found no reason, expected one: say what was done about it with --reason")
+    with app.db.write() as connection:
+        at = {"file": key[0], "number": key[1]}
+        state = connection.execute(
+            text("SELECT state FROM ach_answer WHERE file_id = :file AND number = :number"), at
+        ).scalar()
+        if state is None:
+            raise UsageError(f"{what}: found none of that number; see gateway answers list")
+        changed = connection.execute(
+            text(
+                "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :when, clear_reason = :reason "
+                "WHERE file_id = :file AND number = :number AND state = 'UNMATCHED'"
+            ),
+            at | {"by": app.operator.code, "when": app.now(), "reason": reason},
+        ).rowcount
+        if changed != 1:
+            raise Refused(f"{what}: found it {state}, expected UNMATCHED: only what waits is cleared")
+        event = {
+            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": "answers.clear",
+            "subject": f"answer:{key[0]}/{key[1]}", "reason": reason,
+        }  # fmt: skip
+        connection.execute(schema.operator_event.insert(), event)

@@ -1,0 +1,85 @@
+"""Which entry of ours an answer is about: by original trace number, then amount, within the time a number is not reused.
+
+What is not found, and what answers an entry that cannot be so answered, waits for a person with the reason; nothing is
+guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, NamedTuple
+
+from gateway.answers.values import Answer, EntryKey, Identity
+from gateway.money import shown
+from gateway.outbound.entries import CheckKey, SentEntry
+from gateway.outbound.numbers import NOT_AGAIN_DAYS
+
+_LEFT: Final = ("APPROVED", "LOCAL")
+"""States of a file that left us."""
+
+
+class CheckRow(NamedTuple):
+    """A check as it stands."""
+
+    office_id: int
+    lease: str | None
+    amount_cents: int
+    state: str
+    issue: int
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the ledger says about everything a file of answers names. ``taken`` and ``returned`` say where."""
+
+    today: date
+    sent: Mapping[str, Sequence[SentEntry]]  # by trace number, the oldest first
+    paid: Mapping[EntryKey, Sequence[CheckKey]]
+    checks: dict[tuple[str, str, str], CheckRow]  # by portfolio, bank, number
+    versions: Mapping[str, int]  # of bank details, by vendor
+    details: Mapping[str, Mapping[str, str]]  # of vendors, in clear
+    taken: dict[Identity, str] = field(default_factory=dict)
+    returned: dict[EntryKey, str] = field(default_factory=dict)
+
+    def rows_of(self, entry: SentEntry) -> list[tuple[CheckKey, CheckRow | None]]:
+        """The checks of an entry, each as it stands now."""
+        return [
+            (check, self.checks.get((check.portfolio, check.bank, check.check_no))) for check in self.paid[key(entry)]
+        ]
+
+
+def key(sent: SentEntry) -> EntryKey:
+    return (sent.entry.outbound_id, sent.entry.seq)
+
+
+def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry | str:
+    """The entry; or why there is none, in words. ``amount_counts``: a return's amount is the entry's."""
+    trace = answer.original_trace
+    found = facts.sent.get(trace, ())
+    if not found:
+        return f"found original trace number {trace or 'blank'}, expected one of an entry of ours: ask the bank"
+    recent = [s for s in found if (facts.today - date.fromisoformat(s.entry.effective_date)).days <= NOT_AGAIN_DAYS]
+    if not recent:
+        last = found[-1]
+        return (
+            f"found trace number {trace} last used in {last.file} for {last.entry.effective_date}, expected one settled "
+            f"within {NOT_AGAIN_DAYS} days: ask the bank"
+        )
+    left = [s for s in recent if s.state in _LEFT]
+    if not left:
+        last = recent[-1]
+        return (
+            f"found trace number {trace} in {last.file}, which is {last.state}, expected a file that left: ask the bank"
+        )
+    if not amount_counts:
+        return left[-1]
+    equal = [s for s in left if s.entry.amount_cents == answer.amount_cents]
+    if not equal:
+        came = "an amount that cannot be read" if answer.amount_cents is None else shown(answer.amount_cents)
+        return (
+            f"found {came} for trace number {trace}, expected {shown(left[-1].entry.amount_cents)} as in {left[-1].file}: "
+            "ask the bank"
+        )
+    return equal[-1]

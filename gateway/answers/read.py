@@ -1,0 +1,81 @@
+"""A bank's file as answers: what each entry says, and the day it settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from gateway.answers.values import Answer, Kind
+from parsers.nacha_answers import (
+    AnswerBatch,
+    AnswerEntry,
+    Answers,
+    Change,
+    ContestedReturn,
+    DishonoredReturn,
+    RefusedChange,
+    Return,
+)
+
+_KINDS: dict[type, Kind] = {
+    Return: "RETURN",
+    DishonoredReturn: "DISHONORED",
+    ContestedReturn: "CONTESTED",
+    Change: "CHANGE",
+    RefusedChange: "REFUSED_CHANGE",
+}
+
+
+def answers_of(read: Answers, *, received_on: date) -> list[Answer]:
+    """The entries of a file in order, numbered from 1."""
+    return list(_each(read, received_on))
+
+
+def _each(read: Answers, received_on: date) -> Iterator[Answer]:
+    number = 0
+    for batch in read.batches:
+        settled = settled_on(batch, received_on)
+        for entry in batch.entries:
+            number += 1
+            said = entry.answer
+            yield Answer(
+                number=number,
+                kind="OTHER" if said is None else _KINDS[type(said)],
+                code="" if said is None else said.code,
+                original_trace="" if said is None else said.original_trace,
+                trace_number=(said.trace if said is not None else "") or entry.trace_number,
+                amount_cents=entry.amount_cents,
+                transaction_code=entry.transaction_code,
+                sec=batch.sec_code,
+                settled_on=settled,
+                entry=entry,
+            )
+
+
+def settled_on(batch: AnswerBatch, received_on: date) -> str | None:
+    """The operator's day of the year, in the year that brings it nearest to the day the file came; else the effective
+    date; None where neither reads."""
+    if batch.settlement_day.isdigit() and 1 <= int(batch.settlement_day) <= 366:
+        days = [
+            date(year, 1, 1) + timedelta(days=int(batch.settlement_day) - 1)
+            for year in range(received_on.year - 1, received_on.year + 2)
+        ]
+        within = [day for day in days if day.timetuple().tm_yday == int(batch.settlement_day)]
+        return min(within, key=lambda day: abs(day - received_on)).isoformat() if within else None
+    try:
+        return date.fromisoformat(batch.effective_date).isoformat()
+    except ValueError:
+        return None
+
+
+def as_json(entry: AnswerEntry) -> str:
+    """All the entry says, to be sealed: it holds an account number."""
+    said = entry.answer
+    values: dict[str, Any] = entry._asdict() | {"answer": None if said is None else _plain(said._asdict())}
+    return json.dumps(values, sort_keys=True)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v._asdict() if hasattr(v, "_asdict") else v for k, v in values.items()}

@@ -1,0 +1,66 @@
+"""Commands about what the bank answered: list, show, clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gateway.answers import lists
+from gateway.cli.common import DONE, WITH_REJECTS, Session, command
+from gateway.money import from_cents
+
+AnswerKey = Annotated[str, typer.Argument(metavar="FILE/NUMBER", help="As `gateway answers list` shows it: 12/3.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(no_args_is_help=True, help="What the bank answered: returns, changes, acknowledgements.")
+    command(group, "list", example="gateway answers list --state UNMATCHED")(answers_list)
+    command(group, "show", example="gateway answers show 12/3")(answers_show)
+    command(group, "clear", example='gateway answers clear 12/3 --reason "bank says it is another company\'s"')(
+        answers_clear
+    )
+    app.add_typer(group, name="answers")
+
+
+def answers_list(
+    session: Session,
+    state: Annotated[
+        Literal["DONE", "REPEATED", "UNMATCHED", "CLEARED"] | None,
+        typer.Option("--state", help="Only this state; UNMATCHED waits for a person.", case_sensitive=False),
+    ] = None,
+    file_id: Annotated[int | None, typer.Option("--file", help="Only of this file, by its number.")] = None,
+    vendor: Annotated[str | None, typer.Option("--vendor", help="Only about this vendor.")] = None,
+) -> int:
+    """Every answer of the bank: what it is about and what was done. Ends with 1 while one of them waits for a person."""
+    with session.app.db.read() as connection:
+        rows = lists.listing(connection, state=state, file_id=file_id, vendor=vendor and vendor.upper())
+    session.show_rows(lists.LIST_COLUMNS, rows, money=lists.MONEY_COLUMNS, empty="No answer of a bank.")
+    at = lists.LIST_COLUMNS.index("state")
+    return WITH_REJECTS if any(row[at] == "UNMATCHED" for row in rows) else DONE
+
+
+def answers_show(session: Session, answer: AnswerKey) -> None:
+    """One answer with all it says; account numbers by their last four."""
+    found = lists.show(session.app, lists.parse_key(answer))
+    document = found | {"amount": None if found["amount"] is None else from_cents(found["amount"])}
+    session.show(document, _page(document))
+
+
+def _page(found: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in found.items():
+        if isinstance(value, dict):
+            yield f"{indent}{key.replace('_', ' ')}"
+            yield from _page(value, indent + "  ")
+        elif value not in (None, ""):
+            shown = from_cents(value) if key.endswith("_cents") else value
+            yield f"{indent}{key.removesuffix('_cents').replace('_', ' '):<{24 - len(indent)}}{shown}"
+
+
+def answers_clear(session: Session, answer: AnswerKey, reason: Reason) -> None:
+    """Say what was done about an answer that waited for a person: it is off the list, the reason stays."""
+    key = lists.parse_key(answer)
+    lists.clear(session.app, key, reason=reason)
+    session.show({"answer": answer, "state": "CLEARED"}, f"Answer {answer} is cleared.")

@@ -1,0 +1,109 @@
+"""The bank's word about a file: taken, refused, of other totals, of a file that nobody knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.settings import Acknowledgements
+from tests.answers.world import answers, check, company, drop, send
+from tests.outbound import world
+
+TEXT = r"(?P<status>ACCEPTED|REJECTED)( FILE (?P<name>\S+))? ENTRIES (?P<entries>\d+) CREDIT (?P<credit>[$0-9.,]+)"
+FORM: dict[str, Any] = {"files": ["{name}.ack", "ACK*.txt"], "text": TEXT}
+BANK_FILE = "P01-VACH-BANK-260303.DAT"
+
+
+def sent(db: Database, home: Home, clock: FixedClock, form: dict[str, Any], state: str | None = "DELIVERED") -> App:
+    """One bank file of two entries and 128.45, delivered (or LOCAL)."""
+    app = company(db, home, clock, bank={"acknowledgements": Acknowledgements.model_validate(form)})
+    check(db, "4711", 12_345)
+    check(db, "4712", 500, vendor="V2")
+    (outbound_id,) = send(app)
+    if state is not None:
+        world.insert(
+            db, "delivery", outbound_id=outbound_id, endpoint="bank", state=state, remote_name=BANK_FILE,
+            temporary_name="", attempts=1,
+        )  # fmt: skip
+    return app
+
+
+CASES: dict[str, tuple[str, str, str, str, str]] = {
+    "taken": (f"{BANK_FILE}.ack", f"{BANK_FILE} ACCEPTED ENTRIES 2 CREDIT 128.45", "DONE", "ACKNOWLEDGED", "was taken"),
+    "as cents": (f"{BANK_FILE}.ACK", "ACCEPTED ENTRIES 00002 CREDIT 0000012845", "DONE", "ACKNOWLEDGED", "was taken"),
+    "named in the text": (
+        "ack-77.txt", f"ACCEPTED FILE {BANK_FILE} ENTRIES 2 CREDIT $128.45", "DONE", "ACKNOWLEDGED", "was taken",
+    ),
+    "refused": (f"{BANK_FILE}.ack", "REJECTED ENTRIES 2 CREDIT 128.45", "UNMATCHED", "DELIVERED", "found P01-VACH-BANK-260303.DAT REJECTED"),
+    "other totals": (
+        f"{BANK_FILE}.ack", "ACCEPTED ENTRIES 1 CREDIT 123.45", "UNMATCHED", "DELIVERED",
+        "(credit 123.45, sent 128.45; entries 1, sent 2)",
+    ),
+    "another file": ("NOBODY.DAT.ack", "ACCEPTED ENTRIES 2 CREDIT 128.45", "UNMATCHED", "DELIVERED", "found the file name NOBODY.DAT"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_an_acknowledgement_says(db: Database, home: Home, clock: FixedClock, case: str) -> None:
+    app = sent(db, home, clock, FORM)
+    name, written, state, delivery, words = CASES[case]
+    file = drop(app, written.encode() + b"\n", name)
+    assert (file.kind, file.state, file.rejects) == ("bank-acknowledgement", "POSTED", int(state == "UNMATCHED"))
+    ((kind, _, found, outcome),) = answers(db)
+    assert (kind, found) == ("ACKNOWLEDGEMENT", state)
+    assert words in outcome
+    assert world.one(db, "SELECT state FROM delivery") == delivery
+
+
+def test_a_name_alone_says_enough_where_the_bank_writes_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, {"files": ["{name}.ack"]})
+    drop(app, b"\n", f"{BANK_FILE}.ack")
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
+def test_a_second_acknowledgement_does_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, FORM)
+    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    drop(app, b"ACCEPTED  ENTRIES 2 CREDIT 128.45\n".replace(b"  ", b" ") + b"\n", f"{BANK_FILE}.ack")
+    assert [row[2] for row in answers(db)] == ["DONE", "REPEATED"]
+
+
+def test_a_file_fetched_by_hand_is_acknowledged_too(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, FORM, state=None)
+    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    assert answers(db)[0][2:] == ("DONE", f"{BANK_FILE} was taken by the bank")
+
+
+def test_an_acknowledgement_of_what_was_not_sent_yet_waits(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, FORM, state="PENDING")
+    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    assert answers(db)[0][2] == "UNMATCHED"
+    assert "found its delivery PENDING" in answers(db)[0][3]
+
+
+def test_a_text_that_does_not_read_is_quarantined(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, FORM)
+    file = drop(app, b"see attachment\n", f"{BANK_FILE}.ack")
+    assert (file.state, file.hold_code) == ("QUARANTINED", "UNREADABLE")
+    assert world.one(db, "SELECT state FROM delivery") == "DELIVERED"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"files": ["*.ack"]}, "expected {name} once in it"),
+        ({"files": ["{name}.{name}"]}, "expected {name} once in it"),
+        ({"text": "("}, "expected a regular expression"),
+        ({"text": "(?P<what>x)"}, "found the group what"),
+    ],
+)
+def test_settings_that_cannot_name_a_file(form: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Acknowledgements.model_validate(form)
+    assert words in str(error.value)
