@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli.common import WITH_REJECTS, Session, command, iso
+from gateway.answers import pay_again as paying_again
+from gateway.cli.common import WITH_REJECTS, PortfolioOption, Session, command, iso
 from gateway.errors import UsageError
 from gateway.ledger import vendor_alerts, vendor_changes, views
 from gateway.ledger.vendor_changes import Change, Maker
 from gateway.ledger.vendor_details import ACCOUNT, FIELDS, ROUTING
+from gateway.money import from_cents, shown
 from gateway.settings import secret
 
 VendorKey = Annotated[str, typer.Argument(metavar="VENDOR", help="The vendor's number.", parser=str.upper)]
@@ -36,6 +38,9 @@ def register(app: typer.Typer) -> None:
     command(group, "approve", example="gateway vendor approve 3")(vendor_approve)
     command(group, "refuse", example='gateway vendor refuse 3 --reason "vendor knows nothing of it"')(vendor_refuse)
     command(group, "alert", example='gateway vendor alert V100 --on --reason "title missing"')(vendor_alert)
+    command(group, "pay-again", example='gateway vendor pay-again 4711 --reason "new account, called back"')(
+        vendor_pay_again
+    )
     app.add_typer(group, name="vendor")
 
 
@@ -221,3 +226,24 @@ def _page(change: Change) -> Iterator[str]:
     if change.checker:
         why = f": {change.decision_reason}" if change.decision_reason else ""
         yield f"  {change.state.lower()} by {change.checker} ({change.checker_user}) at {change.decided_at}{why}"
+
+
+def vendor_pay_again(
+    session: Session,
+    check: Annotated[
+        str, typer.Argument(metavar="CHECK", help="The number of a check that came back.", parser=str.upper)
+    ],
+    reason: Reason,
+    portfolio: PortfolioOption = None,
+    bank: Annotated[str | None, typer.Option("--bank", help="The cash account it is paid from, 125 to 144.")] = None,
+) -> None:
+    """Pay a returned check again, as a further issue: the next Vendor ACH run takes it with the vendor's details of then."""
+    done = paying_again.pay_again(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
+    session.show(
+        {
+            "portfolio": done.portfolio, "bank": done.bank, "check": done.check_no, "vendor": done.vendor,
+            "issue": done.issue, "amount": from_cents(done.amount_cents), "unit": done.unit, "entry": done.entry,
+        },
+        f"Check {done.check_no} of {shown(done.amount_cents)} is NEW again as issue {done.issue}; the next run of Vendor ACH "
+        f"takes it. Posted as entry {done.entry}.",
+    )  # fmt: skip
