@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from parsers.layout import Layout, mask
 from parsers.nacha import walk
@@ -37,6 +38,10 @@ __all__ = [
     "Return",
     "read_answers",
 ]
+
+
+MOST_DEVIATIONS: Final = 10_000
+"""How many are kept: a gigabyte of something else has one in every line."""
 
 
 class Return(NamedTuple):
@@ -146,18 +151,22 @@ class AnswerBatch:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A file of the bank. ``deviations`` are everything that is not as the rules have it."""
+    """A file of the bank. ``deviations`` are everything that is not as the rules have it, the first `MOST_DEVIATIONS` of
+    them; ``more_deviations`` counts the others, which only a file that is none of NACHA has."""
 
     header: FileHeader | None
     batches: tuple[AnswerBatch, ...]
     deviations: tuple[NachaError, ...]
+    more_deviations: int = 0
 
 
 def read_answers(chunks: Iterable[bytes]) -> Answers:
     """The file, whatever it looks like; empty of batches when nothing in it is an entry."""
     reader = _Reader()
-    deviations = tuple(walk(chunks, reader.record))
-    return Answers(reader.file_header, reader.finished(), deviations)
+    found = walk(chunks, reader.record)
+    deviations = tuple(islice(found, MOST_DEVIATIONS))
+    more = sum(1 for _ in found)
+    return Answers(reader.file_header, reader.finished(), deviations, more)
 
 
 @dataclass(slots=True)

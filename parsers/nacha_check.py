@@ -50,6 +50,8 @@ class _OpenBatch:
     line_no: int
     header: str
     layout: Layout
+    entry_layout: Layout
+    international: bool
     values: dict[str, Any]
     totals: Totals = field(default_factory=Totals)
     last_trace: str = ""
@@ -220,7 +222,7 @@ class Checker:
             action = "send accounting advices in a file of their own"
             found, want = values.get("sec_code", "another class"), "ADV in every batch of the file, or in none"
             yield finding(self.line_no, layout, "sec_code", NachaCode.ADV_MIXED, found, want, action)
-        self.batch = _OpenBatch(self.line_no, line, layout, values)
+        self.batch = _OpenBatch(self.line_no, line, layout, entry_layout(line), is_international(line), values)
         self.last_batch_number = max(self.last_batch_number, values.get("batch_number", 0))
 
     def _abandon(self) -> Iterator[NachaError]:
@@ -245,12 +247,12 @@ class Checker:
 
     def _entry(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         yield from self._close_entry(batch)
-        layout = entry_layout(batch.header)
+        layout = batch.entry_layout
         values, errors = self._fields(layout, line)
         yield from errors
         yield from rules.entry(self.line_no, layout, values, batch.values, batch.last_trace)
         batch.last_trace = max(batch.last_trace, values.get("trace_number", values.get("sequence", "")))
-        batch.entry = OpenEntry(self.line_no, layout, values, batch.sec_code, is_international(batch.header))
+        batch.entry = OpenEntry(self.line_no, layout, values, batch.sec_code, batch.international)
         batch.entries += 1
         batch.answers += batch.entry.is_answer is True
         totals = batch.totals

@@ -16,6 +16,7 @@ and compared when one is read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from parsers.layout import (
@@ -284,6 +285,7 @@ def check_digit(first_eight: str) -> str:
     return str(-total % 10)
 
 
+@lru_cache(maxsize=4096)
 def routing_problem(text: str) -> str | None:
     """Why a text is no routing number, or None.
 

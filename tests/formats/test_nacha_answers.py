@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parsers.nacha import validate
 from parsers.nacha_answers import (
+    MOST_DEVIATIONS,
     AnswerBatch,
     AnswerEntry,
     Change,
@@ -163,6 +164,13 @@ def test_what_does_not_read_is_its_text_and_an_amount_is_none() -> None:
     data = as_bytes(changed(RETURN, 3, 30, "     43298"))
     assert entries(data)[0].amount_cents == 43298
     assert "NOT_DIGITS" in codes(data)
+
+
+def test_a_large_file_of_something_else_is_read_through_and_its_deviations_are_counted() -> None:
+    made = read_answers([b"something else altogether\n"] * 20_000)
+    assert made.batches == ()
+    assert len(made.deviations) == MOST_DEVIATIONS
+    assert len(made.deviations) + made.more_deviations > 20_000
 
 
 def test_account_numbers_do_not_show() -> None:
