@@ -22,6 +22,10 @@ class LayoutError(ValueError):
     """A layout that does not tile, or a value of ours that its field cannot hold: a fault, not bad input."""
 
 
+def _characters(width: int) -> str:
+    return f"{width} character{'s' if width > 1 else ''}"
+
+
 class FieldType:
     """A pair of decode and encode. The defaults are those of text that is written as it stands."""
 
@@ -101,7 +105,7 @@ class Alpha(FieldType):
     def expected(self, width: int) -> str:
         kind = "printable ASCII" if self.chars == PRINTABLE else f"characters of [{self.chars}]"
         need = ", beginning in the first position" if self.flush else ", not blank" if self.required else ""
-        return f"{width} characters of text ({kind}), left-justified{need}"
+        return f"{_characters(width)} of text ({kind}), left-justified{need}"
 
     def decode(self, raw: str) -> str:
         return raw.rstrip(" ")
@@ -122,7 +126,7 @@ class AlphaRight(FieldType):
         return f"%{width}s"
 
     def expected(self, width: int) -> str:
-        return f"{width} characters of text, right-justified{', not blank' if self.required else ''}"
+        return f"{_characters(width)} of text, right-justified{', not blank' if self.required else ''}"
 
     def decode(self, raw: str) -> str:
         return raw.lstrip(" ")

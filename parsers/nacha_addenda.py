@@ -68,8 +68,11 @@ class OpenEntry:
             action = "correct positions 2 to 3, or take the record out"
             yield finding(line_no, layout or ADDENDA_05, "addenda_type", code, kind, want, action)
         elif (most := self._most(kind)) is not None and self._count(kind) > most:
-            found = f"{self._count(kind)} addenda records behind the entry of line {self.line_no}"
-            want, action = f"at most {most} in {self.sec_code}", "use CTX for more remittance"
+            found = f"addenda record {self._count(kind)} of its type behind the entry of line {self.line_no}"
+            want = f"at most {most} in {self.sec_code}" if most else f"none in {self.sec_code}"
+            action = (
+                "use CTX for more remittance" if self.sec_code in ("CCD", "PPD") and kind == "05" else "take it out"
+            )
             yield whole(line_no, name, NachaCode.ADDENDA_TOO_MANY, found, want, action)
         if layout is not None:
             yield from self._numbers(line_no, kind, layout, values)
@@ -176,7 +179,8 @@ def _answer(line_no: int, layout: Layout, values: Values) -> Iterator[NachaError
     if "corrected_data" in values:
         change = values.get("refused_change_code", values.get("change_code", ""))
         if not values["corrected_data"].strip():
-            yield wrong("corrected_data", NachaCode.CORRECTED_BLANK, "what is right instead", "ask the bank for it")
+            code, want = NachaCode.CORRECTED_BLANK, "what is right instead"
+            yield finding(line_no, layout, "corrected_data", code, "blanks", want, "ask the bank for it")
         elif layout is not ADDENDA_98_IAT and (problem := corrected_data(change, values["corrected_data"]).problem):
             action = "read it by eye and ask the bank"
             yield wrong("corrected_data", NachaCode.CORRECTED_DATA, problem, action)

@@ -66,11 +66,14 @@ def read_record(layout: Layout, line: str, line_no: int) -> tuple[dict[str, Any]
     return values, errors
 
 
+_ROUTING: Final = "the routing number of a bank, with its check digit"
+
+
 def file_header(line_no: int, values: Values) -> Iterator[NachaError]:
     bank = values.get("immediate_destination", "")
     if len(bank) == 9 and (problem := routing_problem(bank)):
-        action = "correct the routing number of the receiving point"
-        yield finding(line_no, FILE_HEADER, "immediate_destination", NachaCode.ROUTING, mask(bank), problem, action)
+        found, action = f"{mask(bank)}: {problem}", "correct the routing number of the receiving point"
+        yield finding(line_no, FILE_HEADER, "immediate_destination", NachaCode.ROUTING, found, _ROUTING, action)
 
 
 def batch_header(line_no: int, layout: Layout, values: Values, last_number: int) -> Iterator[NachaError]:
@@ -193,8 +196,8 @@ def _trace_order(line_no: int, layout: Layout, name: str, trace: str, last: str)
 
 def _routing(line_no: int, layout: Layout, routing: str) -> Iterator[NachaError]:
     if problem := routing_problem(routing):
-        action = "correct the receiver's routing number"
-        yield finding(line_no, layout, "check_digit", NachaCode.ROUTING, mask(routing), problem, action)
+        found, action = f"{mask(routing)}: {problem}", "correct the receiver's routing number"
+        yield finding(line_no, layout, "check_digit", NachaCode.ROUTING, found, _ROUTING, action)
     elif warning := routing_warning(routing):
         found, action = f"{mask(routing)}: {warning}", "ask the receiver for the routing number again"
         code = NachaCode.ROUTING_RANGE
@@ -211,8 +214,8 @@ def _transaction_code(line_no: int, layout: Layout, code: str, header: Values) -
     allowed = (known.codes if known else ORIGINATED) | (frozenset() if sec_code == "ADV" else ANSWERS)
     is_debit = code in ALL_DEBITS
     if code not in allowed and not (is_reversal and code in LIVE_CREDITS | LIVE_DEBITS and sec_code != "COR"):
-        action = "use 22 or 32 for a live credit to checking or savings"
-        yield wrong(NachaCode.TRANSACTION_CODE, code, f"a code for {sec_code or 'ACH'} entries", action)
+        want = f"one of {' '.join(sorted(allowed))} in {sec_code or 'ACH'} entries"
+        yield wrong(NachaCode.TRANSACTION_CODE, code, want, "correct the code, or the class of the batch")
     elif service == ("220" if is_debit else "225"):
         found = f"transaction code {code}, a {'debit' if is_debit else 'credit'}"
         want = f"{'credits' if is_debit else 'debits'} only in a batch of service class {service}"
@@ -273,5 +276,6 @@ def compared(
     for name, code, want in checks:
         found = values.get(name)
         if found is not None and found != want:
+            said, right = (f"{n // 100}.{n % 100:02d}" if name.endswith("_cents") else str(n) for n in (found, want))
             action = "find the entry lost, changed or added, or compute the control again"
-            yield finding(line_no, layout, name, code, found, f"{want}, computed from the {of}", action)
+            yield finding(line_no, layout, name, code, said, f"{right}, computed from the {of}", action)

@@ -329,8 +329,9 @@ def test_routing_numbers_and_accounts_are_shown_by_their_last_four() -> None:
             assert "123456789" not in error.message.replace("1234567890", "")
             assert BANK not in error.message
     (error,) = [e for e in findings(placed("ppd", 3, (12, "8"))) if e.code == NachaCode.ROUTING]
-    assert (
-        error.message == "Found *****0028, expected check digit 8 should be 1: correct the receiver's routing number."
+    assert error.message == (
+        "Found *****0028: check digit 8 should be 1, expected the routing number of a bank, with its check digit: "
+        "correct the receiver's routing number."
     )
     (error,) = [e for e in findings(placed("change", 4, (36, " 0098765432"))) if e.field == "corrected_data"]
     assert "98765" not in error.message

@@ -44,7 +44,8 @@ def test_all_findings_are_given_and_the_message_is_one_sentence() -> None:
     found = list(validate(["\n".join(lines).encode()]))
     assert [(e.line_no, e.code) for e in found[:2]] == [(3, NachaCode.ROUTING), (8, NachaCode.AMOUNT_ZERO)]
     assert found[0].message == (
-        "Found *****0018, expected check digit 8 should be 9: correct the receiver's routing number."
+        "Found *****0018: check digit 8 should be 9, expected the routing number of a bank, with its check digit: "
+        "correct the receiver's routing number."
     )
     assert (found[1].first, found[1].last, found[1].record) == (30, 39, "entry")
 
