@@ -51,8 +51,8 @@ def test_a_payment_by_hand_pays_as_a_file_would_and_says_so(desk: Played) -> Non
         ("ABC", "C118", "130", "DESK")
     }
     entries = desk.ok("ledger", "journal", "--unit", str(done["unit"]), "--json").rows
-    assert {(e["reason"], e["operator"], e["source_file"], e["effective_date"]) for e in entries} == {
-        ("paid at the desk", "ABC", None, "2026-02-27")
+    assert {(e["reason"], e["operator"], e["source_file"], e["source_line"], e["effective_date"]) for e in entries} == {
+        ("paid at the desk", "ABC", None, None, "2026-02-27")
     }
     assert "by ABC: paid at the desk\n" in desk.ok("trace", done["batch"]).out
     assert desk.ok("verify", "--json").document["ok"] is True
@@ -76,6 +76,8 @@ def test_what_is_left_waits_in_suspense_only_when_the_person_says_so(desk: Playe
         "MONEY_LEFT",
         done["batch"],
     )
+    came = desk.ok("suspense", "show", str(item["item"]), "--json").document["origin"]
+    assert (came["file_name"], came["line_no"], came["unit_reason"]) == (None, None, "paid at the desk")
     shown = desk.ok(*POST, "--lease", "1006", "--amount", "5000", "--rest-to-suspense", "--dry-run").out
     assert "5,000.00 would wait in suspense." in shown and "Nothing was changed." in shown
     assert desk.ok("verify", "--json").document["ok"] is True
@@ -171,6 +173,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
      "posting 1.00 for lease 01006: found no such lease, near lease 1006 which exists, expected one that is loaded; correct it"),
     (("--invoice", "77", "--amount", "1"), 3,
      "posting 1.00 for invoice 77: found no such invoice, expected one that is loaded; correct it"),
+    (("--lease", "1007", "--amount", "1", "--rest-to-suspense"), 3, "posting 1.00 for lease 1007: found lease 1007 with status "
+     "HREP, expected a status that takes payments; clear the status first"),
     (("--lease", "1007", "--amount", "1"), 3,
      "posting 1.00 for lease 1007: found lease 1007 with status HREP, expected a status that takes payments; clear the status "
      "first"),

@@ -139,6 +139,10 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
         ((B1, "--reason", "bounced"), 2,
          f"reversing batch {B1}: found reason 'BOUNCED', expected a code of up to 4 that begins with N, S, U, T, O, such as "
          "NSFC; words go into --why"),
+        ((B1, "--reason", "NSFCX"), 2, f"reversing batch {B1}: found reason 'NSFCX', expected a code of up to 4 that begins "
+         "with N, S, U, T, O, such as NSFC; words go into --why"),
+        ((B1, "--reason", "N-F"), 2, f"reversing batch {B1}: found reason 'N-F', expected a code of up to 4 that begins with N, "
+         "S, U, T, O, such as NSFC; words go into --why"),
         ((B1, "--reason", "NSFC", "--amount", "199.99"), 3,
          f"reversing batch {B1}: found 199.99, expected 200.00, all of batch {B1}; leave --amount out, or find out which batch "
          "is meant"),

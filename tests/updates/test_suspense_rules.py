@@ -61,6 +61,7 @@ def book() -> Book:
         lease("3", portfolio="2"),
         lease("4"),
         lease("5", ("50", 5), status="ABPT"),
+        lease("6", ("60", 5), status="HNEW"),
     ]
     invoices = {"10": "1", "11": "1", "20": "2", "30": "3"}
     return Book(
@@ -105,6 +106,7 @@ REFUSED = [
     (ITEM, [Target("lease", "3")], "found lease 3 in portfolio 2, expected one of portfolio 1; clear the item against CLEARING"),
     (ITEM, [Target("lease", "2")], "found lease 2 with status HREP, expected a status that takes payments"),
     (ITEM, [Target("lease", "5")], "found lease 5 with status ABPT"),
+    (ITEM, [Target("lease", "6")], "found lease 6 with status HNEW"),  # in no list: every status of H takes no money
     (WAITING, [Target("lease", "1")], "found 0.80 of 1.00 placed, expected all of it: a reversal (TMSA) left it"),
     (WAITING, [Target("invoice", "10"), Target("account", "601", 1)], "found 0.31 of 1.00 placed"),
     (replace(ITEM, remaining_cents=0, closed_on="2003-05-09"), [Target("lease", "1")],

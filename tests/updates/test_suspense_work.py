@@ -102,6 +102,15 @@ def test_a_lease_is_paid_oldest_invoice_first_and_the_rest_stays(world: World, a
     sound(world)
 
 
+def test_an_entry_names_the_asset_when_it_pays_one_line(world: World, app: App) -> None:
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE receivable SET asset = 'A1' WHERE invoice = '10' AND charge <> 'LTCH'"))
+    assets = "SELECT asset FROM journal_entry WHERE entry_id / 100000000 = :u ORDER BY entry_id"
+    for cents, asset in ((20, None), (10, "A1"), (1, "A1"), (44, None)):  # LTCH; of rent; of rent; rent and escrow
+        done = suspense_work.apply(app, item(world), [Target("invoice", "10", cents)], reason="r")
+        assert world.rows(assets, u=done.unit_id) == [(asset,)]
+
+
 def test_an_invoice_of_another_office_is_paid_through_the_clearing_of_both(world: World, app: App) -> None:
     done = suspense_work.apply(app, item(world), [Target("invoice", "20")], reason="r")
     assert posted(world, done.unit_id) == [

@@ -363,6 +363,17 @@ def billed(world: World) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.parametrize(("code", "escrow"), [("RCR2", {("1", "RCR2"): 2500}), ("RCR1", {})])
+def test_a_fee_that_is_escrow_when_it_is_assessed_is_in_escrow(
+    db: Database, code: str, escrow: dict[tuple[str, str], int]
+) -> None:
+    world = with_fee(db, code)
+    world.payments(f"L1,200,E030501,B{B1}")
+    world.reversals(f"L1,200,B{B1},RNSFC")
+    assert world.escrow() == escrow
+    sound(world)
+
+
 def test_a_bounced_payment_costs_its_fee_on_the_next_invoice_of_every_lease_it_paid(db: Database) -> None:
     world = with_fee(db)
     world.payments(
