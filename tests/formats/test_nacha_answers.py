@@ -155,6 +155,12 @@ def test_entries_without_a_batch_header_stand_in_an_empty_batch() -> None:
     assert [x.answer and x.answer.code for x in batch.entries] == ["R03", "R14"]
 
 
+def test_addenda_of_no_class_say_nothing_of_their_entry() -> None:
+    data = as_bytes(changed(RETURN, 4, 2, "06"))
+    assert entries(data)[0].answer is None
+    assert codes(data) == ["ADDENDA_TYPE", "ANSWER_MISSING"]
+
+
 def test_what_does_not_read_is_its_text_and_an_amount_is_none() -> None:
     data = as_bytes(changed(changed(RETURN, 3, 30, " 12A"), 4, 7, "UNKNOWN        "))
     first = entries(data)[0]

@@ -158,6 +158,7 @@ DEFECTS: list[tuple[NachaCode, int, str, list[str] | bytes]] = [
     (NachaCode.ADDENDA_ORDER, 7, "addenda.addenda_type", without("iat", 7)),
     (NachaCode.ADDENDA_ORDER, 12, "addenda.addenda_type", inserted("iat", 12, iat_addenda(1)[6])),
     (NachaCode.ADDENDA_ORDER, 13, "addenda.addenda_type", inserted("iat", 13, iat_addenda(1)[6])),
+    (NachaCode.ADDENDA_ORDER, 12, "addenda.addenda_type", inserted("iat return", 12, iat_addenda(1)[6])),
     (NachaCode.ADDENDA_TOO_MANY, 5, "addenda.record", inserted("ccd", 5, addenda_05(1, "RMR", 2))),
     (NachaCode.ADDENDA_TOO_MANY, 4, "addenda.record",
      file([batch_header("TEL"), entry(1, "27", 5, indicator="1"), addenda_05(1, "X")])),

@@ -76,6 +76,23 @@ def test_chunk_borders_do_not_matter(size: int, ending: bytes) -> None:
     assert NachaCode.TRACE_ORDER in [error.code for error in found]
 
 
+@pytest.mark.parametrize("size", [94, 1000, 300_000])
+def test_an_end_of_line_in_a_large_unbroken_stream_is_told(size: int) -> None:
+    data = many(9000).replace(b"\n", b"")
+    last = len(data) // 94
+    for record, told in ((last, [last]), (8000, [8000, 8001])):  # what follows it is a line without an end
+        broken = data[: record * 94] + b"\r\n" + data[record * 94 :]
+        found = list(validate(broken[i : i + size] for i in range(0, len(broken), size)))
+        assert {e.code for e in found} <= {NachaCode.LINE_ENDING, NachaCode.LINE_LENGTH}
+        assert [e.line_no for e in found if e.code == NachaCode.LINE_ENDING] == told
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    """Three megabytes after a first line: read past in pieces, each a line of the wrong length."""
+    found = list(validate([SOUND.encode()[:95], *[b"6" * 65537] * 48]))
+    assert {e.line_no for e in found if e.code == NachaCode.LINE_LENGTH} == {2, 3, 4}
+
+
 def test_the_fast_and_the_careful_way_agree_on_totals() -> None:
     """A bad entry in a long run sends the run the careful way; nothing else may be found."""
     data = many(9000).decode().split("\n")
