@@ -89,7 +89,8 @@ def _first_each(rows: Sequence[Sequence[object]]) -> list[tuple[int, object, obj
 
 
 def load_charges(loading: Loading, staged: Staged) -> None:
-    """Purposes follow from the code; what is open keeps its basis and type; payment orders have no gap."""
+    """Purposes follow from the code; what was billed keeps its basis and type, also once it is paid, because a payment
+    taken back opens it again by the terms it was posted under; payment orders have no gap."""
     codes = loading.sql(f"SELECT DISTINCT code FROM {staged.table}").scalars().all()
     loading.many(
         f"UPDATE {staged.table} SET receivable_purpose = :r, income_purpose = :i WHERE code = :code",
@@ -99,13 +100,17 @@ def load_charges(loading: Loading, staged: Staged) -> None:
         f"SELECT s.row_no, c.code, c.type, c.basis FROM {staged.table} s JOIN charge c ON c.portfolio = s.portfolio "
         "AND c.code = s.code WHERE (c.basis <> s.basis OR c.type <> s.type) AND EXISTS (SELECT 1 FROM receivable r "
         "JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease WHERE r.charge = c.code "
-        "AND l.portfolio = c.portfolio AND r.paid_cents < r.billed_cents) ORDER BY s.row_no"
+        "AND l.portfolio = c.portfolio) ORDER BY s.row_no"
     )
     loading.refuse(
         staged,
         [
             Bad(
-                row, "basis", f"a change of {code} while some of it is open", f"type {type_}, basis {basis}", "leave it"
+                row,
+                "basis",
+                f"a change of {code}, which was billed before",
+                f"type {type_}, basis {basis}",
+                "leave it, and bill by another code from now on",
             )
             for row, code, type_, basis in changed
         ],

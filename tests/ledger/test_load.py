@@ -303,6 +303,32 @@ def test_escrow_without_a_charge_for_it_is_refused(db: Database, tmp_path: Path)
         loaded(db, tmp_path / "in", leases=BASE["leases"].replace("normal_payment", "escrow_balance"))
 
 
+def test_a_charge_that_was_billed_keeps_its_basis_and_type(db: Database, tmp_path: Path) -> None:
+    """Paid or not: a payment taken back opens it again, and what cash basis put into other accounts must come out of them."""
+    loaded(db, tmp_path / "in", charges=CHARGES_WITH_ESCROW)
+    with db.write() as connection:
+        connection.execute(text("UPDATE receivable SET paid_cents = billed_cents"))
+    for old, new, code, expected in (
+        ("PYMT,RENT,I,A", "PYMT,RENT,I,C", "PYMT", "type I, basis A"),
+        ("LTCH,LATE,I,C", "LTCH,LATE,N,C", "LTCH", "type I, basis C"),
+    ):
+        with pytest.raises(LoadRejected) as refused:
+            run(db, write(tmp_path / code, charges=CHARGES_WITH_ESCROW.replace(old, new)))
+        (problem,) = refused.value.problems
+        assert problem.message.endswith(
+            f"basis: Found a change of {code}, which was billed before, expected {expected}: leave it, and bill by another "
+            "code from now on."
+        )
+    run(
+        db,
+        write(
+            tmp_path / "unbilled",
+            charges=CHARGES_WITH_ESCROW.replace("RC12,ESCROW TWELVE,E,C", "RC12,ESCROW TWELVE,E,A"),
+        ),
+    )
+    assert query(db, "SELECT basis FROM charge WHERE code = 'RC12'") == [("A",)]
+
+
 def test_a_gap_in_the_payment_orders_is_refused(db: Database, tmp_path: Path) -> None:
     sentence = (
         "charges.csv, payment_order: Found payment orders PYMT 2, LTCH 4 in portfolio 1, expected 1 to 2, each once; 1 is "
