@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "check": ("intake", "Try files without effect."),
     "eop": ("period", "End of Period of a business date; resumable."),
     "outbound": ("out", "Files that leave: list, show, build, approve, reject."),
-    "vendor": ("vendor", "Vendors: bank details changed with a second person, alerts."),
+    "vendor": ("vendor", "Vendors: bank details changed with a second person, alerts, voids."),
     "deliver": ("out", "Deliver what is released; settle what is in doubt."),
     "endpoint": ("out", "Try a place that files are delivered to."),
     "status": ("status", "What came, balanced, left, is late or held."),

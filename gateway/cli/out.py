@@ -196,16 +196,20 @@ def outbound_reject(session: Session, outbound_id: FileId, reason: Reason) -> No
 
 def outbound_build(
     session: Session,
-    kind: Annotated[str, typer.Argument(help="vach, dsgl or xsellerator.")],
+    kind: Annotated[str, typer.Argument(help="vach, vach-reversal, dsgl or xsellerator.")],
     portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
     interface: Annotated[str | None, typer.Option("--interface", help="Xsellerator: BILLING, PAYMENTS, …")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Export or transfer again what was exported before.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why again.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why again, or why a file is taken back.")] = None,
+    of: Annotated[int | None, typer.Option("--of", metavar="ID", help="The bank file to take back.")] = None,
     same_day: Annotated[bool, typer.Option("--same-day", help="Vendor ACH: what is due today settles today.")] = False,
 ) -> int:
-    """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface."""
+    """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface.
+
+    ``vach-reversal --of ID`` voids all that a bank file paid and takes it back, within five banking days.
+    """
     options: dict[str, Any] = {}
     name = kind.upper()
     if name not in building.BUILDERS:
@@ -224,6 +228,12 @@ def outbound_build(
         if name != "VACH":
             raise UsageError(f"building {kind}: found --same-day, expected it with vach alone; leave it out")
         options["same_day"] = True
+    if (of is not None) != (name == "VACH-REVERSAL"):
+        raise UsageError(
+            f"building {kind}: found {'no' if of is None else 'a'} --of, expected one with vach-reversal alone"
+        )
+    if of is not None:
+        options |= {"of": of, "reason": reason or ""}
     if again:
         options["again"] = True
         if name == "DSGL":

@@ -6,7 +6,7 @@ import getpass
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="Vendors: list, show, change their bank details with a second person, alert."
+        no_args_is_help=True, help="Vendors: list, show, change with a second person, alert; void their checks."
     )
     command(group, "list", example="gateway vendor list")(vendor_list)
     command(group, "show", example="gateway vendor show V100")(vendor_show)
@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
     command(group, "pay-again", example='gateway vendor pay-again 4711 --reason "new account, called back"')(
         vendor_pay_again
     )
+    command(group, "void", example='gateway vendor void 4711 --reason "paid twice"')(vendor_void)
     app.add_typer(group, name="vendor")
 
 
@@ -203,6 +204,50 @@ def vendor_alert(
         {"vendor": vendor, "alert": on, "override_until": until},
         said + (f"; what is due up to {until} is paid." if until else "."),
     )
+
+
+def vendor_void(
+    session: Session,
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="The check's number.", parser=str.upper)],
+    reason: Reason,
+    portfolio: PortfolioOption = None,
+    bank: Annotated[str | None, typer.Option("--bank", metavar="125-144", help="The bank it is drawn on.")] = None,
+    whole_entry: Annotated[
+        bool, typer.Option("--whole-entry", help="With every check that the same CTX entry paid.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take a void back: no reversal may be in a file.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be voided; nothing is posted.")] = False,
+) -> None:
+    """Void a vendor's check. One that left by ACH is taken back by the next Vendor ACH run, within five banking days."""
+    from gateway.outbound import vendor_voids
+
+    place: dict[str, Any] = {"portfolio": portfolio, "bank": bank, "reason": reason, "dry_run": dry_run}
+    if undo and whole_entry:
+        raise UsageError(f"taking back the void of check {check}: found --whole-entry, expected --undo alone")
+    if undo:
+        done = vendor_voids.undo(session.app, check, **place)
+    else:
+        done = vendor_voids.void(session.app, check, whole_entry=whole_entry, **place)
+    verb = (
+        ("Would take" if dry_run else "Took") + " back the void of" if undo else "Would void" if dry_run else "Voided"
+    )
+    cash, payable = ("credited", "debited") if undo else ("debited", "credited")
+    session.show(
+        {
+            "checks": [
+                {"portfolio": c.portfolio, "bank": c.bank, "check": c.check_no, "amount": from_cents(c.amount_cents),
+                 "account": c.cash}
+                for c in done.checks
+            ],
+            "undone": undo, "dry_run": dry_run, "reversal_by": done.last_day,
+        },
+        [
+            *(f"{verb} check {c.check_no} of bank {c.bank} over {shown(c.amount_cents)}: {c.cash} {cash}, "
+              f"ACCOUNTS PAYABLE {payable}." for c in done.checks),
+            *([f"The next Vendor ACH run takes it back from the vendor; it must settle by {done.last_day}."]
+              if done.last_day else []),
+        ],
+    )  # fmt: skip
 
 
 def _arrow(change: Change) -> str:

@@ -82,7 +82,7 @@ def _check(loading: Loading, staged: Staged) -> None:
         ],
     )
     rows = loading.sql(
-        f"SELECT s.row_no, s.check_no, k.state, k.file_id FROM load_checks s JOIN bank_check k ON {_MATCH} "
+        f"SELECT s.row_no, s.check_no, k.state, k.file_id, k.type, s.flag FROM load_checks s JOIN bank_check k ON {_MATCH} "
         f"WHERE (k.file_id IS NOT NULL OR k.state IN ('RESERVED', 'VOID') OR (k.state = 'SENT' AND "
         f"({_MONEY} OR s.flag = 'V'))) AND ({_MONEY} OR {_STATES} <> k.state OR (k.file_id IS NOT NULL)) ORDER BY s.row_no"
     )
@@ -90,8 +90,10 @@ def _check(loading: Loading, staged: Staged) -> None:
         staged,
         [
             Bad(row, "check", f"a change of check {check}, which {'a file made' if file else 'is ' + state.lower()}",
-                "it as it stands", "leave the row out")
-            for row, check, state, file in rows
+                "it as it stands",
+                f"void it with gateway vendor void {check}" if flag == "V" and state == "SENT" and type_ == "NEWA"
+                else "leave the row out")
+            for row, check, state, file, type_, flag in rows
         ],
     )  # fmt: skip
 
@@ -145,7 +147,7 @@ def finish(loading: Loading, units: Sequence[int]) -> None:
             first=min(units),
         )
     loading.sql(
-        "UPDATE bank_check SET unit_id = NULL WHERE state = 'VOID' AND EXISTS (SELECT 1 FROM load_checks s "
+        "UPDATE bank_check SET unit_id = NULL WHERE state = 'VOID' AND void_entry_id IS NULL AND EXISTS (SELECT 1 FROM load_checks s "
         "WHERE s.flag = 'V' AND s.portfolio = bank_check.portfolio AND s.check_no = bank_check.check_no "
         "AND s.bank = bank_check.bank) AND file_id IS NULL"
     )

@@ -251,6 +251,7 @@ bank_check = Table(
     Column("file_id", Id),
     Column("line_no", Integer),
     Column("issue", Integer, nullable=False, server_default="1"),  # rises when a returned check is paid again
+    Column("void_entry_id", Id),  # the entry by which a person voided it
     Index("ix_bank_check_state", "portfolio", "type", "state"),
     Index("ix_bank_check_lease", "lease"),
     sqlite_with_rowid=False,
@@ -767,6 +768,7 @@ ach_entry = Table(
     _text("effective_date", nullable=False),  # a banking day: the day it settles
     Column("reverses_outbound_id", Id),
     Column("reverses_seq", Integer),
+    Column("settled_unit_id", Id),  # of a reversal: the unit that posted its settlement
     Index("ix_ach_entry_trace_number", "trace_number"),
     Index("ix_ach_entry_vendor", "vendor"),
     Index("ix_ach_entry_check_no", "check_no"),

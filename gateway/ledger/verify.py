@@ -19,6 +19,7 @@ from gateway.ledger import (
     sealed,
     triggers,
     units,
+    verify_ach,
     verify_files,
     verify_lines,
     verify_rows,
@@ -78,6 +79,7 @@ def verify(
         if archive is not None:
             checks += verify_files.originals(connection, archive)
         checks += verify_files.outbound(connection)
+        checks += verify_ach.checks(connection)
         released = verify_files.released(connection)
         named = sealed.by_key(connection)
     if keys is not None:

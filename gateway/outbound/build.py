@@ -20,11 +20,13 @@ from gateway.outbound.built import Built
 from gateway.outbound.gl import build_gl
 from gateway.outbound.store import publish
 from gateway.outbound.vendor_ach import build_vendor_ach
+from gateway.outbound.vendor_whole import build_reversal
 from gateway.outbound.xsellerator import build_xsellerator
 
 BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
     "DSGL": build_gl,
     "VACH": build_vendor_ach,
+    "VACH-REVERSAL": build_reversal,
     "XSELLERATOR": build_xsellerator,
 }
 """What can be built by hand; VACH makes bank and scratch files together."""
@@ -33,7 +35,8 @@ BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
 def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
 
-    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``.
+    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``; VACH-REVERSAL ``of
+    reason``.
     """
     app.operator.require("post", "building an outbound file")
     with ExitStack() as held:

@@ -140,3 +140,16 @@ def checks_by_entry(
 def checks_of(connection: Connection, outbound_id: int, seq: int) -> Sequence[CheckKey]:
     """The checks of one entry."""
     return checks_by_entry(connection, [(outbound_id, seq)])[outbound_id, seq]
+
+
+_CAME_BACK: Final = text("""
+    SELECT o.trace_number FROM ach_entry e
+    JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
+    JOIN ach_answer a ON a.outbound_id = o.outbound_id AND a.seq = o.seq AND a.kind = 'RETURN' AND a.state = 'DONE'
+    WHERE e.outbound_id = :id AND e.kind = 'REVERSAL' ORDER BY o.trace_number
+""")
+
+
+def came_back(connection: Connection, outbound_id: int) -> list[str]:
+    """Trace numbers of entries that a file takes back though the bank returned them: their money is here already."""
+    return list(connection.execute(_CAME_BACK, {"id": outbound_id}).scalars())

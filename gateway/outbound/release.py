@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.outbound import store
+from gateway.outbound import entries, store
 from gateway.outbound.states import OutboundState
 
 LIST_COLUMNS: Final = (
@@ -206,9 +206,15 @@ def _check_second_person(app: App, file: _File) -> None:
 
 
 def _check_sources_unchanged(connection: Connection, file: _File) -> None:
-    """A check voided since the file was built is money that must not leave."""
+    """A check voided since the file was built is money that must not leave; one that came back is not taken back."""
     if file.kind != "VACH-BANK":
         return
+    back = entries.came_back(connection, file.outbound_id)
+    if back:
+        raise Refused(
+            f"approving {file.name}: found that the bank returned the entry of trace number {back[0]}, which this file takes "
+            "back, expected it to have been paid; reject the file and build it again"
+        )
     changed = connection.execute(
         text(
             "SELECT check_no, state FROM bank_check WHERE outbound_id = :id AND state <> 'RESERVED' ORDER BY check_no"

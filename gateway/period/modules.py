@@ -53,7 +53,7 @@ MODULES: Final[tuple[Module, ...]] = (
     Module("U0418", "Batch Assessments", ("U0410",), partial(work.post_files, kind="assessments")),
     Module("U0409", "Batch Escrow", ("U0410",), partial(work.post_files, kind="escrow")),
     Module("U0470", "Batch Payment Reversal", ("U0410",), partial(work.post_files, kind="reversals")),
-    Module("U0424", "Vendor ACH", ("U0410",), partial(work.build_files, kind="VACH"), uses=_vendor_ach),
+    Module("U0424", "Vendor ACH", ("U0410",), work.vendor_ach, uses=_vendor_ach),
     Module("R0203", "Suspense Review", _POSTING, work.suspense_review),
     Module("U0460", "Reconciliation", _POSTING, work.reconcile_accounts),
     Module("XSELLERATOR", "Xsellerator Interfaces", _POSTING, work.export, uses=_xsellerator),

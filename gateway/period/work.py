@@ -12,7 +12,7 @@ from gateway.errors import GatewayError, Refused
 from gateway.ledger import accounts, units
 from gateway.money import shown
 from gateway.outbound import build as building
-from gateway.outbound import gl
+from gateway.outbound import gl, vendor_settlement
 from gateway.outbound.built import Built, place, report_of
 from gateway.outbound.store import Frozen
 from gateway.period import reconcile
@@ -103,6 +103,19 @@ def build_files(context: Context, kind: str, **options: Any) -> None:
         built = building.within(app, connection, kind, context.portfolio, **options)
         context.report(*built.reports)
         context.finish(connection, _said(built.files, built.withheld, built.messages))
+        reached(Step.BUILT_UNCOMMITTED)
+    building.finish(app, Built(built.files))
+
+
+def vendor_ach(context: Context) -> None:
+    """U0424: what reversals brought back by now is posted, then the files of what is due are built."""
+    app = context.app
+    with app.db.write() as connection:
+        unit_id, cents = vendor_settlement.settle(app, connection, place(app, connection, context.portfolio))
+        built = building.within(app, connection, "VACH", context.portfolio)
+        context.report(*built.reports)
+        said = _said(built.files, built.withheld, built.messages)
+        context.finish(connection, f"reversals of {shown(cents)} settled; {said}" if unit_id else said, unit_id)
         reached(Step.BUILT_UNCOMMITTED)
     building.finish(app, Built(built.files))
 

@@ -94,3 +94,66 @@ def test_a_load_with_other_bank_details_ends_as_one_with_holds(two: Played, tmp_
     assert "Change 1 of vendor V100's bank details waits for a second person: gateway vendor approve 1" in loaded.out
     assert two.do("load", str(file), "--json").document["changes"] == {"V100": 1}
     assert details(two)[1] == "****6789"
+
+
+# --- voids --------------------------------------------------------------------------------------------------
+
+
+def released(home: Played, at: int) -> dict[str, str]:
+    """One of the waiting bank files, let go."""
+    row = [row for row in home.ok("outbound", "list", "--json").rows if row["kind"] == "VACH-BANK"][at]
+    home.ok("outbound", "approve", str(row["id"]), "--sha256", row["sha256"])
+    found: dict[str, str] = row
+    return found
+
+
+def test_a_sent_check_is_voided_taken_back_and_its_money_comes_in(own: Played) -> None:
+    released(own, 0)
+    tried = own.ok("vendor", "void", "30001", "--reason", "goods sent back", "--dry-run")
+    assert tried.out.startswith("Would void check 30001 of bank 126 over 18,250.00: CLEARING debited, ACCOUNTS PAYABLE")
+    done = own.ok("vendor", "void", "30001", "--reason", "goods sent back", "--json")
+    assert done.document == {
+        "checks": [{"portfolio": "1", "bank": "126", "check": "30001", "amount": "18250.00", "account": "CLEARING"}],
+        "undone": False, "dry_run": False, "reversal_by": "2026-03-10",
+    }  # fmt: skip
+    again = own.do("vendor", "void", "30001", "--reason", "x")
+    assert again.code == 3 and "found it VOID" in again.err
+    assert own.ok("verify", "--json").document["ok"] is True
+    built = own.do("outbound", "build", "vach", "--portfolio", "1", "--json").document["files"]
+    assert [(f["name"], f["total_debit"]) for f in built] == [
+        ("P01-VACH-BANK-260303-2.DAT", "18250.00"), ("DSPP-P01-VACH-260303-2.DAT", "18250.00"),
+    ]  # fmt: skip
+    own.ok("outbound", "approve", str(built[0]["id"]), "--sha256", built[0]["sha256"])
+    modules = own.ok("eop", "--date", "2026-03-03", "--json").document["portfolios"][0]["modules"]
+    said = next(m["message"] for m in modules if m["module"] == "U0424")
+    assert said.startswith("reversals of 18,250.00 settled; ")
+    assert own.ok("verify", "--json").document["ok"] is True
+    late = own.do("vendor", "void", "30001", "--undo", "--reason", "x")
+    assert late.code == 3 and "found its reversal in P01-VACH-BANK-260303-2.DAT" in late.err
+
+
+def test_a_whole_file_is_taken_back(own: Played) -> None:
+    row = released(own, 1)
+    built = own.ok(
+        "outbound", "build", "vach-reversal", "--portfolio", "1", "--of", row["id"], "--reason", "wrong month", "--json"
+    )
+    assert built.document["files"][0]["total_debit"] == row["total_credit"]
+    assert own.ok("verify", "--json").document["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "message"),
+    [
+        ("vendor void 1 --reason x", 2, "found none of that number"),
+        ("vendor void 30001 --reason x", 3, "which waits for release"),
+        ("vendor void 30001 --undo --whole-entry --reason x", 2, "expected --undo alone"),
+        ("outbound build vach-reversal --portfolio 1", 2, "found no --of, expected one with vach-reversal alone"),
+        ("outbound build vach --portfolio 1 --of 1", 2, "found a --of"),
+        ("outbound build vach-reversal --portfolio 1 --of 1 --reason x", 3, "BUILT, expected one that left"),
+        ("outbound build dsgl --portfolio 1 --same-day", 2, "expected it with vach alone"),
+        ("outbound build vach --portfolio 1 --same-day", 3, "same_day = 'never', expected 'asked'"),
+    ],
+)
+def test_what_cannot_be_taken_back(played: Played, typed: str, code: int, message: str) -> None:
+    done = played.do(*typed.split())
+    assert (done.code, message in done.err) == (code, True), done

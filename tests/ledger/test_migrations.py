@@ -84,7 +84,8 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
     with db.write() as connection:
         for table in ("fraud_finding", "vendor_change", "ach_answer", "ach_entry", "suspense_move"):
             connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("ALTER TABLE bank_check DROP COLUMN issue"))
+        for column in ("issue", "void_entry_id"):
+            connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
         if not db.is_sqlite:
             connection.execute(text("DROP FUNCTION suspense_append_only()"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from achlens.core import validate as achlens_validate
 
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
-from gateway.ledger import verify_files
 from gateway.ledger.database import Database
 from gateway.outbound import entries, release
-from gateway.outbound.build import build
-from gateway.outbound.built import Built
 from gateway.outbound.entries import CheckKey
-from parsers import nacha, vach_scratch, x12_820
-from parsers.nacha_records import Batch, NachaFile
+from parsers import vach_scratch, x12_820
 from tests.outbound import world
+from tests.outbound.ach import approve, kinds, made, on, returned, set_up, withheld
 
 PRENOTES: dict[str, Any] = {"prenotes": True, "prenote_ccd": True}
 
@@ -31,52 +26,6 @@ def app(db: Database, home: Home, clock: FixedClock) -> App:
     world.company(db)
     world.vendor(db)
     return set_up(db, home, clock)
-
-
-def set_up(db: Database, home: Home, clock: FixedClock, *, bank: dict[str, Any] | None = None, **ach: Any) -> App:
-    portfolio = {"vendor_ach": world.VENDOR_ACH | ach, "release": {"four_eyes": False}}
-    return world.app_at(home, db, clock, portfolio=portfolio, bank=world.bank(**(bank or {})))
-
-
-def on(day: str, hour: int = 15) -> FixedClock:
-    return FixedClock(datetime.fromisoformat(f"{day}T{hour:02d}:00").replace(tzinfo=UTC))
-
-
-def made(app: App, **options: Any) -> tuple[Built, list[Batch]]:
-    """Build, and hold every bank file against two readers and the invariants of what went out."""
-    built = build(app, "VACH", "1", **options)
-    batches: list[Batch] = []
-    for file in built.files:
-        data = (app.home.outbox / file.name).read_bytes()
-        if file.kind == "VACH-BANK":
-            report = achlens_validate(data.decode())
-            assert report.valid, report
-            read = nacha.read(data)
-            assert isinstance(read, NachaFile), read
-            batches += read.batches
-        else:
-            assert all(isinstance(row, vach_scratch.VachRecord) for row in vach_scratch.read(data))
-    with app.db.read() as connection:
-        assert [check for check in verify_files.outbound(connection) if not check.ok] == []
-    return built, batches
-
-
-def approve(app: App, built: Built) -> None:
-    for file in built.files:
-        if file.kind == "VACH-BANK":
-            release.approve(app, file.outbound_id, sha256=file.sha256)
-
-
-def withheld(app: App, built: Built) -> Iterator[str]:
-    report = next(one.report for one in built.reports if one.report.spec.name == "U0424C")
-    yield from (str(row[-1]) for row in report.rows)
-
-
-def kinds(db: Database) -> list[tuple[Any, ...]]:
-    return world.all_of(
-        db,
-        "SELECT kind, vendor, check_no, amount_cents, transaction_code, effective_date FROM ach_entry ORDER BY 6, 1, 3",
-    )
 
 
 # --- prenotes -----------------------------------------------------------------------------------------------
@@ -140,17 +89,6 @@ def test_a_returned_prenote_blocks_until_the_details_change(
     _, batches = made(later)
     assert [e.transaction_code for b in batches for e in b.entries] == ["23"], "new details are tested anew"
     assert world.one(db, "SELECT MAX(details_version) FROM ach_entry") == 2
-
-
-def returned(db: Database, outbound_id: int, seq: int, code: str) -> None:
-    world.insert(
-        db, "inbound_file", file_id=1, name="r.ach", kind="bank-answers", form="dat", source="inbox", sha256="0",
-        bytes=1, state="POSTED", claim_name="r", claimed_at="2026-03-05T14:00:00.000000Z",
-    )  # fmt: skip
-    world.insert(
-        db, "ach_answer", file_id=1, number=1, line_no=3, kind="RETURN", code=code, amount_cents=0,
-        transaction_code="21", sec="CCD", payload=b"", outbound_id=outbound_id, seq=seq, state="DONE", outcome="-",
-    )  # fmt: skip
 
 
 # --- CTX ----------------------------------------------------------------------------------------------------

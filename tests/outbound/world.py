@@ -101,6 +101,15 @@ def company(db: Database, *, business_date: str = "2026-03-02", offices: Sequenc
         lease(db, f"L{number}", number)
 
 
+def clearing(db: Database, *offices: int) -> None:
+    """CLEARING in the charts of these offices: golden files list every account, so that it is not there by itself."""
+    for office in offices:
+        insert(
+            db, "gl_account", account_id=office * 100 + 99, office_id=office, vector="010", number="1010",
+            name="CLEARING", side="D", purpose="CLEARING",
+        )  # fmt: skip
+
+
 def lease(db: Database, name: str, office_id: int, **changes: Any) -> None:
     values = {
         "lease": name, "office_id": office_id, "portfolio": "1", "lessee": f"C{name}", "lessee_name": f"Customer {name}",

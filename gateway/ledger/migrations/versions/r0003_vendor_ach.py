@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("effective_date", sa.Text(), nullable=False),
         sa.Column("reverses_outbound_id", Id, nullable=True),
         sa.Column("reverses_seq", sa.Integer(), nullable=True),
+        sa.Column("settled_unit_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("outbound_id", "seq", name="pk_ach_entry"),
         sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_ach_entry_outbound_id"),
         sqlite_with_rowid=False,
@@ -132,9 +133,10 @@ def upgrade() -> None:
 
 
 def _bank_check() -> None:
-    """A check may be RETURNED, and has a number of issue. SQLite changes a CHECK only by making the table anew."""
+    """A check may be RETURNED, has a number of issue, and the entry that voided it. SQLite changes a CHECK only by making the table anew."""
     if op.get_bind().dialect.name != "sqlite":
         op.add_column("bank_check", sa.Column("issue", sa.Integer(), nullable=False, server_default="1"))
+        op.add_column("bank_check", sa.Column("void_entry_id", Id, nullable=True))
         op.drop_constraint("bank_check_state_check", "bank_check", type_="check")
         op.create_check_constraint("bank_check_state_check", "bank_check", _STATES)
         return
@@ -168,6 +170,7 @@ def _bank_check() -> None:
         sa.Column("file_id", Id, nullable=True),
         sa.Column("line_no", sa.Integer(), nullable=True),
         sa.Column("issue", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("void_entry_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("portfolio", "check_no", "bank", name="pk_bank_check"),
         sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_bank_check_outbound_id"),
         sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_bank_check_vendor"),
