@@ -2,8 +2,8 @@
 
 Banks leave out headers and controls, strip blanks, run records together and count in their own way. Every such
 deviation is a finding of `parsers.nacha.walk`, as strict as for a file of ours; the entries come out all the same.
-A field that does not read is its text without blanks around it, an amount that is no number is None; nothing is
-made up. Entries before any batch header stand in a batch of empty fields.
+A field that does not read is its text without blanks around it, an amount that is no number is None, a date that is
+none is empty; nothing is made up. Entries before any batch header stand in a batch of empty fields.
 
 >>> read_answers([b""]).batches, [d.code.value for d in read_answers([b""]).deviations]
 ((), ['FILE_EMPTY'])
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from parsers.layout import Layout, mask
+from parsers.layout import YYMMDD, Layout, mask
 from parsers.nacha import walk
 from parsers.nacha_answer_records import ADDENDA_98_IAT
 from parsers.nacha_classes import addenda_layout, batch_header_layout, entry_layout, is_international
@@ -216,12 +216,12 @@ class _Reader:
 
 
 def _fields(layout: Layout, line: str) -> dict[str, Any]:
-    """The values of a record; of a field that does not read its text without blanks around it."""
+    """The values of a record; of a field that does not read its text without blanks around it, of a date nothing."""
     values = layout.decode(line)
     if isinstance(values, tuple):
         return dict(zip(layout.names, values, strict=True))
     return {
-        view.name: view.raw.strip() if view.error else view.value
+        view.name: view.value if view.error is None else "" if isinstance(item.type, YYMMDD) else view.raw.strip()
         for item, view in zip(layout.fields, layout.explain(line), strict=True)
         if not item.type.constant
     }
@@ -256,7 +256,8 @@ def _entry(line_no: int, line: str, header: str) -> AnswerEntry:
 
 
 def _with_addenda(entry: AnswerEntry, line: str, header: str) -> AnswerEntry:
-    """The entry with what an addenda record says of it. The first answer stands; the second is a deviation."""
+    """The entry with what an addenda record says of it. Of several answers the last stands: banks send the return, its
+    dishonor and the contest of that behind one entry (a deviation)."""
     layout = addenda_layout(line, header)
     if layout is None:
         return entry
@@ -265,7 +266,7 @@ def _with_addenda(entry: AnswerEntry, line: str, header: str) -> AnswerEntry:
         return entry._replace(name=values["receiver_name"])
     if kind == "15" and is_international(header):
         return entry._replace(identification=values["receiver_id"])
-    if entry.answer is not None or kind not in ("98", "99"):
+    if kind not in ("98", "99"):
         return entry
     return entry._replace(answer=_change(values, layout, line) if kind == "98" else _return(values))
 

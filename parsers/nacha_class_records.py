@@ -29,8 +29,8 @@ ENTRY_POP: Final = Layout(
     (
         *_HEAD,
         Field("identification", 40, 48, Alpha(required=True)),  # check serial number
-        Field("terminal_city", 49, 52, Alpha()),
-        Field("terminal_state", 53, 54, Alpha()),
+        Field("terminal_city", 49, 52, Alpha(required=True)),
+        Field("terminal_state", 53, 54, Alpha(required=True)),
         _NAME,
         *ENTRY_TAIL,
     ),
@@ -41,24 +41,13 @@ ENTRY_TRC: Final = Layout(
     WIDTH,
     (
         *_HEAD,
-        Field("identification", 40, 54, Alpha(required=True)),  # check serial number
+        Field("identification", 40, 54, Alpha()),  # check serial number
         Field("process_control", 55, 60, Alpha()),
         Field("item_research", 61, 76, Alpha()),
         *ENTRY_TAIL,
     ),
 )
 """TRC and XCK."""
-
-ENTRY_MTE: Final = Layout(
-    "entry_mte",
-    WIDTH,
-    (
-        *_HEAD,
-        Field("name", 40, 61, Alpha(required=True)),
-        Field("identification", 62, 76, Alpha(required=True)),
-        *ENTRY_TAIL,
-    ),
-)
 
 ENTRY_CIE: Final = Layout(
     "entry_cie",
@@ -70,13 +59,14 @@ ENTRY_CIE: Final = Layout(
         *ENTRY_TAIL,
     ),
 )
+"""CIE and MTE: the name comes first."""
 
 ENTRY_SHR: Final = Layout(
     "entry_shr",
     WIDTH,
     (
         *_HEAD,
-        Field("card_expires", 40, 43, Digits()),
+        Field("card_expires", 40, 43, Digits(optional=True)),
         Field("identification", 44, 54, Alpha()),  # document reference number
         Field("card_number", 55, 76, Alpha(), secret=True),
         *ENTRY_TAIL,

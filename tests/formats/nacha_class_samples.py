@@ -187,7 +187,7 @@ SAMPLES: dict[str, list[str]] = {
         batch_header("XCK", (54, "NO CHECK  ")), entry(1, "27", 100, BARE, (40, "42"), (55, "PC"), (61, "ITEM 7"))
     ]),
     "mte": file([
-        batch_header("MTE"), entry(1, "27", 100, BARE, (40, "JANE DOE"), (62, "CARD-1"), indicator="1"), addenda_02(1)
+        batch_header("MTE"), entry(1, "27", 100, BARE, (40, "JANE DOE"), (55, "CARD-1"), indicator="1"), addenda_02(1)
     ]),
     "pos": file([batch_header("POS"), entry(1, "27", 100, indicator="1"), addenda_02(1)]),
     "shr": file([

@@ -155,6 +155,28 @@ def test_entries_without_a_batch_header_stand_in_an_empty_batch() -> None:
     assert [x.answer and x.answer.code for x in batch.entries] == ["R03", "R14"]
 
 
+def test_of_several_answers_behind_one_entry_the_last_stands() -> None:
+    """Banks send the return, its dishonor and the contest of that together."""
+    chain = [*SAMPLES["dishonored"][:4], SAMPLES["contested"][3], *SAMPLES["dishonored"][4:]]
+    (first,) = entries(as_bytes(chain))
+    assert isinstance(first.answer, ContestedReturn)
+    assert "ADDENDA_TOO_MANY" in codes(as_bytes(chain))
+
+
+def test_a_date_that_is_none_is_empty() -> None:
+    made = read_answers([as_bytes(changed(RETURN, 2, 70, "000000"))])
+    assert made.batches[0].effective_date == ""
+    assert [(d.field, d.code.value) for d in made.deviations] == [("effective_date", "DATE")]
+
+
+def test_a_file_without_entries_has_a_header_and_no_deviation() -> None:
+    """Banks send one on days without answers."""
+    empty = [RETURN[0], line((1, "9"), (2, "000000000001"), (14, "0" * 42))] + [FILLER] * 8
+    made = read_answers([as_bytes(empty)])
+    assert (made.batches, made.deviations) == ((), ())
+    assert made.header is not None
+
+
 def test_addenda_of_no_class_say_nothing_of_their_entry() -> None:
     data = as_bytes(changed(RETURN, 4, 2, "06"))
     assert entries(data)[0].answer is None
