@@ -15,7 +15,8 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
@@ -117,8 +118,13 @@ class Lease:
     lessee: str
     status: str
     normal_cents: int | None
+    accrual_method: str  # upper case, '' where it has none
     lines: list[OpenLine] = field(default_factory=list)
     first: int = 0
+
+
+Charged = tuple[str, str, str, str, str, int, int]
+"""(lease, invoice, due date, charge, asset, open cents, position) of a charge line."""
 
 
 class Invoice(NamedTuple):
@@ -178,7 +184,7 @@ def load_invoices(db: Database, connection: Connection, invoices: Iterable[str])
     """The invoices of these numbers that exist, of any portfolio, open or paid."""
     touch(db, connection, invoices)
     rows = db.fetch(
-        connection, "SELECT i.invoice, i.lease, i.due_date FROM touched t JOIN invoice i ON i.invoice = t.name"
+        connection, "SELECT i.invoice, i.lease, i.due_date FROM touched t CROSS JOIN invoice i WHERE i.invoice = t.name"
     )
     return {invoice: Invoice(lease, due) for invoice, lease, due in rows}
 
@@ -190,50 +196,29 @@ def load_leases(
     *,
     accounts: Accounts,
     charges: Mapping[str, Charge],
+    paid: Iterable[Charged] = (),
 ) -> dict[str, Lease]:
-    """The leases of these numbers that exist; those of the accounts' portfolio with their open charge lines."""
+    """The leases of these numbers that exist; those of the accounts' portfolio with their open charge lines, and those of
+    ``paid``, which are paid in full and of these leases."""
     touch(db, connection, leases)
     rows = db.fetch(
         connection,
-        "SELECT l.lease, l.office_id, l.portfolio, l.lessee, l.status, l.normal_payment_cents "
-        "FROM touched t JOIN lease l ON l.lease = t.name",
+        "SELECT l.lease, l.office_id, l.portfolio, l.lessee, l.status, l.normal_payment_cents, "
+        "UPPER(COALESCE(l.accrual_method, '')) FROM touched t CROSS JOIN lease l WHERE l.lease = t.name",
     )
     found = {row[0]: Lease(*row) for row in rows}
     lines = db.fetch(
         connection,
         "SELECT i.lease, i.invoice, i.due_date, r.charge, r.asset, r.billed_cents - r.paid_cents, r.position "
-        "FROM touched t JOIN invoice i ON i.lease = t.name JOIN receivable r ON r.invoice = i.invoice "
-        "WHERE r.paid_cents < r.billed_cents",
+        "FROM touched t CROSS JOIN invoice i CROSS JOIN receivable r "
+        "WHERE i.lease = t.name AND r.invoice = i.invoice AND r.paid_cents < r.billed_cents",
     )
-    _add_lines(found, lines, accounts, charges)
+    _add_lines(found, chain(lines, paid), accounts, charges)
     return found
 
 
-def add_paid_lines(
-    db: Database,
-    connection: Connection,
-    leases: Mapping[str, Lease],
-    batches: Iterable[str],
-    *,
-    accounts: Accounts,
-    charges: Mapping[str, Charge],
-) -> None:
-    """Also the charge lines that these batches pay and that are paid in full: taking a batch back opens them."""
-    touch(db, connection, batches)
-    lines = db.fetch(
-        connection,
-        "SELECT DISTINCT i.lease, i.invoice, i.due_date, r.charge, r.asset, r.billed_cents - r.paid_cents, r.position "
-        "FROM touched t JOIN payment_line p ON p.batch = t.name "
-        "JOIN receivable r ON r.invoice = p.invoice AND r.charge = p.charge AND r.asset = p.asset "
-        "JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease "
-        "WHERE l.portfolio = :p AND p.state = 'APPLIED' AND r.paid_cents = r.billed_cents",
-        p=accounts.portfolio,
-    )
-    _add_lines(leases, lines, accounts, charges)
-
-
 def _add_lines(
-    leases: Mapping[str, Lease], lines: Iterable[tuple[Any, ...]], accounts: Accounts, charges: Mapping[str, Charge]
+    leases: Mapping[str, Lease], lines: Iterable[Charged], accounts: Accounts, charges: Mapping[str, Charge]
 ) -> None:
     """Charge lines to their leases, where those are of the portfolio, each lease's put in the order money pays them."""
     known: dict[tuple[int, str], Terms] = {}
@@ -278,7 +263,7 @@ def near_leases(db: Database, connection: Connection, unknown: Iterable[str], *,
         return {}
     touch(db, connection, variants)
     rows = connection.execute(
-        text("SELECT l.lease FROM touched t JOIN lease l ON l.lease = t.name ORDER BY l.lease DESC")
+        text("SELECT l.lease FROM touched t CROSS JOIN lease l WHERE l.lease = t.name ORDER BY l.lease DESC")
     )
     return {variants[lease]: lease for (lease,) in rows}
 
@@ -321,6 +306,8 @@ def change_escrow(db: Database, connection: Connection, changes: Mapping[EscrowK
 def escrow_balances(db: Database, connection: Connection, leases: Iterable[str]) -> dict[EscrowKey, int]:
     touch(db, connection, leases)
     rows = connection.execute(
-        text("SELECT e.lease, e.charge, e.balance_cents FROM touched t JOIN escrow_balance e ON e.lease = t.name")
+        text(
+            "SELECT e.lease, e.charge, e.balance_cents FROM touched t CROSS JOIN escrow_balance e WHERE e.lease = t.name"
+        )
     )
     return {(lease, charge): cents for lease, charge, cents in rows}

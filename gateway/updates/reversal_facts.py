@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, MetaData, Table
+from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from gateway.ledger import payments
 from gateway.ledger.chart import CLEARING
@@ -21,7 +21,6 @@ from gateway.settings import PortfolioSettings
 DEFERRAL_FEE = "DEF FEE"
 """In place of an invoice: a deferral fee received as cash, which opens no receivable when it is taken back."""
 
-_SINCE = Table("reversal_since", MetaData(), Column("lease"), Column("since"))
 _ENTRY = Table("reversal_entry", MetaData(), Column("entry_id"))
 
 
@@ -118,8 +117,8 @@ class Batch:
     @property
     def one_lease(self) -> str | None:
         """The lease of all its lines; None where they are of several, or one of them is of none."""
-        found = {line.lease for line in self.lines}
-        return found.pop() if len(found) == 1 else None
+        first = self.lines[0].lease if self.lines else None
+        return first if all(line.lease == first for line in self.lines) else None
 
     @property
     def entries(self) -> list[Entry]:
@@ -129,12 +128,6 @@ class Batch:
     def standing(self) -> tuple[str, str, str]:
         """The order in which batches are re-applied."""
         return self.effective_date, self.effective_time, self.batch
-
-
-class LeaseKey(NamedTuple):
-    office_id: int
-    portfolio: str
-    accrual_method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +143,11 @@ class Facts:
     banks: Mapping[str, str]  # cash account by family of reasons
     cash: frozenset[int]  # CASH accounts of every office
     clearing: frozenset[int]
-    leases: Mapping[str, LeaseKey]
+    leases: Mapping[str, payments.Lease]  # with charge lines, in the order money pays them
     invoices: Mapping[str, payments.Invoice]
     near: Mapping[str, str]
     batches: Mapping[str, Batch]  # named
     of_lease: Mapping[str, Sequence[Batch]]  # those all of one lease, in the order of re-application
-    books: Mapping[str, payments.Lease]  # charge lines by lease, in the order money pays them
     charge_lines: Mapping[LineKey, OpenLine]
     escrow_charges: frozenset[str]  # whose payment credits the escrow payable
     escrow: dict[EscrowKey, int]  # balances, as records are decided
@@ -177,15 +169,13 @@ def load(db: Database, connection: Connection, records: Sequence[Record], standi
     """The facts of these records, in a dozen queries whatever their number."""
     invoices = payments.load_invoices(db, connection, {r.target for r in records if r.target_kind == "I"})
     named = {record.batch for record in records}
-    batches = _batches(db, connection, standing.portfolio, named)
+    batches, paid = _batches(db, connection, standing.portfolio, named)
     _name_former(db, connection, batches, {r.batch for r in records if r.target_kind == "I"})
     names = {r.target for r in records if r.target_kind == "L"}
     known = names | {invoice.lease for invoice in invoices.values()}
     known |= {line.lease for batch in batches.values() for line in batch.lines if line.lease is not None}
-    leases = _leases(db, connection, known)
-    books = payments.load_leases(db, connection, leases, accounts=standing.accounts, charges=standing.charges)
-    payments.add_paid_lines(
-        db, connection, books, batches, accounts=standing.accounts, charges=standing.charges
+    leases = payments.load_leases(
+        db, connection, known, accounts=standing.accounts, charges=standing.charges, paid=paid
     )  # fmt: skip
     settings = standing.settings
     by_purpose = standing.accounts.by_purpose
@@ -205,21 +195,10 @@ def load(db: Database, connection: Connection, records: Sequence[Record], standi
         near=payments.near_leases(db, connection, names - leases.keys()),
         batches={name: batch for name, batch in batches.items() if name in named},
         of_lease=_of_lease(batches.values(), standing.portfolio),
-        books=books,
-        charge_lines={(n.invoice, n.charge, n.asset): n for book in books.values() for n in book.lines},
+        charge_lines={(n.invoice, n.charge, n.asset): n for lease in leases.values() for n in lease.lines},
         escrow_charges=escrow_charges,
         escrow=payments.escrow_balances(db, connection, leases) if escrow_charges else {},
     )
-
-
-def _leases(db: Database, connection: Connection, names: Iterable[str]) -> dict[str, LeaseKey]:
-    payments.touch(db, connection, names)
-    rows = db.fetch(
-        connection,
-        "SELECT l.lease, l.office_id, l.portfolio, UPPER(COALESCE(l.accrual_method, '')) "
-        "FROM touched t JOIN lease l ON l.lease = t.name",
-    )
-    return {lease: LeaseKey(*key) for lease, *key in rows}
 
 
 def _of_lease(batches: Iterable[Batch], portfolio: str) -> dict[str, list[Batch]]:
@@ -234,96 +213,118 @@ def _of_lease(batches: Iterable[Batch], portfolio: str) -> dict[str, list[Batch]
     return found
 
 
-def _batches(db: Database, connection: Connection, portfolio: str, named: Iterable[str]) -> dict[str, Batch]:
-    """The named batches that exist and the live ones that may move with them, with live lines and their entries."""
-    payments.touch(db, connection, {*named, *_later(db, connection, portfolio, named)})
-    rows = db.fetch(
-        connection,
-        "SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state, b.effective_date, b.effective_time, "
-        "(SELECT MAX(p.line) FROM payment_line p WHERE p.batch = b.batch) "
-        "FROM touched t JOIN payment_batch b ON b.batch = t.name",
-    )
+_BATCH = Table("reversal_batch", MetaData(), Column("name"))
+# The named batches, and the live ones of their leases from the effective date of the earliest named one on. Those that
+# turn out to pay several leases are left alone when it is decided.
+_MOVING = """
+INSERT INTO reversal_batch (name)
+SELECT name FROM touched
+UNION
+SELECT b.batch FROM (
+    SELECT p.lease, MIN(b.effective_date) AS since FROM touched t CROSS JOIN payment_batch b CROSS JOIN payment_line p
+    WHERE b.batch = t.name AND b.state = 'LIVE' AND b.portfolio = :portfolio
+        AND p.batch = b.batch AND p.state = 'APPLIED' AND p.lease IS NOT NULL
+    GROUP BY p.lease
+) s CROSS JOIN payment_line p CROSS JOIN payment_batch b
+WHERE p.lease = s.lease AND p.state = 'APPLIED'
+    AND b.batch = p.batch AND b.state = 'LIVE' AND b.portfolio = :portfolio AND b.effective_date >= s.since
+ORDER BY 1
+"""
+_HEADERS = """
+SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state, b.effective_date, b.effective_time,
+    (SELECT MAX(p.line) FROM payment_line p WHERE p.batch = b.batch)
+FROM reversal_batch t CROSS JOIN payment_batch b WHERE b.batch = t.name
+"""
+# With the entry and, where it has no more, its two legs; with the charge line where that is paid in full.
+_LINES = """
+SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.suspense_item, i.remaining_cents, i.invoice,
+    v.due_date, r.position, e.entry_id, e.office_id, e.lease, e.invoice, e.asset,
+    one.account_id, one.side, one.amount_cents, two.account_id, two.side, two.amount_cents, more.line
+FROM reversal_batch t CROSS JOIN payment_line p CROSS JOIN journal_entry e
+CROSS JOIN journal_line one CROSS JOIN journal_line two
+LEFT JOIN journal_line more ON more.entry_id = p.entry_id AND more.line = 3
+LEFT JOIN suspense_item i ON i.item = p.suspense_item
+LEFT JOIN receivable r ON r.invoice = p.invoice AND r.charge = p.charge AND r.asset = p.asset
+    AND r.paid_cents = r.billed_cents
+LEFT JOIN invoice v ON v.invoice = r.invoice
+WHERE p.batch = t.name AND p.state = 'APPLIED' AND e.entry_id = p.entry_id
+    AND one.entry_id = p.entry_id AND one.line = 1 AND two.entry_id = p.entry_id AND two.line = 2
+"""
+
+
+def _batches(
+    db: Database, connection: Connection, portfolio: str, named: Iterable[str]
+) -> tuple[dict[str, Batch], set[payments.Charged]]:
+    """The named batches that exist and the live ones that may move with them, with live lines and their entries; the
+    charge lines that these pay and that are paid in full: taking a batch back opens them."""
+    payments.touch(db, connection, named)
+    db.scratch(connection, _BATCH.name, "name TEXT")
+    connection.execute(text(_MOVING), {"portfolio": portfolio})
     found = {
         name: Batch(name, owner, check_no, account, state == "REVERSED", day, time, last or 0)
-        for name, owner, check_no, account, state, day, time, last in rows
+        for name, owner, check_no, account, state, day, time, last in db.fetch(connection, _HEADERS)
     }
-    lines = db.fetch(
-        connection,
-        "SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.entry_id, "
-        "e.office_id, e.lease, e.invoice, e.asset, p.suspense_item, i.remaining_cents, i.invoice "
-        "FROM touched t JOIN payment_line p ON p.batch = t.name "
-        "JOIN journal_entry e ON e.entry_id = p.entry_id "
-        "LEFT JOIN suspense_item i ON i.item = p.suspense_item "
-        "WHERE p.state = 'APPLIED'",
-    )
     entries: dict[int, Entry] = {}
-    for (
-        name,
-        number,
-        lease,
-        invoice,
-        charge,
-        asset,
-        cents,
-        entry_id,
-        *entry_keys,
-        item,
-        unspent,
-        named_,
-    ) in lines:
+    long: list[int] = []
+    paid: set[payments.Charged] = set()
+    for row in db.fetch(connection, _LINES):
+        (
+            name,
+            number,
+            lease,
+            invoice,
+            charge,
+            asset,
+            cents,
+            item,
+            unspent,
+            named_,
+            due_date,
+            position,
+            entry_id,
+            *of_entry,
+        ) = row
         entry = entries.get(entry_id)
         if entry is None:
-            entry = entries[entry_id] = Entry(entry_id, *entry_keys)
+            office, *keys, one, one_side, one_cents, two, two_side, two_cents, third = of_entry
+            entry = entries[entry_id] = Entry(entry_id, office, *keys)
+            if third is None:
+                entry.legs = [(one, one_side, one_cents), (two, two_side, two_cents)]
+            else:
+                long.append(entry_id)
         held = None if item is None else Item(item, unspent, named_)
         found[name].lines.append(Line(number, lease, invoice, charge, asset, cents, entry, held))
+        if position is not None:
+            paid.add((lease, invoice, due_date, charge, asset, 0, position))
     for batch in found.values():
         if len(batch.lines) > 1:
             batch.lines.sort(key=lambda line: line.line)
-    _load_legs(db, connection, entries)
-    return found
+    _load_legs(db, connection, [entries[entry_id] for entry_id in long])
+    return found, paid
 
 
-def _later(db: Database, connection: Connection, portfolio: str, named: Iterable[str]) -> list[str]:
-    """Live batches of the leases of the named ones, from the effective date of the earliest named one on. Those that
-    turn out to pay several leases are left alone when it is decided."""
-    payments.touch(db, connection, named)
-    rows = db.fetch(
-        connection,
-        "SELECT p.lease, MIN(b.effective_date) FROM touched t JOIN payment_batch b ON b.batch = t.name "
-        "JOIN payment_line p ON p.batch = b.batch "
-        "WHERE b.state = 'LIVE' AND b.portfolio = :p AND p.state = 'APPLIED' AND p.lease IS NOT NULL GROUP BY p.lease",
-        p=portfolio,
-    )
-    db.scratch(connection, _SINCE.name, "lease TEXT PRIMARY KEY, since TEXT NOT NULL")
-    db.bulk_insert(connection, _SINCE, ("lease", "since"), rows)
-    found = db.fetch(
-        connection,
-        "SELECT DISTINCT b.batch FROM reversal_since t JOIN payment_line p ON p.lease = t.lease "
-        "JOIN payment_batch b ON b.batch = p.batch "
-        "WHERE p.state = 'APPLIED' AND b.state = 'LIVE' AND b.portfolio = :p AND b.effective_date >= t.since",
-        p=portfolio,
-    )
-    return [name for (name,) in found]
-
-
-def _load_legs(db: Database, connection: Connection, entries: Mapping[int, Entry]) -> None:
-    db.scratch(connection, _ENTRY.name, "entry_id BIGINT PRIMARY KEY")
-    db.bulk_insert(connection, _ENTRY, ("entry_id",), ((entry_id,) for entry_id in entries))
+def _load_legs(db: Database, connection: Connection, entries: Iterable[Entry]) -> None:
+    """Of entries that have more than two."""
+    known = {entry.entry_id: entry for entry in entries}
+    if not known:
+        return
+    db.scratch(connection, _ENTRY.name, "entry_id BIGINT")
+    db.bulk_insert(connection, _ENTRY, ("entry_id",), ((entry_id,) for entry_id in sorted(known)))
     legs = db.fetch(
         connection,
-        "SELECT l.entry_id, l.account_id, l.side, l.amount_cents "
-        "FROM reversal_entry t JOIN journal_line l ON l.entry_id = t.entry_id ORDER BY t.entry_id, l.line",
+        "SELECT l.entry_id, l.account_id, l.side, l.amount_cents FROM reversal_entry t CROSS JOIN journal_line l "
+        "WHERE l.entry_id = t.entry_id ORDER BY l.entry_id, l.line",
     )
-    for entry_id, *leg in legs:
-        entries[entry_id].legs.append((leg[0], leg[1], leg[2]))
+    for entry_id, account, side, cents in legs:
+        known[entry_id].legs.append((account, side, cents))
 
 
 def _name_former(db: Database, connection: Connection, batches: Mapping[str, Batch], named: Iterable[str]) -> None:
     payments.touch(db, connection, named)
     rows = db.fetch(
         connection,
-        "SELECT DISTINCT p.batch, COALESCE(p.invoice, i.invoice) FROM touched t JOIN payment_line p ON p.batch = t.name "
-        "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.state = 'REVERSED'",
+        "SELECT DISTINCT p.batch, COALESCE(p.invoice, i.invoice) FROM touched t CROSS JOIN payment_line p "
+        "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.batch = t.name AND p.state = 'REVERSED'",
     )
     for name, invoice in rows:
         if invoice is not None:

@@ -94,9 +94,11 @@ class Reversals:
 
     def handle(self, records: Sequence[Record]) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
-        facts = load(self._posting.db, self._posting.connection, records, self._standing)
-        decisions = [decide(record, facts) for record in records]
-        self._post(decisions, facts)
+        db, connection = self._posting.db, self._posting.connection
+        with db.as_written(connection):
+            facts = load(db, connection, records, self._standing)
+            decisions = [decide(record, facts) for record in records]
+            self._post(decisions, facts)
         return decisions
 
     def finish(self) -> None:

@@ -48,14 +48,14 @@ def reopen(lines: Iterable[Line], facts: Facts, escrow: Counter[EscrowKey]) -> N
         key = line.key
         if key is not None and (paid := facts.charge_lines.get(key)) is not None:
             paid.open_cents += line.amount_cents
-            facts.books[str(line.lease)].first = 0
+            facts.leases[str(line.lease)].first = 0
         if line.charge in facts.escrow_charges and line.lease is not None and line.charge is not None:
             escrow[line.lease, line.charge] -= line.amount_cents
 
 
 def move_later(batch: Batch, lease: str, facts: Facts, escrow: Counter[EscrowKey]) -> list[Moved]:
     """Take the later batches of the lease back and apply them again; ``batch`` itself is reversed already."""
-    book = facts.books[lease]
+    book = facts.leases[lease]
     moved = []
     for later in facts.of_lease.get(lease, ()):
         if later.is_reversed or later.effective_date < batch.effective_date:

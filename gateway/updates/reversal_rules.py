@@ -19,7 +19,7 @@ from gateway.ledger.chart import CASH_VECTORS, CLEARING, CLEARING_ACCOUNT, cash_
 from gateway.ledger.payments import EscrowKey
 from gateway.updates import reversal_messages as messages
 from gateway.updates.payment_messages import Finding
-from gateway.updates.reversal_facts import Batch, Facts, LeaseKey, Line, Record
+from gateway.updates.reversal_facts import Batch, Facts, Line, Record
 from gateway.updates.reversal_reapply import Moved, move_later, reopen
 
 TRANSFER = "T"
@@ -159,8 +159,8 @@ def _pays(batch: Batch, record: Record) -> bool:
 
 def _fail(record: Record, facts: Facts, reason: str, batch: Batch | None, why: Finding) -> Fail:
     lease = _lease(record, facts)
-    known = facts.leases[lease] if lease is not None else LeaseKey(facts.default_office, facts.portfolio, "")
-    office = known.office_id if known.portfolio == facts.portfolio else facts.default_office
+    known = facts.leases[lease] if lease is not None else None
+    office = known.office_id if known is not None and known.portfolio == facts.portfolio else facts.default_office
     name = lease or (record.target if record.target_kind == "L" else None)
     return Fail(record, office, name, _cash_of_failure(record, facts, reason, batch, office), why)
 
