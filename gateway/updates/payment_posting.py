@@ -68,6 +68,10 @@ class PaymentRun:
 
     def post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, write what follows; gives what became of each."""
+        with self.posting.db.as_written(self.posting.connection):
+            return self._post(records, outcome)
+
+    def _post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
         posting = self.posting
         book = self._book(records)
         self.batches.stored = self._stored(records)
@@ -121,7 +125,7 @@ class PaymentRun:
             text(
                 "SELECT b.batch, b.file_id, b.check_no, b.cash_account, b.effective_date, "
                 "(SELECT MAX(p.line) FROM payment_line p WHERE p.batch = b.batch) "
-                "FROM touched t JOIN payment_batch b ON b.batch = t.name"
+                "FROM touched t CROSS JOIN payment_batch b WHERE b.batch = t.name"
             )
         )
         own = self.posting.file_id  # a person's payment is one chunk, which finds nothing of its own

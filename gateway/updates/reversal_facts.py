@@ -169,7 +169,7 @@ def load(db: Database, connection: Connection, records: Sequence[Record], standi
     """The facts of these records, in a dozen queries whatever their number."""
     invoices = payments.load_invoices(db, connection, {r.target for r in records if r.target_kind == "I"})
     named = {record.batch for record in records}
-    batches, paid = _batches(db, connection, standing.portfolio, named)
+    batches, paid = _batches(db, connection, named)
     _name_former(db, connection, batches, {r.batch for r in records if r.target_kind == "I"})
     names = {r.target for r in records if r.target_kind == "L"}
     known = names | {invoice.lease for invoice in invoices.values()}
@@ -215,19 +215,19 @@ def _of_lease(batches: Iterable[Batch], portfolio: str) -> dict[str, list[Batch]
 
 _BATCH = Table("reversal_batch", MetaData(), Column("name"))
 # The named batches, and the live ones of their leases from the effective date of the earliest named one on. Those that
-# turn out to pay several leases are left alone when it is decided.
+# turn out to pay several leases, or to be of another portfolio, are left alone when it is decided.
 _MOVING = """
 INSERT INTO reversal_batch (name)
 SELECT name FROM touched
 UNION
 SELECT b.batch FROM (
     SELECT p.lease, MIN(b.effective_date) AS since FROM touched t CROSS JOIN payment_batch b CROSS JOIN payment_line p
-    WHERE b.batch = t.name AND b.state = 'LIVE' AND b.portfolio = :portfolio
-        AND p.batch = b.batch AND p.state = 'APPLIED' AND p.lease IS NOT NULL
+    WHERE b.batch = t.name AND b.state || '' <> 'REVERSED'
+        AND p.batch = b.batch AND p.state || '' <> 'REVERSED' AND p.lease IS NOT NULL
     GROUP BY p.lease
 ) s CROSS JOIN payment_line p CROSS JOIN payment_batch b
-WHERE p.lease = s.lease AND p.state = 'APPLIED'
-    AND b.batch = p.batch AND b.state = 'LIVE' AND b.portfolio = :portfolio AND b.effective_date >= s.since
+WHERE p.lease = s.lease AND p.state || '' <> 'REVERSED'
+    AND b.batch = p.batch AND b.state || '' <> 'REVERSED' AND b.effective_date >= s.since
 ORDER BY 1
 """
 _HEADERS = """
@@ -247,19 +247,19 @@ LEFT JOIN suspense_item i ON i.item = p.suspense_item
 LEFT JOIN receivable r ON r.invoice = p.invoice AND r.charge = p.charge AND r.asset = p.asset
     AND r.paid_cents = r.billed_cents
 LEFT JOIN invoice v ON v.invoice = r.invoice
-WHERE p.batch = t.name AND p.state = 'APPLIED' AND e.entry_id = p.entry_id
+WHERE p.batch = t.name AND p.state || '' <> 'REVERSED' AND e.entry_id = p.entry_id
     AND one.entry_id = p.entry_id AND one.line = 1 AND two.entry_id = p.entry_id AND two.line = 2
 """
 
 
 def _batches(
-    db: Database, connection: Connection, portfolio: str, named: Iterable[str]
+    db: Database, connection: Connection, named: Iterable[str]
 ) -> tuple[dict[str, Batch], set[payments.Charged]]:
     """The named batches that exist and the live ones that may move with them, with live lines and their entries; the
     charge lines that these pay and that are paid in full: taking a batch back opens them."""
     payments.touch(db, connection, named)
     db.scratch(connection, _BATCH.name, "name TEXT")
-    connection.execute(text(_MOVING), {"portfolio": portfolio})
+    connection.execute(text(_MOVING))
     found = {
         name: Batch(name, owner, check_no, account, state == "REVERSED", day, time, last or 0)
         for name, owner, check_no, account, state, day, time, last in db.fetch(connection, _HEADERS)
@@ -324,7 +324,7 @@ def _name_former(db: Database, connection: Connection, batches: Mapping[str, Bat
     rows = db.fetch(
         connection,
         "SELECT DISTINCT p.batch, COALESCE(p.invoice, i.invoice) FROM touched t CROSS JOIN payment_line p "
-        "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.batch = t.name AND p.state = 'REVERSED'",
+        "LEFT JOIN suspense_item i ON i.item = p.suspense_item WHERE p.batch = t.name AND p.state || '' <> 'APPLIED'",
     )
     for name, invoice in rows:
         if invoice is not None:

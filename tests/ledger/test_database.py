@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table, text
+from sqlalchemy import Connection, MetaData, Table, text
 
 from gateway.ledger import schema
 from gateway.ledger.database import BULK_ROWS, Database
@@ -44,3 +44,41 @@ def test_rows_as_json_is_the_json_of_the_rows(db: Database) -> None:
         nothing = c.execute(text(f"{statement} WHERE file_id = 2")).scalar()
     assert found == json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     assert nothing == "[]"
+
+
+_PLANNED = ("join_collapse_limit", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit")
+
+
+def _planning(connection: Connection) -> list[str]:
+    return [str(connection.execute(text(f"SHOW {name}")).scalar()) for name in _PLANNED]
+
+
+def test_statements_run_as_written_only_until_the_block_ends(db: Database) -> None:
+    if db.is_sqlite:
+        pytest.skip("SQLite always keeps to the order of a CROSS JOIN")
+    with db.write() as c:
+        before = _planning(c)
+        with db.as_written(c):
+            assert _planning(c) == ["1", "off", "off", "off", "off"]
+        assert _planning(c) == before
+
+
+def test_a_look_up_as_written_begins_with_its_names_whatever_was_counted(db: Database) -> None:
+    """Rows that no statistics know of, and a filter that seems strict: every table is still entered by its key."""
+    rows = [(1, n, "L", str(n), 1, "B", None, None, None, None) for n in range(2_000)]
+    columns = [column.name for column in schema.staged_reversal.columns]
+    statement = (
+        "SELECT s.batch FROM touched t CROSS JOIN staged_reversal s "
+        "WHERE s.file_id = 1 AND s.line_no = CAST(t.name AS INTEGER) AND s.target_kind || '' <> 'I'"
+    )
+    with db.write() as c:
+        db.bulk_insert(c, schema.staged_reversal, columns, rows)
+        db.scratch(c, "touched", "name TEXT")
+        db.bulk_insert(c, Table("touched", MetaData()), ("name",), [(str(n),) for n in range(500)])
+        with db.as_written(c):
+            explain = "EXPLAIN QUERY PLAN " if db.is_sqlite else "EXPLAIN "
+            plan = [" ".join(map(str, row)) for row in c.execute(text(explain + statement))]
+            assert len(db.fetch(c, statement)) == 500
+    tables = [line for line in plan if "Scan on" in line or "SCAN" in line or "SEARCH" in line]
+    assert tables[0].split("(cost")[0].split()[-2:] in (["touched", "t"], ["SCAN", "t"])
+    assert any("pk_staged_reversal" in line or "SEARCH s USING PRIMARY KEY" in line for line in plan)
