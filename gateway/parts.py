@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.app import App
 from gateway.intake.processing import post_staged
-from gateway.outbound import copies, store
+from gateway.outbound import copies, openpgp, store
 
 
 def poster(app: App) -> Callable[[int], str]:
@@ -20,10 +20,10 @@ def poster(app: App) -> Callable[[int], str]:
 
 
 def renderer(app: App) -> Callable[[int], Iterable[bytes]]:
-    """For delivery: the bytes of a released file, from its frozen rows."""
+    """For delivery: the bytes that leave, from frozen rows or as the message that was kept."""
 
     def render(outbound_id: int) -> Iterable[bytes]:
-        return (store.render(app, outbound_id),)
+        return (openpgp.leaving(app, outbound_id),)
 
     return render
 
@@ -33,6 +33,6 @@ def verify_options(app: App) -> dict[str, Any]:
     return {
         "archive": app.home.archive,
         "render": lambda outbound_id: store.render(app, outbound_id),
-        "outbox": lambda: [*store.strange_copies(app), *copies.strange(app)],
+        "outbox": lambda: [*store.strange_copies(app), *copies.strange(app), *openpgp.strange(app)],
         "keys": lambda: app.vault.ids,
     }

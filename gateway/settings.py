@@ -210,6 +210,16 @@ class Acknowledgements(Model):
         return self
 
 
+class OpenPgp(Model):
+    """How a bank wants its file encrypted."""
+
+    recipient: str  # file of the bank's public key, relative to the home: "config/keys/bank.asc"
+    sign_with: Secret = ""  # "env:NAME" or "file:PATH" of our secret key, armored; '' = not signed
+    passphrase: Secret = ""  # "env:NAME" or "file:PATH"; '' = the secret key has none
+    armor: bool = False
+    suffix: Annotated[str, StringConstraints(pattern=r"^\.[A-Za-z0-9]{1,8}$")] = ".pgp"
+
+
 class Bank(Model):
     """What one ODFI wants to see; nothing about a bank is in code."""
 
@@ -245,6 +255,7 @@ class Bank(Model):
     after_delivery: Literal["keep", "encrypt", "remove"] = "encrypt"
     """What becomes of the copies in the outbox that hold account numbers, once delivery is proved."""
     acknowledgements: Acknowledgements = Acknowledgements()
+    openpgp: OpenPgp | None = None
 
     @model_validator(mode="after")
     def _same_day_has_windows(self) -> Bank:

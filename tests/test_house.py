@@ -143,6 +143,16 @@ def test_every_durable_step_is_reached_somewhere() -> None:
     assert reached == {f"Step.{step.name}" for step in Step}
 
 
+def test_who_seals_waits_for_a_rotation_of_the_key() -> None:
+    """Else a value might be sealed with a key that is about to go. ``vendor_details`` is called by who holds it."""
+    calls: dict[str, set[str]] = {"seal": set(), "hold": set()}
+    for path in SOURCES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and "vault" in ast.unparse(node.value) and node.attr in calls:
+                calls[node.attr].add(shown(path))
+    assert calls["seal"] - calls["hold"] == {"gateway/ledger/vendor_details.py"}
+
+
 # --- settings -----------------------------------------------------------------------------------------------
 
 _KEY = re.compile(r"# ?(\[{1,2}[a-z0-9_.]+\]{1,2}(?: *#.*)?|\w+ *=.*)$")
@@ -161,7 +171,7 @@ EXAMPLES = {
     "gateway.toml": frozenset({
         "endpoints.bank.key_passphrase", "endpoints.bank.temporary_directory", "banks.first.endpoint",
         "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "banks.first.same_day_windows",
-        "intake.reject_limit_percent",
+        "intake.reject_limit_percent", "banks.first.openpgp.sign_with", "banks.first.openpgp.passphrase",
         "banks.first.acknowledgements.files", "banks.first.acknowledgements.text",
         "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),

@@ -117,6 +117,7 @@ class AcknowledgementFile:
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
         found = _sent(connection, read.name)
         state, outcome = _outcome(app, connection, file_id, name, read, found, at)
+        app.vault.hold(app.db, connection)
         payload = app.vault.seal(json.dumps({"text": read.text}), field=PAYLOAD)
         app.db.bulk_insert(
             connection,

@@ -43,6 +43,7 @@ def post(
     _checks(app, connection, decided)
     _alerts(app, connection, decided, at)
     changes = _proposals(app, connection, name, decided, at)
+    app.vault.hold(app.db, connection)
     app.db.bulk_insert(
         connection,
         schema.ach_answer,

@@ -10,9 +10,10 @@ import typer
 from gateway import setup
 from gateway.app import find_home, system_user
 from gateway.cli.common import Session, command
+from gateway.clock import SystemClock
 from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.home import Home
-from gateway.settings import load_settings
+from gateway.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +80,7 @@ def config_check(session: Session) -> None:
             f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home"
         )
     settings = load_settings(home)
+    _check_openpgp(home, settings)
     hierarchies = _hierarchies(session)
     session.show(
         {
@@ -98,6 +100,16 @@ def config_check(session: Session) -> None:
             *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
         ],
     )
+
+
+def _check_openpgp(home: Home, settings: Settings) -> None:
+    """Raises SettingsError for keys of banks that cannot be used."""
+    if any(bank.openpgp is not None for bank in settings.gateway.banks.values()):
+        from gateway.outbound import openpgp
+
+        mistakes = openpgp.problems(home, settings.gateway, SystemClock().now())
+        if mistakes:
+            raise SettingsError(mistakes)
 
 
 def _hierarchies(session: Session) -> dict[str, list[str]]:

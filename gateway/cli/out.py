@@ -135,6 +135,12 @@ def _page(found: dict[str, Any]) -> list[str]:
         lines.append(f"  released   by {found['approved_by']} at {found['approved_at']}")
     if found["reason"]:
         lines.append(f"  reason     {found['reason']}")
+    if found["message"]:
+        m = found["message"]
+        lines.append(f"  message    {m['name']}, bytes {m['bytes']:,}, sha256 {m['sha256']}")
+        lines.append(
+            f"             to key {m['recipient']}, " + (f"signed by {m['signer']}" if m["signer"] else "not signed")
+        )
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, {d['attempts']} attempts")
@@ -175,14 +181,19 @@ def outbound_approve(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
         [
             f"Released {r.name}. "
-            + (
-                "It leaves with the next `gateway deliver`."
-                if r.state == "APPROVED"
-                else f"It has no endpoint: fetch it from outbox/{r.name}."
-            )
+            + ("It leaves with the next `gateway deliver`." if r.state == "APPROVED" else _by_hand(session, r))
             for r in done
         ],
     )
+
+
+def _by_hand(session: Session, file: release.Released) -> str:
+    if release.show(session.app, file.outbound_id)["message"]:
+        return (
+            "It has no endpoint, and its bank wants an OpenPGP message: "
+            f"gateway outbound export {file.outbound_id} FILE --message --reason …"
+        )
+    return f"It has no endpoint: fetch it from outbox/{file.name}."
 
 
 def outbound_reject(session: Session, outbound_id: FileId, reason: Reason) -> None:
@@ -267,9 +278,10 @@ def outbound_export(
     outbound_id: FileId,
     target: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; owner only.")],
     reason: Reason,
+    message: Annotated[bool, typer.Option("--message", help="The OpenPGP message that leaves, instead.")] = False,
 ) -> None:
     """Write a file's bytes as built into a new file, for someone who may see them. Kept as what you did."""
-    size = copies.export(session.app, outbound_id, target, reason=reason)
+    size = copies.export(session.app, outbound_id, target, reason=reason, message=message)
     session.show(
         {"id": outbound_id, "file": str(target), "bytes": size},
         f"Wrote {size:,} bytes to {target}. It may hold account numbers: remove it when it is no longer needed.",

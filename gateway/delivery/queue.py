@@ -24,16 +24,20 @@ from gateway.settings import Retry
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _COLUMNS: Final = (
     "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, "
-    "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, o.sha256, o.bytes"
+    "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, "
+    "COALESCE(m.sha256, o.sha256) AS sha256, COALESCE(m.bytes, o.bytes) AS bytes"
 )
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 _ENDS: Final = (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED)
-_FROM: Final = "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id"
+_FROM: Final = (
+    "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id "
+    "LEFT JOIN outbound_message m ON m.outbound_id = d.outbound_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the queue with what the released file must be."""
+    """A row of the queue with what must be sent: the released file, or the OpenPGP message that holds it."""
 
     delivery_id: int
     outbound_id: int

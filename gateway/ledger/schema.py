@@ -730,6 +730,19 @@ outbound_row = Table(
     Index("ix_outbound_row_trace_number", "trace_number"),
     sqlite_with_rowid=False,
 )
+outbound_message = Table(
+    "outbound_message",
+    metadata,
+    # The OpenPGP message in which a file leaves, made at release and kept: every attempt sends the same bytes.
+    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
+    _text("name", nullable=False),
+    _text("sha256", nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False, info={SEALED_AS: None}),  # encrypted to the bank, not with our key
+    _text("recipient", nullable=False),  # fingerprints
+    _text("signer"),
+    _text("made_at", nullable=False),
+)
 outbound_source = Table(
     "outbound_source",
     metadata,

@@ -35,7 +35,7 @@ _BLOCK: Final = 2000
 
 def columns() -> list[Column[bytes]]:
     """Every sealed column, in the schema's order."""
-    return [c for table in schema.metadata.sorted_tables for c in table.columns if SEALED_AS in c.info]
+    return [c for table in schema.metadata.sorted_tables for c in table.columns if c.info.get(SEALED_AS)]
 
 
 def by_key(connection: Connection) -> Counter[bytes]:

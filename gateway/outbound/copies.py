@@ -22,7 +22,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
-from gateway.outbound import store
+from gateway.outbound import openpgp, store
 from gateway.outbound.states import SEALED_KINDS, OutboundState
 from gateway.settings import Bank
 from gateway.vault import KEY_ID
@@ -92,15 +92,16 @@ def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
     return put_away(app)
 
 
-def export(app: App, outbound_id: int, target: Path, *, reason: str) -> int:
-    """Write a file's bytes as built, for someone who may see them; gives how many. The record says who and why."""
+def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bool = False) -> int:
+    """Write a file's bytes as built, or the OpenPGP message in which it leaves, for someone who may see them; gives how
+    many. The record says who and why."""
     app.operator.require("approve", "exporting an outbound file")
     if not reason.strip():
         raise Refused("exporting: found no reason, expected one: the file may hold account numbers; give --reason")
     name, _kind, _state = _file(app, outbound_id)
     if target.exists() or not target.parent.is_dir():
         raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
-    data = content(app, outbound_id)
+    data = openpgp.message(app, outbound_id) if message else content(app, outbound_id)
     _note(app, EXPORT, name, reason)
     write_durably(target, data, mode=0o600)
     return len(data)

@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.outbound import entries, store
+from gateway.outbound import entries, openpgp, store
 from gateway.outbound.states import OutboundState
 
 LIST_COLUMNS: Final = (
@@ -69,6 +69,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             **row,
             **{key: value for key, value in more.items() if key != "header"},
             "header": json.loads(more["header"]),
+            "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
         }
 
@@ -230,6 +231,9 @@ def _check_sources_unchanged(connection: Connection, file: _File) -> None:
 
 def _release(app: App, connection: Connection, file: _File) -> Released:
     state = OutboundState.LOCAL if file.endpoint is None else OutboundState.APPROVED
+    leaves_as = openpgp.freeze(
+        app, connection, file.outbound_id, name=file.name, kind=file.kind, portfolio=file.portfolio
+    )
     connection.execute(
         text(
             "UPDATE outbound_file SET state = :state, approved_by = :code, approved_user = :user, approved_at = :at "
@@ -245,7 +249,7 @@ def _release(app: App, connection: Connection, file: _File) -> Released:
     )
     if file.endpoint is not None:
         queue.enqueue(
-            connection, outbound_id=file.outbound_id, endpoint=file.endpoint, remote_name=file.name, at=app.now()
+            connection, outbound_id=file.outbound_id, endpoint=file.endpoint, remote_name=leaves_as, at=app.now()
         )
     return Released(file.outbound_id, file.name, file.kind, state)
 

@@ -213,7 +213,7 @@ def test_a_stream_of_another_kind_is_refused(
         dump.read(db, tmp_path / "x.zst")
 
 
-_LATER_TABLES = ("ach_answer", "ach_entry", "fraud_finding", "suspense_move", "vendor_change")
+_LATER_TABLES = ("ach_answer", "ach_entry", "fraud_finding", "outbound_message", "suspense_move", "vendor_change")
 
 
 def _as_of_the_first_schema(folder: Path) -> None:

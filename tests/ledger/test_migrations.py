@@ -82,7 +82,7 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
     loaded(db, tmp_path / "in")
     whole = described(db)
     with db.write() as connection:
-        for table in ("fraud_finding", "vendor_change", "ach_answer", "ach_entry", "suspense_move"):
+        for table in ("outbound_message", "fraud_finding", "vendor_change", "ach_answer", "ach_entry", "suspense_move"):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("issue", "void_entry_id"):
             connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))

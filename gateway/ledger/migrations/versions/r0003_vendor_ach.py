@@ -128,6 +128,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_fraud_finding_outbound_id"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "outbound_message",
+        sa.Column("outbound_id", Id, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("signer", sa.Text(), nullable=True),
+        sa.Column("made_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("outbound_id", name="pk_outbound_message"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_outbound_message_outbound_id"),
+    )
     op.create_index("ix_fraud_finding_outbound_id", "fraud_finding", ["outbound_id"])
     op.create_index("ix_fraud_finding_vendor", "fraud_finding", ["vendor"])
 

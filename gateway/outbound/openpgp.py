@@ -1,0 +1,181 @@
+"""The OpenPGP message in which a bank wants its file: encrypted to the bank's key, signed with ours where asked for.
+
+Encryption is random, so the message is made once, in the transaction that releases the file, and kept: every attempt
+to deliver it sends the same bytes. The promise of equal bytes from equal rows holds for the clear file; both hashes are
+kept. Keys are read when a file is released: a key that is missing, revoked, expired or not for this use refuses the
+release, and ``gateway config check`` tells the same before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.errors import SettingsError, UsageError
+from gateway.home import Home
+from gateway.outbound import store
+from gateway.settings import GatewaySettings, OpenPgp, secret
+
+if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
+    from pysequoia import Cert, PySigner
+
+ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK"})
+"""What goes to a bank."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    recipient: Cert
+    signer: PySigner | None
+    signer_fingerprint: str | None
+
+
+def freeze(app: App, connection: Connection, outbound_id: int, *, name: str, kind: str, portfolio: str) -> str:
+    """Make and keep the message of a file that is being released, where its bank wants one; gives the name under which
+    the file leaves. Raises SettingsError for keys that cannot be used."""
+    bank = app.settings.portfolio(portfolio).vendor_ach.bank or ""
+    found = app.settings.gateway.banks.get(bank)
+    if kind not in ENCRYPTED_KINDS or found is None or found.openpgp is None:
+        return name
+    wanted, where = found.openpgp, f"banks.{bank}.openpgp"
+    keys = _keys(app.home, wanted, where, app.clock.now())
+    body = _encrypted(store.render(app, outbound_id), keys, wanted, where)
+    connection.execute(
+        text(
+            "INSERT INTO outbound_message (outbound_id, name, sha256, bytes, body, recipient, signer, made_at) "
+            "VALUES (:id, :name, :sha256, :bytes, :body, :recipient, :signer, :at)"
+        ),
+        {
+            "id": outbound_id, "name": name + wanted.suffix, "sha256": hashlib.sha256(body).hexdigest(),
+            "bytes": len(body), "body": body, "recipient": keys.recipient.fingerprint,
+            "signer": keys.signer_fingerprint, "at": app.now(),
+        },
+    )  # fmt: skip
+    return name + wanted.suffix
+
+
+def leaving(app: App, outbound_id: int) -> bytes:
+    """The bytes that are delivered: the message that was kept, or the file as it was built."""
+    body = _body(app, outbound_id)
+    return store.render(app, outbound_id) if body is None else body
+
+
+def message(app: App, outbound_id: int) -> bytes:
+    """The message of a file. Raises UsageError where there is none."""
+    body = _body(app, outbound_id)
+    if body is None:
+        raise UsageError(
+            f"outbound file {outbound_id}: found no OpenPGP message of it, expected one: it is made at release for a bank "
+            "with a table openpgp in config/gateway.toml"
+        )
+    return body
+
+
+def shown(connection: Connection, outbound_id: int) -> dict[str, Any] | None:
+    """Everything about a file's message but its bytes."""
+    row = connection.execute(
+        text("SELECT name, sha256, bytes, recipient, signer, made_at FROM outbound_message WHERE outbound_id = :id"),
+        {"id": outbound_id},
+    ).mappings()
+    return next((dict(found) for found in row), None)
+
+
+def strange(app: App) -> list[str]:
+    """Messages that are not as they were made."""
+    with app.db.read() as connection:
+        rows = connection.execute(text("SELECT name, sha256, body FROM outbound_message ORDER BY outbound_id"))
+        return [f"{r.name}: other bytes" for r in rows if hashlib.sha256(bytes(r.body)).hexdigest() != r.sha256]
+
+
+def problems(home: Home, settings: GatewaySettings, now: datetime) -> list[str]:
+    """What is wrong with the keys that the settings name."""
+    found: list[str] = []
+    for name, bank in settings.banks.items():
+        if bank.openpgp is not None:
+            try:
+                keys = _keys(home, bank.openpgp, f"banks.{name}.openpgp", now)
+                _encrypted(b"a try", keys, bank.openpgp, f"banks.{name}.openpgp")
+            except SettingsError as error:
+                found += error.mistakes
+    return found
+
+
+def _body(app: App, outbound_id: int) -> bytes | None:
+    with app.db.read() as connection:
+        body = connection.execute(
+            text("SELECT body FROM outbound_message WHERE outbound_id = :id"), {"id": outbound_id}
+        ).scalar()
+    return None if body is None else bytes(body)
+
+
+def _encrypted(data: bytes, keys: _Keys, wanted: OpenPgp, where: str) -> bytes:
+    from pysequoia import encrypt
+
+    try:
+        return encrypt(data, recipients=[keys.recipient], signer=keys.signer, armor=wanted.armor)
+    except RuntimeError as error:
+        raise SettingsError(
+            [f"{where}.recipient: {_words(error)}; expected the bank's key for encryption: ask the bank for it"]
+        ) from error
+
+
+def _keys(home: Home, wanted: OpenPgp, where: str, now: datetime) -> _Keys:
+    from pysequoia import Tsk
+
+    recipient = _recipient(home, wanted, f"{where}.recipient", now)
+    if not wanted.sign_with:
+        return _Keys(recipient, None, None)
+    _require_private(home, wanted.sign_with, f"{where}.sign_with")
+    passphrase = secret(wanted.passphrase, home, what=f"{where}.passphrase") if wanted.passphrase else None
+    try:
+        key = Tsk.from_bytes(secret(wanted.sign_with, home, what=f"{where}.sign_with").encode())
+        own = key.extract_certificate()
+        _require_valid(own, f"{where}.sign_with", now)
+        return _Keys(recipient, key.signer(passphrase), own.fingerprint)
+    except (RuntimeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            [f"{where}.sign_with: {_words(error)}; expected our secret key, armored, and its passphrase if it has one"]
+        ) from error
+
+
+def _recipient(home: Home, wanted: OpenPgp, where: str, now: datetime) -> Cert:
+    from pysequoia import Cert
+
+    try:
+        cert = Cert.from_bytes((home.root / wanted.recipient).read_bytes())
+    except OSError as error:
+        raise SettingsError([f"{where}: could not read {wanted.recipient}: {error.strerror}"]) from error
+    except RuntimeError as error:
+        raise SettingsError(
+            [f"{where}: {_words(error)} in {wanted.recipient}, expected the bank's public key, armored or binary"]
+        ) from error
+    _require_valid(cert, where, now)
+    return cert
+
+
+def _require_valid(cert: Cert, where: str, now: datetime) -> None:
+    """The library encrypts to an expired or revoked key without a word."""
+    if cert.is_revoked:
+        raise SettingsError([f"{where}: found key {cert.fingerprint} revoked, expected a valid one; ask for another"])
+    if cert.expiration is not None and cert.expiration <= now:
+        raise SettingsError(
+            [
+                f"{where}: found key {cert.fingerprint} expired at {cert.expiration:%Y-%m-%d}, expected a valid one; renew it"
+            ]
+        )
+
+
+def _require_private(home: Home, reference: str, where: str) -> None:
+    kind, _, path = reference.partition(":")
+    if kind == "file" and (home.root / path).exists() and (home.root / path).stat().st_mode & 0o077:
+        raise SettingsError([f"{where}: found {path} readable by others, expected mode 0600; run chmod 600 on it"])
+
+
+def _words(error: Exception) -> str:
+    """The library's own words are the first line; its stack follows."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
