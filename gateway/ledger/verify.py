@@ -20,6 +20,7 @@ from gateway.ledger import (
     triggers,
     units,
     verify_ach,
+    verify_answers,
     verify_files,
     verify_lines,
     verify_rows,
@@ -75,6 +76,7 @@ def verify(
         checks += verify_rows.checks(connection)
         checks += verify_staged.checks(connection)
         checks += verify_suspense.checks(connection)
+        checks += verify_answers.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:
             checks += verify_files.originals(connection, archive)
