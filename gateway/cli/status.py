@@ -36,6 +36,8 @@ def document(found: Status) -> dict[str, Any]:
         "outbound": [money_as_text(row) for row in found.outbound],
         "end_of_period": list(found.end_of_period),
         "suspense": [money_as_text(row) for row in found.suspense],
+        "answers": [money_as_text(row) for row in found.answers],
+        "unacknowledged": list(found.unacknowledged),
         "alarms": list(found.alarms),
     }
 
@@ -62,6 +64,15 @@ def page(found: Status) -> Iterator[str]:
         yield (
             f"Suspense of portfolio {s['portfolio']}: {items} for a person, {shown(s['amount_cents'])}: "
             f"gateway suspense list --portfolio {s['portfolio']}"
+        )
+    for a in found.answers:
+        said = a["outcome"] or f"{a['answers']} answers wait for a person"
+        yield f"ANSWERED {a['name']} (#{a['file_id']}): {said}: gateway answers list --file {a['file_id']} --state UNMATCHED"
+    for sent in found.unacknowledged:
+        yield (
+            f"NOT ACKNOWLEDGED: {sent['name']} (#{sent['outbound_id']}), {sent['delivery']} at {sent['endpoint']}: the bank's "
+            f"word was due by {sent['deadline'][:16]}; ask the bank, then gateway deliver acknowledge "
+            f"{sent['outbound_id']} --reference WHO"
         )
     for late in found.late:
         yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"

@@ -11,7 +11,7 @@ import json
 import smtplib
 import subprocess
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -20,11 +20,11 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from gateway import log
+from gateway.answers.names import ACKNOWLEDGEMENT
 from gateway.app import App
 from gateway.clock import instant_text
 from gateway.console.status import Status
 from gateway.console.status import status as gather
-from gateway.delivery import settle
 from gateway.errors import GatewayError
 from gateway.settings import Alarms, secret
 
@@ -50,7 +50,7 @@ class Sweep:
     over: tuple[str, ...]
 
 
-def conditions(found: Status, overdue: Iterable[settle.Overdue] = ()) -> list[Condition]:
+def conditions(found: Status) -> list[Condition]:
     """Every condition of a status, in a fixed order."""
     out = [
         Condition(f"late:{x['portfolio']}:{x['kind']}:{x['by']}", "FILE_LATE",
@@ -83,10 +83,14 @@ def conditions(found: Status, overdue: Iterable[settle.Overdue] = ()) -> list[Co
             out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
                                  f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
     out += [
-        Condition(f"ack:{x.delivery.outbound_id}", "ACKNOWLEDGEMENT_MISSING",
-                  f"{x.delivery.remote_name} at {x.delivery.endpoint}: none by {x.deadline}")
-        for x in overdue
+        Condition(f"ack:{x['outbound_id']}", "ACKNOWLEDGEMENT_MISSING",
+                  f"{x['name']} at {x['endpoint']}: none by {x['deadline']}")
+        for x in found.unacknowledged
     ]  # fmt: skip
+    for a in found.answers:
+        said = a["outcome"] or f"{a['answers']} answers of the bank wait for a person: see gateway answers list"
+        code = "BANK_REFUSED" if a["kind"] == ACKNOWLEDGEMENT else "ANSWERS_WAIT"
+        out.append(Condition(f"answers:{a['file_id']}", code, f"{a['name']} (#{a['file_id']}): {said}"))
     return out
 
 
@@ -106,12 +110,10 @@ def sweep(app: App) -> Sweep:
     settings = app.settings.gateway.alarms
     at = app.clock.now()
     found = gather(app, None)
-    with app.db.read() as connection:
-        overdue = settle.overdue_acknowledgements(connection, app.settings.gateway.endpoints, now=at)
     with app.db.write() as connection:
         app.db.lock(connection, "alarms")
         rows = connection.execute(text("SELECT key, last_sent_at FROM alarm WHERE cleared_at IS NULL")).all()
-        decided = decide(conditions(found, overdue), {r.key: r.last_sent_at for r in rows}, at, settings.repeat_minutes)
+        decided = decide(conditions(found), {r.key: r.last_sent_at for r in rows}, at, settings.repeat_minutes)
         stamp = instant_text(at)
         for c in decided.fresh:
             connection.execute(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
+from gateway.delivery import settle
 from gateway.settings import Settings
 
 Row = dict[str, Any]
@@ -32,6 +33,8 @@ class Status:
     end_of_period: Sequence[Row]
     suspense: Sequence[Row]  # open items by portfolio: they stay here until someone clears them
     alarms: Sequence[Row]
+    answers: Sequence[Row] = ()  # of the bank, that wait for a person: by file, an acknowledgement with its words
+    unacknowledged: Sequence[Row] = ()  # sent, and the bank's word is overdue
     inbox: Sequence[Left] = ()  # what lies there untaken
     last_date: str | None = None  # the latest business date on which a file came
 
@@ -40,6 +43,8 @@ class Status:
         return bool(
             self.late
             or self.alarms
+            or self.answers
+            or self.unacknowledged
             or any(x.wants_person for x in self.inbox)
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
@@ -61,6 +66,8 @@ def status(app: App, date: str | None) -> Status:
             _end_of_period(connection, date),
             _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
+            _answers(connection),
+            _unacknowledged(app, connection),
             left_in_place(app),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
@@ -152,6 +159,29 @@ def _suspense(connection: Connection) -> list[Row]:
         "WHERE remaining_cents > 0 GROUP BY portfolio",
     )
     return [row | {"amount_cents": int(row["amount_cents"])} for row in sorted(rows, key=lambda r: int(r["portfolio"]))]
+
+
+def _answers(connection: Connection) -> list[Row]:
+    """Files of a bank with answers that wait; ``outcome`` where it is one."""
+    rows = _rows(
+        connection,
+        "SELECT a.file_id, f.name, f.kind, COUNT(*) AS answers, COALESCE(SUM(a.amount_cents), 0) AS amount_cents, "
+        "CASE COUNT(*) WHEN 1 THEN MAX(a.outcome) END AS outcome FROM ach_answer a "
+        "JOIN inbound_file f ON f.file_id = a.file_id WHERE a.state = 'UNMATCHED' "
+        "GROUP BY a.file_id, f.name, f.kind ORDER BY a.file_id",
+    )
+    return [row | {"amount_cents": int(row["amount_cents"])} for row in rows]
+
+
+def _unacknowledged(app: App, connection: Connection) -> list[Row]:
+    overdue = settle.overdue_acknowledgements(connection, app.settings.gateway.endpoints, now=app.clock.now())
+    return [
+        {
+            "outbound_id": x.delivery.outbound_id, "name": x.delivery.remote_name, "endpoint": x.delivery.endpoint,
+            "delivery": str(x.delivery.state), "deadline": x.deadline,
+        }
+        for x in overdue
+    ]  # fmt: skip
 
 
 def late_files(

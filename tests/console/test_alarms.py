@@ -82,7 +82,7 @@ def test_a_sweep_tells_once_and_again_and_clears(
     app: App, clock: FixedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conditions = [A]
-    monkeypatch.setattr(alarms, "conditions", lambda _found, _overdue: conditions)
+    monkeypatch.setattr(alarms, "conditions", lambda _found: conditions)
     assert alarms.sweep(app).over == ("gone",)
     assert [t["key"] for t in told(tmp_path)] == ["a"]
     assert told(tmp_path)[0] == {"code": "FILE_HELD", "key": "a", "text": "a is held", "home": str(app.home.root)}

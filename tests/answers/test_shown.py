@@ -1,0 +1,72 @@
+"""What the nine-o'clock answer and the alarms say of the bank's answers, and of those that do not come."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from gateway.answers import lists
+from gateway.app import App
+from gateway.cli.status import page
+from gateway.clock import FixedClock, instant_text
+from gateway.console import alarms
+from gateway.console.status import status
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.settings import Acknowledgements
+from tests.answers import bank
+from tests.answers.world import check, company, drop, send, trace_of
+from tests.outbound import world
+
+ENDPOINT: dict[str, Any] = {
+    "host": "localhost",
+    "user": "u",
+    "key": "config/keys/id_bank",
+    "acknowledge_within_minutes": 60,
+}
+
+
+def keys(app: App) -> list[str]:
+    return [c.key for c in alarms.conditions(status(app, None)) if not c.key.startswith("late")]
+
+
+def test_what_waits_for_a_person_is_shown_until_it_is_cleared(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    drop(app, bank.whole(bank.return_of("091000019999999", 5), bank.return_of(trace_of(db, "4711"), 1, trace="2" * 15)))
+    assert keys(app) == ["answers:1"]
+    found = status(app, None)
+    assert found.wants_attention
+    assert "ANSWERED returns.ach (#1): 2 answers wait for a person" in "\n".join(page(found))
+    lists.clear(app, (1, 1), reason="another company's")
+    assert "found 0.01 for trace number" in "\n".join(page(status(app, None)))
+    lists.clear(app, (1, 2), reason="the bank sends it again")
+    assert keys(app) == []
+
+
+def test_a_refusal_and_a_missing_acknowledgement_are_alarms(db: Database, home: Home, clock: FixedClock) -> None:
+    form = Acknowledgements(files=("{name}.ack",), text="(?P<status>TAKEN|REFUSED)", accepted=("TAKEN",))
+    app = company(db, home, clock, bank={"acknowledgements": form})
+    app = world.app_at(
+        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH}, bank=world.bank(acknowledgements=form),
+        endpoints={"bank": ENDPOINT},
+    )  # fmt: skip
+    check(db, "4711", 12_345)
+    (outbound_id,) = send(app)
+    name = "P01-VACH-BANK-260303.DAT"
+    world.insert(
+        db, "delivery", outbound_id=outbound_id, endpoint="bank", state="DELIVERED", remote_name=name,
+        temporary_name="", attempts=1, ended_at=instant_text(clock.now()),
+    )  # fmt: skip
+    assert keys(app) == []
+    clock.at += timedelta(minutes=61)
+    assert keys(app) == [f"ack:{outbound_id}"]
+    assert "NOT ACKNOWLEDGED: P01-VACH-BANK-260303.DAT" in "\n".join(page(status(app, None)))
+    fresh = alarms.sweep(app).fresh
+    assert [c.code for c in fresh if c.key.startswith("ack")] == ["ACKNOWLEDGEMENT_MISSING"]
+    assert not [c for c in alarms.sweep(app).fresh if c.key.startswith("ack")], "told once"
+    drop(app, b"REFUSED\n", f"{name}.ack")
+    assert keys(app) == [f"ack:{outbound_id}", "answers:1"]
+    (refused,) = [c for c in alarms.conditions(status(app, None)) if c.key == "answers:1"]
+    assert (refused.code, "the bank will not pay it" in refused.text) == ("BANK_REFUSED", True)
