@@ -16,6 +16,7 @@ from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
+from gateway.outbound.entries import CheckKey
 
 UPDATE: Final = "PAYAGAIN"
 TRANSACTION: Final = "ACHP"
@@ -72,9 +73,10 @@ def pay_again(
             app.db, connection, portfolio=check.portfolio, kind="OPERATOR", update_name=UPDATE,
             operator=app.operator.code, posted_at=app.now(), reason=reason, action=action,
         )  # fmt: skip
+        source = CheckKey(check.portfolio, check.bank, check.check_no, check.issue + 1).source()
         entry = unit.add(
             office_id=check.office_id, txn=TRANSACTION, effective_date=unit.business_date, lease=check.lease,
-            asset=check.asset, legs=[(chart[check.office_id, ACCOUNTS_PAYABLE], "D", check.amount_cents),
+            asset=check.asset, reason=source, legs=[(chart[check.office_id, ACCOUNTS_PAYABLE], "D", check.amount_cents),
                                      (chart[check.office_id, cash], "C", check.amount_cents)],
         )  # fmt: skip
         units.close_unit(unit)
@@ -88,7 +90,7 @@ def pay_again(
         )
         event = {
             "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": UPDATE,
-            "subject": f"check:{check.portfolio}:{check.bank}:{check.check_no}#{check.issue + 1}", "reason": reason,
+            "subject": source, "reason": reason,
         }  # fmt: skip
         connection.execute(schema.operator_event.insert(), event)
     return PaidAgain(

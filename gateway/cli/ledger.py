@@ -202,11 +202,13 @@ def trace(
     session: Session,
     reference: Annotated[
         str,
-        typer.Argument(metavar="REF", help="Lease, invoice, batch, check, trace number, file[:line], entry or amount."),
+        typer.Argument(
+            metavar="REF", help="Lease, invoice, batch, check, vendor, trace number, file[:line], entry or amount."
+        ),
     ],
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many entries.")] = 200,
 ) -> int:
-    """Follow money both ways: file and line, entry, outbound record, delivery, and back."""
+    """Follow money both ways: file and line, entry, outbound record, delivery, the bank's answer, and back."""
     with session.app.db.read() as connection:
         stories = follow(connection, reference, limit=limit)
     session.show({"stories": [_story_document(s) for s in stories]}, _story_page(reference, stories))
@@ -226,7 +228,7 @@ def _story_document(story: Story) -> dict[str, Any]:
         "kind": story.kind, "reference": story.reference, "facts": money_as_text(story.facts), "entries": entries,
         "files": rows(story.files), "records": rows(story.records), "messages": rows(story.messages),
         "batches": rows(story.batches), "suspense": rows(story.suspense), "moves": rows(story.moves), "checks": rows(story.checks),
-        "outbound": rows(story.outbound), "more": story.more,
+        "outbound": rows(story.outbound), "answers": rows(story.answers), "changes": rows(story.changes), "more": story.more,
     }  # fmt: skip
 
 
@@ -235,7 +237,7 @@ _TAKEN_BACK = "taken_back_with_file"
 
 def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
     if not stories:
-        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, trace number, file, entry or amount."
+        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, vendor, trace number, file, entry or amount."
     for story in stories:
         facts = money_as_text(story.facts)
         yield f"{story.kind} {story.reference}: " + ", ".join(
@@ -265,9 +267,20 @@ def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
             yield f"  check {c['check_no']} {c['type']}: {shown(c['amount_cents'])} due {c['disbursement_date']}, {c['state']}"
         for o in story.outbound:
             yield (
-                f"  went out in {o['name']} (#{o['outbound_id']}, {o['state']}) row {o['seq']}"
+                f"  {_sent_as(o)} {o['name']} (#{o['outbound_id']}, {o['state']}) row {o['seq']}"
                 + (f", trace number {o['trace_number']}" if o["trace_number"] else "")
                 + _delivered(o)
+            )
+        for a in story.answers:
+            yield (
+                f"  the bank answered in {a['file']} (#{a['file_id']}) line {a['line_no']}, {a['state']}: {a['outcome']}"
+                + (f"; cleared by {a['cleared_by']}: {a['clear_reason']}" if a["cleared_by"] else "")
+            )
+        for c in story.changes:
+            decided = f" by {c['checker']}" if c["checker"] else ""
+            yield (
+                f"  change {c['change_id']} of vendor {c['vendor']} ({c['fields']}), {c['state']}{decided}: {c['reason']}, "
+                f"proposed by {c['maker']}"
             )
         if story.more:
             yield "  … there are more entries; --limit N shows them"
@@ -282,6 +295,15 @@ def _move(m: dict[str, Any]) -> str:
         f"takes back move {m['undoes']}" if m["undoes"] else None,
     ]
     return ", ".join([what, *(w for w in where if w), f"by {m['operator']}: {m['text']}"])
+
+
+def _sent_as(o: dict[str, Any]) -> str:
+    """A bank file's record with its kind, amount and day; another file's by its place alone."""
+    if not o.get("entry_kind"):
+        return "went out in"
+    what = {"LIVE": "payment", "PRENOTE": "prenote", "REVERSAL": "reversal", "OFFSET": "offset"}[o["entry_kind"]]
+    cents = f" of {shown(o['amount_cents'])}" if o["amount_cents"] else ""
+    return f"{what}{cents} for {o['effective_date']} went out in"
 
 
 def _delivered(o: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Lineage: any cent followed both ways, from whatever a person has in hand.
 
-file and line -> staged record -> journal entry -> outbound record and trace number -> delivered file -> receipt.
-A reference may be a lease, invoice, batch, check, trace number, file (``name``, ``name:line``, ``#id``), outbound file, entry number or
+file and line -> staged record -> journal entry -> outbound record and trace number -> delivered file -> receipt ->
+the bank's answer -> what it posted, or the change it proposed. A reference may be a lease, invoice, batch, check
+(``4711`` or ``1/125/4711``), vendor, trace number, file (``name``, ``name:line``, ``#id``), outbound file, entry number or
 amount; where it can be several things, every one of them is followed.
 """
 
@@ -12,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection
 
+from gateway.ledger import trace_ach as ach
 from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.trace_ach import Row, rows
 from gateway.money import to_cents
 
 STAGING = {
@@ -24,8 +27,6 @@ STAGING = {
     "payments": "staged_payment",
 }
 _IN_LIST = 500
-
-Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class Story:
     moves: list[Row] = field(default_factory=list)  # what people did with suspense
     checks: list[Row] = field(default_factory=list)
     outbound: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)  # of the bank
+    changes: list[Row] = field(default_factory=list)  # of vendors
     more: bool = False  # entries beyond the limit exist
 
 
@@ -56,6 +59,7 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
         *_batches(connection, ref, limit),
         *_checks(connection, ref.upper(), limit),
         *_traces(connection, ref, limit),
+        *_vendors(connection, ref.upper(), limit),
         *_files(connection, ref, limit),
         *_outbound_files(connection, ref, limit),
         *_entries(connection, ref, limit),
@@ -64,14 +68,6 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
     for story in stories:
         _complete(connection, story, limit)
     return stories
-
-
-def _rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
-    clause = text(statement)
-    for key, value in values.items():
-        if isinstance(value, tuple):
-            clause = clause.bindparams(bindparam(key, expanding=True))
-    return [dict(row) for row in connection.execute(clause, values).mappings()]
 
 
 _ENTRY = f"""
@@ -85,14 +81,14 @@ _ENTRY = f"""
 
 
 def _entries_where(connection: Connection, story: Story, where: str, limit: int, **values: Any) -> None:
-    found = _rows(connection, f"{_ENTRY} WHERE {where} ORDER BY e.entry_id LIMIT :limit", limit=limit + 1, **values)
+    found = rows(connection, f"{_ENTRY} WHERE {where} ORDER BY e.entry_id LIMIT :limit", limit=limit + 1, **values)
     known = {row["entry"] for row in story.entries}
     story.entries += [row for row in found[:limit] if row["entry"] not in known]
     story.more = story.more or len(found) > limit
 
 
 def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
-    for facts in _rows(
+    for facts in rows(
         connection,
         "SELECT l.lease, l.lessee, l.lessee_name, l.status, o.portfolio, o.company, o.region, o.office, l.nsf_count "
         "FROM lease l JOIN office o ON o.office_id = l.office_id WHERE l.lease = :ref",
@@ -100,11 +96,11 @@ def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
     ):
         story = Story("lease", ref, facts)
         _entries_where(connection, story, "e.lease = :ref", limit, ref=ref)
-        story.batches = _rows(connection, f"{_BATCH} WHERE l.lease = :ref ORDER BY l.batch, l.line", ref=ref)
-        story.suspense = _rows(connection, f"{_SUSPENSE} WHERE lease = :ref ORDER BY item", ref=ref)
+        story.batches = rows(connection, f"{_BATCH} WHERE l.lease = :ref ORDER BY l.batch, l.line", ref=ref)
+        story.suspense = rows(connection, f"{_SUSPENSE} WHERE lease = :ref ORDER BY item", ref=ref)
         of_lease = "m.lease = :ref OR m.item IN (SELECT item FROM suspense_item WHERE lease = :ref)"
-        story.moves = _rows(connection, f"{_MOVE} WHERE {of_lease} ORDER BY m.item, m.number", ref=ref)
-        story.checks = _rows(connection, f"{_CHECK} WHERE lease = :ref ORDER BY portfolio, bank, check_no", ref=ref)
+        story.moves = rows(connection, f"{_MOVE} WHERE {of_lease} ORDER BY m.item, m.number", ref=ref)
+        story.checks = rows(connection, f"{_CHECK} WHERE lease = :ref ORDER BY portfolio, bank, check_no", ref=ref)
         yield story
 
 
@@ -123,13 +119,13 @@ _MOVE = """
     FROM suspense_move m
 """
 _CHECK = (
-    "SELECT portfolio, bank, check_no, type, amount_cents, disbursement_date, vendor, lease, payee, state, outbound_id, "
+    "SELECT portfolio, bank, check_no, type, amount_cents, disbursement_date, vendor, lease, payee, state, issue, outbound_id, "
     "unit_id, file_id, line_no FROM bank_check"
 )
 
 
 def _invoices(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
-    for facts in _rows(
+    for facts in rows(
         connection,
         "SELECT i.invoice, i.lease, i.due_date, i.source, SUM(r.billed_cents) AS billed_cents, "
         "SUM(r.paid_cents) AS paid_cents FROM invoice i JOIN receivable r ON r.invoice = i.invoice "
@@ -139,14 +135,14 @@ def _invoices(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         facts["billed_cents"], facts["paid_cents"] = int(facts["billed_cents"]), int(facts["paid_cents"])
         story = Story("invoice", ref, facts)
         _entries_where(connection, story, "e.lease = :lease AND e.invoice = :ref", limit, lease=facts["lease"], ref=ref)
-        story.batches = _rows(connection, f"{_BATCH} WHERE l.invoice = :ref ORDER BY l.batch, l.line", ref=ref)
-        story.moves = _rows(connection, f"{_MOVE} WHERE m.invoice = :ref ORDER BY m.item, m.number", ref=ref)
+        story.batches = rows(connection, f"{_BATCH} WHERE l.invoice = :ref ORDER BY l.batch, l.line", ref=ref)
+        story.moves = rows(connection, f"{_MOVE} WHERE m.invoice = :ref ORDER BY m.item, m.number", ref=ref)
         yield story
 
 
 def _batches(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
     """The batch of that number, and those that had it in files taken back since: kept as ``<number>~<file id>``."""
-    for facts in _rows(
+    for facts in rows(
         connection,
         "SELECT batch, portfolio, check_no, operator, effective_date, effective_time, cash_account, amount_cents, state, "
         "exported_in, file_id FROM payment_batch WHERE batch = :ref OR batch IN (SELECT CAST(:ref AS TEXT) || '~' || "
@@ -161,10 +157,10 @@ def _batches(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
 def _batch_story(connection: Connection, kind: str, ref: str, facts: Row, limit: int) -> Story:
     story = Story(kind, ref, facts)
     batch = facts["batch"]
-    story.batches = _rows(connection, f"{_BATCH} WHERE l.batch = :batch ORDER BY l.line", batch=batch)
-    story.suspense = _rows(connection, f"{_SUSPENSE} WHERE batch = :batch ORDER BY item", batch=batch)
+    story.batches = rows(connection, f"{_BATCH} WHERE l.batch = :batch ORDER BY l.line", batch=batch)
+    story.suspense = rows(connection, f"{_SUSPENSE} WHERE batch = :batch ORDER BY item", batch=batch)
     of_batch = "m.item IN (SELECT item FROM suspense_item WHERE batch = :batch)"
-    story.moves = _rows(connection, f"{_MOVE} WHERE {of_batch} ORDER BY m.item, m.number", batch=batch)
+    story.moves = rows(connection, f"{_MOVE} WHERE {of_batch} ORDER BY m.item, m.number", batch=batch)
     ids = {row[key] for row in story.batches for key in ("entry_id", "reversed_by") if row[key] is not None}
     ids |= {row["entry_id"] for row in story.suspense} | _posted_by(story.moves)
     _entries_by_id(connection, story, ids, limit)
@@ -185,9 +181,15 @@ def _entries_by_id(connection: Connection, story: Story, ids: Iterable[int], lim
 
 
 def _checks(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
-    for facts in _rows(connection, f"{_CHECK} WHERE check_no = :ref ORDER BY portfolio, bank", ref=ref):
-        yield _check_story(connection, "check", ref, facts, limit)
-    for facts in _rows(
+    portfolio, bank, number = ach.check_key(ref) or (None, None, ref)
+    for facts in rows(
+        connection,
+        f"{_CHECK} WHERE check_no = :number AND portfolio = COALESCE(CAST(:portfolio AS TEXT), portfolio) "
+        "AND bank = COALESCE(CAST(:bank AS TEXT), bank) ORDER BY portfolio, bank",
+        number=number, portfolio=portfolio, bank=bank,
+    ):  # fmt: skip
+        yield _check_story(connection, ref, facts, limit)
+    for facts in rows(
         connection,
         "SELECT batch, portfolio, check_no, operator, effective_date, cash_account, amount_cents, state, file_id "
         "FROM payment_batch WHERE check_no = :ref ORDER BY batch LIMIT :limit",
@@ -197,12 +199,26 @@ def _checks(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         yield _batch_story(connection, "payment by check", ref, facts, limit)
 
 
-def _check_story(connection: Connection, kind: str, ref: str, facts: Row, limit: int) -> Story:
-    story = Story(kind, ref, facts)
+def _check_story(connection: Connection, ref: str, facts: Row, limit: int) -> Story:
+    story = Story("check", ref, facts)
+    _made_by(connection, story, facts, limit)
+    story.outbound = ach.outbound_of(connection, facts)
+    _answered(connection, story, limit)
+    for unit in ach.payments_again(connection, facts):
+        low = unit * ENTRIES_A_UNIT
+        _entries_where(
+            connection, story, "e.entry_id BETWEEN :low AND :high", limit, low=low, high=low + ENTRIES_A_UNIT - 1
+        )
+    story.entries.sort(key=lambda row: row["entry"])
+    return story
+
+
+def _made_by(connection: Connection, story: Story, facts: Row, limit: int) -> None:
+    """What was posted when a check was made: by the line of its file, the loader, or a step on suspense."""
     if facts["type"] == "SUSP":
         out_of = "m.bank = :bank AND m.check_no = :check AND EXISTS (SELECT 1 FROM suspense_item s WHERE s.item = m.item " \
             "AND s.portfolio = :portfolio)"  # fmt: skip
-        story.moves = _rows(
+        story.moves = rows(
             connection, f"{_MOVE} WHERE {out_of} ORDER BY m.item, m.number",
             bank=facts["bank"], check=facts["check_no"], portfolio=facts["portfolio"],
         )  # fmt: skip
@@ -217,44 +233,76 @@ def _check_story(connection: Connection, kind: str, ref: str, facts: Row, limit:
             )
         elif facts["lease"] is not None:
             _entries_where(connection, story, f"{where} AND e.lease = :lease", limit, lease=facts["lease"], **bounds)
-    source = f"check:{facts['portfolio']}:{facts['bank']}:{facts['check_no']}"
-    story.outbound = _rows(connection, f"{_OUTBOUND} WHERE s.source = :source ORDER BY f.outbound_id", source=source)
-    return story
-
-
-_OUTBOUND = """
-    SELECT f.outbound_id, f.name, f.kind, f.portfolio, f.business_date, f.state, f.sha256, s.seq, s.source,
-           r.trace_number, d.endpoint, d.state AS delivery_state, d.remote_name, d.ended_at AS delivered_at
-    FROM outbound_source s
-    JOIN outbound_file f ON f.outbound_id = s.outbound_id
-    LEFT JOIN outbound_row r ON r.outbound_id = s.outbound_id AND r.seq = s.seq
-    LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
-"""
 
 
 def _traces(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    """An entry of ours by its trace number, with its checks; or an answer of the bank by its own."""
     if not re.fullmatch(r"\d{15}", ref):
         return
-    for row in _rows(connection, f"{_OUTBOUND} WHERE r.trace_number = :ref ORDER BY f.outbound_id", ref=ref):
-        source = str(row["source"]).split(":")
-        checks = (
-            _rows(
-                connection, f"{_CHECK} WHERE portfolio = :p AND bank = :b AND check_no = :c",
-                p=source[1], b=source[2], c=source[3],
-            )
-            if source[0] == "check" and len(source) == 4
-            else []
-        )  # fmt: skip
-        story = _check_story(connection, "trace number", ref, checks[0], limit) if checks else None
-        story = story or Story("trace number", ref, row, outbound=[row])
-        story.checks = checks
-        story.facts = {k: row[k] for k in ("outbound_id", "name", "seq", "source", "trace_number")}
+    by_file: dict[int, list[Row]] = {}
+    for row in ach.outbound_by_trace(connection, ref):
+        by_file.setdefault(row["outbound_id"], []).append(row)
+    for found in by_file.values():
+        facts = {k: found[0][k] for k in ("outbound_id", "name", "seq", "trace_number", "entry_kind")}
+        story = Story("trace number", ref, facts, outbound=found)
+        for source in (str(row["source"]) for row in found):
+            word, _, key = source.partition(":")
+            if word in ("check", "reversal"):
+                portfolio, bank, number = key.partition("#")[0].split(":", 2)
+                _add_check(connection, story, (portfolio, bank, number), limit)
+        _answered(connection, story, limit)
+        yield story
+    answers = ach.answers_by_trace(connection, ref)
+    if answers:
+        story = Story("answer of the bank", ref, {"trace_number": ref}, answers=answers)
+        story.changes = ach.changes_of(connection, answers)
+        _answer_entries(connection, story, limit)
+        yield story
+
+
+def _add_check(connection: Connection, story: Story, key: tuple[str, str, str], limit: int) -> None:
+    """A check of an entry: itself, and what was posted when it was made."""
+    where = "portfolio = :p AND bank = :b AND check_no = :c"
+    for check in rows(connection, f"{_CHECK} WHERE {where}", p=key[0], b=key[1], c=key[2]):
+        story.checks.append(check)
+        _made_by(connection, story, check, limit)
+
+
+def _answered(connection: Connection, story: Story, limit: int) -> None:
+    """What the bank said of the story's records, what that posted, and the changes it proposed."""
+    story.answers = ach.answers_to(connection, story.outbound)
+    story.changes = ach.changes_of(connection, story.answers)
+    _answer_entries(connection, story, limit)
+
+
+def _answer_entries(connection: Connection, story: Story, limit: int) -> None:
+    for answer in story.answers:
+        for unit in ach.units_of(connection, answer["file_id"]):
+            _entries_where(
+                connection, story, "e.entry_id BETWEEN :low AND :high AND e.source_line = :line", limit,
+                low=unit * ENTRIES_A_UNIT, high=(unit + 1) * ENTRIES_A_UNIT - 1, line=answer["line_no"],
+            )  # fmt: skip
+
+
+def _vendors(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    """A vendor: every check, every entry with what the bank said of it, every change."""
+    for facts in ach.vendors(connection, ref):
+        story = Story("vendor", ref, facts)
+        story.checks = rows(
+            connection,
+            f"{_CHECK} WHERE vendor = :ref ORDER BY portfolio, bank, check_no LIMIT :limit",
+            ref=ref,
+            limit=limit,
+        )
+        story.outbound = ach.entries_of_vendor(connection, ref, limit)
+        _answered(connection, story, limit)
+        story.changes = ach.changes_of_vendor(connection, ref)
         yield story
 
 
 def _outbound_files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
     """A file that left or waits to: what its rows came from, and its delivery."""
-    for facts in _rows(
+    for facts in rows(
         connection,
         "SELECT outbound_id, name, kind, portfolio, business_date, state, records, total_debit_cents, "
         "total_credit_cents, sha256, endpoint, maker, approved_by FROM outbound_file "
@@ -263,20 +311,20 @@ def _outbound_files(connection: Connection, ref: str, limit: int) -> Iterable[St
     ):
         story = Story("outbound file", ref, facts)
         key = facts["outbound_id"]
-        story.outbound = _rows(
+        story.outbound = rows(
             connection,
-            f"{_OUTBOUND} WHERE f.outbound_id = :id ORDER BY s.seq, s.source LIMIT :limit",
+            f"{ach.OUTBOUND} WHERE f.outbound_id = :id ORDER BY s.seq, s.source LIMIT :limit",
             id=key,
             limit=limit,
         )
-        story.checks = _rows(
+        story.checks = rows(
             connection, f"{_CHECK} WHERE outbound_id = :id ORDER BY portfolio, bank, check_no LIMIT :limit",
             id=key, limit=limit,
         )  # fmt: skip
         sources = [str(row["source"]).split(":") for row in story.outbound]
         batches = tuple(sorted({part[1] for part in sources if part[0] == "batch"}))
         if batches:
-            story.batches = _rows(
+            story.batches = rows(
                 connection, f"{_BATCH} WHERE l.batch IN :batches ORDER BY l.batch, l.line", batches=batches
             )
         _entries_by_id(connection, story, {int(part[1]) for part in sources if part[0] == "entry"}, limit)
@@ -295,14 +343,14 @@ def _files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         return
     by_id, name, line = m.groups()
     if by_id:
-        found = _rows(connection, f"{_FILE} WHERE file_id = :id", id=int(by_id))
+        found = rows(connection, f"{_FILE} WHERE file_id = :id", id=int(by_id))
     else:
-        found = _rows(
+        found = rows(
             connection, f"{_FILE} WHERE LOWER(name) = :name OR sha256 = :name ORDER BY file_id", name=name.lower()
         )
     for facts in found:
         story = Story("file", ref, facts, files=[facts])
-        low_high = _rows(
+        low_high = rows(
             connection, "SELECT unit_id FROM posting_unit WHERE file_id = :id ORDER BY unit_id", id=facts["file_id"]
         )
         for unit in low_high:
@@ -310,13 +358,15 @@ def _files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
             where = "e.entry_id BETWEEN :low AND :high" + (" AND e.source_line = :line" if line else "")
             values = {"low": low, "high": low + ENTRIES_A_UNIT - 1} | ({"line": int(line)} if line else {})
             _entries_where(connection, story, where, limit, **values)
-        if line:
-            story.records = _rows(
+        if line and facts["kind"] in STAGING:
+            story.records = rows(
                 connection, f"SELECT * FROM {STAGING[facts['kind']]} WHERE file_id = :id AND line_no = :line",
                 id=facts["file_id"], line=int(line),
             )  # fmt: skip
+        story.answers = ach.answers_in(connection, facts["file_id"], int(line) if line else None, limit)
+        story.changes = ach.changes_of(connection, story.answers)
         condition = " AND line_no = :line" if line else ""
-        story.messages = _rows(
+        story.messages = rows(
             connection,
             "SELECT line_no, severity, code, field, col, found, expected, action, amount_cents, suspense_item "
             f"FROM line_message WHERE file_id = :id{condition} ORDER BY line_no, seq LIMIT :limit",
@@ -345,8 +395,8 @@ def _amounts(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         "e.entry_id IN (SELECT entry_id FROM journal_line WHERE amount_cents = :cents LIMIT :most)",
         limit, cents=cents, most=10 * limit,
     )  # fmt: skip
-    story.suspense = _rows(connection, f"{_SUSPENSE} WHERE amount_cents = :cents ORDER BY item", cents=cents)
-    story.checks = _rows(
+    story.suspense = rows(connection, f"{_SUSPENSE} WHERE amount_cents = :cents ORDER BY item", cents=cents)
+    story.checks = rows(
         connection, f"{_CHECK} WHERE amount_cents = :cents ORDER BY check_no LIMIT :n", cents=cents, n=limit
     )
     if story.entries or story.suspense or story.checks:
@@ -360,7 +410,7 @@ def _complete(connection: Connection, story: Story, limit: int) -> None:
     sources: list[str] = []
     for start in range(0, len(ids), _IN_LIST):
         part = tuple(ids[start : start + _IN_LIST])
-        for row in _rows(
+        for row in rows(
             connection,
             "SELECT l.entry_id, l.line, a.number AS account, a.name, l.side, l.amount_cents FROM journal_line l "
             "JOIN gl_account a ON a.account_id = l.account_id WHERE l.entry_id IN :ids ORDER BY l.entry_id, l.line",
@@ -375,7 +425,7 @@ def _complete(connection: Connection, story: Story, limit: int) -> None:
         {row["file_id"] for row in (*story.entries, *story.suspense, *story.checks) if row.get("file_id")} - known
     )
     for start in range(0, len(wanted), _IN_LIST):
-        story.files += _rows(
+        story.files += rows(
             connection, f"{_FILE} WHERE file_id IN :ids ORDER BY file_id", ids=tuple(wanted[start : start + _IN_LIST])
         )
     names = {row["file_id"]: row["name"] for row in story.files}
@@ -392,8 +442,8 @@ def _batch_sources(story: Story) -> Sequence[str]:
 def _outbound_of(connection: Connection, story: Story, sources: Sequence[str]) -> None:
     known = {(row["outbound_id"], row["seq"], row["source"]) for row in story.outbound}
     for start in range(0, len(sources), _IN_LIST):
-        for row in _rows(
-            connection, f"{_OUTBOUND} WHERE s.source IN :sources ORDER BY f.outbound_id, s.seq",
+        for row in rows(
+            connection, f"{ach.OUTBOUND} WHERE s.source IN :sources ORDER BY f.outbound_id, s.seq",
             sources=tuple(sources[start : start + _IN_LIST]),
         ):  # fmt: skip
             if (row["outbound_id"], row["seq"], row["source"]) not in known:
