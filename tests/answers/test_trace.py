@@ -59,7 +59,8 @@ def test_a_check(app: App, reference: str) -> None:
     assert [len(entry) for entry in legs] == [4, 2, 2], "made, returned, paid again"
     page = told(app, reference)
     assert (
-        "payment of 123.45 for 2026-03-03 went out in P01-VACH-BANK-260303.DAT (#1, LOCAL) row 1, trace number 0910000" in page
+        "payment of 123.45 for 2026-03-03 went out in P01-VACH-BANK-260303.DAT (#1, LOCAL) row 1, trace number 0910000"
+        in page
     )
     assert (
         "the bank answered in returns.ach (#1) line 3, DONE: R23 credit refused by the receiver: check 4711 RETURNED"

@@ -1,0 +1,135 @@
+"""Returns of reversals, prenotes and entries of several checks: with what Vendor ACH really built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.clock import FixedClock
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound import vendor_voids
+from tests.answers import bank
+from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
+from tests.outbound import world
+
+
+def reversal(db: Database) -> tuple[str, str]:
+    """(trace, amount and code) of the reversal."""
+    ((trace, code),) = world.all_of(db, "SELECT trace_number, transaction_code FROM ach_entry WHERE kind = 'REVERSAL'")
+    return str(trace), str(code)
+
+
+def test_a_reversal_that_comes_back_closes_the_payable_again(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    trace, code = reversal(db)
+    assert code == "27"
+    drop(app, bank.whole(bank.return_of(trace, 12_345, reason="R01", code="26")))
+    assert answers(db)[0][2:] == (
+        "DONE", "R01 insufficient funds: our reversal came back; check 4711 SENT again, paid after all"
+    )  # fmt: skip
+    assert postings(db) == [(1, "ACCOUNTS PAYABLE", "D", 12_345), (1, "CASH 126", "C", 12_345)]
+    assert state(db, "4711") == ("SENT", 1)
+    assert world.one(db, "SELECT dealer_alert FROM vendor WHERE vendor = 'V1'") is None
+    assert differences(app) == []
+
+
+def test_where_credit_and_reversal_both_come_back_clearing_is_closed(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    trace, _ = reversal(db)
+    drop(
+        app,
+        bank.whole(
+            bank.return_of(credit, 12_345, reason="R23"),
+            bank.return_of(trace, 12_345, reason="R01", code="26", trace="091000010000002"),
+        ),
+    )
+    assert postings(db) == [
+        (1, "CASH 126", "D", 12_345), (1, "CLEARING", "C", 12_345),
+        (1, "CLEARING", "D", 12_345), (1, "CASH 126", "C", 12_345),
+    ]  # fmt: skip
+    assert state(db, "4711") == ("VOID", 1)
+    assert differences(app) == []
+
+
+def test_what_came_back_is_not_reversed_and_not_void(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
+    send(app)
+    assert world.one(db, "SELECT COUNT(*) FROM ach_entry WHERE kind = 'REVERSAL'") == 0
+    assert differences(app) == []
+
+
+def test_a_prenote_that_comes_back_blocks_the_vendor(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True})
+    check(db, "4711", 12_345)
+    send(app)
+    ((trace,),) = world.all_of(db, "SELECT trace_number FROM ach_entry WHERE kind = 'PRENOTE'")
+    file = drop(app, bank.whole(bank.return_of(str(trace), 0, reason="R03")))
+    assert (file.rejects, postings(db)) == (0, [])
+    assert answers(db)[0][2:] == (
+        "DONE",
+        "R03 no account, or unable to locate it: the prenote of vendor V1 came back; nothing is paid to these bank details "
+        "until they are changed",
+    )
+    assert state(db, "4711") == ("NEW", 1)
+    assert differences(app) == []
+
+
+def several(db: Database, home: Home, clock: FixedClock) -> tuple[Any, str]:
+    """Two checks of a CTX vendor in two offices by one entry; gives its trace."""
+    app = company(db, home, clock)
+    world.vendor(db, "V3", sec="CTX", account="5550001")
+    check(db, "4711", 12_345, vendor="V3")
+    check(db, "4712", 500, vendor="V3", office_id=2)
+    send(app)
+    ((trace, check_no),) = world.all_of(db, "SELECT trace_number, check_no FROM ach_entry")
+    assert check_no is None
+    return app, str(trace)
+
+
+def test_the_return_of_a_ctx_entry_reopens_every_check_of_it(db: Database, home: Home, clock: FixedClock) -> None:
+    app, trace = several(db, home, clock)
+    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03"), sec="CTX"))
+    assert answers(db)[0][2:] == (
+        "DONE", "R03 no account, or unable to locate it: checks 4711, 4712 RETURNED; vendor V3 on alert"
+    )  # fmt: skip
+    assert postings(db) == [
+        (1, "CASH 126", "D", 12_345), (1, "ACCOUNTS PAYABLE", "C", 12_345),
+        (2, "CASH 126", "D", 500), (2, "ACCOUNTS PAYABLE", "C", 500),
+    ]  # fmt: skip
+    assert (state(db, "4711"), state(db, "4712")) == (("RETURNED", 1), ("RETURNED", 1))
+    assert differences(app) == []
+
+
+def test_a_ctx_entry_one_of_whose_checks_is_elsewhere_waits(db: Database, home: Home, clock: FixedClock) -> None:
+    app, trace = several(db, home, clock)
+    world.change(db, "UPDATE bank_check SET state = 'NEW' WHERE check_no = '4712'")
+    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03"), sec="CTX"))
+    assert "found check 4711 SENT, check 4712 NEW, expected SENT or VOID" in answers(db)[0][3]
+    assert postings(db) == []
+
+
+def test_an_offset_that_comes_back_waits(db: Database, home: Home, clock: FixedClock, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OFFSET", "987654321")
+    app = company(db, home, clock, bank={"balanced": True, "offset_account": "env:OFFSET"})
+    check(db, "4711", 12_345)
+    send(app)
+    ((trace,),) = world.all_of(db, "SELECT trace_number FROM ach_entry WHERE kind = 'OFFSET'")
+    drop(app, bank.whole(bank.return_of(str(trace), 12_345, reason="R01", code="26")))
+    assert answers(db)[0][2] == "UNMATCHED"
+    assert "found the return of our own offset entry" in answers(db)[0][3]
+    assert postings(db) == []
