@@ -366,6 +366,50 @@ class ReleaseSettings(Model):
     kinds_without: tuple[Literal["DSGL", "XSELLERATOR", "VACH-SCRATCH"], ...] = ("DSGL", "VACH-SCRATCH")
 
 
+class FraudRule(Model):
+    """A rule of Vendor ACH that looks at money before it leaves (``gateway/outbound/fraud.py``)."""
+
+    on: bool = True
+    action: Literal["hold", "warn"] = "hold"
+
+
+class CoolingRule(FraudRule):
+    cooling_days: int = Field(default=3, ge=0, le=30)  # banking days after the change was applied
+
+
+class VelocityRule(FraudRule):
+    action: Literal["hold", "warn"] = "warn"
+    payments: int = Field(default=30, ge=1)
+    days: int = Field(default=7, ge=1, le=366)  # calendar days up to the effective date
+
+
+class VendorLimit(FraudRule):
+    limit: Annotated[str, AfterValidator(_dollars)] = "250000.00"  # one vendor, one effective date
+
+
+class FileLimit(FraudRule):
+    limit: Annotated[str, AfterValidator(_dollars)] = "1000000.00"
+
+
+class DayLimit(FraudRule):
+    limit: Annotated[str, AfterValidator(_dollars)] = "2500000.00"  # all files of one effective date
+
+
+class DuplicateRule(FraudRule):
+    near_days: int = Field(default=5, ge=0, le=60)  # the same amount, due so few days apart
+    reference_days: int = Field(default=60, ge=0, le=400)  # the same amount and reference
+
+
+class FraudSettings(Model):
+    first_payment: FraudRule = FraudRule()
+    changed_details: CoolingRule = CoolingRule()
+    velocity: VelocityRule = VelocityRule()
+    vendor_limit: VendorLimit = VendorLimit()
+    file_limit: FileLimit = FileLimit()
+    day_limit: DayLimit = DayLimit()
+    duplicate: DuplicateRule = DuplicateRule()
+
+
 class Expected(Model):
     """A file that should come: the nine-o'clock answer names it when it is late."""
 
@@ -385,6 +429,7 @@ class PortfolioSettings(Model):
     vendor_ach: VendorAchSettings = VendorAchSettings()
     xsellerator: XselleratorSettings = XselleratorSettings()
     release: ReleaseSettings = ReleaseSettings()
+    fraud: FraudSettings = FraudSettings()
     expected: tuple[Expected, ...] = ()
     eop_skip: tuple[str, ...] = ()
 

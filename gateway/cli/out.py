@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +20,7 @@ from gateway.cli.common import (
     guarded,
     iso,
     portfolio_number,
+    table,
 )
 from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, settle
@@ -26,7 +28,7 @@ from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
 from gateway.outbound import build as building
-from gateway.outbound import copies, release, store
+from gateway.outbound import copies, release, review, store
 from gateway.parts import renderer
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
@@ -38,7 +40,11 @@ def register(app: typer.Typer) -> None:
     outbound = typer.Typer(no_args_is_help=True, help="Files that leave: look, build, release.")
     command(outbound, "list", example="gateway outbound list --state BUILT")(outbound_list)
     command(outbound, "show", example="gateway outbound show 3")(outbound_show)
-    command(outbound, "approve", example="gateway outbound approve 3 --sha256 8f3a91c2")(outbound_approve)
+    command(
+        outbound,
+        "approve",
+        example='gateway outbound approve 3 --sha256 8f3a91c2 --accept first-payment --reason "called them"',
+    )(outbound_approve)
     command(outbound, "reject", example='gateway outbound reject 3 --reason "wrong disbursement date"')(outbound_reject)
     command(outbound, "build", example="gateway outbound build vach --portfolio 1")(outbound_build)
     command(outbound, "export", example='gateway outbound export 3 /mnt/safe/copy.dat --reason "the bank asks for it"')(
@@ -116,7 +122,9 @@ def outbound_show(session: Session, outbound_id: FileId) -> None:
 
 
 def _document(found: dict[str, Any]) -> dict[str, Any]:
-    return {k: from_cents(v) if k in release.MONEY_COLUMNS else v for k, v in found.items()}
+    return {k: from_cents(v) if k in release.MONEY_COLUMNS else v for k, v in found.items()} | {
+        "classes": [row | {"amount": from_cents(row["amount"])} for row in found["classes"]]
+    }
 
 
 def _page(found: dict[str, Any]) -> list[str]:
@@ -144,13 +152,37 @@ def _page(found: dict[str, Any]) -> list[str]:
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, {d['attempts']} attempts")
+    if found["classes"]:
+        rows = [tuple(row.values()) for row in found["classes"]]
+        lines += ["", *table(review.CLASS_COLUMNS, rows, money=("amount",))]
+    for action, head in (("HOLD", "Held by"), ("WARN", "Warnings")):
+        its = [f for f in found["findings"] if f["action"] == action]
+        if its:
+            lines += ["", f"{head}:", *_findings(its)]
     if found["state"] == "BUILT":
+        rules = dict.fromkeys(f["rule"] for f in found["findings"] if f["action"] == "HOLD")
+        accept = "".join(f" --accept {rule}" for rule in rules) + (" --reason …" if rules else "")
         lines += [
             "",
             f"To look inside: gateway explain outbox/{found['name']}",
-            f"To release it:  gateway outbound approve {found['id']} --sha256 {found['sha256'][:12]}",
+            f"To release it:  gateway outbound approve {found['id']} --sha256 {found['sha256'][:12]}{accept}",
         ]
     return lines
+
+
+_SHOWN: Final = 20
+"""Findings of one rule on a page; --json has all."""
+
+
+def _findings(its: list[dict[str, Any]]) -> Iterator[str]:
+    for rule in dict.fromkeys(f["rule"] for f in its):
+        of_rule = [f for f in its if f["rule"] == rule]
+        for f in of_rule[:_SHOWN]:
+            yield f"  {rule:16} {f['detail']}"
+        if len(of_rule) > _SHOWN:
+            yield f"  {rule:16} and {len(of_rule) - _SHOWN:,} more: gateway outbound show --json"
+        if of_rule[0]["accepted_by"]:
+            yield f"  {'':16} accepted by {of_rule[0]['accepted_by']}: {of_rule[0]['accepted_reason']}"
 
 
 def outbound_approve(
@@ -159,8 +191,13 @@ def outbound_approve(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="The hash you looked at, at least 8 characters; asked for otherwise.")
     ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", metavar="RULE", help="A rule that holds the file; give each one.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are accepted; it is kept.")] = None,
 ) -> None:
-    """Release a file. The approval is bound to its SHA-256; the maker cannot approve where four eyes are asked for."""
+    """Release a file. The approval is bound to its SHA-256; the maker cannot approve where four eyes are asked for.
+    A rule that holds the file is accepted by its name, with a reason."""
     found = release.show(session.app, outbound_id)
     if sha256 is None:
         if session.as_json or not sys.stdin.isatty():
@@ -168,7 +205,7 @@ def outbound_approve(
                 f"approving outbound file {outbound_id}: found no --sha256, expected the hash that was looked at; "
                 f"see gateway outbound show {outbound_id}"
             )
-        print("\n".join(_page(found)[:8]))
+        print("\n".join(_page(found)))
         if not typer.confirm("Release it?"):
             raise UsageError(f"approving outbound file {outbound_id}: you said no; nothing was done")
         sha256 = found["sha256"]
@@ -176,7 +213,7 @@ def outbound_approve(
         full = sha256
     else:
         full = found["sha256"]
-    done = release.approve(session.app, outbound_id, sha256=full)
+    done = release.approve(session.app, outbound_id, sha256=full, accept=accept or (), reason=reason)
     session.show(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
         [

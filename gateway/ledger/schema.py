@@ -254,6 +254,7 @@ bank_check = Table(
     Column("void_entry_id", Id),  # the entry by which a person voided it
     Index("ix_bank_check_state", "portfolio", "type", "state"),
     Index("ix_bank_check_lease", "lease"),
+    Index("ix_bank_check_vendor", "vendor", "disbursement_date"),  # look-alikes of what is about to be paid
     sqlite_with_rowid=False,
 )
 

@@ -8,7 +8,7 @@ and a file built anew takes another name, modifier and trace numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.outbound import entries, openpgp, store
+from gateway.outbound import entries, openpgp, review, store
 from gateway.outbound.states import OutboundState
 
 LIST_COLUMNS: Final = (
@@ -71,6 +71,8 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "header": json.loads(more["header"]),
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
+            "classes": review.classes(connection, outbound_id),
+            "findings": review.findings(connection, outbound_id),
         }
 
 
@@ -97,10 +99,13 @@ class Released:
     state: OutboundState
 
 
-def approve(app: App, outbound_id: int, *, sha256: str) -> list[Released]:
+def approve(
+    app: App, outbound_id: int, *, sha256: str, accept: Collection[str] = (), reason: str | None = None
+) -> list[Released]:
     """Release a file whose SHA-256 the approver saw, and the scratch file that goes with it.
 
-    Raises Refused when the hash is another, the file does not wait, or maker and approver are one person.
+    ``accept`` names the fraud rules that hold the file and are accepted for ``reason``. Raises Refused when the hash is
+    another, the file does not wait, maker and approver are one person, or a rule that holds it is not accepted.
     """
     app.operator.require("approve", "approving an outbound file")
     with app.db.write() as connection:
@@ -108,6 +113,9 @@ def approve(app: App, outbound_id: int, *, sha256: str) -> list[Released]:
         _check_hash(file, sha256)
         _check_second_person(app, file)
         _check_sources_unchanged(connection, file)
+        accepted = review.accept(
+            connection, outbound_id, file.name, rules=accept, reason=reason, operator=app.operator, at=app.now()
+        )
         for one in (file, *_pairs(connection, file)):  # what a person looked at in the outbox is what leaves
             store.publish(app, one.outbound_id, one.name, one.sha256)
         released = [_release(app, connection, file)]
@@ -120,7 +128,7 @@ def approve(app: App, outbound_id: int, *, sha256: str) -> list[Released]:
             text("UPDATE bank_check SET state = 'SENT' WHERE outbound_id = :id AND state = 'RESERVED'"),
             {"id": outbound_id},
         )
-        _record(app, connection, "outbound.approve", file, f"sha256 {file.sha256}")
+        _record(app, connection, "outbound.approve", file, "; ".join(filter(None, [f"sha256 {file.sha256}", accepted])))
     reached(Step.APPROVED)
     return released
 
@@ -216,6 +224,7 @@ def _check_sources_unchanged(connection: Connection, file: _File) -> None:
             f"approving {file.name}: found that the bank returned the entry of trace number {back[0]}, which this file takes "
             "back, expected it to have been paid; reject the file and build it again"
         )
+    review.check_vendors_unchanged(connection, file.outbound_id, file.name)
     changed = connection.execute(
         text(
             "SELECT check_no, state FROM bank_check WHERE outbound_id = :id AND state <> 'RESERVED' ORDER BY check_no"

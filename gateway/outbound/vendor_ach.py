@@ -1,6 +1,6 @@
 """U0424, Vendor ACH: the bank file and the scratch file of every effective date.
 
-Gather (``vendor_run``), decide (``vendor_decide``), pack (``vendor_pack``), freeze (``vendor_freeze``), report: everything
+Gather (``vendor_run``), decide (``vendor_decide``), screen (``screening``), pack (``vendor_pack``), freeze (``vendor_freeze``), report: everything
 happens in the caller's transaction, with the checks reserved in it.
 
 Taken are NEWA checks that were not sent, due up to the business date plus the grace days (banking days); dates already
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.errors import Refused
-from gateway.outbound import vendor_freeze, vendor_reports, vendor_run
+from gateway.outbound import screening, vendor_freeze, vendor_reports, vendor_run
 from gateway.outbound.built import Built, place
 from gateway.outbound.vendor_decide import decide
 from gateway.outbound.vendor_freeze import Plan
@@ -46,14 +46,16 @@ def build_vendor_ach(app: App, connection: Connection, portfolio: str, *, same_d
 
 
 def freeze(run: Context, decision: Decision) -> Built:
-    """Decided entries packed into files and frozen, with the reports of the run."""
+    """Decided entries screened, packed into files and frozen, with the reports of the run."""
+    screen = screening.screening(run, decision)
+    decision = screen.withhold(decision)
     plans: list[Plan] = [
         (effective, runs)
         for effective, items in groupby(decision.items, key=lambda item: item.effective_date)
         for runs in pack(list(items), max_lines=run.options.max_lines, balanced=run.bank.balanced)
     ]
     try:
-        pairs = list(vendor_freeze.freeze_all(run, plans))
+        pairs = list(vendor_freeze.freeze_all(run, plans, screen))
     except WriterError as error:
         raise Refused(f"building Vendor ACH of portfolio {run.at.portfolio}: {error}; nothing was written") from error
     files = tuple(file for pair in pairs for file in pair.files)

@@ -18,10 +18,11 @@ from gateway.errors import Refused
 from gateway.outbound import entries, vendor_ctx, vendor_reversals
 from gateway.outbound.entries import CheckKey, NewEntry
 from gateway.outbound.numbers import take_modifiers, take_traces, trace_number
+from gateway.outbound.screening import Screening, hold_text
 from gateway.outbound.store import Frozen, NewFile, Row, first_free_names, freeze, numbered
 from gateway.outbound.vendor_pack import Run
 from gateway.outbound.vendor_reports import Pair
-from gateway.outbound.vendor_rules import Item, look_alikes
+from gateway.outbound.vendor_rules import Item
 from gateway.outbound.vendor_run import Context, fitting
 from gateway.settings import secret
 from parsers.nacha_records import Batch, Entry
@@ -36,7 +37,7 @@ Plan = tuple[str, list[Run]]
 """What goes into one bank file: its effective date and its batches."""
 
 
-def freeze_all(run: Context, plans: Sequence[Plan]) -> Iterator[Pair]:
+def freeze_all(run: Context, plans: Sequence[Plan], screen: Screening) -> Iterator[Pair]:
     """Number and freeze the files one after the other; traces rise through them in order."""
     if not plans:
         return
@@ -52,19 +53,18 @@ def freeze_all(run: Context, plans: Sequence[Plan]) -> Iterator[Pair]:
         alphabet=run.bank.modifier_alphabet,
         count=len(plans),
     )
-    new = _first_payments(run, [item for _, runs in plans for batch in runs for item in batch.items])
-    for (effective, runs), modifier, count in zip(plans, modifiers, counts, strict=True):
-        yield _freeze_pair(run, effective, runs, modifier, sequence, new)
+    judged = screen.judge([[item for batch in runs for item in batch.items] for _, runs in plans])
+    for (effective, runs), modifier, count, findings in zip(plans, modifiers, counts, judged, strict=True):
+        pair = _freeze_pair(run, effective, runs, modifier, sequence, hold_text(findings))
+        screen.keep(findings, pair.bank_file.outbound_id)
+        yield pair
         sequence += count
 
 
-def _freeze_pair(
-    run: Context, effective: str, runs: Sequence[Run], modifier: str, sequence: int, new: frozenset[str]
-) -> Pair:
+def _freeze_pair(run: Context, effective: str, runs: Sequence[Run], modifier: str, sequence: int, hold: str) -> Pair:
     bank_name, scratch_name = _names(run, effective)
     batches = _batches(run, effective, runs, sequence)
     items = [item for one in runs for item in one.items]
-    hold = "; ".join(["waits for release", *_reasons(items, new)])
     bank_file = freeze(run.app, run.connection, _bank_file(run, bank_name, batches, runs, modifier, hold))
     _reserve(run, bank_file.outbound_id, sum(len(item.checks) for item in items if item.kind == "LIVE"))
     entries.add(run.app.db, run.connection, _entries(run, bank_file.outbound_id, batches, runs))
@@ -271,29 +271,3 @@ def _reserve(run: Context, outbound_id: int, expected: int) -> None:
     changed = run.connection.execute(text(_RESERVE), {"id": outbound_id, "p": run.at.portfolio}).rowcount
     if changed != expected:
         raise Refused(f"reserving checks: found {changed}, expected {expected}; nothing was built, try again")
-
-
-_PAID: Final = """
-    SELECT DISTINCT e.vendor, e.details_version FROM ach_entry e
-    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') WHERE e.kind = 'LIVE'
-    UNION SELECT DISTINCT vendor, 1 FROM bank_check WHERE type = 'NEWA' AND state = 'SENT' AND outbound_id IS NULL
-"""
-
-
-def _first_payments(run: Context, items: Sequence[Item]) -> frozenset[str]:
-    """Vendors whose present bank details no entry that left has paid before, in any portfolio. A check loaded as sent
-    was paid to the details of then, the first ones."""
-    paid = {(vendor, version) for vendor, version in run.connection.execute(text(_PAID))}
-    return frozenset(i.vendor for i in items if i.kind == "LIVE" and (i.vendor, i.version) not in paid)
-
-
-def _reasons(items: Sequence[Item], first_payments: frozenset[str]) -> Iterator[str]:
-    """What the approver should look at before letting the file go."""
-    new = sorted({item.vendor for item in items if item.kind == "LIVE"} & first_payments)
-    if new:
-        more = f" and {len(new) - 5} more" if len(new) > 5 else ""
-        yield f"first payment to vendor {', '.join(new[:5])}{more}"
-    alike = list(look_alikes(items))
-    yield from alike[:3]
-    if len(alike) > 3:
-        yield f"{len(alike) - 3} more look-alikes"

@@ -7,7 +7,7 @@ is an exception of its own row and stays for the next run; it never stops the ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -333,16 +333,3 @@ def live_item(candidate: Candidate, vendor: Vendor, to: Payee, effective: str, r
 def withheld(candidate: Candidate, vendor: Vendor | None, to: Payee, why: Broken) -> Withheld:
     name, last4 = (vendor.name, vendor.account_last4) if vendor else (None, None)
     return Withheld(candidate, name, to.routing, last4, "CREDIT", *why)
-
-
-def look_alikes(items: Iterable[Item]) -> Iterator[str]:
-    """Checks of one vendor with one amount and one due date: perhaps one debt entered twice."""
-    seen: dict[tuple[str | None, int, str], list[str]] = {}
-    for item in items:
-        if item.kind == "LIVE":
-            for c in item.checks:
-                seen.setdefault((c.vendor, c.amount_cents, c.disbursement_date), []).append(c.check_no)
-    for (vendor, cents, due), checks in seen.items():
-        if len(checks) > 1:
-            numbers = ", ".join(checks[:5])
-            yield f"vendor {vendor} is paid {shown(cents)} due {due} {len(checks)} times: checks {numbers}"

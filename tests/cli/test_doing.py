@@ -82,7 +82,10 @@ def test_repair_release_and_reverse(own: Played) -> None:
 def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(own: Played) -> None:
     first, _, second = own.ok("outbound", "list", "--json").rows[:3]
     assert (first["state"], second["state"]) == ("BUILT", "BUILT")
-    released = own.ok("outbound", "approve", str(first["id"]), "--sha256", first["sha256"][:8], "--json")
+    approval = ("outbound", "approve", str(first["id"]), "--sha256", first["sha256"][:8], "--json")
+    held = own.do(*approval)
+    assert held.code == 3 and "held by first-payment: first payment to vendor V1" in held.err
+    released = own.ok(*approval, "--accept", "first-payment", "--reason", "called them")
     assert {r["name"] for r in released.document["released"]} >= {"P01-VACH-BANK-260303.DAT"}
     taken = own.ok("outbound", "reject", str(second["id"]), "--reason", "wrong date", "--json")
     assert {r["name"] for r in taken.document["rejected"]} >= {"P01-VACH-BANK-260304.DAT"}

@@ -7,7 +7,7 @@ import pytest
 from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import entries, release
+from gateway.outbound import entries
 from gateway.outbound.build import build
 from gateway.outbound.entries import CheckKey
 from tests.outbound import world
@@ -44,31 +44,3 @@ def test_every_entry_of_a_bank_file_has_its_row(
         found = entries.entries_by_trace(connection, ["091000010000003", "091000010000001", "091000010000009"])
     assert [(one.entry.seq, one.file, one.state) for one in found] == [(1, NAME, "BUILT"), (3, NAME, "BUILT")]
     assert world.one(db, "SELECT state FROM bank_check WHERE check_no = '4712'") == "RESERVED"
-
-
-def test_first_payment_is_that_of_the_present_bank_details(db: Database, home: Home, clock: FixedClock) -> None:
-    """What a rejected file held was no payment; changed details have had none."""
-    app = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH, "release": {"four_eyes": False}})
-    world.company(db)
-    world.vendor(db)
-
-    def built() -> tuple[int, str]:
-        file = build(app, "VACH", "1").files[0]
-        return file.outbound_id, world.one(
-            db, "SELECT hold_text FROM outbound_file WHERE outbound_id = :id", id=file.outbound_id
-        )
-
-    world.check(db, "1")
-    number, text = built()
-    assert text == "waits for release; first payment to vendor V1"
-    release.reject(app, number, reason="wrong date")
-    number, text = built()
-    assert text == "waits for release; first payment to vendor V1"
-    release.approve(
-        app, number, sha256=world.one(db, "SELECT sha256 FROM outbound_file WHERE outbound_id = :i", i=number)
-    )
-    world.check(db, "2")
-    assert built()[1] == "waits for release"
-    world.applied_change(db, "V1")
-    world.check(db, "3")
-    assert built()[1] == "waits for release; first payment to vendor V1"

@@ -198,18 +198,6 @@ def test_exceptions_are_reported_and_stay(db: Database, home: Home, clock: Fixed
     assert world.one(db, "SELECT state FROM bank_check WHERE check_no = '1'") == "NEW"
 
 
-def test_hold_text_says_what_to_look_at(db: Database, home: Home, clock: FixedClock) -> None:
-    app = company(db, home, clock)
-    world.check(db, "0", vendor="V2", state="SENT")
-    world.check(db, "1")
-    world.check(db, "2")
-    world.check(db, "3", vendor="V2")
-    build(app, "VACH", "1")
-    assert world.one(db, "SELECT hold_text FROM outbound_file WHERE kind = 'VACH-BANK'") == (
-        "waits for release; first payment to vendor V1; vendor V1 is paid 100.00 due 2026-03-03 2 times: checks 1, 2"
-    )
-
-
 def test_account_numbers_are_sealed_at_rest(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     world.vendor(db, "V4", account="5550001112223")

@@ -22,7 +22,6 @@ from gateway.outbound.vendor_rules import (
     SameDay,
     Vendor,
     effective_date,
-    look_alikes,
 )
 from parsers.nacha_records import MAX_ENTRY_CENTS, MAX_TOTAL_CENTS
 from parsers.x12_820 import Advice, joined, read
@@ -350,8 +349,3 @@ def test_packing_loses_nothing_and_exceeds_nothing(
 def test_totals_split_a_file() -> None:
     many = items([("LIVE", "CCD", MAX_ENTRY_CENTS, 2)] * 101)
     assert [sum(len(run.items) for run in runs) for runs in pack(many, max_lines=10_000, balanced=False)] == [100, 1]
-
-
-def test_look_alikes_are_named() -> None:
-    found = list(look_alikes(decide([candidate(check_no="1"), candidate(check_no="2")], rules()).items))
-    assert found == ["vendor V1 is paid 100.00 due 2026-03-03 2 times: checks 1, 2"]

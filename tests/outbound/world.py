@@ -13,7 +13,7 @@ from gateway.clock import Clock, instant_text
 from gateway.home import Home
 from gateway.ledger import units
 from gateway.ledger.database import Database
-from gateway.settings import Bank, GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import Bank, FraudSettings, GatewaySettings, Operators, PortfolioSettings, Settings
 from gateway.vault import Vault
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator import DEFAULT as XSELLERATOR
@@ -31,6 +31,8 @@ FIRST_BANK = Bank(
     company_name="Prairie Leasing",
     company_identification="1234567890",
 )
+NO_FRAUD_RULES = {name: {"on": False} for name in FraudSettings.model_fields}
+"""What ``app_at`` sets unless it is told otherwise: most tests release files without a word about their vendors."""
 VENDOR_ACH: dict[str, Any] = {"used": True, "bank": "first"}
 
 
@@ -52,7 +54,7 @@ def app_at(
     gateway = GatewaySettings.model_validate(
         {"endpoints": endpoints or {}, "calendar": {"covered": covered}}
     ).model_copy(update={"banks": {"first": bank}})
-    portfolios = {"1": PortfolioSettings.model_validate(portfolio or {})}
+    portfolios = {"1": PortfolioSettings.model_validate({"fraud": NO_FRAUD_RULES} | dict(portfolio or {}))}
     settings = Settings(gateway, portfolios, Operators(), INBOUND, XSELLERATOR)
     return App(home, settings, clock, db, VAULT, operator)
 

@@ -17,6 +17,7 @@ _STATES = "state IN ('NEW','RESERVED','SENT','RETURNED','VOID')"
 
 def upgrade() -> None:
     _bank_check()
+    op.create_index("ix_bank_check_vendor", "bank_check", ["vendor", "disbursement_date"])
     op.create_table(
         "ach_entry",
         sa.Column("outbound_id", Id, autoincrement=False),

@@ -1,0 +1,134 @@
+"""A bank file before it leaves: what is in it by class and kind, what the rules found, and who accepted that.
+
+The approver of a file whose rules hold it accepts each of them by name, with a reason; both are kept with the finding.
+Between build and approval a vendor may have changed: then the file is refused, for it pays what is no longer right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import Operator
+from gateway.errors import Refused, UsageError
+from gateway.ledger.vendor_changes import VERSIONS
+from gateway.outbound.fraud import RULES
+
+CLASS_COLUMNS: Final = ("kind", "sec", "effective_date", "entries", "vendors", "amount")
+FINDING_COLUMNS: Final = (
+    "rule",
+    "action",
+    "vendor",
+    "check",
+    "detail",
+    "accepted_by",
+    "accepted_at",
+    "accepted_reason",
+)
+
+
+def classes(connection: Connection, outbound_id: int) -> list[dict[str, Any]]:
+    """Entries of a bank file by kind (LIVE, PRENOTE, REVERSAL, OFFSET), class and date; amounts in cents."""
+    rows = connection.execute(
+        text(
+            "SELECT kind, sec, effective_date, COUNT(*), COUNT(DISTINCT vendor), CAST(SUM(amount_cents) AS BIGINT) "
+            "FROM ach_entry WHERE outbound_id = :id GROUP BY kind, sec, effective_date ORDER BY kind, sec, effective_date"
+        ),
+        {"id": outbound_id},
+    )
+    return [dict(zip(CLASS_COLUMNS, row, strict=True)) for row in rows]
+
+
+def findings(connection: Connection, outbound_id: int) -> list[dict[str, Any]]:
+    """What the rules found in a file, those that hold it first."""
+    rows = connection.execute(
+        text(
+            "SELECT rule, action, vendor, check_no, detail, accepted_by, accepted_at, accepted_reason FROM fraud_finding "
+            "WHERE outbound_id = :id ORDER BY action, finding_id"
+        ),
+        {"id": outbound_id},
+    )
+    return [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in rows]
+
+
+def accept(
+    connection: Connection,
+    outbound_id: int,
+    name: str,
+    *,
+    rules: Collection[str],
+    reason: str | None,
+    operator: Operator,
+    at: str,
+) -> str:
+    """Note that a person lets a file go in spite of the rules that hold it; gives that in words, '' for a free file.
+
+    Raises Refused when a rule that holds the file is not among ``rules`` or the reason is missing, UsageError for a
+    rule that does not hold it.
+    """
+    held: dict[str, str] = {}
+    for finding in findings(connection, outbound_id):
+        if finding["action"] == "HOLD":
+            held.setdefault(finding["rule"], finding["detail"])
+    given = {rule.replace("_", "-") for rule in rules}
+    strange = sorted(given - held.keys())
+    if strange:
+        raise UsageError(
+            f"approving {name}: found --accept {strange[0]}, expected "
+            + (f"what holds the file: {', '.join(held)}" if held else "none: no rule holds the file")
+            + (f" (no rule of that name; there are {', '.join(RULES)})" if strange[0] not in RULES else "")
+        )
+    missing = [rule for rule in held if rule not in given]
+    if missing:
+        why = "; ".join(f"{rule}: {held[rule]}" for rule in missing)
+        options = " ".join(f"--accept {rule}" for rule in held)
+        raise Refused(
+            f"approving {name}: found it held by {why}; expected each rule accepted by name with a reason: look at "
+            f"gateway outbound show {outbound_id}, then give {options} --reason R, or reject the file"
+        )
+    if not held:
+        return ""
+    if reason is None or not reason.strip():
+        raise Refused(f"approving {name}: found no reason, expected why {', '.join(held)} is accepted; give --reason")
+    connection.execute(
+        text(
+            "UPDATE fraud_finding SET accepted_by = :code, accepted_user = :user, accepted_at = :at, "
+            "accepted_reason = :reason WHERE outbound_id = :id AND action = 'HOLD'"
+        ),
+        {"code": operator.code, "user": operator.user, "at": at, "reason": reason, "id": outbound_id},
+    )
+    return f"accepting {', '.join(held)}: {reason}"
+
+
+_CHANGED: Final = (
+    (
+        "a change that waits for a second person",
+        "EXISTS (SELECT 1 FROM vendor_change c WHERE c.vendor = e.vendor AND c.state = 'PROPOSED')",
+    ),
+    ("other bank details", "e.details_version <> COALESCE(n.version, 1)"),
+    (
+        "the dealer alert on",
+        "v.dealer_alert = 'Y' AND EXISTS (SELECT 1 FROM bank_check c WHERE c.vendor = e.vendor AND c.outbound_id = :id "
+        "AND c.disbursement_date > COALESCE(v.suspense_override_on, ''))",
+    ),
+)
+"""What may have become of a vendor since the build, and how it is seen."""
+
+
+def check_vendors_unchanged(connection: Connection, outbound_id: int, name: str) -> None:
+    """Raises Refused when a vendor that the file pays must not be paid so any more."""
+    for found, condition in _CHANGED:
+        vendor = connection.execute(
+            text(
+                f"SELECT e.vendor FROM ach_entry e JOIN vendor v ON v.vendor = e.vendor LEFT JOIN ({VERSIONS}) n "
+                f"ON n.vendor = e.vendor WHERE e.outbound_id = :id AND e.kind = 'LIVE' AND {condition} ORDER BY e.vendor"
+            ),
+            {"id": outbound_id},
+        ).scalar()
+        if vendor is not None:
+            raise Refused(
+                f"approving {name}: found vendor {vendor} with {found} since the file was built, expected it as it was; "
+                "reject the file and build it again"
+            )
