@@ -37,6 +37,7 @@ OUTSIDE: Final = ("nacha", "gl_scratch", "vach_scratch", "xsellerator")
 """Kinds that are exchanged with others; the rest are files of the upstream systems."""
 _XML: Final = re.compile(r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|DATAPACKET)")
 """A prolog or the packet itself; lines of an assessment file begin with a tag too."""
+_LONG: Final = re.compile("[0-9]{5,}")
 _NAMES: Final = (
     (re.compile(r".*VACH-BANK.*|.*\.ACH", re.IGNORECASE), "nacha"),
     (re.compile(r"DSPP-.*", re.IGNORECASE), "vach_scratch"),
@@ -157,7 +158,8 @@ def _nacha(data: bytes) -> Iterator[RecordView]:
             header = line
         layout = layout_of(line, header)
         if layout is None:
-            view = FieldView(1, len(line), "record", line, None, "a record of type 1 5 6 7 8 or 9")
+            hidden = _LONG.sub(lambda found: mask(found[0]), line)  # it may be an entry that lost its first character
+            view = FieldView(1, len(line), "record", hidden, None, "a record of type 1 5 6 7 8 or 9")
             yield RecordView(line_no, "unknown", (view,))
         else:
             yield RecordView(line_no, layout.name, _views(layout, line))

@@ -77,6 +77,7 @@ def test_a_bank_file() -> None:
     broken = NACHA.replace(b"\n6", b"\n4", 1).replace(b"0000000001ABCD", b"000000000XABCD")
     made = explain(broken, "x")
     assert made.records[2].name == "unknown"
+    assert "123456789" not in made.records[2].fields[0].raw
     assert field(made, 5, "amount_cents")[4] == "an amount in cents of 10 digits, zero-filled"
     assert {problem.code for problem in made.problems} >= {"RECORD_TYPE", "NOT_DIGITS"}
 
