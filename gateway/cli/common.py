@@ -176,7 +176,10 @@ def table(
     a row goes on below, indented, under headings that do the same."""
     money = frozenset(money)
     cells = [
-        [("" if v is None else shown(v) if c in money else str(v)) for c, v in zip(columns, row, strict=True)]
+        [
+            ("" if v is None else shown(v) if c in money else _one_line(str(v)))
+            for c, v in zip(columns, row, strict=True)
+        ]
         for row in rows
     ]
     right = [c in money or all(isinstance(row[i], int) for row in rows) for i, c in enumerate(columns)]
@@ -187,6 +190,11 @@ def table(
         for number, band in enumerate(bands):
             parts = [line[i].rjust(widths[i]) if right[i] else line[i].ljust(widths[i]) for i in band]
             yield ("    " if number else "") + "  ".join(parts).rstrip()
+
+
+def _one_line(text: str) -> str:
+    """What a person typed may have several lines; a cell has one. JSON has it as typed."""
+    return text if text.isprintable() else " ".join(text.split())
 
 
 def _bands(widths: Sequence[int], limit: int | None) -> list[list[int]]:

@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         suspense_pay
     )
     command(group, "refund", example='gateway suspense refund 7 --check 50002 --reason "paid twice"')(suspense_refund)
-    command(group, "clear", example='gateway suspense clear 7 --account 605 --reason "written off"')(suspense_clear)
+    command(group, "clear", example='gateway suspense clear 7 --account 601 --reason "written off"')(suspense_clear)
     command(group, "undo", example='gateway suspense undo 7 --move 2 --reason "wrong invoice"')(suspense_undone)
     command(
         group, "add", example='gateway suspense add --portfolio 1 --lease 1001 --amount 50.00 --reason "bank letter"'

@@ -85,8 +85,6 @@ class Change:
 
 def change(app: App, number: int, wanted: Change, *, reason: str, dry_run: bool = False) -> Done:
     """Correct a Reversal Suspense item: its entry is taken back and posted anew, against the same account."""
-    if wanted == Change():
-        raise UsageError(f"suspense change {number}: found nothing to change, expected --amount, --lease or --check")
 
     def body(step: Step) -> None:
         item = step.item
@@ -100,6 +98,8 @@ def change(app: App, number: int, wanted: Change, *, reason: str, dry_run: bool 
         check_no = item.check_no
         if wanted.check_no is not None:
             check_no = rules.check_number(wanted.check_no, action=step.action)
+        if (lease, cents, check_no) == (item.lease, item.amount_cents, item.check_no):
+            raise UsageError(f"{step.action}: found nothing to change, expected another --amount, --lease or --check")
         if wanted.lease is not None:
             office = _office_of(step.connection, wanted.lease, item.portfolio, step.action)
         against = _against(step, item.entry_id, office)

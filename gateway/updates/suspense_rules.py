@@ -84,7 +84,7 @@ class Book:
 
 
 def parse_target(text: str) -> Target:
-    """``invoice:20001=432.98``, ``lease:1003`` or ``account:605=10.00``. Raises UsageError."""
+    """``invoice:20001=432.98``, ``lease:1003`` or ``account:601=10.00``. Raises UsageError."""
     found = _TARGET.match(text)
     if found is None:
         raise UsageError(

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 import gateway
 from gateway.cli.main import run
@@ -132,16 +133,24 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 _numbers = iter(range(1, 1_000_000))
 
 
-@pytest.fixture
-def own(played: Played, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Played]:
-    """A copy to change."""
+@contextmanager
+def copy_of(home: Played, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Played]:
+    """A home like this one, with a ledger of its own, to change."""
     root = tmp_path / "home"
-    shutil.copytree(played.root, root)
-    if played.url.startswith("sqlite"):
+    shutil.copytree(home.root, root)
+    if home.url.startswith("sqlite"):
         yield Played(root, f"sqlite:///{root}/var/ledger.db")
         return
     admin: str = request.getfixturevalue("postgres_url")
-    name = f"own{next(_numbers)}"
-    yield Played(root, create(admin, name, "played"))
+    template = make_url(home.url).database
+    name = f"{template}{next(_numbers)}"
+    yield Played(root, create(admin, name, str(template)))
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def own(played: Played, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Played]:
+    """A copy to change."""
+    with copy_of(played, tmp_path, request) as copied:
+        yield copied

@@ -110,6 +110,10 @@ def test_a_wide_table_goes_on_below_and_loses_nothing() -> None:
     assert list(table(("a",), [("z" * 90,)], width=40))[2] == "z" * 90
 
 
+def test_a_cell_is_one_line_whatever_was_typed() -> None:
+    assert list(table(("a", "b"), [("x\ny\tz", 1)]))[2] == "x y z  1"
+
+
 def test_a_terminal_has_a_width_and_a_pipe_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert common.terminal_width() is None

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from gateway.app import system_user
-from tests.cli.conftest import Played, create
+from tests.cli.conftest import Played, copy_of, create
 
 VECTORS = json.loads((Path(__file__).parents[1] / "golden" / "reversal_cases.json").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = VECTORS["cases"]
@@ -39,21 +37,10 @@ def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home
 
 
-_numbers = iter(range(1, 1_000_000))
-
-
 @pytest.fixture
 def home(bare: Played, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Played]:
-    root = tmp_path / "home"
-    shutil.copytree(bare.root, root)
-    if bare.url.startswith("sqlite"):
-        yield Played(root, f"sqlite:///{root}/var/ledger.db")
-        return
-    admin: str = request.getfixturevalue("postgres_url")
-    name = f"case{next(_numbers)}"
-    yield Played(root, create(admin, name, "bare"))
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with copy_of(bare, tmp_path, request) as copied:
+        yield copied
 
 
 def number(payment: dict[str, Any]) -> str:

@@ -352,6 +352,7 @@ def test_a_change_takes_the_entry_back_and_posts_it_anew(world: World, app: App,
     ("step", "error", "words"),
     [
         (lambda a, n: suspense_reversal.change(a, n, Change(), reason="r"), UsageError, "found nothing to change"),
+        (lambda a, n: suspense_reversal.change(a, n, Change(50), reason="r"), UsageError, "found nothing to change"),
         (lambda a, n: suspense_reversal.change(a, n, Change(lease="3"), reason="r"), Refused, "found no lease 3, expected one"),
         (lambda a, n: suspense_reversal.change(a, n, Change(check_no="~"), reason="r"), UsageError, "found check number"),
         (lambda a, n: suspense_reversal.change(a, 1, Change(5), reason="r"), Refused, "found an item of plain suspense"),
