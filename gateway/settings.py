@@ -244,6 +244,9 @@ class Bank(Model):
     offset_account_type: Literal["checking", "savings"] = "checking"
     line_limit: int = Field(default=10_000, ge=10)  # records a file, headers and filler included
     name_pattern: Annotated[str, AfterValidator(_file_name)] = "P{portfolio:0>2}-VACH-BANK-{date}{further}.DAT"
+    refused_name_pattern: Annotated[str, AfterValidator(_file_name)] = (
+        "P{portfolio:0>2}-VACH-REFUSED-NOC-{date}{further}.DAT"
+    )
     endpoint: str | None = None
     lead_days: int = Field(default=1, ge=0, le=10)
     modifier_alphabet: Annotated[str, AfterValidator(_modifiers)] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

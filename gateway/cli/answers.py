@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
     command(group, "clear", example='gateway answers clear 12/3 --reason "bank says it is another company\'s"')(
         answers_clear
     )
+    command(
+        group, "refuse", example='gateway answers refuse 12/3 --code C65 --reason "no account number in it"'
+    )(answers_refuse)  # fmt: skip
     app.add_typer(group, name="answers")
 
 
@@ -64,3 +67,30 @@ def answers_clear(session: Session, answer: AnswerKey, reason: Reason) -> None:
     key = lists.parse_key(answer)
     lists.clear(session.app, key, reason=reason)
     session.show({"answer": answer, "state": "CLEARED"}, f"Answer {answer} is cleared.")
+
+
+def answers_refuse(
+    session: Session,
+    answer: AnswerKey,
+    code: Annotated[
+        str, typer.Option("--code", metavar="C61..C69", help="Why, as banks tell each other.", parser=str.upper)
+    ],
+    reason: Reason,
+) -> None:
+    """Send a notification of change back to its bank: the change it proposed is refused, and a file of the refusal waits
+    in the outbox for release."""
+    from gateway.outbound.build import build
+    from gateway.outbound.refused_changes import portfolio_of
+
+    file_id, number = lists.parse_key(answer)
+    with session.app.db.read() as connection:
+        portfolio = portfolio_of(connection, file_id, number)
+    (file,) = build(
+        session.app, "VACH-REFUSED-NOC", portfolio, file_id=file_id, number=number, code=code, reason=reason
+    ).files
+    session.show(
+        {"answer": answer, "code": code, "outbound": file.outbound_id, "name": file.name, "sha256": file.sha256,
+         "state": str(file.state)},
+        f"Answer {answer} is refused with {code}: {file.name} (#{file.outbound_id}) {file.state}; see gateway outbound show "
+        f"{file.outbound_id}",
+    )  # fmt: skip

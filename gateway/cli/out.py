@@ -103,7 +103,9 @@ def outbound_list(
     session: Session,
     portfolio: PortfolioOption = None,
     state: Annotated[str | None, typer.Option("--state", help="BUILT, APPROVED, REJECTED or LOCAL.")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="VACH-BANK, VACH-SCRATCH, DSGL or XSELLERATOR.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="VACH-BANK, VACH-SCRATCH, VACH-REFUSED-NOC, DSGL or XSELLERATOR.")
+    ] = None,
 ) -> None:
     """Files that were built, oldest first."""
     upper = {"state": state and state.upper(), "kind": kind and kind.upper()}

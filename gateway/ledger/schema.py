@@ -697,7 +697,7 @@ outbound_file = Table(
     metadata,
     Column("outbound_id", Id, primary_key=True),
     _text("name", nullable=False),
-    _text("kind", nullable=False),  # VACH-BANK VACH-SCRATCH DSGL XSELLERATOR
+    _text("kind", nullable=False),  # VACH-BANK VACH-SCRATCH VACH-REFUSED-NOC DSGL XSELLERATOR
     Column("portfolio", Text, ForeignKey("portfolio.portfolio"), nullable=False),
     _text("business_date", nullable=False),
     # BUILT -> APPROVED -> (delivery); BUILT -> REJECTED; LOCAL: never leaves (scratch without endpoint)

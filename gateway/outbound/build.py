@@ -18,6 +18,7 @@ from gateway.ledger.accounts import business_date
 from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
 from gateway.outbound.gl import build_gl
+from gateway.outbound.refused_changes import build_refused
 from gateway.outbound.store import publish
 from gateway.outbound.vendor_ach import build_vendor_ach
 from gateway.outbound.vendor_whole import build_reversal
@@ -26,6 +27,7 @@ from gateway.outbound.xsellerator import build_xsellerator
 BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
     "DSGL": build_gl,
     "VACH": build_vendor_ach,
+    "VACH-REFUSED-NOC": build_refused,
     "VACH-REVERSAL": build_reversal,
     "XSELLERATOR": build_xsellerator,
 }
@@ -36,7 +38,7 @@ def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
 
     Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``; VACH-REVERSAL ``of
-    reason``.
+    reason``; VACH-REFUSED-NOC ``file_id number code reason`` (``gateway answers refuse``).
     """
     app.operator.require("post", "building an outbound file")
     with ExitStack() as held:

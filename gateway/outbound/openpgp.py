@@ -24,7 +24,7 @@ from gateway.settings import GatewaySettings, OpenPgp, secret
 if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
     from pysequoia import Cert, PySigner
 
-ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK"})
+ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK", "VACH-REFUSED-NOC"})
 """What goes to a bank."""
 
 

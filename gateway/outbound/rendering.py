@@ -13,11 +13,12 @@ from datetime import date
 from typing import Any, Final
 
 from parsers.gl_scratch import GlRecord
+from parsers.nacha_answers import AnswerBatch, AnswerEntry, CorrectedData, RefusedChange
 from parsers.nacha_records import Batch, Entry, FileHeader, NachaFile
 from parsers.vach_scratch import VachRecord
 from parsers.xsellerator import XselProfile, XselRow
 from parsers.xsellerator_profile import Envelope, XselField
-from writers import gl_scratch, nacha, vach_scratch, xsellerator
+from writers import gl_scratch, nacha, nacha_refused, vach_scratch, xsellerator
 from writers.nacha import BankOptions
 
 Header = Mapping[str, Any]
@@ -55,6 +56,18 @@ def _nacha(header: Header, rows: Rows) -> Iterator[bytes]:
     yield from nacha.render_chunks(file, bank_options(header["options"]))
 
 
+def answer_of(row: Sequence[Any]) -> AnswerEntry:
+    """A refused notification of change from its frozen row."""
+    *fields, answer = row
+    code, trace, rdfi, corrected, *rest = answer
+    return AnswerEntry._make([*fields, RefusedChange(code, trace, rdfi, CorrectedData(*corrected), *rest)])
+
+
+def _refused(header: Header, rows: Rows) -> Iterator[bytes]:
+    batch = AnswerBatch(**header["batch"], entries=tuple(map(answer_of, rows)))
+    yield nacha_refused.render(FileHeader(**header["file"]), [batch], bank_options(header["options"]))
+
+
 def _vach_scratch(_header: Header, rows: Rows) -> Iterator[bytes]:
     yield vach_scratch.render(VachRecord(*row) for row in rows)
 
@@ -78,6 +91,7 @@ def _xsellerator(header: Header, rows: Rows) -> Iterator[bytes]:
 _RENDERERS: Final[dict[str, Callable[[Header, Rows], Iterator[bytes]]]] = {
     "VACH-BANK": _nacha,
     "VACH-SCRATCH": _vach_scratch,
+    "VACH-REFUSED-NOC": _refused,
     "DSGL": _gl,
     "XSELLERATOR": _xsellerator,
 }

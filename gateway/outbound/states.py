@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Literal
 
-Kind = Literal["VACH-BANK", "VACH-SCRATCH", "DSGL", "XSELLERATOR"]
-KINDS: Final[tuple[Kind, ...]] = ("VACH-BANK", "VACH-SCRATCH", "DSGL", "XSELLERATOR")
+Kind = Literal["VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR"]
+KINDS: Final[tuple[Kind, ...]] = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR")
 
-SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH"})
+SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
 """Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
 
 

@@ -1,0 +1,124 @@
+"""A notification of change sent back: its file as the bank reads it, and the change refused with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.clock import FixedClock
+from gateway.errors import Refused, UsageError
+from gateway.home import Home
+from gateway.ledger import vendor_changes
+from gateway.ledger.database import Database
+from gateway.outbound import release
+from gateway.outbound.build import build
+from gateway.outbound.built import Built
+from parsers.nacha_answers import RefusedChange, read_answers
+from tests.answers import bank
+from tests.answers.world import check, company, differences, drop, send, trace_of
+from tests.outbound import world
+
+NAME = "P01-VACH-REFUSED-NOC-260302.DAT"
+
+
+def refuse(app: world.App, code: str = "C65", number: int = 1, reason: str = "no account in it") -> Built:
+    return build(app, "VACH-REFUSED-NOC", "1", file_id=1, number=number, code=code, reason=reason)
+
+
+def noticed(db: Database, home: Home, clock: FixedClock, data: str = "99887766") -> tuple[world.App, str]:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    trace = trace_of(db, "4711")
+    drop(app, bank.whole(bank.change_of(trace, data, trace="031100200000042"), bank.return_of("0" * 15, 5), sec="COR"))
+    return app, trace
+
+
+def test_the_file_says_what_is_refused_and_why(db: Database, home: Home, clock: FixedClock) -> None:
+    app, trace = noticed(db, home, clock)
+    (file,) = refuse(app).files
+    assert (file.name, file.kind, file.state, file.records) == (NAME, "VACH-REFUSED-NOC", "BUILT", 1)
+    written = (home.outbox / NAME).read_text()
+    lines = written.splitlines()
+    assert lines[1][50:53] == "COR"
+    assert lines[2].startswith("621" + "031100209" + "12345678")
+    ours = lines[2][79:94]
+    assert lines[3] == f"798C65{trace}{'':6}{bank.RDFI}{'99887766':<29}C010000042{'':5}{ours}"
+    read = read_answers([written.encode()])
+    assert read.deviations == ()
+    answer = read.batches[0].entries[0].answer
+    assert isinstance(answer, RefusedChange)
+    assert (answer.code, answer.change_code, answer.original_trace) == ("C65", "C01", trace)
+
+
+def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock)
+    refuse(app)
+    with db.read() as connection:
+        (change,) = vendor_changes.listing(connection, app.vault)
+        assert (change.state, change.decision_reason) == ("REFUSED", "C65: no account in it")
+        assert vendor_changes.pending(connection, ["V1"]) == set()
+    assert differences(app) == []
+
+
+def test_one_that_waited_is_cleared(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock, data="")
+    world.change(db, "UPDATE ach_answer SET state = state")
+    assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "UNMATCHED"
+    with pytest.raises(Refused, match="no corrected data"):
+        refuse(app)
+    assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "UNMATCHED"
+
+
+def test_unusable_data_go_back(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock, data="   99887766")
+    assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "UNMATCHED"
+    refuse(app)
+    assert world.all_of(db, "SELECT state, cleared_by, clear_reason FROM ach_answer WHERE number = 1") == [
+        ("CLEARED", "ANN", "refused with C65: no account in it")
+    ]
+
+
+def test_it_is_released_by_a_second_person_and_once(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock)
+    (file,) = refuse(app).files
+    with pytest.raises(Refused, match="second person"):
+        release.approve(app, file.outbound_id, sha256=file.sha256)
+    with pytest.raises(Refused, match="found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
+        refuse(app)
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    with pytest.raises(Refused, match="found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
+        refuse(app)
+    assert world.one(db, "SELECT COUNT(*) FROM outbound_file WHERE kind = 'VACH-REFUSED-NOC'") == 1
+
+
+def test_a_rejected_file_lets_it_be_refused_again(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock)
+    (file,) = refuse(app).files
+    release.reject(app, file.outbound_id, reason="wrong code")
+    (again,) = refuse(app, "C64").files
+    assert again.name == "P01-VACH-REFUSED-NOC-260302-2.DAT"
+
+
+def test_what_was_applied_is_not_refused(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock)
+    with db.write() as connection:
+        vendor_changes.approve(db, connection, app.vault, 1, operator=world.BOB, at=app.now())
+    with pytest.raises(Refused, match="found its change 1 applied"):
+        refuse(app)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "reason", "error", "words"),
+    [
+        ("C60", 1, "R", UsageError, "found the code C60, expected one of C61 "),
+        ("C65", 1, " ", Refused, "found no reason"),
+        ("C65", 9, "R", UsageError, "found no answer of that number"),
+        ("C65", 2, "R", UsageError, "found no answer of that number"),
+    ],
+)
+def test_what_cannot_be_refused(
+    db: Database, home: Home, clock: FixedClock, code: str, number: int, reason: str, error: type[Exception], words: str
+) -> None:
+    app, _ = noticed(db, home, clock)
+    with pytest.raises(error, match=words):
+        refuse(app, code, number, reason)
