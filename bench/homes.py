@@ -121,6 +121,7 @@ def make(home: str, reference: str) -> dict[str, Any]:
     """Make a home and load its reference data."""
     from gateway.app import system_user
     from gateway.ledger.load import load
+    from gateway.ledger.vendor_changes import Maker
     from gateway.setup import make_home
 
     root = Path(home)
@@ -131,8 +132,8 @@ def make(home: str, reference: str) -> dict[str, Any]:
     app = open_home(root)
     started = time.perf_counter()
     load(
-        app.db, [Path(reference)], vault=app.vault, operator=app.operator.code, posted_at=app.now(),
-        business_date="2026-03-02",
+        app.db, [Path(reference)], vault=app.vault, maker=Maker(app.operator.code, app.operator.user),
+        posted_at=app.now(), business_date="2026-03-02",
     )  # fmt: skip
     seconds = time.perf_counter() - started
     app.close()

@@ -18,6 +18,7 @@ from gateway.delivery.keys import make_key
 from gateway.delivery.local_server import USER, LocalServer
 from gateway.home import Home
 from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
 from tests.conftest import database_at
 from tests.crash import picture
 from tests.crash.driver import DATE, DAY, OPERATOR, SAMPLE, Command, Gateway, Zygote, drop_sample, play
@@ -216,8 +217,8 @@ def make_loaded_home(home: Home, url: str) -> None:
     app = open_app(home.root)
     try:
         load(
-            app.db, [SAMPLE / "reference"], vault=app.vault, operator=app.operator.code, posted_at=app.now(),
-            business_date=DATE,
+            app.db, [SAMPLE / "reference"], vault=app.vault, maker=Maker(app.operator.code, app.operator.user),
+            posted_at=app.now(), business_date=DATE,
         )  # fmt: skip
     finally:
         app.close()
