@@ -37,10 +37,18 @@ class Archived:
 def write_archive(out: IO[bytes], kind: str, blocks: Iterable[Archived], *, marker: bytes) -> None:
     """A whole container of ``kind``; ``marker`` are the 16 bytes that part its blocks."""
     names = (*RECORDS[kind], "portfolio", "outcome", "entry_ids")
-    schema = fastavro.parse_schema(archive_schema(kind))
+    schema = _ordered(fastavro.parse_schema(archive_schema(kind)))
     writer = fastavro.write.Writer(out, schema, codec="zstandard", sync_marker=marker)
     write = writer.write
     for block in blocks:
         for row in zip(*block.records, block.portfolios, block.outcomes, block.entry_ids, strict=True):
             write(dict(zip(names, row, strict=True)))
     writer.flush()
+
+
+def _ordered(schema: Any) -> Any:
+    """A parsed schema with its keys in order: fastavro leaves them in an order that differs from process to process, and
+    writes them so."""
+    if isinstance(schema, dict):
+        return {key: _ordered(schema[key]) for key in sorted(schema)}
+    return [_ordered(part) for part in schema] if isinstance(schema, list) else schema
