@@ -6,7 +6,9 @@ are written with ``fastavro`` and packed with zstandard. The same rows and marke
 >>> from io import BytesIO
 >>> out = BytesIO()
 >>> block = Archived([(1,), ("1001",), (None,), (None,), (None,), ("LTCH",), (2500,), *[(None,)] * 4], (1,), ("held",), ([],))
->>> write_archive(out, "assessments", [block], marker=bytes(16))
+>>> writer = ArchiveWriter(out, "assessments", marker=bytes(16))
+>>> writer.add(block)
+>>> writer.close()
 >>> [row] = fastavro.reader(BytesIO(out.getvalue()))
 >>> row["lease"], row["amount_cents"], row["outcome"], row["entry_ids"]
 ('1001', 2500, 'held', [])
@@ -14,7 +16,7 @@ are written with ``fastavro`` and packed with zstandard. The same rows and marke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -34,16 +36,22 @@ class Archived:
     entry_ids: Sequence[Sequence[int]]
 
 
-def write_archive(out: IO[bytes], kind: str, blocks: Iterable[Archived], *, marker: bytes) -> None:
-    """A whole container of ``kind``; ``marker`` are the 16 bytes that part its blocks."""
-    names = (*RECORDS[kind], "portfolio", "outcome", "entry_ids")
-    schema = _ordered(fastavro.parse_schema(archive_schema(kind)))
-    writer = fastavro.write.Writer(out, schema, codec="zstandard", sync_marker=marker)
-    write = writer.write
-    for block in blocks:
+class ArchiveWriter:
+    """A container of ``kind`` that takes its blocks as they come; ``marker`` are the 16 bytes that part them in the file."""
+
+    def __init__(self, out: IO[bytes], kind: str, *, marker: bytes) -> None:
+        schema = _ordered(fastavro.parse_schema(archive_schema(kind)))
+        self._names = (*RECORDS[kind], "portfolio", "outcome", "entry_ids")
+        self._writer = fastavro.write.Writer(out, schema, codec="zstandard", sync_marker=marker)
+
+    def add(self, block: Archived) -> None:
+        write, names = self._writer.write, self._names
         for row in zip(*block.records, block.portfolios, block.outcomes, block.entry_ids, strict=True):
             write(dict(zip(names, row, strict=True)))
-    writer.flush()
+
+    def close(self) -> None:
+        """Write what is still held. ``out`` stays open."""
+        self._writer.flush()
 
 
 def _ordered(schema: Any) -> Any:

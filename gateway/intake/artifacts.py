@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -26,24 +26,24 @@ from gateway.crashpoints import Step
 from gateway.errors import GatewayError
 from gateway.intake import archive
 from gateway.intake.archive import read_blocks
+from gateway.intake.drafting import RECORDS, Drafts
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
+from gateway.intake.reader import BESIDE_RECORDS
 from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
 from gateway.ledger.database import stream_blocks
 from gateway.money import from_cents
-from gateway.reports.render import write_report
+from gateway.reports.render import complete_report, write_report
 from gateway.reports.table import Report, ReportSpec
 from gateway.updates.base import Update
-from parsers.avro_archive import Archived, write_archive
+from parsers.avro_archive import Archived, ArchiveWriter
 
 REPORTED_STATES: Final = (
     FileState.POSTED, FileState.REJECTED, FileState.STAGED, FileState.EMPTY, FileState.REVERSED,
 )  # fmt: skip
 
-BESIDE_RECORDS: Final = 50_000
-"""From here on records are archived in a second process; below, starting one costs more than it saves."""
 WriteReport = Callable[[Report, Path, str], Sequence[Path]]
 
 _write_report: Final[WriteReport] = partial(write_report, durable=False)
@@ -83,9 +83,14 @@ def confirm(app: App, written: Mapping[int, Sequence[Path]], *, turns: Turns | N
 
 
 def write_unconfirmed(
-    app: App, file_id: int, *, update: Update | None = None, write: WriteReport = _write_report
+    app: App,
+    file_id: int,
+    *,
+    update: Update | None = None,
+    write: WriteReport = _write_report,
+    drafts: Drafts | None = None,
 ) -> list[Path]:
-    """As ``write_artifacts``, but a power failure may take them until they are confirmed."""
+    """As ``write_artifacts``, but a power failure may take them until they are confirmed. ``drafts`` are used up."""
     with app.db.read() as connection:
         file = file_row(connection, file_id)
         if file.state not in REPORTED_STATES:
@@ -97,11 +102,14 @@ def write_unconfirmed(
             crashpoints.reached(Step.REPORTED)
             return paths
         update = update or update_for(file.kind)
-        archiver = _beside(app, file) if write is _write_report else None
-        paths = _reports(app, connection, file, update, folder, write)
+        drafted = drafts.finished(file) if drafts is not None else None
+        archiver = _beside(app, file) if write is _write_report and drafted is None else None
+        paths = _reports(app, connection, file, update, folder, write, drafted)
         paths += _rejected_lines(app, connection, file, update, folder)
         crashpoints.reached(Step.REPORTED)
-        if archiver is not None:
+        if drafted is not None:
+            paths.append(_placed(drafted / RECORDS, avro_of(app, file)))
+        elif archiver is not None:
             paths.append(_finished(archiver, app, file))
         elif file.lines:
             paths.append(write_records(app, connection, file, update))
@@ -127,28 +135,46 @@ def _make(folder: Path) -> None:
 
 
 def _reports(
-    app: App, connection: Connection, file: InboundFile, update: Update | BankFile, folder: Path, write: WriteReport
+    app: App,
+    connection: Connection,
+    file: InboundFile,
+    update: Update | BankFile,
+    folder: Path,
+    write: WriteReport,
+    drafted: Path | None = None,
 ) -> list[Path]:
-    """A always; B when the file could post."""
+    """A always; B when the file could post, from its drafts where there are any."""
+    exceptions = _report(connection, file, update.exceptions, update.exception_rows(connection, file.file_id))
+    paths = [*write(exceptions, folder, _stem(file, update.exceptions))]
+    if file.state is not FileState.STAGED:
+        posted = file.state in (FileState.POSTED, FileState.REVERSED) and drafted is None
+        audit = audit_report(connection, file, update, update.audit_rows(connection, file.file_id) if posted else ())
+        stem = _stem(file, update.audit)
+        paths += complete_report(audit, drafted, folder, stem) if drafted is not None else write(audit, folder, stem)
+    return paths
+
+
+def audit_report(
+    connection: Connection, file: InboundFile, update: Update | BankFile, rows: Iterable[Sequence[Any]]
+) -> Report:
+    """Report B of a file; its figures are those of ``file``."""
+    return _report(connection, file, update.audit, rows)
+
+
+def _report(connection: Connection, file: InboundFile, spec: ReportSpec, rows: Iterable[Sequence[Any]]) -> Report:
     name = connection.execute(
         text("SELECT name FROM portfolio WHERE portfolio = :p"), {"p": file.portfolio or ""}
     ).scalar()
-    paths: list[Path] = []
+    return Report(
+        spec=spec, portfolio=file.portfolio or "*", portfolio_name=str(name or "ALL"),
+        business_date=str(file.business_date), run_at=file.posted_at or file.claimed_at, rows=rows,
+        notes=[file.hold_text] if file.hold_text else [], figures=figures_of(file),
+    )  # fmt: skip
 
-    def one(spec: ReportSpec, rows: Iterable[Sequence[Any]]) -> None:
-        prefix = f"p{file.portfolio}_" if file.portfolio else ""
-        report = Report(
-            spec=spec, portfolio=file.portfolio or "*", portfolio_name=str(name or "ALL"),
-            business_date=str(file.business_date), run_at=file.posted_at or file.claimed_at, rows=rows,
-            notes=[file.hold_text] if file.hold_text else [], figures=figures_of(file),
-        )  # fmt: skip
-        paths.extend(write(report, folder, f"{prefix}lp{spec.name.lower()}"))
 
-    one(update.exceptions, update.exception_rows(connection, file.file_id))
-    if file.state is not FileState.STAGED:
-        posted = file.state in (FileState.POSTED, FileState.REVERSED)
-        one(update.audit, update.audit_rows(connection, file.file_id) if posted else ())
-    return paths
+def _stem(file: InboundFile, spec: ReportSpec) -> str:
+    prefix = f"p{file.portfolio}_" if file.portfolio else ""
+    return f"{prefix}lp{spec.name.lower()}"
 
 
 def figures_of(file: InboundFile) -> dict[str, Any]:
@@ -255,11 +281,22 @@ def write_records(app: App, connection: Connection, file: InboundFile, update: U
     _make(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as out:
-        blocks = _archived(connection, file, update)
-        write_archive(out, file.kind, blocks, marker=bytes.fromhex(file.sha256)[:16])
-    temporary.chmod(0o640)
-    temporary.replace(path)
-    return path
+        archive = container(out, file)
+        for block in _archived(connection, file, update):
+            archive.add(block)
+        archive.close()
+    return _placed(temporary, path)
+
+
+def container(out: IO[bytes], file: InboundFile) -> ArchiveWriter:
+    """The archive of a file's records, to be filled."""
+    return ArchiveWriter(out, file.kind, marker=bytes.fromhex(file.sha256)[:16])
+
+
+def _placed(written: Path, path: Path) -> Path:
+    _make(path.parent)
+    written.chmod(0o640)
+    return written.replace(path)
 
 
 _OVERRIDE: Final = {FileState.REJECTED: "rejected", FileState.STAGED: "held"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,8 +36,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, stem: str) -> None:
-        self._lock = _open_lock(folder)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._lock = share(folder)
         self.hashes_file = folder / f"{stem}.hashes"
         self.lines_file = folder / f"{stem}.lines"
         try:
@@ -79,18 +79,27 @@ class Spool:
         return mapped(self.lines_file)
 
 
+def share(folder: Path) -> int:
+    """Hold what ``remove_abandoned`` would remove, until this is closed or the process ends."""
+    lock = _open_lock(folder)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
+
+
 def _open_lock(folder: Path) -> int:
     return os.open(folder / "spools.lock", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the spools that killed processes left in a folder; none while any process has one open there."""
+    """Remove the spools and drafts that killed processes left in a folder; none while any process shares its lock."""
     lock = _open_lock(folder)
     try:
         with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in (*folder.glob("*.hashes"), *folder.glob("*.lines")):
                 path.unlink()
+            for draft in folder.glob("*.draft"):
+                shutil.rmtree(draft, ignore_errors=True)  # its second process may still be ending
     finally:
         os.close(lock)
 

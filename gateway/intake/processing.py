@@ -25,10 +25,11 @@ from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import LedgerError
 from gateway.intake import archive, overlap, staging
+from gateway.intake.drafting import FOLLOWED, Drafts
 from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, recently_posted
 from gateway.intake.hashes import Spool
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.reader import BESIDE_BYTES, read_beside
+from gateway.intake.reader import BESIDE_BYTES, BESIDE_RECORDS, read_beside
 from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.staging import Counts
 from gateway.intake.states import PROCESSABLE, FileState, HoldCode, move
@@ -69,6 +70,7 @@ class Work:
     path: Path
     dry: bool = False  # a check: nothing is kept on disk, and holds are noted but do not stop it
     progress: Progress | None = None
+    drafts: Drafts | None = None
     holds: list[tuple[HoldCode, str]] = field(default_factory=list)
     unit_kind: UnitKind = "FILE"
 
@@ -85,13 +87,15 @@ def process_file(
     update: Update | None = None,
     turns: Turns | None = None,
     progress: Progress | None = None,
+    drafts: Drafts | None = None,
 ) -> ProcessedFile:
-    """Post a claimed or waiting file; a file in another state is left as it is."""
+    """Post a claimed or waiting file; a file in another state is left as it is. ``drafts`` are begun where they pay."""
 
     def once(connection: Connection) -> None:
         file = hold_row(connection, file_id, PROCESSABLE)
         if file is not None:
-            process(Work(app, connection, file, update, file.archived(app.home), progress=progress))
+            archived = file.archived(app.home)
+            process(Work(app, connection, file, update, archived, progress=progress, drafts=drafts))
 
     return _guarded(app, file_id, once, turns)
 
@@ -449,7 +453,13 @@ def _post(work: Work, counts: Counts) -> None:
         FileFacts(file.file_id, file.name, file.kind, file.portfolio),
         work.app.operator.code, work.app.now(), unit_kind=work.unit_kind,
     )  # fmt: skip
+    drafts = work.drafts if counts.records >= BESIDE_RECORDS and file.kind in FOLLOWED else None
+    if drafts is not None:
+        drafts.begin(file, business_date=business_date(work), posted_at=context.posted_at)
+        context.follower = drafts
     outcome = work.update.post(context)
+    if drafts is not None:
+        drafts.end()
     context.close_units()
     _check(work, counts, before, before_cents, outcome)
     nothing = outcome.posted + outcome.suspended == 0

@@ -24,6 +24,8 @@ from parsers.profile import Profile
 
 BESIDE_BYTES: Final = 4 * 1024 * 1024
 """From here on a second process pays for its start."""
+BESIDE_RECORDS: Final = 50_000
+"""The same, for what is written about records."""
 
 _LENGTH: Final = struct.Struct("<QQ")
 

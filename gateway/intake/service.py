@@ -23,6 +23,7 @@ from gateway import log
 from gateway.app import App
 from gateway.intake.artifacts import confirm, unreported, write_unconfirmed
 from gateway.intake.claim import Claimer
+from gateway.intake.drafting import Drafts
 from gateway.intake.files import retry_failed
 from gateway.intake.hashes import remove_abandoned
 from gateway.intake.processing import ProcessedFile, process_file
@@ -190,8 +191,9 @@ class Intake:
                         return done
                     if stop is not None:
                         done.clear()  # the service runs for months
-                    done.append(self._one(file_id, progress))
-                    written[file_id] = self._artifacts(file_id)
+                    with Drafts(self.app) as drafts:
+                        done.append(self._one(file_id, progress, drafts))
+                        written[file_id] = self._artifacts(file_id, drafts)
                     last = file_id
                     if len(written) == CONFIRM_FILES:
                         self._confirm(written)
@@ -199,8 +201,9 @@ class Intake:
             self._confirm(written)
         return done
 
-    def _one(self, file_id: int, progress: Progress | None) -> ProcessedFile:
-        return process_file(self.app, file_id, turns=self.turns, progress=self._bytes(file_id, progress))
+    def _one(self, file_id: int, progress: Progress | None, drafts: Drafts) -> ProcessedFile:
+        told = self._bytes(file_id, progress)
+        return process_file(self.app, file_id, turns=self.turns, progress=told, drafts=drafts)
 
     def _bytes(self, file_id: int, progress: Progress | None) -> Callable[[int], None] | None:
         if progress is None:
@@ -211,10 +214,10 @@ class Intake:
             ).one()
         return lambda count: progress(str(name), count, int(size))
 
-    def _artifacts(self, file_id: int) -> list[Path]:
+    def _artifacts(self, file_id: int, drafts: Drafts | None = None) -> list[Path]:
         """A report that cannot be written is an alarm; what posted stays posted, the next start writes it."""
         try:
-            return write_unconfirmed(self.app, file_id)
+            return write_unconfirmed(self.app, file_id, drafts=drafts)
         except Exception as fault:
             log.get(__name__).error("alarm.not_reported", file_id=file_id, error=str(fault), exc_info=fault)
             return []

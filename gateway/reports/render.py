@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from io import StringIO
@@ -37,7 +38,8 @@ def write_report(report: Report, folder: Path, stem: str, *, durable: bool = Tru
     paths = [folder / f"{stem}{suffix}" for suffix in (".rpt", ".csv", ".json")]
     temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
     with ExitStack() as stack:
-        text, table, document = (stack.enter_context(p.open("w", encoding="utf-8", newline="")) for p in temporary)
+        text, table, document = (stack.enter_context(_open(p)) for p in temporary)
+        document.write(_json_head(report))
         _write(report, text, table, document)
         for handle in (text, table, document) if durable else ():
             handle.flush()
@@ -50,21 +52,51 @@ def write_report(report: Report, folder: Path, stem: str, *, durable: bool = Tru
     return paths
 
 
+def draft_report(report: Report, folder: Path) -> None:
+    """Write a report into ``folder`` before its figures are known: all of it but the head of the JSON form."""
+    with ExitStack() as stack:
+        _write(report, *(stack.enter_context(_open(folder / name)) for name in _DRAFTS))
+
+
+def complete_report(report: Report, drafts: Path, folder: Path, stem: str) -> list[Path]:
+    """As ``write_report`` (not durable) from what ``draft_report`` left: ``report`` has the figures, its rows are not
+    read. The drafts are used up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text, table, document = (drafts / name for name in _DRAFTS)
+    whole = drafts / "whole.json"
+    with whole.open("wb") as out, document.open("rb") as rows:
+        out.write(_json_head(report).encode())
+        shutil.copyfileobj(rows, out, _COPY_BYTES)
+    document.unlink()
+    paths = []
+    for written, suffix in ((text, ".rpt"), (table, ".csv"), (whole, ".json")):
+        written.chmod(0o640)
+        paths.append(written.replace(folder / f"{stem}{suffix}"))
+    return paths
+
+
+_DRAFTS: Final = ("draft.rpt", "draft.csv", "draft.json")
+_COPY_BYTES: Final = 1 << 20
+
+
+def _open(path: Path) -> IO[str]:
+    return path.open("w", encoding="utf-8", newline="")
+
+
 def render_text(report: Report) -> str:
     """The text form alone, for a terminal."""
     text = StringIO()
-    _write(report, text, None, None)
+    _write(report, text)
     return text.getvalue()
 
 
-def _write(report: Report, text: IO[str], table: IO[str] | None, document: IO[str] | None) -> None:
+def _write(report: Report, text: IO[str], table: IO[str] | None = None, document: IO[str] | None = None) -> None:
+    """``document`` has its head already, or gets it later."""
     columns = report.spec.columns
     pages = _Pages(report, text)
     totals = Totals(report.spec)
     if table:
         table.write(",".join(c.key for c in columns) + "\r\n")
-    if document:
-        document.write(_json_head(report))
     first = True
     for by_column in blocks_of(report.rows):
         block = [cells(c, values) for c, values in zip(columns, by_column, strict=True)]

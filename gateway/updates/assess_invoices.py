@@ -21,8 +21,9 @@ _NEW = Table("assess_new", MetaData(), *map(Column, ("lease", "due_date", "invoi
 _NUMBER = Table("assess_number", MetaData(), Column("invoice"))
 
 
-def make_missing(scope: Scope) -> int:
-    """One new invoice for each lease and due date of ``assess_line`` that has none, in the order of the lines."""
+def make_missing(scope: Scope) -> dict[str, str]:
+    """One new invoice for each lease and due date of ``assess_line`` that has none, in the order of the lines. Gives
+    their due dates."""
     connection = scope.connection
     wanted = [
         (lease, due_date)
@@ -34,7 +35,7 @@ def make_missing(scope: Scope) -> int:
         )
     ]
     if not wanted:
-        return 0
+        return {}
     numbers = take_numbers(scope.db, connection, len(wanted))
     rows = [(lease, due, number) for (lease, due), number in zip(wanted, numbers, strict=True)]
     scope.db.bulk_insert(
@@ -52,7 +53,7 @@ def make_missing(scope: Scope) -> int:
             "WHERE problem IS NULL AND invoice IS NULL"
         )
     )
-    return len(wanted)
+    return {invoice: due for _, due, invoice in rows}
 
 
 def take_numbers(db: Database, connection: Connection, count: int) -> list[str]:

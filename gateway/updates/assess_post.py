@@ -8,8 +8,12 @@ The entry of a line has the line's number as its ordinal, so that a line leads t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from sqlalchemy import text
 
+from gateway.ledger.database import stream_blocks
 from gateway.updates.assess_resolve import Scope
 
 LIMIT_EXCEEDED = "ASSESSMENT LIMIT EXCEEDED"
@@ -151,6 +155,15 @@ def add_entries(scope: Scope, first_id: int) -> None:
             "FROM assess_line a CROSS JOIN (SELECT 1 AS line UNION ALL SELECT 2) leg WHERE a.problem IS NULL"
         ),
         {"first": first_id},
+    )
+
+
+def posted(scope: Scope) -> Iterator[list[tuple[Any, ...]]]:
+    """The lines of the block that posted, for whoever follows (``base.Follower``)."""
+    return stream_blocks(
+        scope.connection,
+        "SELECT line_no, office_id, invoice, CASE WHEN asset IS NOT NULL THEN lease END FROM assess_line "
+        "WHERE problem IS NULL ORDER BY line_no",
     )
 
 

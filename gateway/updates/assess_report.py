@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any, Final
 
@@ -64,8 +64,17 @@ _KEPT: Final = 200_000
 """Keys of one table held at a time: more than a block has, and little memory."""
 
 
-def audit_blocks(connection: Connection, file_id: int, low: int, high: int) -> Iterator[Columns]:
-    """Columns of U0418B for the entries from ``low`` to ``high``, in file order.
+def posted_blocks(connection: Connection, file_id: int, low: int, high: int) -> Iterator[Columns]:
+    """What ``audit_blocks`` wants of the entries from ``low`` to ``high``, in file order."""
+    for block in stream_blocks(connection, _AUDIT, file=file_id, low=low, high=high):
+        yield tuple(zip(*block, strict=True))
+
+
+def audit_blocks(
+    connection: Connection, file_id: int, posted: Iterable[Columns], made: Mapping[str, str] | None = None
+) -> Iterator[Columns]:
+    """Columns of U0418B for blocks of office_id, lease, asset, code, cents and invoice. ``made``: due dates of invoices
+    that ``connection`` does not see yet.
 
     What hangs on a key (an office's names, a lease's lessee) is put beside it here, a column at a time: joined in the
     database, each of a million rows would look all of them up again (measured: 7.6 s against 2.1 s).
@@ -73,9 +82,8 @@ def audit_blocks(connection: Connection, file_id: int, low: int, high: int) -> I
     offices = {office_id: key for office_id, *key in stream_rows(connection, _OFFICES)}
     names: dict[str, str] = dict(stream_rows(connection, _CHARGES, file=file_id))
     lessees = _Beside(connection, "lease", "lessee")
-    due_dates = _Beside(connection, "invoice", "due_date")
-    for block in stream_blocks(connection, _AUDIT, file=file_id, low=low, high=high):
-        office_ids, leases, assets, codes, cents, invoices = zip(*block, strict=True)
+    due_dates = _Beside(connection, "invoice", "due_date", made)
+    for office_ids, leases, assets, codes, cents, invoices in posted:
         found = {office_id: offices[office_id] for office_id in set(office_ids)}
         keys = [_spread(office_ids, {office_id: key[i] for office_id, key in found.items()}) for i in range(4)]
         yield (
@@ -94,8 +102,8 @@ def _spread(keys: Sequence[Any], values: dict[Any, str]) -> Sequence[str]:
 class _Beside:
     """``value`` of the rows of ``table`` that a column names, fetched a block at a time where not seen lately."""
 
-    def __init__(self, connection: Connection, table: str, value: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, table: str, value: str, more: Mapping[str, str] | None = None) -> None:
+        self._connection, self._more = connection, more or {}
         listed = "SELECT value FROM JSON_EACH(:keys)"
         if connection.dialect.name != "sqlite":
             listed = "SELECT JSON_ARRAY_ELEMENTS_TEXT(CAST(:keys AS JSON))"
@@ -112,6 +120,7 @@ class _Beside:
     def _fetch(self, keys: set[str]) -> None:
         if len(self._known) > _KEPT:
             self._known.clear()
+        self._known.update((key, self._more[key]) for key in keys & self._more.keys())
         missing = json.dumps(list(keys - self._known.keys()))
         for key, value in stream_rows(self._connection, self._statement, keys=missing):
             self._known[key] = intern(value)  # many invoices are due on one day

@@ -10,7 +10,7 @@ severity ``R``, checks the rest against the ledger set by set, and posts. It nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -51,6 +51,17 @@ class Outcome:
     rejected_cents: int = 0
 
 
+class Follower(Protocol):
+    """Is told, while a file is being posted, what became of each block of its lines: so that what is written about it
+    afterwards can be prepared beside the posting. Only a commit makes it true."""
+
+    def block(
+        self, first_id: int, last: int, made: Mapping[str, str], posted: Iterable[Sequence[tuple[Any, ...]]]
+    ) -> None:
+        """All lines after the block before, to line ``last``: (line, office_id, invoice, the asset's lease) of those that
+        posted, in order; the others did not. Line n has entry ``first_id + n``. ``made``: due dates of new invoices."""
+
+
 @dataclass(slots=True)
 class PostingContext:
     """Everything an update may use. One unit a portfolio is opened on first use and closed by ``close_units``."""
@@ -62,6 +73,7 @@ class PostingContext:
     operator: str
     posted_at: str
     unit_kind: units.UnitKind = "FILE"  # MODULE when End of Period posts a preloaded file, its business date closed
+    follower: Follower | None = None
     _units: dict[str, units.Unit] = field(default_factory=dict)
     _messages: list[tuple[Any, ...]] = field(default_factory=list)
     _next_seq: dict[int, int] = field(default_factory=dict)

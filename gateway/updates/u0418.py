@@ -79,7 +79,9 @@ class BatchAssessment:
         outcome = Outcome()
         for first, last in assess_resolve.blocks(scope, self.block_lines):
             assess_resolve.resolve(scope, first, last, rejects=rejects)
-            self._apply(scope, unit.first_id, first, far=far)
+            made = self._apply(scope, unit.first_id, first, far=far)
+            if context.follower is not None:
+                context.follower.block(unit.first_id, last, made, assess_post.posted(scope))
             posted, posted_cents, rejected, rejected_cents = assess_post.sums(scope)
             if rejected:
                 assess_problems.report_problems(scope, context)
@@ -90,8 +92,9 @@ class BatchAssessment:
         return outcome
 
     @staticmethod
-    def _apply(scope: assess_resolve.Scope, first_id: int, first_line: int, *, far: bool) -> None:
-        assess_invoices.make_missing(scope)
+    def _apply(scope: assess_resolve.Scope, first_id: int, first_line: int, *, far: bool) -> dict[str, str]:
+        """Post the resolved block; gives the due dates of invoices it made."""
+        made = assess_invoices.make_missing(scope)
         if far:
             assess_post.add_charges(scope)
         else:
@@ -100,11 +103,13 @@ class BatchAssessment:
             assess_post.add_receivables(scope, first_line)
         assess_post.raise_escrow(scope)
         assess_post.add_entries(scope, first_id)
+        return made
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
         """Whole columns from the database, in file order: nothing is done a row here, a month's file has a million."""
         bounds = unit_bounds(connection, file_id)
-        return Blocks(assess_report.audit_blocks(connection, file_id, *bounds) if bounds else ())
+        posted = assess_report.posted_blocks(connection, file_id, *bounds) if bounds else ()
+        return Blocks(assess_report.audit_blocks(connection, file_id, posted))
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return assess_report.exception_rows(

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsers import avro
-from parsers.avro_archive import Archived, write_archive
+from parsers.avro_archive import Archived, ArchiveWriter
 from parsers.avro_container import Stream, records
 
 KINDS = tuple(avro.RECORDS)
@@ -26,7 +26,10 @@ MARKER = bytes(range(16))
 
 def _written(kind: str, blocks: list[Archived]) -> bytes:
     out = io.BytesIO()
-    write_archive(out, kind, blocks, marker=MARKER)
+    writer = ArchiveWriter(out, kind, marker=MARKER)
+    for block in blocks:
+        writer.add(block)
+    writer.close()
     return out.getvalue()
 
 
@@ -96,8 +99,8 @@ def test_what_is_written_is_read(archive: tuple[str, list[list[dict[str, Any]]]]
 def test_every_process_writes_the_same_bytes() -> None:
     """The order of a set of words differs from process to process; nothing that is written may follow it."""
     program = (
-        "import sys; from parsers.avro_archive import write_archive;"
-        "write_archive(sys.stdout.buffer, 'assessments', [], marker=bytes(16))"
+        "import sys; from parsers.avro_archive import ArchiveWriter;"
+        "ArchiveWriter(sys.stdout.buffer, 'assessments', marker=bytes(16)).close()"
     )
     headers = {
         subprocess.run(
