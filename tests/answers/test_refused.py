@@ -83,10 +83,10 @@ def test_it_is_released_by_a_second_person_and_once(db: Database, home: Home, cl
     (file,) = refuse(app).files
     with pytest.raises(Refused, match="second person"):
         release.approve(app, file.outbound_id, sha256=file.sha256)
-    with pytest.raises(Refused, match="found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
+    with pytest.raises(Refused, match=r"found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
         refuse(app)
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
-    with pytest.raises(Refused, match="found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
+    with pytest.raises(Refused, match=r"found it refused by P01-VACH-REFUSED-NOC-260302.DAT"):
         refuse(app)
     assert world.one(db, "SELECT COUNT(*) FROM outbound_file WHERE kind = 'VACH-REFUSED-NOC'") == 1
 
