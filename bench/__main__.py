@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import formats, machine, plain, posting, sftp, watching
+from bench import formats, machine, plain, posting, sftp, vendor, watching
 from bench.runner import Bench, Figure, MeasurementError, shown
 
 PARTS: dict[str, Callable[[Bench], None]] = {
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "kinds": posting.kinds,
     "reapply": posting.reapply,
     "nacha": formats.nacha,
+    "vendor-ach": vendor.vendor_ach,
     "sftp": sftp.large,
     "files": sftp.many,
     "burst": watching.burst,

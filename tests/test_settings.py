@@ -163,3 +163,45 @@ def test_the_commented_files_are_sound_as_they_are_and_switched_on(home: Home) -
         (home.config / name).write_text((default_config() / name).read_text(encoding="utf-8"), encoding="utf-8")
     assert load_settings(home).gateway == GatewaySettings()
     assert _keys(_commented_out(default_config() / "gateway.toml"))
+
+
+@pytest.mark.parametrize(
+    ("bank", "portfolio", "expected"),
+    [
+        (
+            "entry_description = 'REVERSAL'",
+            "",
+            "entry_description: found 'REVERSAL', expected 1 to 10 characters, not REVERSAL",
+        ),
+        ("prenote_description = ''", "", "prenote_description: found '', expected 1 to 10 characters"),
+        (
+            "entry_descriptions = { PPD = 'TWELVE CHARS' }",
+            "",
+            "entry_descriptions.PPD: found 'TWELVE CHARS', expected 1 to",
+        ),
+        ("entry_descriptions = { WEB = 'SHOP' }", "", "entry_descriptions.WEB"),
+        ("name_pattern = 'P{portfolio}-{date}.DAT'", "", "expected a file name with {portfolio}, {date} and {further}"),
+        (
+            "name_pattern = '{portfolio}/{date}{further}'",
+            "",
+            "name_pattern: found '{portfolio}/{date}{further}', expected a file",
+        ),
+        ("name_pattern = '{nonsense}{portfolio}{date}{further}'", "", "expected a file name with"),
+        ("modifier_alphabet = 'ABA'", "", "modifier_alphabet: found 'ABA', expected different characters A-Z and 0-9"),
+        ("modifier_alphabet = 'ab'", "", "modifier_alphabet: found 'ab', expected different characters"),
+        ("same_day = 'asked'", "", "expected same_day_windows beside same_day = 'asked'"),
+        ("same_day_windows = { '10:00' = 'NOON' }", "", "same_day_windows.10:00: found 'NOON'"),
+        ("same_day_windows = { '25:00' = 'SD1300' }", "", "expected a time of day such as 09:00"),
+        ("same_day_limit = 'much'", "", "same_day_limit: found 'much', expected dollars and cents such as 25.00"),
+        ("x12 = { sender = '1234567890123456' }", "", "x12.sender"),
+        (
+            "",
+            "[vendor_ach]\nprenote_wait_days = 2",
+            "vendor_ach.prenote_wait_days: found 2, expected greater than or equal to 3",
+        ),
+    ],
+)
+def test_what_a_bank_cannot_wish(home: Home, bank: str, portfolio: str, expected: str) -> None:
+    write(home, BANK + bank, portfolio)
+    (found,) = mistakes(home)
+    assert expected in found

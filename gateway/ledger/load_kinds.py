@@ -219,7 +219,7 @@ VENDORS = Kind(
         Field("routing_number", t.ROUTING, sensitive=True, kept=False),
         Field("account_number", t.BANK_ACCOUNT, sensitive=True, kept=False),
         Field("account_type", one_of("checking", "savings")),
-        Field("sec", one_of("CCD", "PPD")),
+        Field("sec", one_of("CCD", "PPD", "CTX")),
         Field("prenote_sent", t.YES_NO, optional=True),
         Field("prenote_sent_on", t.DATE, optional=True),
         Field("dealer_alert", t.YES_NO, optional=True),

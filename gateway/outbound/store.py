@@ -78,9 +78,12 @@ class Frozen:
     total_credit_cents: int
 
 
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
 def encode(value: Any) -> str:
     """Canonical JSON: one text for one value, on every machine."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _ENCODE(value)
 
 
 def first_free_names(
@@ -111,7 +114,7 @@ def freeze(app: App, connection: Connection, new: NewFile) -> Frozen:
     """Write header, rows, sources and claims in the caller's transaction; render, hash and put the bytes aside."""
     header = encode(new.header)
     texts = [encode(list(row.payload)) for row in new.rows]
-    data = render_rows(new.kind, json.loads(header), [json.loads(t) for t in texts])
+    data = render_rows(new.kind, json.loads(header), json.loads(f"[{','.join(texts)}]"))
     sha256 = hashlib.sha256(data).hexdigest()
     state = _state_at_build(app, new)
     released = state is not OutboundState.BUILT

@@ -259,10 +259,11 @@ def _scratch_records(run: Context, item: Item) -> Iterator[tuple[VachRecord, str
 
 # --- checks -------------------------------------------------------------------------------------------------
 
+# A hashed set whatever the database knows of the table, which was filled in this transaction.
 _RESERVE: Final = f"""
     UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA'
-    AND state = 'NEW' AND EXISTS (SELECT 1 FROM outbound_claim c WHERE c.outbound_id = :id
-        AND c.source = {entries.source_sql("bank_check", "check")})
+    AND state = 'NEW' AND {entries.source_sql("bank_check", "check")} IN
+        (SELECT c.source FROM outbound_claim c WHERE c.outbound_id = :id)
 """
 
 

@@ -166,7 +166,7 @@ def test_every_bad_row_is_reported_at_once_and_nothing_loaded(db: Database, tmp_
         + "1003,1,1,1,9,X,Xavier,AACQ,,,,,\n1004,1,1,1,1,Y,Yves,AACQ,,2026-02-30,,,1.234\n1002,1,1,1,2,J,J,AACQ,,,,,\n",
         "invoices": BASE["invoices"] + "4,1004,2026-03-01,PYMT,10.00,\n5,9999,2026-03-01,PYMT,10.00,\n"
         "6,1001,2026-03-01,XXXX,10.00,\n7,1001,2026-03-01,RCR1,10.00,\n2,1002,2026-03-01,LTCH,5.00,\n8,1001,2026-03-01,PYMT,5.00,A2\n",
-        "vendors": "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000018,123456789,checking,CTX\n",
+        "vendors": "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000018,123456789,checking,WEB\n",
         "payments": PAYMENTS + "26021290000300000001,2,,JS1,2026-02-12,09:00:00,1001,4,15.00,,\n",
     }
     with pytest.raises(LoadRejected) as refused:
@@ -174,7 +174,7 @@ def test_every_bad_row_is_reported_at_once_and_nothing_loaded(db: Database, tmp_
     assert [p.message for p in refused.value.problems] == [
         "vendors.csv, row 2, routing_number: Found '****0018', expected a 9-digit routing number with its right check "
         "digit: correct the value.",
-        "vendors.csv, row 2, sec: Found 'CTX', expected one of CCD, PPD: correct the value.",
+        "vendors.csv, row 2, sec: Found 'WEB', expected one of CCD, PPD, CTX: correct the value.",
         "leases.csv, row 4, portfolio/company/region/office: Found office 1/1/1/9, expected one that is loaded (office): "
         "correct or load it.",
         "leases.csv, row 5, commencement: Found '2026-02-30', expected a date such as 2026-03-31: correct the value.",
@@ -197,7 +197,7 @@ def test_every_problem_of_every_file_is_told_at_once_also_beside_an_unreadable_f
 ) -> None:
     more = {
         "leases": BASE["leases"] + "1003,1,1,1,9,X,Xavier,AACQ,,2026-02-30,,,\n",
-        "vendors": "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,1234567,checking,CTX\n",
+        "vendors": "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,1234567,checking,WEB\n",
         "invoices": BASE["invoices"].replace("due_date", "due_date,colour"),
         "payments": PAYMENTS + "26021290000300000001,x,,JS1,2026-02-12,09:00:00,9999,4,15.00,,\n",
         "checks": "portfolio,check,type,amount,disbursement_date,vendor,lease\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +16,10 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import entries, release
+from gateway.outbound.build import build
+from gateway.outbound.built import Built
 from gateway.outbound.entries import CheckKey
-from parsers import vach_scratch, x12_820
+from parsers import nacha, vach_scratch, x12_820
 from tests.outbound import world
 from tests.outbound.ach import approve, kinds, made, on, returned, set_up, withheld
 
@@ -204,3 +209,46 @@ def test_balanced_prenotes_have_no_offset(
         "OFFSET",
         "PRENOTE",
     ]
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+
+def test_two_portfolios_building_at_once_share_no_number(app: App, db: Database, home: Home, clock: FixedClock) -> None:
+    """One bank, one sequence and one row of modifiers a day, whoever comes first; a build that fails uses none up."""
+    world.insert(db, "portfolio", portfolio="2", name="Second", business_date="2026-03-02", period_state="OPEN")
+    world.insert(db, "office", office_id=9, portfolio="2", company="1", region="1", office="9", name="Office 9")
+    for number in range(30):
+        world.check(db, f"A{number}", lease=None)
+        world.check(db, f"B{number}", portfolio="2", office_id=9, lease=None)
+    settings = app.settings
+    both = replace(app, settings=replace(settings, portfolios=dict.fromkeys(("1", "2"), settings.portfolios["1"])))
+    numbers_at_once = threading.Barrier(2)
+
+    def run(portfolio: str) -> Built:
+        numbers_at_once.wait()
+        return build(both, "VACH", portfolio)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, ["1", "2"])
+    files = [nacha.read((home.outbox / built.files[0].name).read_bytes()) for built in (first, second)]
+    assert sorted(f.header.file_id_modifier for f in files if isinstance(f, nacha.NachaFile)) == ["A", "B"]
+    traces = world.all_of(db, "SELECT trace_number FROM ach_entry ORDER BY trace_number")
+    assert traces == [(f"09100001{n:07d}",) for n in range(1, 61)]
+
+
+def test_a_build_that_fails_uses_no_number_up(
+    app: App, db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.check(db, "1")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("power")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.outbound.vendor_reports.reports", fail)
+        with pytest.raises(RuntimeError, match="power"):
+            build(app, "VACH", "1")
+    assert world.all_of(db, "SELECT 1 FROM ach_entry") == world.all_of(db, "SELECT 1 FROM counter") == []
+    _, batches = made(app)
+    assert [e.trace_number for b in batches for e in b.entries] == ["091000010000001"]
