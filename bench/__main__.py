@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "assessments": posting.assessments,
     "memory": posting.memory,
     "plain": plain.plain,
+    "plain-kinds": plain.kinds,
     "script": plain.script,
     "kinds": posting.kinds,
     "reapply": posting.reapply,

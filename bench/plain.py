@@ -21,18 +21,27 @@ SCRIPT_LINES, SCRIPT_RATIO = 100_000, 20.0
 def plain(bench: Bench) -> None:
     """How much longer the whole path takes than inserting its rows, ready-made, into the same tables."""
     for database, name in posting.DATABASES.items():
-        month = posting.month(bench, database)
-        runs: list[Measured] = []
-        for _ in range(bench.runs):
-            target = homes.fresh(bench, database, month.portfolio)
-            urls = [place.url or f"sqlite:///{place.home / 'var' / 'ledger.db'}" for place in (month.place, target)]
-            runs.append(bench.measure("bench.plain:insert", posted=urls[0], target=urls[1]))
-            homes.drop(bench, target)
-        seconds = median_seconds(runs)
-        note = f"{seconds:.2f} s for {runs[0].values['rows']:,} rows; median of {len(runs)}"
-        bench.add(
-            Figure("plain insert", f"whole path / plain insert, {name}", month.seconds / seconds, "x", RATIO, note=note)
-        )
+        _ratio(bench, posting.month(bench, database), database, f"whole path / plain insert, {name}", RATIO)
+
+
+def kinds(bench: Bench) -> None:
+    """The same for the other three kinds of file: rows added alone, none of those that change."""
+    for kind in posting.KINDS:
+        for database, name in posting.DATABASES.items():
+            what = f"{kind}: whole path / plain insert, {name}"
+            _ratio(bench, posting.of_kind(bench, kind, database), database, what, None)
+
+
+def _ratio(bench: Bench, posted: posting.Posted, database: str, what: str, target: float | None) -> None:
+    runs: list[Measured] = []
+    for _ in range(bench.runs):
+        into = homes.fresh(bench, database, posted.portfolio)
+        urls = [place.url or f"sqlite:///{place.home / 'var' / 'ledger.db'}" for place in (posted.place, into)]
+        runs.append(bench.measure("bench.plain:insert", posted=urls[0], target=urls[1]))
+        homes.drop(bench, into)
+    seconds = median_seconds(runs)
+    note = f"{seconds:.2f} s for {runs[0].values['rows']:,} rows; median of {len(runs)}"
+    bench.add(Figure("plain insert", what, posted.seconds / seconds, "x", target, note=note))
 
 
 def script(bench: Bench) -> None:
