@@ -79,7 +79,8 @@ def test_a_backup_made_before_opens_with_the_key_in_it(own: Played, tmp_path: Pa
 def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
     files = {row["name"]: row for row in own.ok("outbound", "list", "--json").rows}
     bank, scratch = files[BANK_FILE], files[SCRATCH]
-    own.ok("outbound", "approve", str(bank["id"]), "--sha256", bank["sha256"])
+    accepted = ("--accept", "first-payment", "--reason", "called them")
+    own.ok("outbound", "approve", str(bank["id"]), "--sha256", bank["sha256"], *accepted)
     assert own.do("outbound", "taken", str(bank["id"]), "--reason", "x").code == 3
     taken = own.ok("outbound", "taken", str(scratch["id"]), "--reason", "loaded", "--json").document
     assert taken == {"id": scratch["id"], "put_away": [SCRATCH]}
