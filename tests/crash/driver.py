@@ -146,7 +146,7 @@ def approve(gateway: Gateway) -> None:
     """Everything that waits; a scratch file goes with its bank file."""
     while waiting := gateway.rows("outbound", "list", "--state", "BUILT"):
         first = waiting[0]
-        shown = gateway.document("outbound", "show", str(first["id"]))
+        shown = gateway.run("outbound", "show", str(first["id"]), "--json").json()
         held = sorted({f["rule"] for f in shown["findings"] if f["action"] == "HOLD"})
         accept = [word for rule in held for word in ("--accept", rule)] + ["--reason", "looked at"]
         gateway.run("outbound", "approve", str(first["id"]), "--sha256", first["sha256"], *accept)

@@ -25,6 +25,8 @@ _LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
     "outbound_file": frozenset({"header", "sha256"}),
     "outbound_row": frozenset({"payload"}),
     "vendor": frozenset({"routing_sealed", "account_sealed"}),
+    "vendor_change": frozenset({"before_sealed", "after_sealed"}),
+    "ach_answer": frozenset({"payload"}),
     "payment_batch": frozenset({"effective_time"}),
     "counter": frozenset({"noted_on"}),
     "delivery": frozenset({"delivery_id", "attempts", "temporary_name", "receipt", "last_error"}),
@@ -35,7 +37,7 @@ _TABLES_LEFT_OUT: Final = frozenset({"delivery_event", "alarm"})
 _IDS: Final = {
     "file_id": ("inbound_file", "file_id"), "unit_id": ("posting_unit", "unit_id"), "item": ("suspense_item", "item"),
     "suspense_item": ("suspense_item", "item"), "outbound_id": ("outbound_file", "outbound_id"),
-    "run_id": ("eop_run", "run_id"),
+    "run_id": ("eop_run", "run_id"), "change_id": ("vendor_change", "change_id"),
 }  # fmt: skip
 _ENTRIES: Final = frozenset({"entry_id", "corrects", "reversed_by"})
 _BANK_DATE: Final = re.compile(r"(VACH(?:-BANK)?-)\d{6}|(modifier:.*:)[-\d]{10}$")
