@@ -222,21 +222,22 @@ class Database:
             for name in tables:
                 connection.execute(text(f"ANALYZE {name}"))
 
-    @contextmanager
-    def as_written(self, connection: Connection) -> Iterator[None]:
-        """Until the block ends, PostgreSQL too goes through tables in the order a statement joins them (``CROSS JOIN``,
-        which binds SQLite), row by row through an index: for look-ups that begin with a chunk's names.
 
-        Left to itself it plans by statistics, which a ledger just loaded does not have and which know nothing of what this
-        transaction wrote, and then goes through whole tables for every chunk (measured: most of the time of a file).
-        A filter that it takes for strict would still come first: ``state || '' <> 'REVERSED'`` says nothing to it.
-        """
-        if self.is_sqlite:
-            yield
-            return
-        connection.execute(text(_SET.format("'1'", "'off'")))
+@contextmanager
+def as_written(connection: Connection) -> Iterator[None]:
+    """Until the block ends, PostgreSQL too goes through tables in the order a statement joins them (``CROSS JOIN``,
+    which binds SQLite), row by row through an index: for look-ups that begin with a chunk's names.
+
+    Left to itself it plans by statistics, which a ledger just loaded does not have and which know nothing of what this
+    transaction wrote, and then goes through whole tables for every chunk (measured: most of the time of a file).
+    A filter that it takes for strict would still come first: ``state || '' <> 'REVERSED'`` says nothing to it.
+    """
+    if connection.dialect.name == "sqlite":
         yield
-        connection.execute(text(_SET.format("NULL", "NULL")))  # as before; after a fault the transaction is over
+        return
+    connection.execute(text(_SET.format("'1'", "'off'")))
+    yield
+    connection.execute(text(_SET.format("NULL", "NULL")))  # as before; after a fault the transaction is over
 
 
 def stream_blocks(connection: Connection, statement: str, **values: Any) -> Iterator[list[tuple[Any, ...]]]:

@@ -456,6 +456,7 @@ payment_line = Table(
     Column("source_line", Integer),
     Index("ix_payment_line_lease", "lease"),
     Index("ix_payment_line_invoice", "invoice"),
+    Index("ix_payment_line_entry_id", "entry_id"),
 )
 
 suspense_item = Table(

@@ -147,7 +147,7 @@ def close_unit(unit: Unit) -> ClosedUnit:
     unit.flush()
     connection, low, high = unit.connection, unit.first_id, unit.first_id + ENTRIES_A_UNIT - 1
     bounds = {"unit": unit.unit_id, "low": low, "high": high}
-    totals = _totals(connection, low, _last_id(connection, low))
+    totals = _totals(connection, low, last_entry(connection, unit.unit_id))
     unit.db.bulk_insert(
         connection,
         schema.unit_total,
@@ -216,8 +216,9 @@ def unit_digest(db: Database, connection: Connection, unit_id: int) -> str:
     return digest.hexdigest()
 
 
-def _last_id(connection: Connection, low: int) -> int:
-    """The highest entry number of the unit that begins at ``low``; ``low`` itself when it has no entry."""
+def last_entry(connection: Connection, unit_id: int) -> int:
+    """The highest entry number of the unit; that of ordinal 0 when it has no entry."""
+    low = unit_id * ENTRIES_A_UNIT
     found = connection.execute(
         text("SELECT MAX(entry_id) FROM journal_entry WHERE entry_id BETWEEN :low AND :high"),
         {"low": low, "high": low + ENTRIES_A_UNIT - 1},
@@ -244,7 +245,7 @@ def _blocks(db: Database, connection: Connection, unit_id: int) -> Iterator[str]
     low = unit_id * ENTRIES_A_UNIT
     entries = db.rows_as_json(schema.journal_entry, ENTRY_COLUMNS, order="entry_id")
     lines = db.rows_as_json(schema.journal_line, LINE_COLUMNS, order="entry_id, line")
-    for start in range(low, _last_id(connection, low) + 1, BULK_ROWS):
+    for start in range(low, last_entry(connection, unit_id) + 1, BULK_ROWS):
         bounds = {"low": start, "high": start + BULK_ROWS - 1}
         for statement in (entries, lines):
             yield connection.execute(text(f"{statement} WHERE entry_id BETWEEN :low AND :high"), bounds).scalar() or ""

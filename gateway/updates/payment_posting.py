@@ -25,6 +25,7 @@ from gateway.errors import LedgerError
 from gateway.ledger import payments, suspense
 from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, SUSPENSE
+from gateway.ledger.database import as_written
 from gateway.ledger.units import Leg
 from gateway.updates.base import Outcome
 from gateway.updates.payment_batches import Batches, Stored, numbers
@@ -68,7 +69,7 @@ class PaymentRun:
 
     def post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, write what follows; gives what became of each."""
-        with self.posting.db.as_written(self.posting.connection):
+        with as_written(self.posting.connection):
             return self._post(records, outcome)
 
     def _post(self, records: Sequence[Record], outcome: Outcome) -> list[Decision]:

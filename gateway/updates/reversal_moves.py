@@ -1,20 +1,22 @@
 """What reversals of a unit moved, read back from what was posted: each batch touched, with what it paid before and
 what it pays now, in the order of the records. For report U0470B, ``gateway check`` and a reversal by hand.
 
-Payment lines have no index by entry, so they are found by the leases of the unit's entries; lines of no lease by the
-named batches.
+Read in blocks of the unit's entries, which follow the records: the memory is that of a block, and nothing is sorted but
+its rows. Lines of a named batch are found by it, the others by their entry and the one that it takes back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger.database import stream_rows
+from gateway.ledger import units
+from gateway.ledger.database import BULK_ROWS, as_written
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import from_cents
 from gateway.updates.reversal_post import REVERSED, TAKEN_BACK
@@ -46,37 +48,36 @@ class Touched:
         return sum(self.new.values())
 
 
-_LINE = "p.batch, p.lease, COALESCE(p.invoice, :suspense) AS place, p.line"
-# By lease, and by named batch where there is none. What was applied and taken back within the unit is on both sides.
-_PAID = f"""
-SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.suspense_item FROM (
-    SELECT DISTINCT e.lease FROM journal_entry e WHERE e.entry_id BETWEEN :low AND :high AND e.lease IS NOT NULL
-) t JOIN payment_line p ON p.lease = t.lease
-UNION ALL
-SELECT {_LINE}, p.amount_cents, p.entry_id, p.reversed_by, p.suspense_item
-FROM ({{named}}) n JOIN payment_line p ON p.batch = n.batch WHERE p.lease IS NULL
+_BLOCK_ENTRIES = BULK_ROWS
+_ROW = """
+SELECT e.source_line, e.entry_id, p.batch, p.line, e.txn, e.reason, SUBSTR(p.batch, 1, 20), b.check_no, p.lease, l.lessee_name,
+    COALESCE(p.invoice, :suspense), {cents}
+FROM {tables} CROSS JOIN payment_batch b LEFT JOIN lease l ON l.lease = p.lease WHERE b.batch = p.batch AND {which}
 """
+_MADE = _ROW.format(
+    cents="p.amount_cents",
+    tables="payment_line p CROSS JOIN journal_entry e",
+    which="p.entry_id BETWEEN :low AND :high AND e.entry_id = p.entry_id",
+)
 # Of suspense, re-application takes what is unspent: what its entry says. The line may be of more.
-_TAKEN = f"""
-CASE WHEN e.txn = '{TAKEN_BACK}' AND p.suspense_item IS NOT NULL THEN (
-    SELECT CAST(SUM(j.amount_cents) AS BIGINT) FROM journal_line j WHERE j.entry_id = e.entry_id AND j.side = 'D')
-ELSE p.amount_cents END
+_TAKEN = _ROW.format(
+    cents="CASE WHEN p.suspense_item IS NULL THEN p.amount_cents ELSE (SELECT CAST(SUM(j.amount_cents) AS BIGINT) "
+    "FROM journal_line j WHERE j.entry_id = e.entry_id AND j.side = 'D') END",
+    tables="journal_entry e CROSS JOIN payment_line p",
+    which="e.entry_id BETWEEN :low AND :high AND e.txn = :taken AND p.entry_id = e.corrects AND p.reversed_by = e.entry_id",
+)
+_BACK = "p.reversed_by BETWEEN :low AND :high AND e.entry_id = p.reversed_by AND e.txn = :reversed"
+_OF_FILE = _ROW.format(
+    cents="p.amount_cents",
+    tables="staged_reversal s CROSS JOIN payment_line p CROSS JOIN journal_entry e",
+    which=f"s.file_id = :file AND s.line_no BETWEEN :first AND :last AND p.batch = s.batch AND {_BACK} AND e.source_line = s.line_no",
+)
+_OF_BATCH = _ROW.format(
+    cents="p.amount_cents", tables="payment_line p CROSS JOIN journal_entry e", which=f"p.batch = :batch AND {_BACK}"
+)
+_RECORDS = """
+SELECT MIN(source_line), MAX(source_line) FROM journal_entry WHERE entry_id BETWEEN :low AND :high AND txn = :reversed
 """
-_MOVES = f"""
-WITH paid AS ({_PAID})
-SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, {_TAKEN} AS amount_cents, p.line
-FROM paid p JOIN journal_entry e ON e.entry_id = p.reversed_by WHERE p.reversed_by BETWEEN :low AND :high
-UNION ALL
-SELECT e.source_line, e.entry_id, e.txn, e.reason, p.batch, p.lease, p.place, p.amount_cents, p.line
-FROM paid p JOIN journal_entry e ON e.entry_id = p.entry_id WHERE p.entry_id BETWEEN :low AND :high
-"""
-_ORDERED = f"""
-SELECT m.source_line, m.txn, m.reason, SUBSTR(m.batch, 1, 20), b.check_no, m.lease, l.lessee_name, m.place, m.amount_cents
-FROM ({_MOVES}) m JOIN payment_batch b ON b.batch = m.batch LEFT JOIN lease l ON l.lease = m.lease
-ORDER BY m.source_line, m.entry_id, m.batch, m.line
-"""
-_OF_FILE = "SELECT DISTINCT s.batch FROM staged_reversal s WHERE s.file_id = :file"
-_OF_BATCH = "SELECT CAST(:batch AS TEXT) AS batch"
 
 
 def of_file(connection: Connection, file_id: int) -> Iterator[Touched]:
@@ -95,13 +96,10 @@ def of_unit(connection: Connection, unit_id: int, batch: str) -> list[Touched]:
 
 
 def _touched(connection: Connection, unit_id: int, named: str, values: Mapping[str, Any]) -> Iterator[Touched]:
-    low = unit_id * ENTRIES_A_UNIT
-    rows = stream_rows(
-        connection, _ORDERED.format(named=named), low=low, high=low + ENTRIES_A_UNIT - 1, suspense=IN_SUSPENSE, **values
-    )
-    for source_line, of_record in groupby(rows, key=lambda row: row[0]):
+    rows = chain.from_iterable(_blocks(connection, unit_id, named, values))
+    for source_line, of_record in groupby(rows, key=itemgetter(0)):
         found: dict[tuple[str, str | None], Touched] = {}
-        for _, txn, reason, batch, check_no, lease, lessee, place, cents in of_record:
+        for _, _, _, _, txn, reason, batch, check_no, lease, lessee, place, cents in of_record:
             one = found.get((batch, lease))
             if one is None:
                 one = Touched(source_line, txn == REVERSED, batch, check_no, lease, lessee, reason)
@@ -109,6 +107,23 @@ def _touched(connection: Connection, unit_id: int, named: str, values: Mapping[s
             side = one.old if txn in (REVERSED, TAKEN_BACK) else one.new
             side[place] = side.get(place, 0) + cents
         yield from found.values()
+
+
+def _blocks(
+    connection: Connection, unit_id: int, named: str, values: Mapping[str, Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Lines taken back and made, block by block in the order of their entries."""
+    first, last = unit_id * ENTRIES_A_UNIT, units.last_entry(connection, unit_id)
+    for low in range(first, last + 1, _BLOCK_ENTRIES):
+        bounds = {
+            "low": low, "high": low + _BLOCK_ENTRIES - 1, "suspense": IN_SUSPENSE, "reversed": REVERSED, "taken": TAKEN_BACK,
+        }  # fmt: skip
+        with as_written(connection):
+            lines = connection.execute(text(_RECORDS), bounds).one()
+            bounds |= {**values, "first": lines[0], "last": lines[1]}
+            rows = [tuple(row) for part in (named, _TAKEN, _MADE) for row in connection.execute(text(part), bounds)]
+        rows.sort(key=itemgetter(1, 2, 3))
+        yield rows
 
 
 def spelled(amounts: Mapping[str, int]) -> str:

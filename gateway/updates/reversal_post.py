@@ -28,6 +28,7 @@ from sqlalchemy import text
 from gateway.ledger import payments, schema, suspense
 from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE, SUSPENSE
+from gateway.ledger.database import as_written
 from gateway.ledger.units import Leg
 from gateway.updates import reversal_fee, reversal_messages
 from gateway.updates.payment_journal import Journal
@@ -95,7 +96,7 @@ class Reversals:
     def handle(self, records: Sequence[Record]) -> list[Decision]:
         """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
         db, connection = self._posting.db, self._posting.connection
-        with db.as_written(connection):
+        with as_written(connection):
             facts = load(db, connection, records, self._standing)
             decisions = [decide(record, facts) for record in records]
             self._post(decisions, facts)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, MetaData, Table, text
 
 from gateway.ledger import schema
-from gateway.ledger.database import BULK_ROWS, Database
+from gateway.ledger.database import BULK_ROWS, Database, as_written
 
 COLUMNS = ("file_id", "line_no", "lease", "asset", "code", "amount_cents", "reason")
 
@@ -58,7 +58,7 @@ def test_statements_run_as_written_only_until_the_block_ends(db: Database) -> No
         pytest.skip("SQLite always keeps to the order of a CROSS JOIN")
     with db.write() as c:
         before = _planning(c)
-        with db.as_written(c):
+        with as_written(c):
             assert _planning(c) == ["1", "off", "off", "off", "off"]
         assert _planning(c) == before
 
@@ -75,7 +75,7 @@ def test_a_look_up_as_written_begins_with_its_names_whatever_was_counted(db: Dat
         db.bulk_insert(c, schema.staged_reversal, columns, rows)
         db.scratch(c, "touched", "name TEXT")
         db.bulk_insert(c, Table("touched", MetaData()), ("name",), [(str(n),) for n in range(500)])
-        with db.as_written(c):
+        with as_written(c):
             explain = "EXPLAIN QUERY PLAN " if db.is_sqlite else "EXPLAIN "
             plan = [" ".join(map(str, row)) for row in c.execute(text(explain + statement))]
             assert len(db.fetch(c, statement)) == 500

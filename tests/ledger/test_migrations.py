@@ -85,6 +85,7 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
         for table in ("outbound_message", "fraud_finding", "vendor_change", "ach_answer", "ach_entry", "suspense_move"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP INDEX ix_bank_check_vendor"))
+        connection.execute(text("DROP INDEX ix_payment_line_entry_id"))
         for column in ("issue", "void_entry_id"):
             connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
         if not db.is_sqlite:

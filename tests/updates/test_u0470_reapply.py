@@ -10,7 +10,7 @@ from gateway.ledger import schema, units, verify_rows
 from gateway.ledger.database import Database
 from gateway.ledger.suspense import reduce
 from gateway.settings import AssessmentSettings, PortfolioSettings, ReversalSettings
-from gateway.updates import u0470
+from gateway.updates import reversal_moves, u0470
 from gateway.updates.u0470 import UPDATE
 from tests.updates.payment_world import CASH, POSTED_AT, RENT, World, simple
 
@@ -232,6 +232,20 @@ def test_a_deferral_fee_is_left_alone_and_the_rest_of_its_batch_moves(db: Databa
         (B2, "1", 200, "JS2"), (B3, "DEF FEE", 700, "JS2"), (B3, "2", 200, "JS2"), (B4, "DEF FEE", 900, "JS1"),
     ]  # fmt: skip
     sound(world)
+
+
+def test_what_a_file_moved_is_the_same_in_blocks_of_any_size(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries of one record fall into several blocks, and what a later record moves again is of an earlier block."""
+    world = rents(db, 200, 200)
+    for n, batch in enumerate((B1, B2, B3), 1):
+        world.payments(f"L1,{n}00,C{n},E030{n + 2}08,B{batch}")
+    file_id, _ = world.reversals(f"L1,200,B{B2},RTMSA", f"L1,100,B{B1},RNSFC")
+    with world.db.read() as connection:
+        whole = list(reversal_moves.of_file(connection, file_id))
+        assert [(one.batch, one.is_named) for one in whole] == [(B2, True), (B3, False), (B1, True), (B3, False)]
+        for size in (1, 2, 5):
+            monkeypatch.setattr(reversal_moves, "_BLOCK_ENTRIES", size)
+            assert list(reversal_moves.of_file(connection, file_id)) == whole
 
 
 def test_hold_status_does_not_stop_what_was_applied_before(db: Database) -> None:

@@ -1,4 +1,5 @@
-"""Vendor ACH whole: what went out by entry, what the bank answered, changes of vendors, findings before a release."""
+"""Vendor ACH whole: what went out by entry, what the bank answered, changes of vendors, findings before a release; payment
+lines by their entry."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ _STATES = "state IN ('NEW','RESERVED','SENT','RETURNED','VOID')"
 
 
 def upgrade() -> None:
+    op.create_index("ix_payment_line_entry_id", "payment_line", ["entry_id"])
     _bank_check()
     op.create_index("ix_bank_check_vendor", "bank_check", ["vendor", "disbursement_date"])
     op.create_table(
