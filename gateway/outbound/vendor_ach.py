@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.errors import Refused
+from gateway.ledger.payments import no_collection
 from gateway.outbound import screening, vendor_freeze, vendor_reports, vendor_run
 from gateway.outbound.built import Built, place
 from gateway.outbound.vendor_decide import decide
@@ -31,13 +32,14 @@ from writers.text import WriterError
 def build_vendor_ach(app: App, connection: Connection, portfolio: str, *, same_day: bool = False) -> Built:
     """Freeze all files that are due. Raises Refused when the portfolio does not use Vendor ACH, or numbers run out."""
     at = place(app, connection, portfolio)
-    try:
-        run = vendor_run.context(app, connection, at, same_day=same_day)
-        checks, vendors = vendor_run.due(run)
-        decision = decide(checks, vendors, vendor_run.voided(run), vendor_run.rules(run))
-    except CalendarError as error:
-        raise Refused(f"building Vendor ACH of portfolio {portfolio}: {error}") from error
-    built = freeze(run, decision)
+    with no_collection():
+        try:
+            run = vendor_run.context(app, connection, at, same_day=same_day)
+            checks, vendors = vendor_run.due(run)
+            decision = decide(checks, vendors, vendor_run.voided(run), vendor_run.rules(run))
+        except CalendarError as error:
+            raise Refused(f"building Vendor ACH of portfolio {portfolio}: {error}") from error
+        built = freeze(run, decision)
     connection.execute(
         text("UPDATE portfolio SET last_vendor_ach_on = :on WHERE portfolio = :p"),
         {"on": at.business_date, "p": portfolio},

@@ -406,6 +406,19 @@ def test_a_sent_check_keeps_its_amount(db: Database, tmp_path: Path) -> None:
         run(db, write(tmp_path / "in", checks=CHECKS.replace("20.00", "21.00")))
 
 
+def test_a_check_sent_by_ach_is_voided_by_its_command(db: Database, tmp_path: Path) -> None:
+    """Loaded as void it would be a payable again while the money is gone; a check voided so loads again as it is."""
+    sent = CHECKS.splitlines()[0] + "\n1,80,NEWA,50.00,2026-03-03,V1,1002,126,P\n"
+    loaded(db, tmp_path / "in", vendors=VENDORS, checks=sent)
+    void = write(tmp_path / "in", checks=sent.replace(",P", ",V"))
+    with pytest.raises(LoadRejected, match=r"check 80, which is sent, .*: void it with gateway vendor void 80"):
+        run(db, void)
+    with db.write() as connection:
+        connection.execute(text("UPDATE bank_check SET state = 'VOID', void_entry_id = 1 WHERE check_no = '80'"))
+    run(db, void)
+    assert query(db, "SELECT state, unit_id IS NULL FROM bank_check WHERE check_no = '80'") == [("VOID", False)]
+
+
 def test_bank_numbers_are_sealed_and_another_key_reseals(db: Database, tmp_path: Path) -> None:
     loaded(db, tmp_path / "in", vendors=VENDORS)
     ((sealed, last4),) = query(db, "SELECT account_sealed, account_last4 FROM vendor")
