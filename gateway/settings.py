@@ -148,6 +148,23 @@ class Retry(Model):
     max_seconds: float = Field(default=900.0, gt=0)
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+
+class Windows(Model):
+    """Until when an endpoint takes files on a banking day; what comes later goes with the next window."""
+
+    times: tuple[Hour, ...] = ()  # cutoffs; none: at any time
+    by_weekday: Mapping[Weekday, tuple[Hour, ...]] = {}  # where a day differs
+    timezone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
+    warn_minutes: int = Field(default=60, ge=1)  # an alarm so long before a cutoff with files still here
+
+    @property
+    def any(self) -> bool:
+        return bool(self.times) or any(self.by_weekday.values())
+
+
 class Endpoint(Model):
     """A place files are delivered to over SFTP."""
 
@@ -168,6 +185,7 @@ class Endpoint(Model):
     io_timeout: float = Field(default=60.0, gt=0)
     channels: int = Field(default=4, ge=1, le=16)
     retry: Retry = Retry()
+    windows: Windows = Windows()
 
 
 class X12(Model):

@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(p for top in ("gateway", "parsers", "writers") for p in (ROOT / top).rglob("*.py"))
 PURE = [p for p in SOURCES if p.relative_to(ROOT).parts[0] in ("parsers", "writers")]
 
-BASE = frozenset({"app", "calendar", "clock", "crashpoints", "errors", "home", "log", "money", "settings", "vault"})
+BASE = frozenset(
+    {"app", "calendar", "clock", "crashpoints", "cutoffs", "errors", "home", "log", "money", "settings", "vault"}
+)
 MAY_USE: dict[str, frozenset[str]] = {
     "reports": frozenset(),
     "ledger": frozenset(),

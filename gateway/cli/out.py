@@ -22,6 +22,7 @@ from gateway.cli.common import (
     portfolio_number,
     table,
 )
+from gateway.console.windows import by_file, with_windows
 from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, settle
 from gateway.delivery.states import DeliveryState, Resolution
@@ -110,17 +111,27 @@ def outbound_list(
     """Files that were built, oldest first."""
     upper = {"state": state and state.upper(), "kind": kind and kind.upper()}
     rows = release.listing(session.app, portfolio=portfolio, **upper)
-    columns: list[str] = list(release.LIST_COLUMNS)
+    columns: list[str] = [*release.LIST_COLUMNS, "window"]
+    windows = by_file(session.app)
+    rows = [(*row, windows.get(row[0])) for row in rows]
     if not session.as_json:
         at = columns.index("sha256")
         rows = [(*row[:at], row[at][:12], *row[at + 1 :]) for row in rows]
+        if not windows:  # an empty column would only push the others down
+            columns, rows = columns[:-1], [row[:-1] for row in rows]
     session.show_rows(columns, rows, money=release.MONEY_COLUMNS, empty="No outbound file yet.")
 
 
 def outbound_show(session: Session, outbound_id: FileId) -> None:
     """One file before it leaves: totals, hash, why it waits, who made and released it, its delivery."""
-    found = release.show(session.app, outbound_id)
+    found = _with_window(session, release.show(session.app, outbound_id))
     session.show(_document(found), _page(found))
+
+
+def _with_window(session: Session, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, with the next window of its endpoint while the file has not left, and the one it missed."""
+    (row,) = with_windows([found | {"delivery": (found["delivery"] or {}).get("state")}], session.app)
+    return found | {key: row[key] for key in ("window", "window_near", "window_missed")}
 
 
 def _document(found: dict[str, Any]) -> dict[str, Any]:
@@ -141,6 +152,10 @@ def _page(found: dict[str, Any]) -> list[str]:
         f"  made by    {found['maker']} at {found['built_at']} for business date {found['business_date']}",
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
     ]
+    if found.get("window_missed"):
+        lines.append(f"  MISSED     it was not sent by {found['window_missed']}")
+    if found.get("window"):
+        lines.append(f"  window     the next one closes at {found['window']}")
     if found["approved_by"]:
         lines.append(f"  released   by {found['approved_by']} at {found['approved_at']}")
     if found["reason"]:
@@ -354,12 +369,16 @@ def deliver_run(
 
         results = delivering.deliver(session.app, endpoint=endpoint, render=renderer(session.app), progress=note)
     copies.put_away(session.app)
+    windows = by_file(session.app)
     rows = [
-        (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None)
+        (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None,
+         windows.get(r.outbound_id))
         for r in results
-    ]
+    ]  # fmt: skip
     session.show_rows(
-        ("id", "name", "endpoint", "state", "bytes", "attempts", "detail"), rows, empty="Nothing is due for delivery."
+        ("id", "name", "endpoint", "state", "bytes", "attempts", "detail", "window"),
+        rows,
+        empty="Nothing is due for delivery.",
     )
     return DONE if all(r.state in GOOD for r in results) else WITH_REJECTS
 
@@ -371,6 +390,7 @@ def deliver_list(session: Session) -> None:
     """Every delivery and where it stands."""
     from gateway.delivery import queue
 
+    windows = by_file(session.app)
     with session.app.db.read() as connection:
         rows = [
             (
@@ -382,12 +402,13 @@ def deliver_list(session: Session) -> None:
                 d.attempts,
                 d.next_attempt_at,
                 d.last_error,
+                windows.get(d.outbound_id),
             )
             for d in queue.listing(connection)
         ]
     session.show_rows(
-        ("id", "outbound", "name", "endpoint", "state", "attempts", "next_attempt_at", "last_error"), rows,
-        empty="No delivery yet.",
+        ("id", "outbound", "name", "endpoint", "state", "attempts", "next_attempt_at", "last_error", "window"),
+        rows, empty="No delivery yet.",
     )  # fmt: skip
 
 

@@ -115,6 +115,10 @@ def _outbound(found: Status) -> Iterator[str]:
     for o in found.outbound:
         if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
+        if o.get("window_missed"):
+            yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}"
+        if o.get("window"):
+            yield f"  {o['name']} (#{o['id']}): the next window of {o['endpoint']} closes at {o['window']}"
         if o["state"] == "BUILT":
             yield f"  {o['name']} (#{o['id']}) waits for approval: gateway outbound show {o['id']}"
     yield ""

@@ -11,7 +11,7 @@ import json
 import smtplib
 import subprocess
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -26,6 +26,7 @@ from gateway.clock import instant_text
 from gateway.console.status import Status
 from gateway.console.status import status as gather
 from gateway.errors import GatewayError
+from gateway.money import shown
 from gateway.settings import Alarms, secret
 
 _TIMEOUT: Final = 20
@@ -82,6 +83,7 @@ def conditions(found: Status) -> list[Condition]:
         if o.get("stranded"):
             out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
                                  f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
+    out += _cutoffs(found.outbound)
     out += [
         Condition(f"ack:{x['outbound_id']}", "ACKNOWLEDGEMENT_MISSING",
                   f"{x['name']} at {x['endpoint']}: none by {x['deadline']}")
@@ -92,6 +94,32 @@ def conditions(found: Status) -> list[Condition]:
         code = "BANK_REFUSED" if a["kind"] == ACKNOWLEDGEMENT else "ANSWERS_WAIT"
         out.append(Condition(f"answers:{a['file_id']}", code, f"{a['name']} (#{a['file_id']}): {said}"))
     return out
+
+
+def _cutoffs(outbound: Iterable[Mapping[str, Any]]) -> Iterator[Condition]:
+    """Money that may miss a window of its endpoint, one alarm a window; money that missed one, by file."""
+    near: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for o in outbound:
+        if o.get("window_near"):
+            near.setdefault((o["endpoint"], o["window"]), []).append(o)
+    for (endpoint, closing), files in near.items():
+        waiting = sum(o["state"] == "BUILT" for o in files)
+        yield Condition(
+            f"window:{endpoint}:{closing}", "WINDOW_CLOSING",
+            f"endpoint {endpoint} takes files until {closing}: {len(files)} not sent, {shown(_cents(files))} at stake"
+            + (f", {waiting} of them not released" if waiting else ""),
+        )  # fmt: skip
+    for o in outbound:
+        if o.get("window_missed"):
+            yield Condition(
+                f"window:{o['id']}:{o['window_missed']}", "WINDOW_MISSED",
+                f"{o['name']} (#{o['id']}), {shown(_cents([o]))}, was not sent by {o['window_missed']}; the next window of "
+                f"{o['endpoint']} closes at {o['window']}",
+            )  # fmt: skip
+
+
+def _cents(files: Iterable[Mapping[str, Any]]) -> int:
+    return sum(o["total_debit_cents"] + o["total_credit_cents"] for o in files)
 
 
 def decide(now: Sequence[Condition], opened: Mapping[str, str], at: datetime, repeat_minutes: int) -> Sweep:

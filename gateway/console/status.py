@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
+from gateway.console.windows import with_windows
 from gateway.delivery import settle
 from gateway.settings import Settings
 
@@ -49,6 +50,7 @@ class Status:
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
             or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") for o in self.outbound)
+            or any(o.get("window_missed") or o.get("window_near") for o in self.outbound)
             or any(m["state"].startswith(("FAILED", "POSTPONED", "HALTED")) for m in self.end_of_period)
         )
 
@@ -62,7 +64,7 @@ def status(app: App, date: str | None) -> Status:
             portfolios,
             files,
             late_files(portfolios, files, app.settings, app.clock.now(), date),
-            _outbound(connection, date, app.settings.gateway.endpoints),
+            with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app),
             _end_of_period(connection, date),
             _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
@@ -121,7 +123,8 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         connection,
         """
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
-               o.total_credit_cents, o.hold_text, o.business_date, d.state AS delivery, d.last_error, d.ended_at
+               o.total_credit_cents, o.hold_text, o.business_date, o.built_at,
+               o.approved_at, d.state AS delivery, d.last_error, d.ended_at
         FROM outbound_file o LEFT JOIN delivery d ON d.outbound_id = o.outbound_id
         WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'PLACING', 'UNKNOWN', 'NOT_DELIVERED')
            OR (o.state = 'APPROVED' AND d.delivery_id IS NULL)

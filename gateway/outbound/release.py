@@ -113,6 +113,7 @@ def approve(
         _check_hash(file, sha256)
         _check_second_person(app, file)
         _check_sources_unchanged(connection, file)
+        review.check_in_time(app, connection, outbound_id, file.name, file.endpoint)
         accepted = review.accept(
             connection, outbound_id, file.name, rules=accept, reason=reason, operator=app.operator, at=app.now()
         )

@@ -6,16 +6,22 @@ Between build and approval a vendor may have changed: then the file is refused, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
+from datetime import date
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
-from gateway.app import Operator
+from gateway.app import App, Operator
+from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.fraud import RULES
 
+SAME_DAY: Final = "SD"
+"""How the descriptive date of a batch begins that is to settle on the day it is sent."""
 CLASS_COLUMNS: Final = ("kind", "sec", "effective_date", "entries", "vendors", "amount")
 FINDING_COLUMNS: Final = (
     "rule",
@@ -132,3 +138,36 @@ def check_vendors_unchanged(connection: Connection, outbound_id: int, name: str)
                 f"approving {name}: found vendor {vendor} with {found} since the file was built, expected it as it was; "
                 "reject the file and build it again"
             )
+
+
+def check_in_time(app: App, connection: Connection, outbound_id: int, name: str, endpoint: str | None) -> None:
+    """Raises Refused when a bank file released now cannot reach its effective date: the bank would send it back, or
+    settle it the same day at a price."""
+    row = connection.execute(
+        text("SELECT header, portfolio FROM outbound_file WHERE outbound_id = :id AND kind = 'VACH-BANK'"),
+        {"id": outbound_id},
+    ).one_or_none()
+    if row is None:
+        return
+    batch = json.loads(row.header)["batches"][0]
+    effective = date.fromisoformat(batch["effective_date"])
+    settings = app.settings.gateway
+    now = app.clock.now()
+    todo = "reject the file and build it again"
+    today = now.astimezone(ZoneInfo(settings.service.timezone)).date()
+    if effective < today:
+        raise Refused(f"approving {name}: found its effective date {effective} past, expected one to come; {todo}")
+    place = settings.endpoints.get(endpoint or "")
+    bank = settings.banks.get(app.settings.portfolio(row.portfolio).vendor_ach.bank or "")
+    if place is None or not place.windows.any or bank is None:
+        return
+    windows = place.windows
+    lead_days = 0 if batch["descriptive_date"].startswith(SAME_DAY) else bank.lead_days
+    calendar = app.calendar()
+    limit = last_chance(windows, calendar, effective, lead_days)
+    if now >= limit:
+        closing = next_closing(windows, calendar, now)
+        raise Refused(
+            f"approving {name}: found the last window for its effective date {effective} closed at {shown_instant(limit)}, "
+            f"expected a release before it; the next window closes at {shown_instant(closing)}: {todo}"
+        )

@@ -27,12 +27,14 @@ LISTS = {
     "maturity kind control_number account_number deal_number location normal_payment next_due prepaid nsf_count escrow_balance",
     ("files", "list"): "id name kind portfolio sha256 state lines records rejects blank amount posted_amount "
     "rejected_amount suspended_amount held_amount",
-    ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records",
+    ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records window",
 }  # fmt: skip
 PAPER = {
     ("ledger", "payments"): "batch check operator effective_date lease invoice due_date type amount",
     ("ledger", "journal"): "entry line portfolio company region office account name debit credit effective_date "
     "business_date source_file source_line unit reason",
+    # no endpoint of this home has windows
+    ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records",
 }
 """What a person is shown of a list that has more."""
 MONEY = frozenset(

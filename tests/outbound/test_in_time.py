@@ -1,0 +1,105 @@
+"""A bank file under its cutoff: refused when it cannot make its date, warned of before, named after, on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.console import alarms
+from gateway.console.status import status
+from gateway.errors import Refused
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound import release
+from gateway.outbound.build import build
+from gateway.outbound.store import Frozen
+from tests.outbound import world
+
+TIMES = ["10:30", "16:45"]  # 15:30 and 21:45 UTC; the clock stands at 14:00 UTC on Monday, 2 March
+
+
+def built(home: Home, db: Database, clock: FixedClock, *, windows: dict[str, Any], **bank: Any) -> tuple[App, Frozen]:
+    """A file of 100.00 for Tuesday, 3 March, built on Monday."""
+    world.company(db)
+    world.vendor(db)
+    world.check(db, "1")
+    endpoint = {"host": "h", "user": "u", "key": "k", "windows": windows}
+    app = world.app_at(
+        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH}, bank=world.bank(endpoint="bank", **bank),
+        endpoints={"bank": endpoint},
+    )  # fmt: skip
+    return app, build(app, "VACH", "1").files[0]
+
+
+def approve(app: App, file: Frozen) -> None:
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+
+
+def conditions(app: App) -> dict[str, str]:
+    return {c.code: c.text for c in alarms.conditions(status(app, None)) if c.code.startswith("WINDOW")}
+
+
+@pytest.mark.parametrize(
+    ("hours", "windows", "bank", "message"),
+    [
+        (0, {"times": TIMES}, {}, None),
+        (7.7, {"times": TIMES}, {}, None),  # 16:42 in New York
+        (7.75, {"times": TIMES}, {}, "effective date 2026-03-03 closed at 2026-03-02 16:45 EST, .* at 2026-03-03 10:30 EST"),
+        (24, {"times": TIMES}, {"lead_days": 0}, "effective date 2026-03-02 past"),
+        (24, {}, {}, None),
+        (48, {}, {}, "found its effective date 2026-03-03 past, expected one to come; reject the file and build it again"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_make_its_date_is_not_released(
+    home: Home, db: Database, clock: FixedClock, hours: float, windows: Any, bank: Any, message: str | None
+) -> None:
+    app, file = built(home, db, clock, windows=windows, **bank)
+    if bank:  # with no lead days a check due in the past goes today
+        release.reject(app, file.outbound_id, reason="x")
+        world.change(db, "UPDATE bank_check SET disbursement_date = '2026-03-02'")
+        file = build(app, "VACH", "1").files[0]
+    clock.elapsed += hours * 3600
+    if message is None:
+        approve(app, file)
+        return
+    with pytest.raises(Refused, match=message):
+        approve(app, file)
+    release.reject(app, file.outbound_id, reason="too late")
+
+
+def test_money_at_stake_is_told_before_a_window_closes_and_after(home: Home, db: Database, clock: FixedClock) -> None:
+    app, file = built(home, db, clock, windows={"times": TIMES, "warn_minutes": 60})
+    (row,) = [o for o in status(app, None).outbound if o["kind"] == "VACH-BANK"]
+    assert (row["window"], row["window_near"], row["window_missed"]) == ("2026-03-02 10:30 EST", False, None)
+    assert conditions(app) == {}
+    clock.elapsed += 30 * 60
+    assert conditions(app) == {
+        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 not sent, 100.00 at stake, 1 of them not "
+        "released"
+    }
+    assert status(app, None).wants_attention
+    approve(app, file)
+    assert conditions(app) == {
+        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 not sent, 100.00 at stake"
+    }
+    clock.elapsed += 3600
+    assert conditions(app) == {
+        "WINDOW_MISSED": "P01-VACH-BANK-260303.DAT (#1), 100.00, was not sent by 2026-03-02 10:30 EST; the next window of bank "
+        "closes at 2026-03-02 16:45 EST"
+    }
+    assert alarms.sweep(app).fresh and not alarms.sweep(app).fresh
+    world.change(db, "UPDATE delivery SET state = 'DELIVERED'")
+    assert conditions(app) == {} and not status(app, None).outbound[0]["window"]
+
+
+def test_a_calendar_that_does_not_reach_is_said_and_stops_nothing(home: Home, db: Database, clock: FixedClock) -> None:
+    built(home, db, clock, windows={"times": TIMES})
+    late = world.app_at(
+        home, db, FixedClock(datetime(2028, 1, 3, tzinfo=UTC) + timedelta(hours=14)), bank=world.bank(endpoint="bank"),
+        endpoints={"bank": {"host": "h", "user": "u", "key": "k", "windows": {"times": TIMES}}},
+    )  # fmt: skip
+    assert "expected one in the covered years" in status(late, None).outbound[0]["window"]
