@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 RDFI, OUR_ODFI = "09100001", "09100001"
 RETURN_CODE = {"22": "21", "23": "21", "27": "26", "32": "31", "33": "31", "37": "36", "28": "26", "38": "36"}
@@ -78,7 +78,7 @@ def whole(*answers: Sequence[str], sec: str = "CCD", day: str = "064", end: str 
     return "".join(line + end for line in lines).encode("ascii")
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[list[str]], str]] = {
     "as the rules have it": lambda lines: "\n".join(lines) + "\n",
     "carriage returns": lambda lines: "\r\n".join(lines) + "\r\n",
     "unbroken": lambda lines: "".join(lines),
