@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final
 
 from gateway.answers.values import Answer, Kind
 from parsers.nacha_answers import (
@@ -54,16 +54,20 @@ def _each(read: Answers, received_on: date) -> Iterator[Answer]:
             )
 
 
+_AHEAD: Final = timedelta(days=7)
+"""A file may come before the day it settles, over a long weekend."""
+
+
 def settled_on(batch: AnswerBatch, received_on: date) -> str | None:
-    """The operator's day of the year, in the year that brings it nearest to the day the file came; else the effective
-    date; None where neither reads."""
+    """The operator's day of the year: the last such day that the file may speak of; else the effective date; None where
+    neither reads, or no day is that one."""
     if batch.settlement_day.isdigit() and 1 <= int(batch.settlement_day) <= 366:
         days = [
             date(year, 1, 1) + timedelta(days=int(batch.settlement_day) - 1)
-            for year in range(received_on.year - 1, received_on.year + 2)
+            for year in (received_on.year - 1, received_on.year, received_on.year + 1)
         ]
-        within = [day for day in days if day.timetuple().tm_yday == int(batch.settlement_day)]
-        return min(within, key=lambda day: abs(day - received_on)).isoformat() if within else None
+        sound = [d for d in days if d.timetuple().tm_yday == int(batch.settlement_day) and d <= received_on + _AHEAD]
+        return max(sound).isoformat() if sound else None
     try:
         return date.fromisoformat(batch.effective_date).isoformat()
     except ValueError:

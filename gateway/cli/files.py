@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 from sqlalchemy import Connection, text
 
+from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, money_as_text, table
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row
@@ -20,7 +21,7 @@ from parsers.base import render_message
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
-SEVERITY: Final = {"R": "REJECTED", "W": "WARNING", "S": "SUSPENSE"}
+SEVERITY: Final = {"R": "REJECTED", "W": "WARNING", "S": "SUSPENSE", "A": "WOULD BE"}  # A: an answer of a bank, tried
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +69,8 @@ def processed(files: list[InboundFile]) -> Iterator[str]:
     for f in files:
         if f.hold_text:
             yield f"{f.state} {f.name} (#{f.file_id}): {f.hold_text}"
+        elif f.rejects and f.kind in BANK_KINDS:
+            yield f"{f.name}: see what waits for a person: gateway answers list --file {f.file_id} --state UNMATCHED"
         elif f.rejects or f.suspended_cents:
             yield f"{f.name}: see what was refused or suspended and why: gateway files show {f.file_id}"
     suspended = sum(f.suspended_cents or 0 for f in files)
@@ -166,7 +169,7 @@ def _file_page(
     session: Session, file: InboundFile, messages: list[dict[str, Any]], units: list[dict[str, Any]],
     reports: list[str], more: bool,
 ) -> Iterator[str]:  # fmt: skip
-    yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or 'of each lease'})"
+    yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or _of_each(file)})"
     yield f"  state     {file.state}" + (f": {file.hold_text}" if file.hold_text else "")
     if file.lines is not None:
         yield f"  lines     {file.lines:,} = {file.records:,} records + {file.rejects:,} rejects + {file.blank:,} blank"
@@ -181,6 +184,8 @@ def _file_page(
     yield f"  sha256    {file.sha256}"
     for u in units:
         yield f"  unit      {u['unit']} {u['update_name']}: {u['entries']:,} entries, {shown(u['amount_cents'])}"
+    if file.kind in BANK_KINDS and file.lines:
+        yield f"  what was done about each: gateway answers list --file {file.file_id}"
     if messages:
         yield ""
     for m in messages:
@@ -190,8 +195,14 @@ def _file_page(
         yield "  … there are more; --limit N shows them, and the A report has them all."
     if reports:
         yield ""
-        yield "Reports" + (", and the rejected lines to correct and drop alone:" if file.rejects else ":")
+        alone = file.rejects and file.kind not in BANK_KINDS
+        yield "Reports" + (", and the rejected lines to correct and drop alone:" if alone else ":")
         yield from (f"  {p}" for p in reports)
+
+
+def _of_each(file: InboundFile) -> str:
+    """Whose portfolio counts where the name tells none."""
+    return "of each entry" if file.kind in BANK_KINDS else "of each lease"
 
 
 def files_release(

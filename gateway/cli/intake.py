@@ -16,14 +16,14 @@ from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import UsageError
 from gateway.intake import checking
+from gateway.intake.parsing import unknown_name
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
+from gateway.settings import Settings
 from parsers.explain import OUTSIDE, Explanation
 from parsers.explain import explain as explain_file
 from parsers.nacha_classes import transaction_words
 from parsers.nacha_reasons import reason
-from parsers.names import Identified, identify
-from parsers.profile import Profile
 
 _REASONS: Final = {
     "return_code": "", "change_code": "", "refused_change_code": "", "return_reason": "R", "dishonored_reason": "R",
@@ -75,7 +75,7 @@ def check(
     for path in paths:
         if not path.is_file():
             raise UsageError(f"check {path}: found no such file, expected a file to read")
-        outside = _outside(path, session.app.settings.inbound)
+        outside = _outside(path, session.app.settings)
         if outside is not None:
             clean = clean and not _is_wrong(outside)
             documents.append(_outside_document(path, outside))
@@ -90,10 +90,10 @@ def check(
     return DONE if clean else WITH_REJECTS
 
 
-def _outside(path: Path, profile: Profile) -> Explanation | None:
-    """What is found in a file that is exchanged with others; None for one of the upstream systems, and for one that
-    nobody knows."""
-    if isinstance(identify(path.name, [profile]), Identified):
+def _outside(path: Path, settings: Settings) -> Explanation | None:
+    """What is found in a file that is exchanged with others; None for one that the intake takes, which tries it, and for
+    one that nobody knows."""
+    if unknown_name(settings, path.name) is None:
         return None
     found = _explanation(path, 0)
     return found if found.kind in OUTSIDE else None

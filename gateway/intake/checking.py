@@ -152,7 +152,7 @@ def _answers(connection: Connection, file_id: int) -> tuple[Message, ...]:
         text("SELECT line_no, state, outcome, amount_cents FROM ach_answer WHERE file_id = :id ORDER BY number"),
         {"id": file_id},
     )
-    return tuple(Message(r[0], "R" if r[1] == "UNMATCHED" else "W", r[1], r[2], r[3]) for r in rows)
+    return tuple(Message(r[0], "A", r[1], r[2], r[3]) for r in rows)
 
 
 def _last(work: Work, connection: Connection) -> Difference | None:

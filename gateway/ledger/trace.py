@@ -231,8 +231,13 @@ def _made_by(connection: Connection, story: Story, facts: Row, limit: int) -> No
             _entries_where(
                 connection, story, f"{where} AND e.source_line = :line", limit, line=facts["line_no"], **bounds
             )
-        elif facts["lease"] is not None:
-            _entries_where(connection, story, f"{where} AND e.lease = :lease", limit, lease=facts["lease"], **bounds)
+        else:  # of the loader: an entry names the lease and the type of its check, not its number
+            _entries_where(
+                connection, story,
+                f"{where} AND e.lease IS NOT DISTINCT FROM :lease AND (u.kind <> 'OPENING' OR e.txn = :type) "
+                "AND EXISTS (SELECT 1 FROM journal_line j WHERE j.entry_id = e.entry_id AND j.amount_cents = :cents)",
+                limit, lease=facts["lease"], type=facts["type"], cents=facts["amount_cents"], **bounds,
+            )  # fmt: skip
 
 
 def _traces(connection: Connection, ref: str, limit: int) -> Iterable[Story]:

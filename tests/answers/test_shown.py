@@ -12,6 +12,7 @@ from gateway.clock import FixedClock, instant_text
 from gateway.console import alarms
 from gateway.console.status import status
 from gateway.home import Home
+from gateway.intake import checking
 from gateway.ledger.database import Database
 from gateway.settings import Acknowledgements
 from tests.answers import bank
@@ -70,3 +71,18 @@ def test_a_refusal_and_a_missing_acknowledgement_are_alarms(db: Database, home: 
     assert keys(app) == [f"ack:{outbound_id}", "answers:1"]
     (refused,) = [c for c in alarms.conditions(status(app, None)) if c.key == "answers:1"]
     assert (refused.code, "the bank will not pay it" in refused.text) == ("BANK_REFUSED", True)
+
+
+def test_a_check_tells_what_would_become_of_each_answer(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    path = home.root / "RTN.ach"
+    path.write_bytes(
+        bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23"), bank.return_of("0" * 15, 5))
+    )
+    tried = checking.check(app, path)
+    assert [(m.line_no, m.severity, m.code) for m in tried.messages] == [(3, "A", "DONE"), (5, "A", "UNMATCHED")]
+    assert (tried.file.records, tried.file.rejects, tried.last) == (1, 1, None)
+    assert world.one(db, "SELECT COUNT(*) FROM ach_answer") == 0
+    assert world.one(db, "SELECT state FROM bank_check") == "SENT"
