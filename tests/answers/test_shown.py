@@ -79,7 +79,9 @@ def test_a_check_tells_what_would_become_of_each_answer(db: Database, home: Home
     send(app)
     path = home.root / "RTN.ach"
     path.write_bytes(
-        bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23"), bank.return_of("0" * 15, 5))
+        bank.whole(
+            bank.return_of(trace_of(db, "4711"), 12_345, reason="R23"), bank.return_of("0" * 15, 5, trace="2" * 15)
+        )
     )
     tried = checking.check(app, path)
     assert [(m.line_no, m.severity, m.code) for m in tried.messages] == [(3, "A", "DONE"), (5, "A", "UNMATCHED")]
