@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
 from gateway.cli.files import SEVERITY, file_document, processed
 from gateway.cli.moves import moves_document, moves_page, open_document
@@ -174,6 +175,8 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
     yield from moves_page(result.moves, result.left_open, would=True)
     if result.move_count > len(result.moves):
         yield f"  … and {result.move_count - len(result.moves):,} batches more"
+    if file.kind in BANK_KINDS:  # its entries are compared with all that came before, not with one file
+        return
     if result.last is None:
         yield "  It is the first file of its kind."
     else:

@@ -84,7 +84,7 @@ def test_a_check_tells_what_would_become_of_each_answer(db: Database, home: Home
         )
     )
     tried = checking.check(app, path)
-    assert [(m.line_no, m.severity, m.code) for m in tried.messages] == [(3, "A", "DONE"), (5, "A", "UNMATCHED")]
+    assert [(m.line_no, m.code) for m in tried.messages if m.severity == "A"] == [(3, "DONE"), (5, "UNMATCHED")]
     assert (tried.file.records, tried.file.rejects, tried.last) == (1, 1, None)
     assert world.one(db, "SELECT COUNT(*) FROM ach_answer") == 0
     assert world.one(db, "SELECT state FROM bank_check") == "SENT"
