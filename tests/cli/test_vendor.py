@@ -102,7 +102,8 @@ def test_a_load_with_other_bank_details_ends_as_one_with_holds(two: Played, tmp_
 def released(home: Played, at: int) -> dict[str, str]:
     """One of the waiting bank files, let go."""
     row = [row for row in home.ok("outbound", "list", "--json").rows if row["kind"] == "VACH-BANK"][at]
-    home.ok("outbound", "approve", str(row["id"]), "--sha256", row["sha256"])
+    accepted = ("--accept", "first-payment", "--reason", "called back")
+    home.ok("outbound", "approve", str(row["id"]), "--sha256", row["sha256"], *accepted)
     found: dict[str, str] = row
     return found
 
