@@ -160,6 +160,14 @@ class Windows(Model):
     timezone: Annotated[str, AfterValidator(_zone)] = "America/New_York"
     warn_minutes: int = Field(default=60, ge=1)  # an alarm so long before a cutoff with files still here
 
+    @model_validator(mode="after")
+    def _opens(self) -> Self:
+        if (self.times or self.by_weekday) and not any(self.by_weekday.get(day, self.times) for day in WEEKDAYS):
+            raise PydanticCustomError(
+                "window", "expected a time on one weekday at least; leave windows out where files go at any time"
+            )
+        return self
+
     @property
     def any(self) -> bool:
         return bool(self.times) or any(self.by_weekday.values())

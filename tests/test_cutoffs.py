@@ -53,10 +53,10 @@ def test_the_last_cutoff_that_reaches_a_date(effective: str, lead_days: int, las
 
 
 @pytest.mark.parametrize(("windows", "any_"), [({}, False), ({"times": ["10:00"]}, True), ({"by_weekday": {"friday": ["9:00"]}}, None),
-                                              ({"by_weekday": {"friday": ["09:00"]}}, True), ({"by_weekday": {"friday": []}}, False)])  # fmt: skip
+                                              ({"by_weekday": {"friday": ["09:00"]}}, True), ({"by_weekday": {"friday": []}}, None)])  # fmt: skip
 def test_what_a_setting_may_say(windows: dict[str, Any], any_: bool | None) -> None:
     if any_ is None:
-        with pytest.raises(ValueError, match="expected a time of day"):
+        with pytest.raises(ValueError, match=r"expected a time o[fn]"):
             Windows.model_validate(windows)
     else:
         assert Windows.model_validate(windows).any is any_

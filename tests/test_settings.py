@@ -56,6 +56,10 @@ company_identification = "1"
          "'quiet', 'marker' or 'rename'"),
         ("[sources.a]\nquiet_seconds = -1", "", "config/gateway.toml: sources.a.quiet_seconds: found -1, expected greater than 0"),
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'", "", "config/gateway.toml: endpoints.b.key: found no value, expected one"),
+        ("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\n[endpoints.b.windows]\ntimes = ['10:00']\nby_weekday = { monday = [], "
+         "tuesday = [], wednesday = [], thursday = [], friday = [] }", "", "config/gateway.toml: endpoints.b.windows: found {'times': "
+         "['10:00'], 'by_weekday': {'monday': [], 'tuesday': [], 'wednesday': [], 'thursday': [], 'friday': []}}, expected a time on "
+         "one weekday at least; leave windows out where files go at any time"),
         ("[service]\neop_at = '25:00'", "", "config/gateway.toml: service.eop_at: found '25:00', expected a time of day such as 09:00"),
         ("[service]\ntimezone = 'Mars/Base'", "", "config/gateway.toml: service.timezone: found 'Mars/Base', expected a time zone "
          "such as America/New_York"),
