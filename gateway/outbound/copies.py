@@ -81,6 +81,8 @@ def after_delivery(app: App, portfolio: str) -> str:
 def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
     """Note that a file without an endpoint was fetched, and put its copy away; gives the names that were put away."""
     app.operator.require("deliver", "noting that a file was taken")
+    if not reason.strip():
+        raise Refused("taking: found no reason, expected one: who fetched the file, and why; give --reason")
     name, kind, state = _file(app, outbound_id)
     if state != OutboundState.LOCAL:
         raise Refused(

@@ -94,6 +94,8 @@ def test_a_kill_before_the_clear_copy_went_is_finished(db: Database, home: Home,
 
 def test_a_fetched_file_is_put_away_when_a_person_says_so(db: Database, home: Home, clock: FixedClock) -> None:
     app, bank_file, scratch = released(db, home, clock)
+    with pytest.raises(Refused, match="taking: found no reason, expected one"):
+        copies.taken(app, scratch.outbound_id, reason=" ")
     assert copies.taken(app, scratch.outbound_id, reason="loaded by Pat") == [scratch.name]
     assert outbox(app) == sorted([bank_file.name, scratch.name + ".sealed"])
     assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'outbound.taken'") == [
