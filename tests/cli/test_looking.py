@@ -223,7 +223,7 @@ def test_a_file_of_the_bank_is_explained_and_checked_as_it_comes(played: Played,
 
 
 def test_warnings_of_a_bank_file_are_told_apart_and_are_no_rejects(played: Played, tmp_path: Path) -> None:
-    path = tmp_path / "ours.ach"
+    path = tmp_path / "ours.DAT"  # not *.ach, which the home takes for what its bank answers
     path.write_text("".join(f"{line}\n" for line in SAMPLES["ccd"]).replace("VENDOR PAY", "PAYROLL   ", 1))
     seen = played.do("check", str(path))
     assert (seen.code, "WARNING RESERVED_DESCRIPTION" in seen.out) == (0, True)

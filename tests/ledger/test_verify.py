@@ -263,8 +263,16 @@ def outbound(connection: Connection, number: int, **values: Any) -> None:
         "total_debit_cents": 0, "total_credit_cents": 5000, "header": "{}", "maker": "ABC", "maker_user": "a", "built_at": AT,
     }  # fmt: skip
     connection.execute(schema.outbound_file.insert().values(**(row | values)))
-    connection.execute(schema.outbound_row.insert().values(outbound_id=number, seq=1, payload=b"[]"))
+    row_values = {"outbound_id": number, "seq": 1, "payload": b"[]", "trace_number": "091000010000001"}
+    connection.execute(schema.outbound_row.insert().values(**row_values))
     connection.execute(schema.outbound_source.insert().values(outbound_id=number, seq=1, source="check:1:126:77"))
+    if (row | values)["kind"] == "VACH-BANK":
+        entry = {
+            "outbound_id": number, "seq": 1, "trace_number": "091000010000001", "kind": "OFFSET",
+            "portfolio": "1", "amount_cents": 5000, "transaction_code": "22", "sec": "CCD",
+            "effective_date": "2026-03-03",
+        }  # fmt: skip
+        connection.execute(schema.ach_entry.insert().values(**entry))
 
 
 def _claim(connection: Connection) -> None:

@@ -30,6 +30,7 @@ from gateway.intake.registry import update_for
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.settings import load_settings
 from gateway.updates import suspense_work
@@ -126,7 +127,10 @@ class Ledgers:
         folder.mkdir()
         for kind, rows in files.items():
             (folder / f"{kind}.csv").write_text(rows, encoding="utf-8")
-        load(self.db, [folder], vault=KEY, operator="JS1", posted_at="2003-05-08T09:00:00.000000Z", business_date=TODAY)
+        load(
+            self.db, [folder], vault=KEY, maker=Maker("JS1", "js"), posted_at="2003-05-08T09:00:00.000000Z",
+            business_date=TODAY,
+        )  # fmt: skip
 
 
 class Ledger:

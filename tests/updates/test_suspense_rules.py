@@ -53,7 +53,7 @@ def book() -> Book:
 
     def lease(number: str, *lines: tuple[str, int], status: str = "ANOR", portfolio: str = "1") -> Lease:
         opened = [OpenLine(i, f"2003-0{n}-01", "PYMT", "", c, 1, TERMS) for n, (i, c) in enumerate(lines, 1)]
-        return Lease(number, 1, portfolio, "L", status, None, opened)
+        return Lease(number, 1, portfolio, "L", status, None, "", opened)
 
     leases = [
         lease("1", ("10", 30), ("11", 50)),
