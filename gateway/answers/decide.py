@@ -30,22 +30,33 @@ def decide_all(answers: Iterable[Answer], facts: Facts, *, source: str) -> list[
 
 
 def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
-    before = facts.taken.setdefault(answer.identity, here) if answer.kind != "OTHER" else here
-    if before != here:
+    """What was acted upon is done once, whatever its amount; what waits does not stand in the way of a corrected one."""
+    if answer.kind == "OTHER":
+        return waits(
+            "found an entry without a return or change, expected answers only: look at it in the file "
+            "(gateway explain), and book by hand what it brought"
+        )
+    of_amount = (answer.identity, answer.amount_cents)
+    before = facts.taken.get(answer.identity) or facts.waiting.get(of_amount)
+    if before is not None:
         return Decision(AnswerState.REPEATED, f"the same as {before}: nothing done")
+    decision = _by_kind(answer, facts, here)
+    if decision.state is AnswerState.DONE:
+        facts.taken[answer.identity] = here
+    else:
+        facts.waiting[of_amount] = here
+    return decision
+
+
+def _by_kind(answer: Answer, facts: Facts, here: str) -> Decision:
     match answer.kind:
         case "RETURN":
             return _return(answer, facts, here)
         case "CHANGE":
             sent = matched(answer, facts, amount_counts=False)
             return waits(f"{_said(answer)}: {sent}") if isinstance(sent, str) else change.decided(answer, sent, facts)
-        case "DISHONORED" | "CONTESTED" | "REFUSED_CHANGE":
-            return _for_a_person(answer, facts)
         case _:
-            return waits(
-                "found an entry without a return or change, expected answers only: look at it in the file "
-                "(gateway explain), and book by hand what it brought"
-            )
+            return _for_a_person(answer, facts)
 
 
 def _said(answer: Answer) -> str:

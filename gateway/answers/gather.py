@@ -40,6 +40,7 @@ def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, fi
     vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
     traces = sorted({answer.original_trace for answer in answers})
     asked = any(answer.kind == "CHANGE" for answer in answers)
+    taken, waiting = _before(connection, traces, file_id)
     return Facts(
         today=today,
         sent=by_trace,
@@ -47,7 +48,8 @@ def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, fi
         checks=dict(_checks(connection, [check for checks in paid.values() for check in checks])),
         versions=details_versions(connection) if asked else {},
         details=current(connection, vault, vendors) if asked and vendors else {},
-        taken=dict(_taken(connection, traces, file_id)),
+        taken=taken,
+        waiting=waiting,
         returned=dict(_returned(connection, {s.entry.outbound_id for s in sent})),
     )
 
@@ -64,17 +66,28 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
             yield (row[0], row[1], row[2]), CheckRow(*row[3:])
 
 
-def _taken(connection: Connection, traces: Sequence[str], file_id: int) -> Iterator[tuple[Identity, str]]:
-    """Answers of earlier files, whatever became of them. A file that is done again does not see itself."""
+def _before(
+    connection: Connection, traces: Sequence[str], file_id: int
+) -> tuple[dict[Identity, str], dict[tuple[Identity, int | None], str]]:
+    """Answers of earlier files: what was acted upon, and what waits or waited for a person with the amount it came with.
+    The first of equal ones counts. A file that is done again does not see itself."""
+    taken: dict[Identity, str] = {}
+    waiting: dict[tuple[Identity, int | None], str] = {}
     for row in _asked(
         connection,
-        "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, a.number "
+        "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, "
+        "a.number, a.state, a.amount_cents "
         "FROM ach_answer a JOIN inbound_file f ON f.file_id = a.file_id WHERE a.original_trace IN :keys "
         "AND a.state <> 'REPEATED' AND a.file_id <> :file ORDER BY a.file_id DESC, a.number DESC",
         traces,
         file=file_id,
     ):
-        yield Identity(*row[:4]), _place(*row[4:])
+        identity, place = Identity(*row[:4]), _place(*row[4:7])
+        if row[7] == "DONE":
+            taken[identity] = place
+        else:
+            waiting[identity, row[8]] = place
+    return taken, waiting
 
 
 def _returned(connection: Connection, files: Iterable[int]) -> Iterator[tuple[EntryKey, str]]:

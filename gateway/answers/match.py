@@ -32,7 +32,8 @@ class CheckRow(NamedTuple):
 
 @dataclass(slots=True)
 class Facts:
-    """What the ledger says about everything a file of answers names. ``taken`` and ``returned`` say where."""
+    """What the ledger says about everything a file of answers names. ``taken`` (what was acted upon), ``waiting`` (what was
+    not, by amount too) and ``returned`` say where."""
 
     today: date
     sent: Mapping[str, Sequence[SentEntry]]  # by trace number, the oldest first
@@ -41,6 +42,7 @@ class Facts:
     versions: Mapping[str, int]  # of bank details, by vendor
     details: Mapping[str, Mapping[str, str]]  # of vendors, in clear
     taken: dict[Identity, str] = field(default_factory=dict)
+    waiting: dict[tuple[Identity, int | None], str] = field(default_factory=dict)
     returned: dict[EntryKey, str] = field(default_factory=dict)
 
     def rows_of(self, entry: SentEntry) -> list[tuple[CheckKey, CheckRow | None]]:

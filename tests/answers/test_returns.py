@@ -122,6 +122,21 @@ def test_what_waits_for_a_person(db: Database, home: Home, clock: FixedClock, ca
     assert differences(app) == []
 
 
+def test_a_corrected_return_posts_although_the_wrong_one_waits(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    trace = trace_of(db, "4711")
+    wrong, right = bank.return_of(trace, 12_354), bank.return_of(trace, 12_345)
+    drop(app, bank.whole(wrong))
+    drop(app, bank.whole(wrong, right, right), "corrected.ach")
+    assert [state_ for _, _, state_, _ in answers(db)] == ["UNMATCHED", "REPEATED", "DONE", "REPEATED"]
+    drop(app, bank.whole(wrong, end="\r\n"), "again.ach")
+    assert answers(db)[-1][2:] == ("REPEATED", "the same as corrected.ach (#2) entry 2: nothing done")
+    assert postings(db) == REOPENED
+    assert differences(app) == []
+
+
 def test_a_second_return_of_an_entry_waits(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)
