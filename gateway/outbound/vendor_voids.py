@@ -38,7 +38,7 @@ UNIT: Final = "VOID"
 VENDOR_TYPES: Final = ("NEWA", "NEWD", "NEWI", "NEWL", "WIRE", "MANL", "COMV")
 _ELSEWHERE: Final = {
     "SUSP": "take the step on its suspense item back (gateway suspense undo)",
-    "ESCR": "its money is a lease's escrow: take its file back (gateway files undo)",
+    "ESCR": "its money is a lease's escrow: take its file back (gateway files reverse)",
 }
 
 

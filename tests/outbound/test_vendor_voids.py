@@ -167,7 +167,7 @@ def test_a_check_returned_after_its_reversal_was_built_stops_the_approval(app: A
         ({"state": "VOID"}, "found it VOID, expected NEW or SENT"),
         ({"state": "RETURNED"}, "found it RETURNED"),
         ({"type": "SUSP"}, "found type SUSP, expected a vendor's check; take the step on its suspense item back"),
-        ({"type": "ESCR"}, "found type ESCR"),
+        ({"type": "ESCR"}, r"found type ESCR, .*: take its file back \(gateway files reverse\)"),
     ],
 )
 def test_refused(app: App, db: Database, changes: dict[str, Any], message: str) -> None:
