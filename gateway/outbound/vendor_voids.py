@@ -8,7 +8,7 @@
 The next Vendor ACH run builds the reversal debit of the latter; what it brings posts D CASH, C CLEARING when it settles
 (``vendor_settlement``). A void whose reversal would come too late is refused with the last day. Checks that one CTX entry
 paid are voided together, because a reversal takes back the whole entry. A void is taken back (``undo``) as long as no
-reversal went into a file.
+reversal went into a file and the bank did not return the entry.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ def undo(
             )
         checks = [check] if check.sent_in is None else _of_entry(connection, check, action, whole=True)
         for one in checks:
+            _not_returned(connection, one, action)
             _not_reversed(connection, one, action)
         _take_back(unit, checks)
     return Voided(checks, unit.unit_id, None)
@@ -287,6 +288,16 @@ def _not_reversed(connection: Connection, check: Check, action: str) -> None:
         raise Refused(
             f"{action}: found its reversal in {row}, expected it in no file; reject that file if it waits, ask the vendor for "
             "the money if it came back"
+        )
+
+
+def _not_returned(connection: Connection, check: Check, action: str) -> None:
+    """A void whose entry came back stands: the money is here, so that the check cannot count as sent."""
+    returned = "SELECT 1 FROM ach_answer WHERE outbound_id = :o AND seq = :s AND kind = 'RETURN' AND state = 'DONE'"
+    if connection.execute(text(returned), {"o": check.sent_in, "s": check.sent_seq}).first() is not None:
+        raise Refused(
+            f"{action}: found its entry in {check.file} returned by the bank, expected it paid: leave the void as it is "
+            "and pay the vendor by a new check"
         )
 
 

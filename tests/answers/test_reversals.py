@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gateway.clock import FixedClock
+from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import vendor_voids
@@ -70,6 +73,20 @@ def test_what_came_back_is_not_reversed_and_not_void(db: Database, home: Home, c
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
     send(app)
     assert world.one(db, "SELECT COUNT(*) FROM ach_entry WHERE kind = 'REVERSAL'") == 0
+    assert differences(app) == []
+
+
+def test_the_void_of_what_came_back_stands(db: Database, home: Home, clock: FixedClock) -> None:
+    """Taken back, the check would be SENT while its money is here: nobody would pay the vendor."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
+    before = world.all_of(db, "SELECT COUNT(*) FROM journal_line")
+    with pytest.raises(Refused, match=r"returned by the bank, .*: leave the void as it is and pay the vendor by a new"):
+        vendor_voids.undo(app, "4711", reason="right after all")
+    assert (state(db, "4711"), world.all_of(db, "SELECT COUNT(*) FROM journal_line")) == (("VOID", 1), before)
     assert differences(app) == []
 
 
