@@ -19,6 +19,7 @@ from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
 from gateway.money import shown
 from gateway.outbound.entries import CheckKey, SentEntry
 from parsers.nacha_reasons import reason
+from parsers.nacha_records import ALL_CODES, ALL_DEBITS
 
 ALERTING: Final = frozenset({"R02", "R03", "R04", "R12", "R13", "R16", "R20"})
 """Reasons by which the account is gone or takes no entries: dealer alert (nacha.md, part B)."""
@@ -80,6 +81,14 @@ def _return(answer: Answer, facts: Facts, here: str) -> Decision:
     sent = matched(answer, facts, amount_counts=True)
     if isinstance(sent, str):
         return waits(f"{_said(answer)}: {sent}")
+    came, is_debit = answer.transaction_code, sent.entry.transaction_code in ALL_DEBITS
+    if came in ALL_CODES and (came in ALL_DEBITS) != is_debit:
+        ours = "debit" if is_debit else "credit"
+        return waits(
+            f"{_said(answer)}: found transaction code {came}, expected that of a returned {ours} as entry "
+            f"{sent.entry.trace_number} is one: ask the bank",
+            key(sent),
+        )
     before = facts.returned.get(key(sent))
     if before is not None:
         return waits(

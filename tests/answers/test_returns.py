@@ -100,6 +100,10 @@ REFUSED = {
         "found original trace number 091000019999999",
     ),
     "another amount": (lambda t: bank.return_of(t, 12_344), "found 123.44 for trace number"),
+    "the other direction": (
+        lambda t: bank.return_of(t, 12_345, code="26"),
+        "found transaction code 26, expected that of a returned credit",
+    ),
     "no answer": (lambda t: [bank.entry("22", 12_345, trace=t)], "found an entry without a return or change"),
     "dishonored": (lambda t: bank.dishonored(t, 12_345), "R68 return too late: found a dishonored return"),
     "contested": (lambda t: bank.contested(t, 12_345), "R73 original return was in time: found a contested return"),
