@@ -234,9 +234,47 @@ def load_leases(loading: Loading, staged: Staged) -> None:
     loading.problems += [Problem(staged.sheet.path.name, *item) for item in sorted(bad)]
 
 
+_ALERT_OFF = "leave the column out; a person who approves says gateway vendor alert {v} --off"
+_OVERRIDE = "leave the column out; a person who approves says gateway vendor alert {v} --override-until"
+_PRENOTE = "leave the column out: the gateway sends prenotes itself and knows them"
+_LOOSENED: Sequence[tuple[str, str, str, str]] = (
+    (
+        "dealer_alert", "t.dealer_alert = 'Y' AND s.dealer_alert IS DISTINCT FROM 'Y'",
+        "Y, the alert that is on", _ALERT_OFF,
+    ),
+    (
+        "suspense_override_on", "s.suspense_override_on > COALESCE(t.suspense_override_on, '')",
+        "no later date than there is", _OVERRIDE,
+    ),
+    (
+        "prenote_sent", "s.prenote_sent = 'Y' AND t.prenote_sent IS DISTINCT FROM 'Y'",
+        "what there is of a known vendor", _PRENOTE,
+    ),
+    (
+        "prenote_sent_on", "t.prenote_sent_on IS NOT NULL AND COALESCE(s.prenote_sent_on, '') < t.prenote_sent_on",
+        "no earlier date than there is", _PRENOTE,
+    ),
+)  # fmt: skip
+"""By column of vendors.csv: when a load would let money go to a known vendor, what it may say, what to do instead."""
+
+
+def _refuse_loosening(loading: Loading, staged: Staged) -> None:
+    """An alert, its override and a prenote hold money back: a load may tighten them, never loosen them."""
+    bad = [
+        Bad(row, column, found or "no value", expected, action.format(v=vendor))
+        for column, loosens, expected, action in _LOOSENED
+        if staged.sheet.has(column)
+        for row, vendor, found in loading.sql(
+            f"SELECT s.row_no, s.vendor, s.{column} FROM {staged.table} s JOIN vendor t ON t.vendor = s.vendor WHERE {loosens}"
+        )
+    ]
+    loading.refuse(staged, sorted(bad))
+
+
 def load_vendors(loading: Loading, staged: Staged) -> None:
     """Numbers are sealed before they reach the database. A new vendor is inserted; other bank details of a known one
-    wait for a second person and everything else of the row loads."""
+    wait for a second person and everything else of the row loads, but nothing that would let money go."""
+    _refuse_loosening(loading, staged)
     sealed = {
         row.vendor: row
         for row in loading.sql(

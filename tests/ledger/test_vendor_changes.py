@@ -13,7 +13,7 @@ from gateway.app import Operator
 from gateway.errors import Refused, UsageError
 from gateway.ledger import vendor_alerts, vendor_changes
 from gateway.ledger.database import Database
-from gateway.ledger.load import LoadResult
+from gateway.ledger.load import LoadRejected, LoadResult
 from gateway.ledger.vendor_changes import Change, Maker
 from gateway.ledger.vendor_details import FIELDS, current
 from gateway.vault import Vault
@@ -238,6 +238,46 @@ def test_numbers_that_no_key_opens_are_replaced(vendors: Database, tmp_path: Pat
     assert run(vendors, tmp_path / "again", vault=other).proposed == {}
     with vendors.read() as connection:
         assert current(connection, other, ["V1"])["V1"]["account_number"] == "42"
+
+
+OFF = "leave the column out; a person who approves says gateway vendor alert V1 --off"
+UNTIL = "leave the column out; a person who approves says gateway vendor alert V1 --override-until"
+SENDS = "leave the column out: the gateway sends prenotes itself and knows them"
+
+
+@pytest.mark.parametrize(
+    ("column", "there", "told", "problem"),
+    [
+        ("dealer_alert", "Y", "N", f"Found N, expected Y, the alert that is on: {OFF}"),
+        ("dealer_alert", "Y", "", f"Found no value, expected Y, the alert that is on: {OFF}"),
+        ("dealer_alert", "Y", "Y", None),
+        ("dealer_alert", "", "Y", None),
+        ("suspense_override_on", "", "2026-03-05", f"Found 2026-03-05, expected no later date than there is: {UNTIL}"),
+        ("suspense_override_on", "2026-03-04", "2026-03-05", f"Found 2026-03-05, expected no later date than there is: {UNTIL}"),
+        ("suspense_override_on", "2026-03-05", "2026-03-05", None),
+        ("suspense_override_on", "2026-03-05", "", None),
+        ("prenote_sent", "N", "Y", f"Found Y, expected what there is of a known vendor: {SENDS}"),
+        ("prenote_sent", "", "Y", f"Found Y, expected what there is of a known vendor: {SENDS}"),
+        ("prenote_sent", "Y", "N", None),
+        ("prenote_sent_on", "2026-03-05", "2026-03-04", f"Found 2026-03-04, expected no earlier date than there is: {SENDS}"),
+        ("prenote_sent_on", "2026-03-05", "", f"Found no value, expected no earlier date than there is: {SENDS}"),
+        ("prenote_sent_on", "2026-03-05", "2026-03-06", None),
+    ],
+)  # fmt: skip
+def test_a_load_never_lets_money_go_to_a_known_vendor(
+    db: Database, tmp_path: Path, column: str, there: str, told: str, problem: str | None
+) -> None:
+    head = HEAD.strip() + f",{column}\n"
+    loaded(db, tmp_path / "first", vendors=head + V1.strip() + f",{there}\n")
+    again = write(tmp_path / "again", vendors=head + V1.strip() + f",{told}\n")
+    if problem is None:
+        run(db, again)
+    else:
+        with pytest.raises(LoadRejected) as caught:
+            run(db, again)
+        assert [p.message for p in caught.value.problems] == [f"vendors.csv, row 2, {column}: {problem}."]
+    kept = there if problem else told
+    assert query(db, f"SELECT {column} FROM vendor") == [(kept or None,)]
 
 
 # --- alerts -------------------------------------------------------------------------------------------------
