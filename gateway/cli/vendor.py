@@ -215,9 +215,7 @@ def vendor_void(
     whole_entry: Annotated[
         bool, typer.Option("--whole-entry", help="With every check that the same CTX entry paid.")
     ] = False,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Take a void back that still counts: nothing in a file, or returned.")
-    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take a void back, unless reversed or returned.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be voided; nothing is posted.")] = False,
 ) -> None:
     """Void a vendor's check. One that left by ACH is taken back by the next Vendor ACH run, within five banking days."""

@@ -208,11 +208,12 @@ def _one(app: App, check_no: str, portfolio: str | None, bank: str | None, actio
 
 
 def sent_in(connection: Connection, portfolio: str, outbound_id: int) -> list[Check]:
-    """The checks that a file paid and that still count as sent, in the order of its entries."""
+    """The checks that a file paid, that count as sent and that no file takes back, in the order of its entries."""
     rows = connection.execute(
         text(
-            f"{_SELECT} WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
-            "ORDER BY e.seq, c.bank, c.check_no"
+            f"{_SELECT} LEFT JOIN outbound_claim t ON t.source = {entries.source_sql('c', 'reversal')} "
+            "WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
+            "AND t.source IS NULL ORDER BY e.seq, c.bank, c.check_no"
         ),
         {"p": portfolio, "id": outbound_id},
     )

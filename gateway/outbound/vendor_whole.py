@@ -1,8 +1,9 @@
 """Reversal of a whole Vendor ACH file: everything live in it is voided and taken back by one file, within five banking
 days after it settled; after that it is refused with the last day.
 
-Voids and file are one transaction. Checks that the bank returned meanwhile stay out: their money came back. A check
-that was voided before is taken back with the others. Prenotes moved no money and are not reversed.
+Voids and file are one transaction. Checks that the bank returned meanwhile stay out: their money came back. So do
+checks whose reversal came back: they are paid after all, and an entry is reversed once. A check that was voided before is
+taken back with the others. Prenotes moved no money and are not reversed.
 """
 
 from __future__ import annotations

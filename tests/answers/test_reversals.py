@@ -11,6 +11,7 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import vendor_voids
+from gateway.outbound.build import build
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
@@ -38,6 +39,24 @@ def test_a_reversal_that_comes_back_closes_the_payable_again(db: Database, home:
     assert state(db, "4711") == ("SENT", 1)
     assert world.one(db, "SELECT dealer_alert FROM vendor WHERE vendor = 'V1'") is None
     assert differences(app) == []
+
+
+def test_a_whole_file_leaves_out_whose_reversal_came_back(db: Database, home: Home, clock: FixedClock) -> None:
+    """Its void would have no debit: the vendor would keep the money of a payable that is open."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500)
+    [file] = send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
+    built = build(app, "VACH-REVERSAL", "1", of=file, reason="wrong month")
+    assert [made.total_debit_cents for made in built.files if made.kind == "VACH-BANK"] == [500]
+    assert (state(db, "4711"), state(db, "4712")) == (("SENT", 1), ("VOID", 1))
+    assert differences(app) == []
+    with pytest.raises(Refused, match="found nothing in"):
+        build(app, "VACH-REVERSAL", "1", of=file, reason="again")
+    assert state(db, "4711") == ("SENT", 1)
 
 
 def test_where_credit_and_reversal_both_come_back_clearing_is_closed(
