@@ -2,7 +2,8 @@
 
 The entry is OPENING BALANCE to ACCOUNTS PAYABLE, then ACCOUNTS PAYABLE to CASH of the bank (CLEARING for NEWI). A check
 loaded as void posts nothing. A change of amount, type or lease, or a void, of a check that is still NEW takes the old
-entry back; anything else that moves money on a sent, void or reserved check is refused. A blank flag keeps the state.
+entry back. Of a check that is reserved, sent, returned, void or paid again, amount, type, lease and vendor stay as they
+are, and no flag sets its state: its entries are those of the commands that brought it there. A blank flag keeps the state.
 """
 
 from __future__ import annotations
@@ -81,21 +82,26 @@ def _check(loading: Loading, staged: Staged) -> None:
             for row, lease, portfolio in rows
         ],
     )
+    paid_to = "k.vendor IS DISTINCT FROM s.vendor" if "vendor" in staged.present() else "false"
     rows = loading.sql(
-        f"SELECT s.row_no, s.check_no, k.state, k.file_id, k.type, s.flag FROM load_checks s JOIN bank_check k ON {_MATCH} "
-        f"WHERE (k.file_id IS NOT NULL OR k.state IN ('RESERVED', 'VOID') OR (k.state = 'SENT' AND "
-        f"({_MONEY} OR s.flag = 'V'))) AND ({_MONEY} OR {_STATES} <> k.state OR (k.file_id IS NOT NULL)) ORDER BY s.row_no"
+        f"SELECT s.row_no, s.check_no, k.state, k.file_id, k.type, k.issue, s.flag FROM load_checks s "
+        f"JOIN bank_check k ON {_MATCH} WHERE k.file_id IS NOT NULL "
+        f"OR ((k.state <> 'NEW' OR k.issue > 1) AND ({_MONEY} OR {paid_to})) "
+        f"OR ((k.state IN ('RESERVED', 'RETURNED', 'VOID') OR k.issue > 1) AND {_STATES} <> k.state) "
+        "OR (k.state = 'SENT' AND s.flag = 'V') ORDER BY s.row_no"
     )
-    loading.refuse(
-        staged,
-        [
-            Bad(row, "check", f"a change of check {check}, which {'a file made' if file else 'is ' + state.lower()}",
-                "it as it stands",
-                f"void it with gateway vendor void {check}" if flag == "V" and state == "SENT" and type_ == "NEWA"
-                else "leave the row out")
-            for row, check, state, file, type_, flag in rows
-        ],
-    )  # fmt: skip
+    loading.refuse(staged, [_changed(*row) for row in rows])
+
+
+def _changed(row: int, check: str, state: str, file: int | None, type_: str, issue: int, flag: str | None) -> Bad:
+    """A change of a check that is more than a plan. What became of it is told by the commands that know its entries."""
+    todo = "leave the row out"
+    if file is None and state == "RETURNED":
+        todo += f", or pay it as it stands with gateway vendor pay-again {check}, which gateway vendor void {check} takes back"
+    elif type_ == "NEWA" and ((state == "SENT" and flag == "V") or (state == "NEW" and issue > 1)):
+        todo = f"void it with gateway vendor void {check}"
+    is_ = "a file made" if file else "is paid again" if state == "NEW" else f"is {state.lower()}"
+    return Bad(row, "check", f"a change of check {check}, which {is_}", "it as it stands", todo)
 
 
 def _plan(loading: Loading) -> None:

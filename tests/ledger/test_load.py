@@ -419,6 +419,67 @@ def test_a_check_sent_by_ach_is_voided_by_its_command(db: Database, tmp_path: Pa
     assert query(db, "SELECT state, unit_id IS NULL FROM bank_check WHERE check_no = '80'") == [("VOID", False)]
 
 
+CHECK_80 = (
+    "portfolio,check,type,amount,disbursement_date,vendor,lease,bank,flag\n1,80,NEWA,50.00,2026-03-03,V1,1002,126,\n"
+)
+OTHER_VENDOR = "V2,OTHER,091000019,5550001,checking,CCD\n"
+PAY_AGAIN = "leave the row out, or pay it as it stands with gateway vendor pay-again 80, which gateway vendor void 80 takes back"
+
+
+@pytest.mark.parametrize(
+    ("state", "issue", "old", "new", "todo"),
+    [
+        ("RETURNED", 1, "126,", "126,P", PAY_AGAIN),
+        ("RETURNED", 1, "126,", "126,V", PAY_AGAIN),
+        ("RETURNED", 1, "50.00", "60.00", PAY_AGAIN),
+        ("RETURNED", 1, "NEWA", "NEWD", PAY_AGAIN),
+        ("RETURNED", 1, "1002", "1001", PAY_AGAIN),
+        ("RETURNED", 1, "V1", "V2", PAY_AGAIN),
+        ("NEW", 2, "126,", "126,P", "void it with gateway vendor void 80"),
+        ("NEW", 2, "126,", "126,V", "void it with gateway vendor void 80"),
+        ("NEW", 2, "50.00", "60.00", "void it with gateway vendor void 80"),
+        ("NEW", 2, "V1", "V2", "void it with gateway vendor void 80"),
+        ("SENT", 2, "50.00", "60.00", "leave the row out"),
+        ("SENT", 2, "126,", "126,V", "void it with gateway vendor void 80"),
+        ("RESERVED", 1, "V1", "V2", "leave the row out"),
+        ("SENT", 1, "V1", "V2", "leave the row out"),
+        ("SENT", 1, "V1", "", "leave the row out"),
+        ("VOID", 1, "V1", "V2", "leave the row out"),
+    ],
+)
+def test_what_became_of_a_check_is_not_loaded_over(
+    db: Database, tmp_path: Path, state: str, issue: int, old: str, new: str, todo: str
+) -> None:
+    """Who is paid, how much and whether: of a check that a command brought so far, only commands change them."""
+    loaded(db, tmp_path / "in", vendors=VENDORS + OTHER_VENDOR, checks=CHECK_80)
+    with db.write() as connection:
+        connection.execute(text("UPDATE bank_check SET state = :s, issue = :i"), {"s": state, "i": issue})
+    before, held = query(db, "SELECT * FROM bank_check"), balances(db)
+    is_ = "is paid again" if state == "NEW" else f"is {state.lower()}"
+    with pytest.raises(LoadRejected, match=f"a change of check 80, which {is_}, expected it as it stands: {todo}"):
+        run(db, write(tmp_path / "in", checks=CHECK_80.replace(old, new)))
+    assert (query(db, "SELECT * FROM bank_check"), balances(db)) == (before, held)
+
+
+@pytest.mark.parametrize(
+    ("state", "issue", "flag"),
+    [("RETURNED", 1, ""), ("NEW", 2, ""), ("SENT", 1, "P"), ("SENT", 2, "P"), ("SENT", 1, ""), ("VOID", 1, "V"), ("RESERVED", 1, "")],
+)  # fmt: skip
+def test_the_same_check_again_is_no_change(db: Database, tmp_path: Path, state: str, issue: int, flag: str) -> None:
+    loaded(db, tmp_path / "in", vendors=VENDORS, checks=CHECK_80)
+    with db.write() as connection:
+        connection.execute(
+            text("UPDATE bank_check SET state = :s, issue = :i, void_entry_id = 1"), {"s": state, "i": issue}
+        )
+    before, held = query(db, "SELECT * FROM bank_check"), balances(db)
+    result = run(db, write(tmp_path / "in", checks=CHECK_80.replace("126,", "126," + flag)))
+    assert result.counts["checks"].changed == 0
+    assert (query(db, "SELECT * FROM bank_check"), balances(db)) == (before, held)
+    no_vendor = "portfolio,check,type,amount,disbursement_date,lease,bank\n1,80,NEWA,50.00,2026-03-03,1002,126\n"
+    run(db, write(tmp_path / "in", checks=no_vendor))
+    assert query(db, "SELECT * FROM bank_check") == before
+
+
 def test_bank_numbers_are_sealed_and_another_key_reseals(db: Database, tmp_path: Path) -> None:
     loaded(db, tmp_path / "in", vendors=VENDORS)
     ((sealed, last4),) = query(db, "SELECT account_sealed, account_last4 FROM vendor")
