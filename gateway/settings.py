@@ -34,6 +34,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from gateway.errors import SettingsError
 from gateway.home import Home
 from gateway.money import to_cents
+from parsers.nacha_records import routing_problem
 from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
 from parsers.xsellerator_profile import XselProfile, XselProfileError
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
@@ -94,6 +95,12 @@ def _file_name(value: str) -> str:
         names = set()
     if len(names) != 8 or "/" in value:
         raise PydanticCustomError("name", "expected a file name with {portfolio}, {date} and {further}")
+    return value
+
+
+def _routing(value: str) -> str:
+    if problem := routing_problem(value):
+        raise PydanticCustomError("routing", "expected a routing number: {problem}", {"problem": problem})
     return value
 
 
@@ -249,14 +256,14 @@ class OpenPgp(Model):
 class Bank(Model):
     """What one ODFI wants to see; nothing about a bank is in code."""
 
-    name: str  # immediate destination name, 23
-    routing_number: str  # 9 digits
+    name: Annotated[str, StringConstraints(max_length=23)]  # immediate destination name
+    routing_number: Annotated[str, AfterValidator(_routing)]
     immediate_destination: str = ""  # 10 characters; '' = blank + routing number
-    immediate_origin: str  # 10 characters, right-justified
-    origin_name: str  # 23
-    company_name: str  # 16
-    company_identification: str  # 10
-    odfi: str = ""  # 8 digits; '' = first 8 of the routing number
+    immediate_origin: Annotated[str, StringConstraints(max_length=10)]  # right-justified
+    origin_name: Annotated[str, StringConstraints(max_length=23)]
+    company_name: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+    company_identification: Annotated[str, StringConstraints(min_length=1, max_length=10)]
+    odfi: Annotated[str, StringConstraints(pattern=r"^([0-9]{8})?$")] = ""  # '' = first 8 of the routing number
     entry_description: Annotated[str, AfterValidator(_description)] = "VENDOR PAY"
     entry_descriptions: Mapping[Literal["CCD", "CTX", "PPD"], Annotated[str, AfterValidator(_description)]] = {}
     prenote_description: Annotated[str, AfterValidator(_description)] = "PRENOTE"
@@ -290,6 +297,12 @@ class Bank(Model):
     def _same_day_has_windows(self) -> Bank:
         if self.same_day == "asked" and not self.same_day_windows:
             raise PydanticCustomError("window", "expected same_day_windows beside same_day = 'asked'")
+        return self
+
+    @model_validator(mode="after")
+    def _balanced_has_an_account(self) -> Bank:
+        if self.balanced and not self.offset_account:
+            raise PydanticCustomError("offset", "expected offset_account beside balanced = true")
         return self
 
 
@@ -502,7 +515,8 @@ DEFAULT_PORTFOLIO = PortfolioSettings()
 def load_settings(home: Home) -> Settings:
     """Read and check every file below ``config``. Raises SettingsError with all mistakes at once."""
     mistakes: list[str] = []
-    gateway = _model(home, home.settings_file, GatewaySettings, mistakes) or GatewaySettings()
+    read_gateway = _model(home, home.settings_file, GatewaySettings, mistakes)
+    gateway = read_gateway or GatewaySettings()
     portfolios: dict[str, PortfolioSettings] = {}
     for path in sorted(home.portfolios.glob("*.toml")):
         number = path.stem[1:].lstrip("0")
@@ -522,7 +536,8 @@ def load_settings(home: Home) -> Settings:
         xsellerator = xsel_profile_from_mapping(_toml(home, home.formats / "xsellerator.toml", mistakes))
     except XselProfileError as error:
         mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
-    _check_references(gateway, portfolios, mistakes)
+    if read_gateway is not None:  # what could not be read names nothing
+        _check_references(gateway, portfolios, mistakes)
     if "operator" in gateway.service.model_fields_set and gateway.service.operator not in operators.operators:
         mistakes.append(
             f"config/gateway.toml: service.operator: found {gateway.service.operator!r}, expected one of [operators.*] in "

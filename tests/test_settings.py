@@ -97,6 +97,26 @@ def test_each_mistake_in_words(home: Home, gateway: str, portfolio: str, expecte
     assert "hunter2" not in "".join(found)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("name", "N" * 24, "at most 23 characters"), ("origin_name", "N" * 24, "at most 23 characters"),
+        ("routing_number", "abc", "expected a routing number: a routing number has 9 digits"),
+        ("routing_number", "091000018", "expected a routing number: check digit 8 should be 9"),
+        ("immediate_origin", "12345678901", "at most 10 characters"), ("company_name", "C" * 17, "at most 16 characters"),
+        ("company_name", "", "at least 1 character"), ("company_identification", "", "at least 1 character"),
+        ("company_identification", "12345678901", "at most 10 characters"), ("odfi", "12", "expected the form"),
+        ("balanced", True, "expected offset_account beside balanced = true"),
+    ],
+)  # fmt: skip
+def test_a_bank_that_no_file_can_be_for_is_one_mistake(home: Home, key: str, value: str | bool, expected: str) -> None:
+    shown = "true" if value is True else f"'{value}'"
+    rest = "".join(line for line in BANK.splitlines(keepends=True) if not line.startswith(f"{key} ="))
+    write(home, rest + f"{key} = {shown}\n", "[vendor_ach]\nused = true\nbank = 'first'")
+    (found,) = mistakes(home)
+    assert found.startswith("config/gateway.toml: banks.first") and expected in found
+
+
 def test_all_mistakes_of_all_files_at_once(home: Home) -> None:
     write(home, "x = [", "[gl]\nrecord = 1", "[operators.abcd]\nusers = []")
     (home.portfolios / "p1.toml").touch()
