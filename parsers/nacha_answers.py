@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from parsers.layout import YYMMDD, Layout, mask
 from parsers.nacha import walk
 from parsers.nacha_answer_records import ADDENDA_98_IAT
 from parsers.nacha_classes import addenda_layout, batch_header_layout, entry_layout, is_international
+from parsers.nacha_codes import NachaCode
 from parsers.nacha_corrections import CorrectedData, corrected_data
 from parsers.nacha_errors import NachaError
 from parsers.nacha_reasons import CONTESTED_CODES, DISHONORED_CODES, REFUSED_REASONS
@@ -40,6 +40,13 @@ __all__ = [
 ]
 
 
+LOST: Final = frozenset(
+    {
+        NachaCode.RECORD_TYPE, NachaCode.ENTRY_ADDENDA_COUNT, NachaCode.ENTRY_HASH, NachaCode.TOTAL_DEBIT,
+        NachaCode.TOTAL_CREDIT, NachaCode.BATCH_COUNT, NachaCode.FILE_CONTROL_MISSING,
+    }
+)  # fmt: skip
+"""Deviations by which a file holds something else than its bank wrote: a record that is none, controls that do not agree."""
 MOST_DEVIATIONS: Final = 10_000
 """How many are kept: a gigabyte of something else has one in every line."""
 
@@ -152,21 +159,33 @@ class AnswerBatch:
 @dataclass(frozen=True, slots=True)
 class Answers:
     """A file of the bank. ``deviations`` are everything that is not as the rules have it, the first `MOST_DEVIATIONS` of
-    them; ``more_deviations`` counts the others, which only a file that is none of NACHA has."""
+    them; ``more_deviations`` counts the others, which only a file that is none of NACHA has.
+    ``lost`` are those, kept or not, that show an entry lost or changed on its way; a file without header may leave out its
+    control too, as banks do."""
 
     header: FileHeader | None
     batches: tuple[AnswerBatch, ...]
     deviations: tuple[NachaError, ...]
     more_deviations: int = 0
+    lost: tuple[NachaError, ...] = ()
 
 
 def read_answers(chunks: Iterable[bytes]) -> Answers:
     """The file, whatever it looks like; empty of batches when nothing in it is an entry."""
     reader = _Reader()
-    found = walk(chunks, reader.record)
-    deviations = tuple(islice(found, MOST_DEVIATIONS))
-    more = sum(1 for _ in found)
-    return Answers(reader.file_header, reader.finished(), deviations, more)
+    deviations: list[NachaError] = []
+    lost: list[NachaError] = []
+    more = 0
+    for found in walk(chunks, reader.record):
+        if found.code in LOST and len(lost) < MOST_DEVIATIONS:
+            lost.append(found)
+        if len(deviations) < MOST_DEVIATIONS:
+            deviations.append(found)
+        else:
+            more += 1
+    if reader.file_header is None:
+        lost = [found for found in lost if found.code is not NachaCode.FILE_CONTROL_MISSING]
+    return Answers(reader.file_header, reader.finished(), tuple(deviations), more, tuple(lost))
 
 
 @dataclass(slots=True)

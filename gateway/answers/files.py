@@ -16,8 +16,8 @@ from gateway.answers import gather, post, reports
 from gateway.answers.acknowledge import AcknowledgementFile
 from gateway.answers.decide import decide_all
 from gateway.answers.names import ACKNOWLEDGEMENT, ANSWERS
-from gateway.answers.read import answers_of
-from gateway.answers.values import Answer, AnswerState, Taken
+from gateway.answers.read import answers_of, lost_of
+from gateway.answers.values import Answer, AnswerState, Taken, waits
 from gateway.app import App
 from gateway.ledger import schema
 from gateway.reports.table import ReportSpec
@@ -57,6 +57,7 @@ class _Read:
     answers: Sequence[Answer]
     deviations: Sequence[NachaError]
     today: date
+    lost: tuple[Answer, str] | None  # what the file should hold and does not, and the words
 
 
 class AnswersFile:
@@ -78,7 +79,7 @@ class AnswersFile:
                 f"Found no entry in {name} ({first}), expected returns or notifications of change as the bank sends them: "
                 "look at it with gateway explain, and ask the bank."
             )
-        return _Read(answers, found.deviations, today)
+        return _Read(answers, found.deviations, today, lost_of(found, number=len(answers) + 1))
 
     def portfolios(self, connection: Connection, read: _Read) -> list[str]:
         return gather.portfolios_of(connection, read.answers)
@@ -88,6 +89,9 @@ class AnswersFile:
         found = gather.facts(connection, app.vault, read.answers, file_id=file_id, today=read.today)
         decisions = decide_all(read.answers, found, source=f"{name} (#{file_id})")
         decided = list(zip(read.answers, decisions, strict=True))
+        if read.lost is not None:
+            missing, words = read.lost
+            decided.append((missing, waits(words)))
         post.post(app, connection, file_id, name, decided, at=at)
         _keep_deviations(app, connection, file_id, read.deviations)
         waiting = [a.amount_cents for a, d in decided if d.state is AnswerState.UNMATCHED]

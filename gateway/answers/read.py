@@ -54,6 +54,20 @@ def _each(read: Answers, received_on: date) -> Iterator[Answer]:
             )
 
 
+def lost_of(read: Answers, *, number: int) -> tuple[Answer, str] | None:
+    """What of the file is lost, as an answer of its own without money, and the words; None for a file that ties."""
+    if not read.lost:
+        return None
+    first, more = read.lost[0], len(read.lost) - 1
+    also = f", and {more} more" if more else ""
+    entry = AnswerEntry(first.line_no, "", "", "", "", None, "", "", "", None)
+    return Answer(number, "OTHER", "", "", "", None, "", "", None, entry), (
+        f"the file does not hold what it says (line {first.line_no}, {first.record} {first.field}: found {first.found}, "
+        f"expected {first.expected}{also}); the other entries of it were taken: ask the bank to send it again, and say "
+        "what came of it with gateway answers clear"
+    )
+
+
 _AHEAD: Final = timedelta(days=7)
 """A file may come before the day it settles, over a long weekend."""
 

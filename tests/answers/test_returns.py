@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway.clock import FixedClock
@@ -23,17 +25,56 @@ def test_a_return_in_every_shape_reopens_the_payable(db: Database, home: Home, c
     send(app)
     lines = bank.records(bank.return_of(trace_of(db, "4711"), 12_345))
     file = drop(app, bank.SHAPES[shape](lines).encode())
-    assert (file.kind, file.state, file.lines, file.records, file.rejects) == ("bank-answers", "POSTED", 1, 1, 0)
+    lost = int(shape == "wrong counts")
+    assert (file.kind, file.state, file.records, file.rejects) == ("bank-answers", "POSTED", 1, lost)
     assert (file.amount_cents, file.posted_cents, file.rejected_cents) == (12_345, 12_345, 0)
     assert postings(db) == REOPENED
     assert state(db, "4711") == ("RETURNED", 1)
     assert state(db, "4712") == ("SENT", 1)
-    assert answers(db) == [
+    assert answers(db)[:1] == [
         ("RETURN", "R03", "DONE", "R03 no account, or unable to locate it: check 4711 RETURNED; vendor V1 on alert")
     ]
+    assert [(kind, state_) for kind, _, state_, _ in answers(db)[1:]] == [("OTHER", "UNMATCHED")] * lost
     assert world.all_of(db, "SELECT vendor, dealer_alert FROM vendor ORDER BY vendor") == [("V1", "Y"), ("V2", None)]
     deviations = world.one(db, "SELECT COUNT(*) FROM line_message WHERE severity = 'W'")
     assert (deviations == 0) == (shape in ("as the rules have it", "carriage returns", "unbroken")), shape
+    assert differences(app) == []
+
+
+LOST: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
+    "an entry": (lambda x: x[:4] + x[6:], "found 4, expected 2, computed from the batch"),
+    "a batch's end and all behind it": (lambda x: x[:4], "found the end of the file"),
+    "the file control": (lambda x: [r for r in x if r[0] != "9"], "found the end of the file"),
+    "a record that is none": (lambda x: [*x[:4], "#" + x[4][1:], "#" + x[5][1:], *x[6:]], "found record type '#'"),
+    "a digit of an amount": (lambda x: [*x[:4], x[4].replace("0000000500", "0000000600"), *x[5:]], "expected 129.45"),
+    "a batch, by the file control": (
+        lambda x: [*x[:7], x[7][:1] + "000002" + x[7][7:], *x[8:]],
+        "batch_count: found 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_a_file_that_lost_something_is_taken_and_waits_for_a_person(
+    db: Database, home: Home, clock: FixedClock, case: str
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500, vendor="V2")
+    send(app)
+    one = bank.return_of(trace_of(db, "4711"), 12_345)
+    other = bank.return_of(trace_of(db, "4712"), 500, trace="091000010000002")
+    lose, words = LOST[case]
+    file = drop(app, "".join(line + "\n" for line in lose(bank.records(one, other))).encode())
+    assert (file.state, state(db, "4711")) == ("POSTED", ("RETURNED", 1))
+    assert file.rejects
+    kind, _, state_, outcome = answers(db)[-1]
+    assert (kind, state_) == ("OTHER", "UNMATCHED")
+    assert "the file does not hold what it says" in outcome and words in outcome
+    assert differences(app) == []
+    drop(app, bank.whole(one, other), "whole.ach")
+    assert answers(db)[-2][2] == "REPEATED"
+    assert state(db, "4712") == ("RETURNED", 1)
     assert differences(app) == []
 
 
