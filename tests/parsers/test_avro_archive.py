@@ -112,3 +112,40 @@ def test_every_process_writes_the_same_bytes() -> None:
         for seed in range(1, 4)
     }
     assert len(headers) == 1
+
+
+@pytest.mark.parametrize("steps", [(10_001,), (1, 10_000), (4_000, 4_000, 2_001), (3_999, 2, 6_000)])
+def test_an_archive_does_not_tell_how_its_rows_came(steps: tuple[int, ...]) -> None:
+    """The same bytes from the process that follows a posting and from the one that reads the ledger."""
+    total = sum(steps)
+    columns: dict[str, Any] = {
+        "line_no": range(1, total + 1), "code": ["LTCH"] * total, "amount_cents": [n * n * 7 + 1 for n in range(total)],
+        "lease": [str(10_000 + n % 777) if n % 5 else None for n in range(total)],
+    }  # fmt: skip
+
+    def block(first: int, end: int) -> Archived:
+        rows = range(first, end)
+        return Archived(
+            [list(columns.get(name, [None] * total)[first:end]) for name in avro.RECORDS["assessments"]],
+            [1 for _ in rows], ["posted" if n % 9 else "rejected" for n in rows],
+            [[5_000_000_000 + n] if n % 9 else [] for n in rows],
+        )  # fmt: skip
+
+    ends = [sum(steps[: n + 1]) for n in range(len(steps))]
+    data = _written("assessments", [block(*both) for both in zip([0, *ends], ends, strict=False)])
+    assert data == _written("assessments", [block(0, total)])
+    read = list(fastavro.reader(io.BytesIO(data)))
+    assert [row["line_no"] for row in read] == list(columns["line_no"])
+    assert [row["amount_cents"] for row in read] == columns["amount_cents"]
+    assert [row["lease"] for row in read] == columns["lease"]
+    assert sum(len(row["entry_ids"]) for row in read) == sum(row["outcome"] == "posted" for row in read) > 0
+
+
+def test_a_number_beyond_a_long_is_not_cut() -> None:
+    with pytest.raises(OverflowError, match="found more than 64 bits, expected a long"):
+        _written("assessments", [_block([_plain_row(amount_cents=2**63)], "assessments")])
+
+
+def _plain_row(**values: Any) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys((*avro.RECORDS["assessments"], "portfolio"))
+    return row | {"line_no": 1, "code": "LTCH", "outcome": "posted", "entry_ids": []} | values
