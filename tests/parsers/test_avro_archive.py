@@ -118,15 +118,15 @@ def test_every_process_writes_the_same_bytes() -> None:
 def test_an_archive_does_not_tell_how_its_rows_came(steps: tuple[int, ...]) -> None:
     """The same bytes from the process that follows a posting and from the one that reads the ledger."""
     total = sum(steps)
-    columns: dict[str, Any] = {
-        "line_no": range(1, total + 1), "code": ["LTCH"] * total, "amount_cents": [n * n * 7 + 1 for n in range(total)],
-        "lease": [str(10_000 + n % 777) if n % 5 else None for n in range(total)],
-    }  # fmt: skip
+    lines, cents = list(range(1, total + 1)), [n * n * 7 + 1 for n in range(total)]
+    leases = [str(10_000 + n % 777) if n % 5 else None for n in range(total)]
+    given: dict[str, list[Any]] = {"line_no": lines, "code": ["LTCH"] * total, "amount_cents": cents, "lease": leases}
+    columns = [given.get(name, [None] * total) for name in avro.RECORDS["assessments"]]
 
     def block(first: int, end: int) -> Archived:
         rows = range(first, end)
         return Archived(
-            [list(columns.get(name, [None] * total)[first:end]) for name in avro.RECORDS["assessments"]],
+            [column[first:end] for column in columns],
             [1 for _ in rows], ["posted" if n % 9 else "rejected" for n in rows],
             [[5_000_000_000 + n] if n % 9 else [] for n in rows],
         )  # fmt: skip
@@ -135,9 +135,9 @@ def test_an_archive_does_not_tell_how_its_rows_came(steps: tuple[int, ...]) -> N
     data = _written("assessments", [block(*both) for both in zip([0, *ends], ends, strict=False)])
     assert data == _written("assessments", [block(0, total)])
     read = list(fastavro.reader(io.BytesIO(data)))
-    assert [row["line_no"] for row in read] == list(columns["line_no"])
-    assert [row["amount_cents"] for row in read] == columns["amount_cents"]
-    assert [row["lease"] for row in read] == columns["lease"]
+    assert [row["line_no"] for row in read] == lines
+    assert [row["amount_cents"] for row in read] == cents
+    assert [row["lease"] for row in read] == leases
     assert sum(len(row["entry_ids"]) for row in read) == sum(row["outcome"] == "posted" for row in read) > 0
 
 
