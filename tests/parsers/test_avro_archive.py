@@ -134,7 +134,7 @@ def test_an_archive_does_not_tell_how_its_rows_came(steps: tuple[int, ...]) -> N
     ends = [sum(steps[: n + 1]) for n in range(len(steps))]
     data = _written("assessments", [block(*both) for both in zip([0, *ends], ends, strict=False)])
     assert data == _written("assessments", [block(0, total)])
-    read = list(fastavro.reader(io.BytesIO(data)))
+    read: list[Any] = list(fastavro.reader(io.BytesIO(data)))
     assert [row["line_no"] for row in read] == lines
     assert [row["amount_cents"] for row in read] == cents
     assert [row["lease"] for row in read] == leases
