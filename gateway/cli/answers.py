@@ -8,11 +8,16 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gateway.answers import lists
-from gateway.cli.common import DONE, WITH_REJECTS, Session, command
+from gateway.cli.common import (
+    DONE,
+    WITH_REJECTS,
+    Reason,
+    Session,
+    command,
+)
 from gateway.money import from_cents
 
 AnswerKey = Annotated[str, typer.Argument(metavar="FILE/NUMBER", help="As `gateway answers list` shows it: 12/3.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -67,6 +67,7 @@ PortfolioOption = Annotated[
     str | None,
     typer.Option("--portfolio", metavar="N", help="Only this portfolio, 1 to 99.", parser=portfolio_number),
 ]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 
 
 @dataclass

@@ -13,14 +13,22 @@ import typer
 from sqlalchemy import Connection, text
 
 from gateway.answers.names import KINDS as BANK_KINDS
-from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, money_as_text, table
+from gateway.cli.common import (
+    DONE,
+    WITH_REJECTS,
+    PortfolioOption,
+    Reason,
+    Session,
+    command,
+    money_as_text,
+    table,
+)
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row
 from gateway.money import from_cents, shown
 from parsers.base import render_message
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 SEVERITY: Final = {"R": "REJECTED", "W": "WARNING", "S": "SUSPENSE", "A": "WOULD BE"}  # A: an answer of a bank, tried
 
 

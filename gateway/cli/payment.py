@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.common import Session, command, iso, money_as_text, table
+from gateway.cli.common import (
+    Reason,
+    Session,
+    command,
+    iso,
+    money_as_text,
+    table,
+)
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
@@ -22,7 +29,6 @@ from parsers import btchpmt
 from parsers.base import Reject, Warn, render_message
 from parsers.profile import Profile
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 Amount = Annotated[str, typer.Option("--amount", metavar="1234.56", help="Dollars and cents.")]
 

@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.common import PortfolioOption, Session, command, iso, money_as_text, portfolio_number, table
+from gateway.cli.common import (
+    PortfolioOption,
+    Reason,
+    Session,
+    command,
+    iso,
+    money_as_text,
+    portfolio_number,
+    table,
+)
 from gateway.errors import UsageError
 from gateway.ledger import suspense, suspense_history
 from gateway.ledger.suspense import Item
@@ -20,7 +29,6 @@ from gateway.updates.suspense_step import Done, known
 from gateway.updates.suspense_work import Check
 
 ItemNumber = Annotated[int, typer.Argument(metavar="ITEM", help="The number `gateway suspense list` shows.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 Amount = Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="Less than all that remains.")]
 CheckNumber = Annotated[str, typer.Option("--check", help="The number of the check to write.")]
 PayingBank = Annotated[str | None, typer.Option("--bank", help="The bank that pays, 125 to 144; else 126.")]

@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gateway.answers import pay_again as paying_again
-from gateway.cli.common import WITH_REJECTS, PortfolioOption, Session, command, iso
+from gateway.cli.common import (
+    WITH_REJECTS,
+    PortfolioOption,
+    Reason,
+    Session,
+    command,
+    iso,
+)
 from gateway.errors import UsageError
 from gateway.ledger import vendor_alerts, vendor_changes, views
 from gateway.ledger.vendor_changes import Change, Maker
@@ -21,7 +28,6 @@ from gateway.settings import secret
 
 VendorKey = Annotated[str, typer.Argument(metavar="VENDOR", help="The vendor's number.", parser=str.upper)]
 ChangeNumber = Annotated[int, typer.Argument(metavar="CHANGE", help="The number `gateway vendor changes` shows.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,182 @@
+"""Commands about delivering what was released: deliver, its settling by people, endpoint probe."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.common import (
+    DONE,
+    WITH_REJECTS,
+    Reason,
+    Session,
+    command,
+    guarded,
+)
+from gateway.cli.outbound import OutboundId
+from gateway.console.windows import by_file
+from gateway.delivery import deliver as delivering
+from gateway.delivery import endpoint_probe, queue, settle
+from gateway.delivery.states import DeliveryState, Resolution
+from gateway.errors import UsageError
+from gateway.outbound import copies, store
+from gateway.parts import renderer
+
+DeliveryId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway deliver list` shows.")]
+
+
+def register(app: typer.Typer) -> None:
+    deliver = typer.Typer(invoke_without_command=True, help="Deliver what is released; settle what is in doubt.")
+    group = typer.Typer(no_args_is_help=True, help="The places files are delivered to.")
+    command(group, "probe", example="gateway endpoint probe bank")(endpoint_probe_command)
+    app.add_typer(group, name="endpoint")
+
+    callback_for(deliver)
+    command(deliver, "list", example="gateway deliver list")(deliver_list)
+    command(deliver, "resolve", example='gateway deliver resolve 4 --as delivered --reason "bank confirmed by phone"')(
+        deliver_resolve
+    )
+    command(deliver, "again", example='gateway deliver again 4 --reason "directory exists now"')(deliver_again)
+    command(deliver, "acknowledge", example="gateway deliver acknowledge 3 --reference ACK-5512")(deliver_acknowledge)
+    app.add_typer(deliver, name="deliver")
+
+
+def callback_for(group: typer.Typer) -> None:
+    """``gateway deliver`` alone delivers; its sub-commands do the rest."""
+    holder = typer.Typer()
+    command(holder, "run", example="gateway deliver --endpoint bank")(deliver_run)
+    run = holder.registered_commands[0].callback
+    if run is None:
+        raise RuntimeError("the delivery command has no function")
+
+    def default(context: typer.Context, **options: Any) -> None:
+        if context.invoked_subcommand is None:
+            run(**options)
+        given = [name for name in options if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+        if context.invoked_subcommand is not None and given:
+            name = context.invoked_subcommand
+            message = f"deliver: found options before {name}, expected them after it: gateway deliver {name} …"
+            session = Session(Path(), bool(options["as_json"]), None, False)
+            raise typer.Exit(guarded(session, lambda: _wrong(message)))
+
+    signature = inspect.signature(run)
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    default.__signature__ = signature.replace(parameters=[first, *signature.parameters.values()])  # type: ignore[attr-defined]
+    default.__annotations__ = {"context": typer.Context} | {k: p.annotation for k, p in signature.parameters.items()}
+    group.callback(help=holder.registered_commands[0].help)(default)
+
+
+def _wrong(message: str) -> int:
+    raise UsageError(message)
+
+
+def deliver_run(
+    session: Session,
+    endpoint: Annotated[str | None, typer.Option("--endpoint", metavar="E", help="Only to this endpoint.")] = None,
+) -> int:
+    """Deliver what is released and due, to every endpoint or one; probe first what is in doubt."""
+    session.app.operator.require("deliver", "delivering")
+    store.settle_outbox(session.app)
+    sent: dict[str, int] = {}
+
+    with session.progress("delivering") as progress:
+
+        def note(name: str, done: int, total: int) -> None:
+            sent[name] = done
+            progress(done, total)
+
+        results = delivering.deliver(session.app, endpoint=endpoint, render=renderer(session.app), progress=note)
+    copies.put_away(session.app)
+    windows = by_file(session.app)
+    rows = [
+        (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None,
+         windows.get(r.outbound_id))
+        for r in results
+    ]  # fmt: skip
+    session.show_rows(
+        ("id", "name", "endpoint", "state", "bytes", "attempts", "detail", "window"),
+        rows,
+        empty="Nothing is due for delivery.",
+    )
+    return DONE if all(r.state in GOOD for r in results) else WITH_REJECTS
+
+
+GOOD = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
+
+
+def deliver_list(session: Session) -> None:
+    """Every delivery and where it stands."""
+    windows = by_file(session.app)
+    with session.app.db.read() as connection:
+        rows = [
+            (
+                d.delivery_id,
+                d.outbound_id,
+                d.remote_name,
+                d.endpoint,
+                d.state,
+                d.attempts,
+                d.next_attempt_at,
+                d.last_error,
+                windows.get(d.outbound_id),
+            )
+            for d in queue.listing(connection)
+        ]
+    session.show_rows(
+        ("id", "outbound", "name", "endpoint", "state", "attempts", "next_attempt_at", "last_error", "window"),
+        rows, empty="No delivery yet.",
+    )  # fmt: skip
+
+
+def deliver_resolve(
+    session: Session,
+    delivery_id: DeliveryId,
+    as_: Annotated[Resolution, typer.Option("--as", help="What the receiver said.")],
+    reason: Reason,
+) -> int:
+    """Settle an unknown delivery by what the receiver said. Two people say the same, each with this command."""
+    with session.app.db.write() as connection:
+        settled = settle.resolve(
+            connection, delivery_id, as_=as_, reason=reason, operator=session.app.operator, at=session.app.now()
+        )
+    copies.put_away(session.app)
+    session.show(
+        {"id": delivery_id, "settled": settled},
+        f"Delivery {delivery_id} is settled as {as_}."
+        if settled
+        else f"Noted. A second person (another code, another system user) settles it with the same command: "
+        f"gateway deliver resolve {delivery_id} --as {as_} --reason …",
+    )
+    return DONE if settled else WITH_REJECTS
+
+
+def deliver_again(session: Session, delivery_id: DeliveryId, reason: Reason) -> None:
+    """Try a delivery again that was proved not delivered and given up."""
+    with session.app.db.write() as connection:
+        settle.requeue(connection, delivery_id, reason=reason, operator=session.app.operator, at=session.app.now())
+    session.show({"id": delivery_id}, f"Delivery {delivery_id} is due again: gateway deliver")
+
+
+def deliver_acknowledge(
+    session: Session,
+    outbound_id: OutboundId,
+    reference: Annotated[str, typer.Option("--reference", help="The receiver's own reference.")],
+) -> None:
+    """Note that the receiver confirmed a file; this ends every doubt about it."""
+    session.app.operator.require("deliver", "acknowledging")
+    with session.app.db.write() as connection:
+        d = settle.acknowledge(connection, outbound_id, reference=reference, at=session.app.now())
+    copies.put_away(session.app)
+    session.show({"id": d.delivery_id, "state": d.state}, f"{d.remote_name} is {d.state}.")
+
+
+def endpoint_probe_command(
+    session: Session, name: Annotated[str, typer.Argument(metavar="E", help="A name below [endpoints].")]
+) -> int:
+    """Try an endpoint for real: host key, login, directory, write, rename, read back, remove; say what it can do."""
+    steps = endpoint_probe.probe_endpoint(session.app, name)
+    session.show_rows(("step", "ok", "detail"), [(s.name, "yes" if s.ok else "NO", s.detail) for s in steps])
+    return DONE if all(s.ok for s in steps) else WITH_REJECTS

@@ -1,0 +1,233 @@
+"""Commands about files that leave: outbound list/show/build/approve/reject/export/taken."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import outbound_page
+from gateway.cli.common import (
+    DONE,
+    WITH_REJECTS,
+    PortfolioOption,
+    Reason,
+    Session,
+    command,
+    iso,
+    portfolio_number,
+)
+from gateway.console.windows import by_file, with_windows
+from gateway.errors import UsageError
+from gateway.money import from_cents, shown
+from gateway.outbound import build as building
+from gateway.outbound import copies, release
+
+OutboundId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
+
+
+def register(app: typer.Typer) -> None:
+    outbound = typer.Typer(no_args_is_help=True, help="Files that leave: look, build, release.")
+    command(outbound, "list", example="gateway outbound list --state BUILT")(outbound_list)
+    command(outbound, "show", example="gateway outbound show 3")(outbound_show)
+    command(
+        outbound,
+        "approve",
+        example='gateway outbound approve 3 --sha256 8f3a91c2 --accept first-payment --reason "called them"',
+    )(outbound_approve)
+    command(outbound, "reject", example='gateway outbound reject 3 --reason "wrong disbursement date"')(outbound_reject)
+    command(outbound, "build", example="gateway outbound build vach --portfolio 1")(outbound_build)
+    command(outbound, "export", example='gateway outbound export 3 /mnt/safe/copy.dat --reason "the bank asks for it"')(
+        outbound_export
+    )
+    command(outbound, "taken", example='gateway outbound taken 4 --reason "loaded into the accounting system"')(
+        outbound_taken
+    )
+    app.add_typer(outbound, name="outbound")
+
+
+def outbound_list(
+    session: Session,
+    portfolio: PortfolioOption = None,
+    state: Annotated[str | None, typer.Option("--state", help="BUILT, APPROVED, REJECTED or LOCAL.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="VACH-BANK, VACH-SCRATCH, VACH-REFUSED-NOC, DSGL or XSELLERATOR.")
+    ] = None,
+) -> None:
+    """Files that were built, oldest first."""
+    upper = {"state": state and state.upper(), "kind": kind and kind.upper()}
+    rows = release.listing(session.app, portfolio=portfolio, **upper)
+    columns: list[str] = [*release.LIST_COLUMNS, "window"]
+    windows = by_file(session.app)
+    rows = [(*row, windows.get(row[0])) for row in rows]
+    if not session.as_json:
+        at = columns.index("sha256")
+        rows = [(*row[:at], row[at][:12], *row[at + 1 :]) for row in rows]
+        if not windows:  # an empty column would only push the others down
+            columns, rows = columns[:-1], [row[:-1] for row in rows]
+    session.show_rows(columns, rows, money=release.MONEY_COLUMNS, empty="No outbound file yet.")
+
+
+def outbound_show(session: Session, outbound_id: OutboundId) -> None:
+    """One file before it leaves: totals, hash, why it waits, who made and released it, its delivery."""
+    found = _with_window(session, release.show(session.app, outbound_id))
+    session.show(outbound_page.document(found), outbound_page.page(found))
+
+
+def _with_window(session: Session, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, with the next window of its endpoint while the file has not left, and the one it missed."""
+    (row,) = with_windows([found | {"delivery": (found["delivery"] or {}).get("state")}], session.app)
+    return found | {key: row[key] for key in ("window", "window_near", "window_missed")}
+
+
+def outbound_approve(
+    session: Session,
+    outbound_id: OutboundId,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="The hash you looked at, at least 8 characters; asked for otherwise.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", metavar="RULE", help="A rule that holds the file; give each one.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are accepted; it is kept.")] = None,
+) -> None:
+    """Release a file. The approval is bound to its SHA-256; the maker cannot approve where four eyes are asked for.
+    A rule that holds the file is accepted by its name, with a reason."""
+    found = release.show(session.app, outbound_id)
+    if sha256 is None:
+        if session.as_json or not sys.stdin.isatty():
+            raise UsageError(
+                f"approving outbound file {outbound_id}: found no --sha256, expected the hash that was looked at; "
+                f"see gateway outbound show {outbound_id}"
+            )
+        print("\n".join(outbound_page.page(found)))
+        if not typer.confirm("Release it?"):
+            raise UsageError(f"approving outbound file {outbound_id}: you said no; nothing was done")
+        sha256 = found["sha256"]
+    if len(sha256) < 8 or not found["sha256"].startswith(sha256.lower()):
+        full = sha256
+    else:
+        full = found["sha256"]
+    done = release.approve(session.app, outbound_id, sha256=full, accept=accept or (), reason=reason)
+    session.show(
+        {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
+        [
+            f"Released {r.name}. "
+            + ("It leaves with the next `gateway deliver`." if r.state == "APPROVED" else _by_hand(session, r))
+            for r in done
+        ],
+    )
+
+
+def _by_hand(session: Session, file: release.Released) -> str:
+    if release.show(session.app, file.outbound_id)["message"]:
+        return (
+            "It has no endpoint, and its bank wants an OpenPGP message: "
+            f"gateway outbound export {file.outbound_id} FILE --message --reason …"
+        )
+    return f"It has no endpoint: fetch it from outbox/{file.name}."
+
+
+def outbound_reject(session: Session, outbound_id: OutboundId, reason: Reason) -> None:
+    """Take a waiting file back; what went into it is free again."""
+    done = release.reject(session.app, outbound_id, reason=reason)
+    session.show(
+        {"rejected": [{"id": r.outbound_id, "name": r.name} for r in done]},
+        [f"Took back {r.name}; its rows are free again." for r in done],
+    )
+
+
+def outbound_build(
+    session: Session,
+    kind: Annotated[str, typer.Argument(help="vach, vach-reversal, dsgl or xsellerator.")],
+    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
+    interface: Annotated[str | None, typer.Option("--interface", help="Xsellerator: BILLING, PAYMENTS, …")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Export or transfer again what was exported before.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why again, or why a file is taken back.")] = None,
+    of: Annotated[int | None, typer.Option("--of", metavar="ID", help="The bank file to take back.")] = None,
+    same_day: Annotated[bool, typer.Option("--same-day", help="Vendor ACH: what is due today settles today.")] = False,
+) -> int:
+    """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface.
+
+    ``vach-reversal --of ID`` voids all that a bank file paid and takes it back, within five banking days.
+    """
+    options: dict[str, Any] = {}
+    name = kind.upper()
+    if name not in building.BUILDERS:
+        kinds = ", ".join(sorted(building.BUILDERS)).lower()
+        raise UsageError(f"building {kind}: found no such kind, expected one of {kinds}")
+    if name == "XSELLERATOR":
+        if interface is None:
+            raise UsageError("building xsellerator: found no --interface, expected one such as BILLING")
+        options["interface"] = interface.upper()
+        start, end = iso(start, what="--from"), iso(end, what="--to")
+        if start is not None:
+            options["start"] = date.fromisoformat(start)
+        if end is not None:
+            options["end"] = date.fromisoformat(end)
+    if same_day:
+        if name != "VACH":
+            raise UsageError(f"building {kind}: found --same-day, expected it with vach alone; leave it out")
+        options["same_day"] = True
+    if (of is not None) != (name == "VACH-REVERSAL"):
+        raise UsageError(
+            f"building {kind}: found {'no' if of is None else 'a'} --of, expected one with vach-reversal alone"
+        )
+    if of is not None:
+        options |= {"of": of, "reason": reason or ""}
+    if again:
+        options["again"] = True
+        if name == "DSGL":
+            options["reason"] = reason
+    with session.progress("building"):
+        built = building.build(session.app, name, portfolio, **options)
+    session.show(
+        {
+            "files": [
+                {"id": f.outbound_id, "name": f.name, "kind": f.kind, "state": f.state, "sha256": f.sha256,
+                 "bytes": f.size, "records": f.records, "total_debit": from_cents(f.total_debit_cents),
+                 "total_credit": from_cents(f.total_credit_cents)}
+                for f in built.files
+            ],
+            "messages": list(built.messages),
+            "withheld": built.withheld,
+        },
+        [
+            *(f"Built {f.name} (#{f.outbound_id}): {f.records:,} records, debits {shown(f.total_debit_cents)}, "
+              f"credits {shown(f.total_credit_cents)}; {f.state}" for f in built.files),
+            *([] if built.files else ["Nothing to send; no file was built."]),
+            *built.messages,
+            *([f"{built.withheld} withheld; see the exception report in var/reports."] if built.withheld else []),
+        ],
+    )  # fmt: skip
+    return WITH_REJECTS if built.withheld else DONE
+
+
+def outbound_export(
+    session: Session,
+    outbound_id: OutboundId,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; owner only.")],
+    reason: Reason,
+    message: Annotated[bool, typer.Option("--message", help="The OpenPGP message that leaves, instead.")] = False,
+) -> None:
+    """Write a file's bytes as built into a new file, for someone who may see them. Kept as what you did."""
+    size = copies.export(session.app, outbound_id, target, reason=reason, message=message)
+    session.show(
+        {"id": outbound_id, "file": str(target), "bytes": size},
+        f"Wrote {size:,} bytes to {target}. It may hold account numbers: remove it when it is no longer needed.",
+    )
+
+
+def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) -> None:
+    """Note that a file without an endpoint was fetched from the outbox; what holds account numbers is put away."""
+    names = copies.taken(session.app, outbound_id, reason=reason)
+    session.show(
+        {"id": outbound_id, "put_away": names},
+        [f"Noted. outbox/{name} is put away; gateway outbound export {outbound_id} writes it again." for name in names]
+        or "Noted.",
+    )

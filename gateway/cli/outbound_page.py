@@ -1,0 +1,80 @@
+"""What `gateway outbound show` says of one file before it leaves, as JSON and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gateway.cli.common import table
+from gateway.money import from_cents, shown
+from gateway.outbound import release, review
+
+
+def document(found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, with cents as dollars and cents."""
+    return {k: from_cents(v) if k in release.MONEY_COLUMNS else v for k, v in found.items()} | {
+        "classes": [row | {"amount": from_cents(row["amount"])} for row in found["classes"]]
+    }
+
+
+def page(found: dict[str, Any]) -> list[str]:
+    """What was found, as lines; a file that waits ends with the commands that open and release it."""
+    lines = [
+        f"{found['name']}  (#{found['id']}, {found['kind']}, portfolio {found['portfolio']})",
+        f"  state      {found['state']}"
+        + (f": {found['hold_text']}" if found["hold_text"] and found["state"] == "BUILT" else ""),
+        f"  records    {found['records']:,}   bytes {found['bytes']:,}",
+        f"  debits     {shown(found['total_debit'])}",
+        f"  credits    {shown(found['total_credit'])}",
+        f"  sha256     {found['sha256']}",
+        f"  made by    {found['maker']} at {found['built_at']} for business date {found['business_date']}",
+        f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
+    ]
+    if found.get("window_missed"):
+        lines.append(f"  MISSED     it was not sent by {found['window_missed']}")
+    if found.get("window"):
+        lines.append(f"  window     the next one closes at {found['window']}")
+    if found["approved_by"]:
+        lines.append(f"  released   by {found['approved_by']} at {found['approved_at']}")
+    if found["reason"]:
+        lines.append(f"  reason     {found['reason']}")
+    if found["message"]:
+        m = found["message"]
+        lines.append(f"  message    {m['name']}, bytes {m['bytes']:,}, sha256 {m['sha256']}")
+        lines.append(
+            f"             to key {m['recipient']}, " + (f"signed by {m['signer']}" if m["signer"] else "not signed")
+        )
+    if found["delivery"]:
+        d = found["delivery"]
+        lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, {d['attempts']} attempts")
+    if found["classes"]:
+        rows = [tuple(row.values()) for row in found["classes"]]
+        lines += ["", *table(review.CLASS_COLUMNS, rows, money=("amount",))]
+    for action, head in (("HOLD", "Held by"), ("WARN", "Warnings")):
+        its = [f for f in found["findings"] if f["action"] == action]
+        if its:
+            lines += ["", f"{head}:", *_findings(its)]
+    if found["state"] == "BUILT":
+        rules = dict.fromkeys(f["rule"] for f in found["findings"] if f["action"] == "HOLD")
+        accept = "".join(f" --accept {rule}" for rule in rules) + (" --reason …" if rules else "")
+        lines += [
+            "",
+            f"To look inside: gateway explain outbox/{found['name']}",
+            f"To release it:  gateway outbound approve {found['id']} --sha256 {found['sha256'][:12]}{accept}",
+        ]
+    return lines
+
+
+_SHOWN: Final = 20
+"""Findings of one rule on a page; --json has all."""
+
+
+def _findings(its: list[dict[str, Any]]) -> Iterator[str]:
+    for rule in dict.fromkeys(f["rule"] for f in its):
+        of_rule = [f for f in its if f["rule"] == rule]
+        for f in of_rule[:_SHOWN]:
+            yield f"  {rule:16} {f['detail']}"
+        if len(of_rule) > _SHOWN:
+            yield f"  {rule:16} and {len(of_rule) - _SHOWN:,} more: gateway outbound show --json"
+        if of_rule[0]["accepted_by"]:
+            yield f"  {'':16} accepted by {of_rule[0]['accepted_by']}: {of_rule[0]['accepted_reason']}"
