@@ -151,9 +151,12 @@ def _reversal(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
     came_back = (entry.reverses_outbound_id, entry.reverses_seq) in facts.returned
     debit, becomes = (CLEARING, None) if came_back else (ACCOUNTS_PAYABLE, "SENT")
     cash = tuple(
-        Cash(check, row.office_id, row.lease, debit, f"CASH {check.bank}", row.amount_cents, becomes)
+        Cash(
+            check, row.office_id, row.lease, debit, f"CASH {check.bank}", row.amount_cents, becomes,
+            row.void_entry_id if becomes else None,
+        )
         for check, row in rows
-    )
+    )  # fmt: skip
     done = (
         "the credit came back before, so CLEARING is closed"
         if came_back

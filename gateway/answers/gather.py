@@ -59,7 +59,7 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
     numbers = sorted({k.check_no for k in keys})
     for row in _asked(
         connection,
-        "SELECT portfolio, bank, check_no, office_id, lease, amount_cents, state, issue FROM bank_check WHERE check_no IN :keys",
+        "SELECT portfolio, bank, check_no, office_id, lease, amount_cents, state, issue, void_entry_id FROM bank_check WHERE check_no IN :keys",
         numbers,
     ):
         if (row[0], row[1], row[2]) in wanted:

@@ -28,6 +28,7 @@ class CheckRow(NamedTuple):
     amount_cents: int
     state: str
     issue: int
+    void_entry_id: int | None
 
 
 @dataclass(slots=True)

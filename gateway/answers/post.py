@@ -76,7 +76,7 @@ def _cash(app: App, connection: Connection, file_id: int, decided: Sequence[tupl
                 office_id=cash.office_id, txn=TRANSACTION, effective_date=answer.settled_on or unit.business_date,
                 legs=[(_account(chart, cash.office_id, cash.debit, cash.cents), "D", cash.cents),
                       (_account(chart, cash.office_id, cash.credit, cash.cents), "C", cash.cents)],
-                lease=cash.lease, reason=answer.code, source_line=answer.entry.line,
+                lease=cash.lease, reason=answer.code, source_line=answer.entry.line, corrects=cash.corrects,
             )  # fmt: skip
     for unit in units.values():
         close_unit(unit)
@@ -93,6 +93,7 @@ def _account(chart: Mapping[tuple[int, str], int], office_id: int, purpose: str,
 
 
 def _checks(app: App, connection: Connection, decided: Sequence[tuple[Answer, Decision]]) -> None:
+    """What is RETURNED, and what is SENT again: that one's void is over."""
     by_state: dict[str, list[tuple[Any, ...]]] = {}
     for _, decision in decided:
         for cash in decision.cash:
@@ -101,8 +102,9 @@ def _checks(app: App, connection: Connection, decided: Sequence[tuple[Answer, De
                 by_state.setdefault(cash.becomes, []).append(row)
     for state, rows in by_state.items():
         changed = app.db.bulk_update(
-            connection, schema.bank_check, f"state = '{state}', issue = {{}}", ("portfolio", "bank", "check_no"), rows
-        )
+            connection, schema.bank_check, f"state = '{state}', issue = {{}}, voided_on = NULL, void_entry_id = NULL",
+            ("portfolio", "bank", "check_no"), rows,
+        )  # fmt: skip
         if changed != len(rows):
             raise LedgerError(f"marking checks {state}: found {changed}, expected {len(rows)}; nothing was posted")
 

@@ -64,6 +64,7 @@ class Cash(NamedTuple):
     credit: str
     cents: int
     becomes: str | None  # the check's new state; None: it stays
+    corrects: int | None = None  # the entry of the void that it ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,13 @@ LEFT JOIN bank_check k ON k.portfolio = e.portfolio AND k.bank = e.bank AND k.ch
     AND k.amount_cents = e.amount_cents AND k.vendor = e.vendor AND k.issue >= e.issue
 WHERE e.check_no IS NOT NULL AND k.check_no IS NULL ORDER BY e.trace_number
 """
-# A void that was taken back has an entry that corrects it.
+# A void that was taken back, by a person or by the return of its reversal, has an entry that corrects it.
 _VOID_LEGS: Final = f"""
 SELECT 'entry ' || e.entry_id AS what, e.entry_id, e.office_id, e.lease, a.purpose, j.amount_cents
 FROM posting_unit u JOIN journal_entry e ON {_IN_UNIT}
 JOIN journal_line j ON j.entry_id = e.entry_id AND j.side = 'D' JOIN gl_account a ON a.account_id = j.account_id
 LEFT JOIN (SELECT e.corrects FROM posting_unit u JOIN journal_entry e ON {_IN_UNIT}
-    WHERE u.update_name = 'VOID' AND e.corrects IS NOT NULL) back ON back.corrects = e.entry_id
+    WHERE u.update_name IN ('VOID', 'ANSWERS') AND e.corrects IS NOT NULL) back ON back.corrects = e.entry_id
 WHERE u.update_name = 'VOID' AND e.corrects IS NULL AND back.corrects IS NULL
 """
 _VOID_CHECKS: Final = f"""

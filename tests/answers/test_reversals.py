@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from gateway.answers import pay_again
+from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import vendor_voids
+from gateway.outbound import vendor_settlement, vendor_voids
 from gateway.outbound.build import build
+from gateway.outbound.built import place
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
@@ -82,6 +85,44 @@ def test_where_credit_and_reversal_both_come_back_clearing_is_closed(
     ]  # fmt: skip
     assert state(db, "4711") == ("VOID", 1)
     assert differences(app) == []
+
+
+def settle(app: App, business_date: str) -> int:
+    """What End of Period of that day posts of reversals, in cents."""
+    world.change(app.db, "UPDATE portfolio SET business_date = :d", d=business_date)
+    with app.db.write() as connection:
+        return vendor_settlement.settle(app, connection, place(app, connection, "1"))[1]
+
+
+def clearing(db: Database) -> int:
+    """What CLEARING holds: debits less credits."""
+    statement = (
+        "SELECT CAST(SUM(t.debit_cents - t.credit_cents) AS BIGINT) FROM unit_total t "
+        "JOIN gl_account a ON a.account_id = t.account_id WHERE a.purpose = 'CLEARING'"
+    )
+    return int(world.one(db, statement) or 0)
+
+
+def test_a_reversal_settles_whatever_became_of_its_check_since(db: Database, home: Home, clock: FixedClock) -> None:
+    """Reversal and credit both came back before End of Period, the check was paid again, voided, and that undone."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")), name="one.ach")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23", trace="091000010000002")), name="two.ach")
+    assert state(db, "4711") == ("RETURNED", 1)
+    assert differences(app) == []
+    pay_again.pay_again(app, "4711", reason="new account")
+    assert differences(app) == []
+    vendor_voids.void(app, "4711", reason="not owed")
+    assert differences(app) == []
+    vendor_voids.undo(app, "4711", reason="owed after all")
+    assert differences(app) == []
+    assert (clearing(db), settle(app, "2026-03-04"), clearing(db)) == (12_345, 12_345, 0)
+    assert [d for d in differences(app) if not d.startswith("business dates")] == []
 
 
 def test_what_came_back_is_not_reversed_and_not_void(db: Database, home: Home, clock: FixedClock) -> None:
