@@ -22,6 +22,7 @@ from sqlalchemy import Connection, event, text
 
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
+from gateway.errors import Refused
 from gateway.home import Home
 from gateway.intake import actions
 from gateway.intake.files import InboundFile, file_row
@@ -33,7 +34,7 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.settings import load_settings
-from gateway.updates import suspense_work
+from gateway.updates import suspense_undo, suspense_work
 from gateway.updates.suspense_rules import Target
 from gateway.updates.suspense_work import Check
 from gateway.vault import Vault
@@ -178,23 +179,34 @@ class Ledger:
         """The whole file, as an operator."""
         actions.reverse(self.app, file.file_id, reason="WRONG FILE")
 
-    def pay_out(self, number: int, cents: int) -> None:
-        """Part of an item, by check."""
+    def pay_out(self, number: int, cents: int) -> int:
+        """Part of an item, by check; gives the number of the move."""
         self.checks += 1
-        suspense_work.pay(
+        done = suspense_work.pay(
             self.app, number, Check(f"99{self.checks}"), "WHOM IT MAY BE", cents=cents, reason="ASKED FOR"
         )
+        return done.moves[0].number
 
-    def apply(self, number: int, lease: str, cents: int) -> None:
-        """Part of an item, to what is open of a lease."""
-        suspense_work.apply(self.app, number, [Target("lease", lease, cents)], reason="PLACED")
+    def apply(self, number: int, lease: str, cents: int) -> int:
+        """Part of an item, to what is open of a lease; gives the number of the first move."""
+        done = suspense_work.apply(self.app, number, [Target("lease", lease, cents)], reason="PLACED")
+        return done.moves[0].number
 
-    def item(self, batch: str, reason: str, remaining: int) -> int:
-        """The number of an item in suspense. Items that are alike are one as good as the other."""
+    def undo(self, number: int, move: int) -> bool:
+        """The whole step that the move belongs to; False where that is refused."""
+        try:
+            suspense_undo.undo(self.app, number, move, reason="PLACED WRONGLY")
+        except Refused:
+            return False
+        return True
+
+    def item(self, batch: str, reason: str, remaining: int, lease: str | None = None) -> int:
+        """The number of an item in suspense, of this lease where one is given. Items that are alike are one as good as the
+        other."""
         found = self.rows(
             "SELECT item FROM suspense_item WHERE kind = 'SUSPENSE' AND batch = :batch AND reason = :reason "
-            "AND remaining_cents = :remaining ORDER BY item",
-            batch=batch, reason=reason, remaining=remaining,
+            "AND remaining_cents = :remaining AND (:lease = '' OR lease = :lease) ORDER BY item",
+            batch=batch, reason=reason, remaining=remaining, lease=lease or "",
         )  # fmt: skip
         return int(found[0][0])
 

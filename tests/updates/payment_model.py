@@ -79,6 +79,17 @@ class Batch:
 
 
 @dataclass
+class Spent:
+    """A step that took money out of an item: paid out where it has no parts."""
+
+    number: int  # as the ledger has the item and the step's first move
+    move: int
+    item: Item
+    cents: int
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass
 class Payment:
     target: str  # L or I, then the number
     cents: int
@@ -115,6 +126,7 @@ class Model:
     sessions: int = 900_000
     files: int = 0
     moved: list[int] = field(default_factory=list)  # how many later batches each reversal re-applied
+    spent: list[Spent] = field(default_factory=list)  # steps that stand
 
     def post(self, office: str, *legs: tuple[str, int]) -> None:
         assert sum(cents for _, cents in legs) == 0
@@ -364,11 +376,12 @@ class Model:
 
     # --- an operator's hand ---------------------------------------------------------------------------------------
 
-    def pay_out(self, item: Item, cents: int) -> None:
+    def pay_out(self, item: Item, cents: int, number: int, move: int) -> None:
         item.remaining -= cents
         self.post(item.office, ("SUSPENSE", cents), ("CASH 126", -cents))
+        self.spent.append(Spent(number, move, item, cents))
 
-    def apply(self, item: Item, lease: str, cents: int) -> None:
+    def apply(self, item: Item, lease: str, cents: int, number: int, move: int) -> None:
         """To the oldest due invoices of a lease; from office to office by CLEARING. No batch has it."""
         item.remaining -= cents
         office, source = self.leases[lease].office, "SUSPENSE"
@@ -377,6 +390,26 @@ class Model:
             self.post(item.office, ("SUSPENSE", cents), ("CLEARING", -cents))
         nobody = Batch("", None, "", "", "", "", 0)
         assert self._spread(nobody, lease, office, source, self.oldest_first(lease), cents) == 0
+        self.spent.append(Spent(number, move, item, cents, nobody.parts))
+
+    def may_undo(self, step: Spent) -> bool:
+        """Not where escrow that the step raised was used since."""
+        raised: Counter[tuple[str, str]] = Counter()
+        for part in step.parts:
+            if self.charges[str(part.charge)].is_escrow:
+                raised[str(part.lease), str(part.charge)] += part.cents
+        return all(self.escrow[key] >= cents for key, cents in raised.items())
+
+    def undo(self, step: Spent) -> None:
+        """The item has its money again, and what it paid is open."""
+        self.spent.remove(step)
+        step.item.remaining += step.cents
+        for part in step.parts:
+            self._book(part, -part.cents)
+        if not step.parts:
+            self.post(step.item.office, ("CASH 126", step.cents), ("SUSPENSE", -step.cents))
+        elif step.parts[0].office != step.item.office:
+            self.post(step.item.office, ("CLEARING", step.cents), ("SUSPENSE", -step.cents))
 
     # --- looking up -----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-"""Random histories of invoices, payments, reversals, spent suspense and files taken back, on the ledger and on a model of the rules.
+"""Random histories of invoices, payments, reversals, spent suspense, and what is taken back (files, steps on an item), on the
+ledger and on a model of the rules.
 
 After every file both must show the same applied lines, open amounts, batches, suspense items and account balances, and at
 the end ``gateway verify`` must find nothing. ``make test`` plays 300 histories, always the same; ``make nightly`` plays
@@ -49,7 +50,7 @@ BILLED = [code for code in CODES if code != "PEXT"]
 
 OFTEN = {
     "payment P", "payment S NO_OPEN_INVOICE", "payment S MONEY_LEFT", "reversal P", "reversal S CHECK_DIFFERS",
-    "reversal moves 0", "reversal moves 1", "item SUSPENSE TMSA", "item SUSPENSE TRAN", "spent by check",
+    "reversal moves 0", "reversal moves 1", "item SUSPENSE TMSA", "item SUSPENSE TRAN", "spent by check", "undone by check",
 }  # fmt: skip
 """What a few dozen histories must have come upon, or they are not what they were meant to be."""
 
@@ -137,8 +138,8 @@ class History:
 
     def play(self) -> None:
         self.open()
-        between = [self.pay, self.reverse, self.pay, self.spend]
-        for step in [self.pay, self.pay, *self.some(between, 0, 3), self.reverse]:
+        between = [self.pay, self.reverse, self.pay, self.spend, self.unspend]
+        for step in [self.pay, self.pay, *self.some(between, 0, 3), self.unspend, self.reverse]:
             before, file = deepcopy(self.model), step()
             self.agree()
             if file is not None and file.state == "POSTED" and self.one([False, True, False, False]):
@@ -281,7 +282,7 @@ class History:
         if not held:
             return
         item = self.one(held)
-        number = self.ledger.item(item.batch, item.reason, item.remaining)
+        number = self.ledger.item(item.batch, item.reason, item.remaining, item.lease)
         awaits_target = item.reason in REASONS
         cents = item.remaining if awaits_target else self.one([item.remaining, self.cents(item.remaining)])
         portfolio = item.office[0]
@@ -294,11 +295,21 @@ class History:
         note(f"{'paid out' if lease is None else f'applied to lease {lease}'}: {cents} of {item}")
         self.seen[f"spent {'by check' if lease is None else 'on a lease'}"] += 1
         if lease is None:
-            self.ledger.pay_out(number, cents)
-            self.model.pay_out(item, cents)
+            self.model.pay_out(item, cents, number, self.ledger.pay_out(number, cents))
         else:
-            self.ledger.apply(number, lease, cents)
-            self.model.apply(item, lease, cents)
+            self.model.apply(item, lease, cents, number, self.ledger.apply(number, lease, cents))
+
+    def unspend(self) -> None:
+        """A step that took money out of an item is taken back, unless escrow that it paid into was used since."""
+        if not self.model.spent or self.one([False, True]):
+            return
+        step = self.one(self.model.spent)
+        note(f"taken back: move {step.move} of item {step.number}")
+        may = self.model.may_undo(step)
+        assert self.ledger.undo(step.number, step.move) is may
+        if may:
+            self.seen[f"undone {'on a lease' if step.parts else 'by check'}"] += 1
+            self.model.undo(step)
 
     def open_of(self, lease: str) -> int:
         return sum(sum(self.model.open[invoice].values()) for invoice in self.model.oldest_first(lease))
