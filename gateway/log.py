@@ -26,8 +26,9 @@ def mask_accounts(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> 
 
 
 def last_four(text: str) -> str:
-    """``****6789``; at most the last four characters of an account number are ever shown."""
-    return "****" + text[-4:] if len(text) > 4 else "****"
+    """``****6789``; at most the last four characters of an account number are ever shown, and of one that has no more
+    letters and digits than that, none."""
+    return "****" + text[-4:] if sum(map(str.isalnum, text)) > 4 else "****"
 
 
 def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None = None) -> None:

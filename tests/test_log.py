@@ -22,7 +22,8 @@ def _quiet_afterwards() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"), [("123456789", "****6789"), ("12345", "****2345"), ("1234", "****"), ("", "****")]
+    ("text", "shown"),
+    [("12-34", "****"), ("123456789", "****6789"), ("12345", "****2345"), ("1234", "****"), ("", "****")],
 )
 def test_at_most_the_last_four(text: str, shown: str) -> None:
     assert log.last_four(text) == shown

@@ -2,8 +2,12 @@
 
 The entry is OPENING BALANCE to ACCOUNTS PAYABLE, then ACCOUNTS PAYABLE to CASH of the bank (CLEARING for NEWI). A check
 loaded as void posts nothing. A change of amount, type or lease, or a void, of a check that is still NEW takes the old
-entry back. Of a check that is reserved, sent, returned, void or paid again, amount, type, lease and vendor stay as they
-are, and no flag sets its state: its entries are those of the commands that brought it there. A blank flag keeps the state.
+entry back. Of a check that is reserved, sent, returned, void or paid again, amount, type, lease, vendor, payee, reference
+and date stay as they are, and no flag sets its state: its entries are those of the commands that brought it there, and a
+bank file says the rest. A blank flag keeps the state.
+
+Who loads or changes a check has a part in paying it, and so does not release it (``outbound/makers.py``): that is an event
+of the operator.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ _STATES = "CASE s.flag WHEN 'P' THEN 'SENT' WHEN 'V' THEN 'VOID' ELSE COALESCE(k
 _MATCH = "k.portfolio = s.portfolio AND k.check_no = s.check_no AND k.bank = s.bank"
 _MONEY = "(k.amount_cents <> s.amount_cents OR k.type <> s.type OR k.lease IS DISTINCT FROM s.lease)"
 _OTHER = ("vendor", "asset", "reference", "payee", "disbursement_date", "voided_on", "printed_on")
+_PAID = ("vendor", "reference", "payee", "disbursement_date")
+"""Columns that say whom a check pays, for what and when: what left by a bank file cannot be told otherwise later."""
+LOADED = "check.load"
+"""The action of the operator's event; its subject is ``check portfolio/bank/number``."""
 
 
 def load(loading: Loading, staged: Staged) -> None:
@@ -33,6 +41,15 @@ def load(loading: Loading, staged: Staged) -> None:
         f"ELSE 0 END), 0) FROM load_checks s LEFT JOIN bank_check k ON {_MATCH}"
     ).one()
     loading.counts["checks"] = Counts(total - known, int(changed), known - int(changed))
+    loading.sql(
+        "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) SELECT :at, :code, :user, "
+        f"'{LOADED}', 'check ' || s.portfolio || '/' || s.bank || '/' || s.check_no, :reason FROM load_checks s "
+        f"LEFT JOIN bank_check k ON {_MATCH} WHERE s.flag IS NULL AND (k.check_no IS NULL OR {differs}) ORDER BY s.row_no",
+        at=loading.posted_at,
+        code=loading.maker.code,
+        user=loading.maker.user,
+        reason=f"loaded from {staged.sheet.path.name}",
+    )
     columns = (*_OTHER, "type", "amount_cents", "lease", "office_id")
     updated = (*present, "type", "amount_cents", "lease", "office_id", "state")
     loading.sql(
@@ -82,11 +99,12 @@ def _check(loading: Loading, staged: Staged) -> None:
             for row, lease, portfolio in rows
         ],
     )
-    paid_to = "k.vendor IS DISTINCT FROM s.vendor" if "vendor" in staged.present() else "false"
+    present = staged.present()
+    paid = " OR ".join(["false", *(f"k.{c} IS DISTINCT FROM s.{c}" for c in _PAID if c in present)])
     rows = loading.sql(
         f"SELECT s.row_no, s.check_no, k.state, k.file_id, k.type, k.issue, s.flag FROM load_checks s "
         f"JOIN bank_check k ON {_MATCH} WHERE k.file_id IS NOT NULL "
-        f"OR ((k.state <> 'NEW' OR k.issue > 1) AND ({_MONEY} OR {paid_to})) "
+        f"OR ((k.state <> 'NEW' OR k.issue > 1) AND ({_MONEY} OR {paid})) "
         f"OR ((k.state IN ('RESERVED', 'RETURNED', 'VOID') OR k.issue > 1) AND {_STATES} <> k.state) "
         "OR (k.state = 'SENT' AND s.flag = 'V') ORDER BY s.row_no"
     )

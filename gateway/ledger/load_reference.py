@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.ledger import control_numbers, vendor_changes
+from gateway.ledger import control_numbers, vendor_alerts, vendor_changes
 from gateway.ledger.chart import DEFAULT_CHARGES, DEFAULT_CHART, PURPOSES, Account, charge_purposes
 from gateway.ledger.hierarchy import order_problem
 from gateway.ledger.load_read import Problem
 from gateway.ledger.load_stage import Bad, Loading, Staged, upsert
-from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, differing
+from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, differing, last4
 
 _FIRST_FREE_VECTOR = 850
 
@@ -292,7 +292,7 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
             rows.append(
                 {
                     "v": vendor, "r": loading.vault.seal(routing, field="vendor.routing"),
-                    "a": loading.vault.seal(account, field="vendor.account"), "last": account[-4:], "type": None,
+                    "a": loading.vault.seal(account, field="vendor.account"), "last": last4(account), "type": None,
                 }
             )  # fmt: skip
             continue
@@ -314,8 +314,30 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
         "account_type = COALESCE(:type, account_type) WHERE vendor = :v",
         rows,
     )
+    _record(loading, staged)
     upsert(loading, staged)
     _propose(loading, staged, {vendor: pair for vendor, pair in wanted.items() if pair[1]})
+
+
+def _record(loading: Loading, staged: Staged) -> None:
+    """Before the upsert: who loads a new vendor, or changes what a load changes by itself, has a part in paying it, and
+    whoever puts one on alert is asked why."""
+    columns = sorted(staged.present() - {"vendor"})
+    differs = " OR ".join(f"t.{c} IS DISTINCT FROM s.{c}" for c in columns)
+    rows = loading.sql(
+        "SELECT s.vendor, CASE WHEN s.dealer_alert = 'Y' AND t.dealer_alert IS DISTINCT FROM 'Y' THEN 1 ELSE 0 END "
+        f"FROM {staged.table} s LEFT JOIN vendor t ON t.vendor = s.vendor WHERE t.vendor IS NULL OR {differs} "
+        "ORDER BY s.row_no"
+    ).all()
+    reason = f"loaded from {staged.sheet.path.name}"
+    maker, at = loading.maker, loading.posted_at
+    for action, vendors in (
+        (vendor_changes.LOADED, [vendor for vendor, _ in rows]),
+        (vendor_alerts.ALERT_ON, [vendor for vendor, alerted in rows if alerted]),
+    ):
+        vendor_changes.record(
+            loading.connection, maker.code, maker.user, at, action, [(vendor, reason) for vendor in vendors]
+        )
 
 
 def _propose(loading: Loading, staged: Staged, wanted: Mapping[str, tuple[Details, Details]]) -> None:

@@ -191,7 +191,7 @@ vendor = Table(
     _text("name", nullable=False),
     Column("routing_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor.routing"}),
     Column("account_sealed", LargeBinary, nullable=False, info={SEALED_AS: "vendor.account"}),
-    _text("account_last4", nullable=False),
+    _text("account_last4", nullable=False),  # empty where the number has no more than four
     Column("account_type", Text, CheckConstraint("account_type IN ('checking','savings')"), nullable=False),
     Column("sec", Text, CheckConstraint("sec IN ('CCD','PPD','CTX')"), nullable=False),
     _text("prenote_sent"),
@@ -903,8 +903,9 @@ operator_event = Table(
     _text("operator", nullable=False),
     _text("os_user", nullable=False),
     _text("action", nullable=False),
-    _text("subject", nullable=False),
+    _text("subject", nullable=False),  # 'check 1/125/4711', 'vendor V1', the name of a file, …
     _text("reason"),
+    Index("ix_operator_event_subject", "subject"),
 )
 
 JOURNAL_TABLES = ("journal_entry", "journal_line", "unit_total")

@@ -72,7 +72,7 @@ def set_alert(
 
 
 def alert_reason(connection: Connection, vendor: str) -> str | None:
-    """Why the vendor is on alert: who set it, when and for what; None when it came with the loaded data."""
+    """Why the vendor is on alert: who set it, when and for what; None when its record is not in this ledger."""
     row = connection.execute(
         text(
             "SELECT at, operator, reason FROM operator_event WHERE action = :action AND subject = :subject "

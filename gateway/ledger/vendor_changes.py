@@ -26,6 +26,8 @@ State = Literal["PROPOSED", "APPLIED", "REFUSED"]
 BEFORE: Final = "vendor_change.before"
 AFTER: Final = "vendor_change.after"
 """What the sealed values are bound to."""
+LOADED: Final = "vendor.load"
+"""The action of the event of a load that made a vendor, or changed of it what a load changes by itself."""
 VERSIONS: Final = f"SELECT vendor, 1 + COUNT(*) AS version FROM vendor_change WHERE state = 'APPLIED' AND {NEW_VERSION} GROUP BY vendor"
 """SQL: the version of the bank details of each vendor that ever changed them; of all others it is 1."""
 

@@ -63,6 +63,11 @@ def masked(details: Details) -> dict[str, str]:
     return {field: last_four(value) if field in hidden else value for field, value in details.items()}
 
 
+def last4(account: str) -> str:
+    """What ``vendor.account_last4`` keeps in clear: nothing of an account number that is no longer than that."""
+    return last_four(account).removeprefix("****")
+
+
 def _is_routing(value: str) -> bool:
     """Whether it is a bank's number; what is none may be an account number typed in its place."""
     try:
@@ -108,6 +113,6 @@ def store(connection: Connection, vault: Vault, vendor: str, changes: Details) -
         values["routing_sealed"] = vault.seal(changes[ROUTING], field="vendor.routing")
     if ACCOUNT in changes:
         values["account_sealed"] = vault.seal(changes[ACCOUNT], field="vendor.account")
-        values["account_last4"] = changes[ACCOUNT][-4:]
+        values["account_last4"] = last4(changes[ACCOUNT])
     sets = ", ".join(f"{column} = :{column}" for column in values)
     connection.execute(text(f"UPDATE vendor SET {sets} WHERE vendor = :vendor"), {**values, "vendor": vendor})

@@ -107,7 +107,7 @@ def _sent_rows(at: Place, item: Item, entry: Entry) -> Iterator[tuple[object, ..
 
 def _withheld_row(at: Place, one: Withheld) -> tuple[object, ...]:
     c = one.candidate
-    account = f"****{one.account_last4}" if one.account_last4 else None
+    account = f"****{one.account_last4}" if one.account_last4 is not None else None
     return (
         at.portfolio, c.company, c.region, c.office, c.lease, c.asset, c.vendor, one.name, one.routing, account,
         c.check_no, c.disbursement_date, one.direction, c.amount_cents, one.code, one.message,

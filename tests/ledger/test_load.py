@@ -461,6 +461,65 @@ def test_what_became_of_a_check_is_not_loaded_over(
     assert (query(db, "SELECT * FROM bank_check"), balances(db)) == (before, held)
 
 
+PAID_80 = (
+    "portfolio,check,type,amount,disbursement_date,vendor,lease,bank,reference,payee,printed_on\n"
+    "1,80,NEWA,50.00,2026-03-03,V1,1002,126,INV-80,ACME SUPPLY,\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("INV-80", "INV-81"), ("INV-80", ""), ("ACME SUPPLY", "OTHER"), ("2026-03-03", "2026-03-04")]
+)
+@pytest.mark.parametrize(("state", "issue"), [("RESERVED", 1), ("SENT", 1), ("RETURNED", 1), ("VOID", 1), ("NEW", 2)])
+def test_what_a_check_was_paid_for_is_not_told_otherwise_later(
+    db: Database, tmp_path: Path, state: str, issue: int, old: str, new: str
+) -> None:
+    loaded(db, tmp_path / "in", vendors=VENDORS, checks=PAID_80)
+    with db.write() as connection:
+        connection.execute(text("UPDATE bank_check SET state = :s, issue = :i"), {"s": state, "i": issue})
+    with pytest.raises(LoadRejected, match=r"a change of check 80, .* expected it as it stands"):
+        run(db, write(tmp_path / "in", checks=PAID_80.replace(old, new)))
+    run(db, write(tmp_path / "in", checks=PAID_80.replace("SUPPLY,", "SUPPLY,2026-03-05")))
+    assert query(db, "SELECT reference, payee, disbursement_date, printed_on FROM bank_check") == [
+        ("INV-80", "ACME SUPPLY", "2026-03-03", "2026-03-05")
+    ]
+
+
+def test_who_loads_a_check_or_a_vendor_is_known(db: Database, tmp_path: Path) -> None:
+    """Each row that is new or changes something, and no other, is an event of who loaded it."""
+    events = "SELECT operator, os_user, action, subject, reason FROM operator_event ORDER BY event_id"
+    loaded(db, tmp_path / "in", vendors=VENDORS, checks=CHECK_80 + "1,81,NEWA,5.00,2026-03-03,V1,1002,126,P\n")
+    first = [
+        ("ABC", "abc", "vendor.load", "vendor V1", "loaded from vendors.csv"),
+        ("ABC", "abc", "check.load", "check 1/126/80", "loaded from checks.csv"),
+    ]
+    assert query(db, events) == first
+    run(db, write(tmp_path / "in", vendors=VENDORS, checks=CHECK_80))
+    assert query(db, events) == first
+    run(db, write(tmp_path / "in", vendors=VENDORS.replace("checking,CCD", "checking,PPD"), checks=CHECK_80.replace("03-03", "03-04")))  # fmt: skip
+    assert query(db, events)[2:] == first
+
+
+def test_a_load_that_sets_an_alert_says_so(db: Database, tmp_path: Path) -> None:
+    loaded(db, tmp_path / "in", vendors=VENDORS + OTHER_VENDOR)
+    header, *rows = (VENDORS + OTHER_VENDOR).splitlines()
+    alerted = "\n".join([f"{header},dealer_alert", f"{rows[0]},Y", f"{rows[1]},N", "V3,NEW,091000019,777001,checking,CCD,Y", ""])  # fmt: skip
+    run(db, write(tmp_path / "in", vendors=alerted))
+    alerts = "SELECT operator, os_user, subject, reason FROM operator_event WHERE action = 'vendor.alert-on' ORDER BY 3"
+    said = [
+        ("ABC", "abc", "vendor V1", "loaded from vendors.csv"),
+        ("ABC", "abc", "vendor V3", "loaded from vendors.csv"),
+    ]
+    assert query(db, alerts) == said
+    run(db, tmp_path / "in")
+    assert query(db, alerts) == said
+
+
+def test_of_a_short_account_number_nothing_is_kept_in_clear(db: Database, tmp_path: Path) -> None:
+    loaded(db, tmp_path / "in", vendors=VENDORS.replace("123456789", "12-34"))
+    assert query(db, "SELECT account_last4 FROM vendor") == [("",)]
+
+
 @pytest.mark.parametrize(
     ("state", "issue", "flag"),
     [("RETURNED", 1, ""), ("NEW", 2, ""), ("SENT", 1, "P"), ("SENT", 2, "P"), ("SENT", 1, ""), ("VOID", 1, "V"), ("RESERVED", 1, "")],

@@ -93,9 +93,9 @@ def test_a_change_takes_effect_with_a_second_person(vendors: Database, new: dict
     assert details(vendors) == before | new
     assert (done.state, done.checker, done.checker_user, set(done.after)) == ("APPLIED", "BOB", "bob", set(new))
     assert waiting(vendors) == set() and version(vendors) == versions
-    last4 = details(vendors)["account_number"][-4:]
+    last4 = "" if "42" in new.values() else details(vendors)["account_number"][-4:]  # a short number is never shown
     assert query(vendors, "SELECT account_last4 FROM vendor WHERE vendor = 'V1'") == [(last4,)]
-    assert query(vendors, "SELECT operator, os_user, action, subject FROM operator_event ORDER BY event_id") == [
+    assert query(vendors, "SELECT operator, os_user, action, subject FROM operator_event WHERE action <> 'vendor.load' ORDER BY event_id") == [
         ("ANN", "ann", "vendor.propose", "vendor V1"), ("BOB", "bob", "vendor.approve", "vendor V1"),
     ]  # fmt: skip
 
@@ -307,7 +307,7 @@ def test_an_alert_is_set_overridden_and_taken_away(vendors: Database) -> None:
     assert standing(vendors) == ("N", None)
     with pytest.raises(Refused, match="found none, expected one to take away"):
         alert(vendors, on=False)
-    assert query(vendors, "SELECT action, reason FROM operator_event ORDER BY event_id") == [
+    assert query(vendors, "SELECT action, reason FROM operator_event WHERE action <> 'vendor.load' ORDER BY event_id") == [
         ("vendor.alert-on", "title"), ("vendor.override", "until 2026-03-05: title"), ("vendor.alert-off", "title came"),
     ]  # fmt: skip
 
