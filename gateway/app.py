@@ -17,7 +17,8 @@ from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import revision
 from gateway.ledger.database import Database
-from gateway.settings import Right, Settings, load_settings, secret
+from gateway.settings import Right, Settings, secret
+from gateway.settings_reading import load_settings
 
 
 @dataclass(frozen=True, slots=True)

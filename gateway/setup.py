@@ -14,7 +14,8 @@ from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import migrate
 from gateway.ledger.database import Database
-from gateway.settings import load_settings, secret
+from gateway.settings import secret
+from gateway.settings_reading import load_settings
 
 
 def default_config() -> Path:

@@ -13,7 +13,7 @@ from gateway.app import acting_operator, open_app, system_user
 from gateway.errors import Refused, SettingsError, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.settings import load_settings
+from gateway.settings_reading import load_settings
 
 
 @pytest.fixture(scope="module")

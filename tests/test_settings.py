@@ -11,7 +11,9 @@ import pytest
 
 from gateway.errors import SettingsError
 from gateway.home import Home
-from gateway.settings import GatewaySettings, PortfolioSettings, load_settings, secret
+from gateway.settings import GatewaySettings, secret
+from gateway.settings_portfolio import PortfolioSettings
+from gateway.settings_reading import load_settings
 from gateway.setup import default_config
 
 

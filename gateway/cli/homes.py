@@ -13,7 +13,8 @@ from gateway.cli.common import Session, command
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.home import Home
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_reading import load_settings
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ import typer
 from gateway.cli.common import Session, command
 from gateway.home import Home
 from gateway.service import Service
-from gateway.settings import load_settings
+from gateway.settings_reading import load_settings
 
 
 def register(app: typer.Typer) -> None:

@@ -25,7 +25,8 @@ from gateway.ledger import dump, migrate
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.verify import Render, verify
-from gateway.settings import load_settings, secret
+from gateway.settings import secret
+from gateway.settings_reading import load_settings
 
 MANIFEST: Final = "manifest.json"
 LEDGER: Final = "ledger.jsonl.zst"

@@ -26,7 +26,6 @@ from gateway.ledger.load_kinds import KINDS, Kind
 from gateway.ledger.load_read import Problem, Sheet, find_files, open_sheet
 from gateway.ledger.load_stage import Counts, Loading, Progress, Staged
 from gateway.ledger.vendor_changes import Maker
-from gateway.settings import iso_date
 from gateway.vault import Vault
 
 
@@ -73,9 +72,8 @@ def load(
     business_date: str | None,
     progress: Progress | None = None,
 ) -> LoadResult:
-    """Load files or folders. Raises LoadRejected with every problem, Refused for another business date."""
-    if business_date is not None:
-        iso_date(business_date, what="--date")
+    """Load files or folders; ``business_date`` is ISO text. Raises LoadRejected with every problem, Refused for another
+    business date."""
     sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")

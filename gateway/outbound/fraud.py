@@ -25,7 +25,7 @@ from typing import Final, Literal, NamedTuple
 
 from gateway.calendar import BankingCalendar
 from gateway.money import shown, to_cents
-from gateway.settings import FraudRule, FraudSettings
+from gateway.settings_portfolio import FraudRule, FraudSettings
 
 Rule = Literal["first-payment", "changed-details", "velocity", "vendor-limit", "file-limit", "day-limit", "duplicate"]
 RULES: Final[tuple[Rule, ...]] = (

@@ -25,7 +25,7 @@ from gateway.outbound import fraud
 from gateway.outbound.fraud import Check, Facts, Finding, Payment, Sent
 from gateway.outbound.vendor_rules import Decision, Item, Withheld
 from gateway.outbound.vendor_run import Context
-from gateway.settings import FraudSettings
+from gateway.settings_portfolio import FraudSettings
 
 _SCRATCH = MetaData()
 _VENDORS = Table("fraud_vendor", _SCRATCH, Column("vendor"))

@@ -24,7 +24,8 @@ from gateway.outbound.states import LEFT_STATES
 from gateway.outbound.store import FIELD
 from gateway.outbound.vendor_pack import overhead, room_of
 from gateway.outbound.vendor_rules import Candidate, Original, Prenote, Rules, SameDay, Vendor
-from gateway.settings import Bank, VendorAchSettings
+from gateway.settings import Bank
+from gateway.settings_portfolio import VendorAchSettings
 from parsers.nacha_records import FileHeader
 from parsers.x12_820 import Advice
 from writers.nacha import BankOptions

@@ -25,7 +25,7 @@ from gateway.money import shown
 from gateway.outbound.built import Built, Place, place
 from gateway.outbound.rendering import frozen_profile
 from gateway.outbound.store import NewFile, Row, first_free_names, freeze, numbered
-from gateway.settings import XselleratorSettings
+from gateway.settings_portfolio import XselleratorSettings
 from parsers.xsellerator import XselRow, condense, zero_sum_problem
 from writers.text import WriterError
 from writers.xsellerator import INTERFACES, file_name

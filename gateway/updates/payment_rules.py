@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gateway.ledger.chart import cash_purpose
 from gateway.ledger.payments import Accounts, Invoice, Lease, OpenLine
-from gateway.settings import PaymentSettings
+from gateway.settings_portfolio import PaymentSettings
 from gateway.updates import payment_messages as messages
 from gateway.updates.payment_batches import Batch, Batches
 from gateway.updates.payment_messages import Finding

@@ -19,7 +19,7 @@ from gateway.errors import LedgerError, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.units import Unit
-from gateway.settings import PortfolioSettings
+from gateway.settings_portfolio import PortfolioSettings
 from gateway.updates.base import PostingContext, Severity
 from gateway.updates.payment_messages import Finding, emit
 

@@ -16,7 +16,7 @@ from gateway.ledger.chart import CLEARING
 from gateway.ledger.database import Database
 from gateway.ledger.payments import Accounts, EscrowKey, LineKey, OpenLine
 from gateway.ledger.units import Leg, Side
-from gateway.settings import PortfolioSettings
+from gateway.settings_portfolio import PortfolioSettings
 
 DEFERRAL_FEE = "DEF FEE"
 """In place of an invoice: a deferral fee received as cash, which opens no receivable when it is taken back."""

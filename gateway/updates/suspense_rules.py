@@ -23,7 +23,7 @@ from gateway.ledger.payments import Charge, Invoice, Lease, OpenLine
 from gateway.ledger.suspense import Item, Kind
 from gateway.ledger.suspense_history import Move
 from gateway.money import shown, to_cents
-from gateway.settings import PaymentSettings
+from gateway.settings_portfolio import PaymentSettings
 from gateway.updates.payment_rules import pay
 from gateway.updates.reversal_rules import TRANSFER
 

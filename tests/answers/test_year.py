@@ -31,7 +31,8 @@ from gateway.ledger.vendor_changes import Maker
 from gateway.outbound import release, vendor_settlement, vendor_voids
 from gateway.outbound.build import build
 from gateway.outbound.built import place
-from gateway.settings import GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator import DEFAULT as XSELLERATOR
 from tests.answers import bank as letters

@@ -23,7 +23,7 @@ from gateway.console.alarms import Condition, decide
 from gateway.home import Home
 from gateway.ledger import schema
 from gateway.ledger.database import Database
-from gateway.settings import load_settings
+from gateway.settings_reading import load_settings
 from gateway.vault import Vault
 
 A, B = Condition("a", "FILE_HELD", "a is held"), Condition("b", "FILE_LATE", "b is late")

@@ -14,7 +14,9 @@ from gateway.console.inbox import Left
 from gateway.console.status import Status, late_files
 from gateway.home import Home
 from gateway.service import is_due
-from gateway.settings import Expected, PortfolioSettings, Settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_portfolio import Expected, PortfolioSettings
+from gateway.settings_reading import load_settings
 
 EAST = ZoneInfo("America/New_York")
 PORTFOLIO = {

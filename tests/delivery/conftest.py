@@ -19,7 +19,8 @@ from gateway.delivery import queue
 from gateway.delivery.deliver import DeliveryResult, deliver
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.settings import Endpoint, GatewaySettings, Settings, load_settings
+from gateway.settings import Endpoint, GatewaySettings, Settings
+from gateway.settings_reading import load_settings
 from gateway.vault import Vault
 from tests.support import faulty_sftp, openssh
 

@@ -22,7 +22,8 @@ from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, folders
 from gateway.ledger import schema
 from gateway.ledger.database import Database
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_reading import load_settings
 from gateway.vault import Vault
 from tests.intake.plain import PlainUpdate
 

@@ -21,7 +21,7 @@ from gateway.intake.states import FileState
 from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
-from gateway.settings import PortfolioSettings, ReversalSettings
+from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
 from gateway.updates import suspense_undo, suspense_work
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON, in_work

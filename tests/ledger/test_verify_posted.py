@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 from gateway.ledger import schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
-from gateway.settings import GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
 from gateway.updates.base import FileFacts, PostingContext
 from gateway.updates.u0409 import UPDATE
 from parsers.profile import DEFAULT as INBOUND

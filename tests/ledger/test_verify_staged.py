@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
-from gateway.settings import GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
 from gateway.updates import u0409, u0415, u0418, u0470
 from gateway.updates.base import FileFacts, PostingContext, Update
 from parsers.profile import DEFAULT as INBOUND

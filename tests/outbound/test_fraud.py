@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.calendar import BankingCalendar
 from gateway.outbound import fraud
 from gateway.outbound.fraud import Check, Facts, Finding, Payment, Sent, cooling, judge, setting
-from gateway.settings import FraudSettings
+from gateway.settings_portfolio import FraudSettings
 
 PAID = frozenset({("V1", 1), ("V2", 1), ("V3", 1)})
 

@@ -13,7 +13,8 @@ from gateway.clock import Clock, instant_text
 from gateway.home import Home
 from gateway.ledger import units
 from gateway.ledger.database import Database
-from gateway.settings import Bank, FraudSettings, GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import Bank, GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import FraudSettings, PortfolioSettings
 from gateway.vault import Vault
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator import DEFAULT as XSELLERATOR

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 from gateway.ledger import schema
 from gateway.ledger.chart import DEFAULT_CHART, charge_purposes
 from gateway.ledger.database import Database
-from gateway.settings import GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
 from gateway.updates.base import FileFacts, Outcome, PostingContext, Update
 from gateway.updates.escrow_facts import Line
 from parsers.base import render_message

@@ -33,7 +33,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
-from gateway.settings import load_settings
+from gateway.settings_reading import load_settings
 from gateway.updates import suspense_undo, suspense_work
 from gateway.updates.suspense_rules import Target
 from gateway.updates.suspense_work import Check

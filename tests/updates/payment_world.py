@@ -12,7 +12,8 @@ from sqlalchemy import text
 from gateway.ledger import schema, units
 from gateway.ledger.chart import DEFAULT_CHART, cash_purpose, charge_purposes
 from gateway.ledger.database import Database
-from gateway.settings import GatewaySettings, Operators, PortfolioSettings, Settings
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.u0415 import UPDATE as PAYMENTS
 from gateway.updates.u0470 import UPDATE as REVERSALS

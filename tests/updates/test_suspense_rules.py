@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger.payments import Charge, Invoice, Lease, OpenLine, Terms
 from gateway.ledger.suspense import Item
 from gateway.ledger.suspense_history import Move
-from gateway.settings import PaymentSettings
+from gateway.settings_portfolio import PaymentSettings
 from gateway.updates.suspense_rules import (
     Account,
     Book,

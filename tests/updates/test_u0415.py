@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.ledger.database import Database
-from gateway.settings import PaymentSettings, PortfolioSettings
+from gateway.settings_portfolio import PaymentSettings, PortfolioSettings
 from gateway.updates import u0415
 from gateway.updates.u0415 import UPDATE
 from tests.updates.payment_world import CASH, RENT, World, simple

@@ -9,7 +9,7 @@ import pytest
 from gateway.ledger import schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.suspense import items, reduce
-from gateway.settings import PortfolioSettings, ReversalSettings
+from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
 from gateway.updates import u0470
 from gateway.updates.u0470 import UPDATE
 from tests.updates.payment_world import CASH, POSTED_AT, RENT, World, simple

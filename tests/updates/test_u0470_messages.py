@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import PortfolioSettings, ReversalSettings
+from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
 from gateway.updates import payment_strangers, reversal_messages
 from gateway.updates.u0470 import UPDATE
 from parsers.codes import RejectCode

@@ -9,7 +9,7 @@ import pytest
 from gateway.ledger import schema, units, verify_rows
 from gateway.ledger.database import Database
 from gateway.ledger.suspense import reduce
-from gateway.settings import AssessmentSettings, PortfolioSettings, ReversalSettings
+from gateway.settings_portfolio import AssessmentSettings, PortfolioSettings, ReversalSettings
 from gateway.updates import reversal_moves, u0470
 from gateway.updates.u0470 import UPDATE
 from tests.updates.payment_world import CASH, POSTED_AT, RENT, World, simple

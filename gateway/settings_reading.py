@@ -1,0 +1,143 @@
+"""Settings read from ``config/*.toml``: every mistake of every file is found and told together, in our words."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.errors import SettingsError
+from gateway.home import Home
+from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings_portfolio import PortfolioSettings
+from gateway.settings_types import Model
+from parsers.profile import DEFAULT, ProfileError, profile_from_mapping
+from parsers.xsellerator_profile import XselProfileError
+from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
+
+M = TypeVar("M", bound=Model)
+
+
+def load_settings(home: Home) -> Settings:
+    """Read and check every file below ``config``. Raises SettingsError with all mistakes at once."""
+    mistakes: list[str] = []
+    read_gateway = _model(home, home.settings_file, GatewaySettings, mistakes)
+    gateway = read_gateway or GatewaySettings()
+    portfolios: dict[str, PortfolioSettings] = {}
+    for path in sorted(home.portfolios.glob("*.toml")):
+        number = path.stem[1:].lstrip("0")
+        if path.stem[:1] != "p" or not number.isdigit() or not 1 <= int(number) <= 99 or len(path.stem) != 3:
+            mistakes.append(f"{_short(home, path)}: found name {path.name}, expected p01.toml to p99.toml: rename it")
+            continue
+        read = _model(home, path, PortfolioSettings, mistakes)
+        if read is not None:
+            portfolios[number] = read
+    operators = _model(home, home.operators_file, Operators, mistakes) or Operators()
+    inbound = xsellerator = None
+    try:
+        inbound = profile_from_mapping(DEFAULT, _toml(home, home.formats / "inbound.toml", mistakes))
+    except ProfileError as error:
+        mistakes += [f"config/formats/inbound.toml: {m}" for m in error.mistakes]
+    try:
+        xsellerator = xsel_profile_from_mapping(_toml(home, home.formats / "xsellerator.toml", mistakes))
+    except XselProfileError as error:
+        mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
+    if read_gateway is not None:  # what could not be read names nothing
+        _check_references(gateway, portfolios, mistakes)
+    if "operator" in gateway.service.model_fields_set and gateway.service.operator not in operators.operators:
+        mistakes.append(
+            f"config/gateway.toml: service.operator: found {gateway.service.operator!r}, expected one of [operators.*] in "
+            f"operators.toml ({', '.join(operators.operators)})"
+        )
+    if mistakes or inbound is None or xsellerator is None:
+        raise SettingsError(mistakes)
+    return Settings(gateway, portfolios, operators, inbound, xsellerator)
+
+
+def _check_references(
+    gateway: GatewaySettings, portfolios: Mapping[str, PortfolioSettings], mistakes: list[str]
+) -> None:
+    """A name that points at nothing is a mistake here, not a surprise in the night."""
+    endpoints = [(f"banks.{n}.endpoint", bank.endpoint) for n, bank in gateway.banks.items()]
+    for number, settings in portfolios.items():
+        file = f"config/portfolios/p{int(number):02d}.toml"
+        endpoints += [
+            (f"{file}: gl.endpoint", settings.gl.endpoint),
+            (f"{file}: vendor_ach.scratch_endpoint", settings.vendor_ach.scratch_endpoint),
+            (f"{file}: xsellerator.endpoint", settings.xsellerator.endpoint),
+        ]
+        bank = settings.vendor_ach.bank
+        if settings.vendor_ach.used and bank not in gateway.banks:
+            mistakes.append(
+                f"{file}: vendor_ach.bank: found {bank!r}, expected one of [banks.*] in gateway.toml "
+                f"({', '.join(gateway.banks) or 'there is none'})"
+            )
+    mistakes += [
+        f"{where}: found {name!r}, expected one of [endpoints.*] in gateway.toml "
+        f"({', '.join(gateway.endpoints) or 'there is none'})"
+        for where, name in endpoints
+        if name is not None and name not in gateway.endpoints
+    ]
+
+
+def _short(home: Home, path: Path) -> str:
+    return str(path.relative_to(home.root))
+
+
+def _toml(home: Home, path: Path, mistakes: list[str]) -> dict[str, Any]:
+    """The parsed file; an absent file is an empty one."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        mistakes.append(f"{_short(home, path)}: {error}")
+        return {}
+
+
+def _model(home: Home, path: Path, model: type[M], mistakes: list[str]) -> M | None:
+    before = len(mistakes)
+    content = _toml(home, path, mistakes)
+    if len(mistakes) > before:
+        return None
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        mistakes += [f"{_short(home, path)}: {_mistake(model, problem)}" for problem in error.errors()]
+        return None
+
+
+def _mistake(model: type[BaseModel], problem: ErrorDetails) -> str:
+    """One mistake in our words: the key, what was found (never of a secret), what was expected."""
+    loc = problem["loc"]
+    where = ".".join(str(part) for part in loc)
+    if problem["type"] == "extra_forbidden":
+        names = _keys(model, loc[:-1])
+        near = get_close_matches(str(loc[-1]), names, 1, 0.6)
+        return f"{where}: found an unknown key, expected {near[0] if near else 'one of ' + ', '.join(names)}"
+    if problem["type"] == "missing":
+        return f"{where}: found no value, expected one"
+    message = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
+    message = message.removeprefix("String should match pattern ").removesuffix(
+        ", unable to parse string as an integer"
+    )
+    if problem["type"] == "reference":
+        return f"{where}: {message}"
+    if problem["type"] == "string_pattern_mismatch":
+        message = f"expected the form {message}"
+    return f"{where}: found {problem['input']!r}, {message}"
+
+
+def _keys(model: Any, loc: Sequence[int | str]) -> list[str]:
+    """The keys of the table at ``loc``; steps through names of tables of the same kind."""
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[str(part)].annotation
+        args = [a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = args[0] if args else model
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -1,0 +1,100 @@
+"""What a value in a settings file may be: its form, and the words that refuse another one. Values in, values out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from gateway.money import to_cents
+from parsers.nacha_records import routing_problem
+
+
+def _reference(value: str) -> str:
+    """A secret is named, never written: what stands in a settings file ends up in backups and screenshots."""
+    if value and not value.startswith(("env:", "file:")):
+        raise PydanticCustomError("reference", "found a plain value, expected env:NAME or file:PATH")
+    return value
+
+
+def _database(value: str) -> str:
+    if value and not value.startswith(("env:", "file:", "postgresql://", "sqlite:///")):
+        raise PydanticCustomError(
+            "reference", "found no address of a database, expected postgresql://…, env:NAME or file:PATH"
+        )
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("zone", "expected a time zone such as America/New_York") from None
+    return value
+
+
+def _dollars(value: str) -> str:
+    try:
+        if to_cents(value) < 0:
+            raise ValueError
+    except ValueError:
+        raise PydanticCustomError("dollars", "expected dollars and cents such as 25.00") from None
+    return value
+
+
+def _hour(value: str) -> str:
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) is None:
+        raise PydanticCustomError("hour", "expected a time of day such as 09:00")
+    return value
+
+
+def _description(value: str) -> str:
+    """Reserved words say something to the receiving bank: REVERSAL what is taken back, PURCHASE a consumer's debit."""
+    if not value.strip() or len(value) > 10 or value.strip().upper() in ("REVERSAL", "PURCHASE"):
+        raise PydanticCustomError("description", "expected 1 to 10 characters, not REVERSAL or PURCHASE")
+    return value
+
+
+def _file_name(value: str) -> str:
+    """What makes names unique must stand in them; a path must not."""
+    try:
+        names = {
+            value.format(portfolio=p, date=d, further=f) for p in "12" for d in ("260303", "260304") for f in ("", "-2")
+        }
+    except (KeyError, ValueError, IndexError):
+        names = set()
+    if len(names) != 8 or "/" in value:
+        raise PydanticCustomError("name", "expected a file name with {portfolio}, {date} and {further}")
+    return value
+
+
+def _routing(value: str) -> str:
+    if problem := routing_problem(value):
+        raise PydanticCustomError("routing", "expected a routing number: {problem}", {"problem": problem})
+    return value
+
+
+def _modifiers(value: str) -> str:
+    if not value or len(set(value)) != len(value) or re.fullmatch(r"[A-Z0-9]+", value) is None:
+        raise PydanticCustomError("modifiers", "expected different characters A-Z and 0-9, the first of a day first")
+    return value
+
+
+Secret = Annotated[str, AfterValidator(_reference)]
+Hour = Annotated[str, AfterValidator(_hour)]
+Address = Annotated[str, AfterValidator(_database)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Dollars = Annotated[str, AfterValidator(_dollars)]
+Description = Annotated[str, AfterValidator(_description)]
+NamePattern = Annotated[str, AfterValidator(_file_name)]
+RoutingNumber = Annotated[str, AfterValidator(_routing)]
+Modifiers = Annotated[str, AfterValidator(_modifiers)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+CashVector = Annotated[str, StringConstraints(pattern=r"^1(2[5-9]|3\d|4[0-4])$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
