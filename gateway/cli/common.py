@@ -18,9 +18,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -107,6 +108,15 @@ class Session:
     def close(self) -> None:
         if self._app is not None:
             self._app.close()
+
+    def when(self, instant: str | None) -> str:
+        """An instant as people here read it, ``2026-03-02 09:00 EST``; JSON has it in UTC."""
+        if instant is None:
+            return ""
+        from gateway.cutoffs import shown_instant
+
+        zone = ZoneInfo(self.app.settings.gateway.service.timezone)
+        return shown_instant(datetime.fromisoformat(instant).astimezone(zone))
 
     def show(self, document: Mapping[str, Any], text: str | Iterable[str] = ()) -> None:
         """The JSON document, or the lines for a person. ``document`` has money as text already."""

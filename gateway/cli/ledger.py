@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +19,6 @@ from gateway.cli.common import (
     command,
     complain,
     iso,
-    money_as_text,
     portfolio_number,
     table,
 )
@@ -27,17 +26,13 @@ from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
 from gateway.ledger import load as loading
 from gateway.ledger import views
-from gateway.ledger.trace import Story
-from gateway.ledger.trace import trace as follow
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify as prove
-from gateway.money import shown
 from gateway.reports.render import render_text, write_report
 
 
 def register(app: typer.Typer) -> None:
     command(app, "load", example="gateway load reference/ --date 2026-03-02")(load)
-    command(app, "trace", example="gateway trace 091000010000123")(trace)
     command(app, "verify", example="gateway verify")(verify)
     command(app, "report", example="gateway report suspense --portfolio 1")(report)
     ledger = typer.Typer(no_args_is_help=True, help="Look at the ledger; every list has filters.")
@@ -53,7 +48,7 @@ _EXAMPLES = {
     "receivables": "gateway ledger receivables --lease 1003",
     "payments": "gateway ledger payments --lease 1001",
     "suspense": "gateway ledger suspense",
-    "checks": "gateway ledger checks --state NEW",
+    "checks": "gateway ledger checks --state SENT --vendor V100",
     "vendors": "gateway ledger vendors",
     "accounts": "gateway ledger accounts --account 1011",
 }
@@ -64,7 +59,7 @@ _ABOUT = {
     "receivables": "What is billed, paid and open, by invoice and charge.",
     "payments": "Payments by batch and line, and what was applied from suspense; nothing reversed without --all.",
     "suspense": "Money that could not be placed; only open items without --all.",
-    "checks": "Checks and disbursements, and what became of them.",
+    "checks": "Checks and disbursements, and what became of them: NEW, RESERVED, SENT, RETURNED or VOID.",
     "vendors": "Vendors; account numbers by their last four.",
     "accounts": "The chart of accounts.",
 }
@@ -92,22 +87,31 @@ def _view(name: str) -> Any:
     ) -> None:
         filters = views.Filters(
             portfolio=portfolio, lease=lease and lease.upper(), invoice=invoice and invoice.upper(), batch=batch, check=check,
-            vendor=vendor, unit=unit, file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
+            vendor=vendor and vendor.upper(), unit=unit, file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
             state=state and state.upper(), all=all_, limit=limit,
         )  # fmt: skip
         with session.app.db.read() as connection:
             found = views.show(connection, name, filters, vault=session.app.vault)
-            if found.paper and not session.as_json:
-                places = [found.columns.index(key) for key in found.paper]
-                session.show_rows(found.paper, ([row[n] for n in places] for row in found.rows), money=found.money)
-            else:
+            if session.as_json:
                 session.show_rows(found.columns, found.rows, money=found.money)
+            else:
+                rows = list(found.rows)
+                why = [] if rows else views.unknown(connection, filters)[:1]
+                columns, on_paper = _on_paper(found, rows)
+                session.show_rows(columns, on_paper, money=found.money, empty=": ".join(["Nothing found", *why]) + ".")
 
     look.__doc__ = _ABOUT[name]
     whole = inspect.signature(look, eval_str=True)
     taken = [p for key, p in whole.parameters.items() if key == "session" or key.rstrip("_") in views.filters_of(name)]
     look.__signature__ = whole.replace(parameters=taken)  # type: ignore[attr-defined]  # offers what the list takes
     return look
+
+
+def _on_paper(found: views.Listing, rows: Sequence[Sequence[Any]]) -> tuple[Sequence[str], list[list[Any]]]:
+    """The columns a person is shown, in their order, without those in which no row has anything unusual."""
+    at = {key: found.columns.index(key) for key in found.paper or found.columns}
+    columns = [key for key in at if key not in found.usual or any(row[at[key]] != found.usual[key] for row in rows)]
+    return columns, [[row[at[key]] for key in columns] for row in rows]
 
 
 def load(
@@ -196,130 +200,3 @@ def report(
         session.show_rows([c.key for c in columns], made.rows, money=money, extra={"files": [str(p) for p in paths]})
     else:
         session.show({}, render_text(made).rstrip("\n") if not paths else [str(p) for p in paths])
-
-
-def trace(
-    session: Session,
-    reference: Annotated[
-        str,
-        typer.Argument(
-            metavar="REF", help="Lease, invoice, batch, check, vendor, trace number, file[:line], entry or amount."
-        ),
-    ],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many entries.")] = 200,
-) -> int:
-    """Follow money both ways: file and line, entry, outbound record, delivery, the bank's answer, and back."""
-    with session.app.db.read() as connection:
-        stories = follow(connection, reference, limit=limit)
-    session.show({"stories": [_story_document(s) for s in stories]}, _story_page(reference, stories))
-    return DONE if stories else WITH_REJECTS
-
-
-def _story_document(story: Story) -> dict[str, Any]:
-    def rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [money_as_text({k: v for k, v in row.items() if k != "legs"}) for row in found]
-
-    entries = [
-        money_as_text({k: v for k, v in row.items() if k != "legs"})
-        | {"legs": [money_as_text(leg) for leg in row["legs"]]}
-        for row in story.entries
-    ]
-    return {
-        "kind": story.kind, "reference": story.reference, "facts": money_as_text(story.facts), "entries": entries,
-        "files": rows(story.files), "records": rows(story.records), "messages": rows(story.messages),
-        "batches": rows(story.batches), "suspense": rows(story.suspense), "moves": rows(story.moves), "checks": rows(story.checks),
-        "outbound": rows(story.outbound), "answers": rows(story.answers), "changes": rows(story.changes), "more": story.more,
-    }  # fmt: skip
-
-
-_TAKEN_BACK = "taken_back_with_file"
-
-
-def _story_page(reference: str, stories: list[Story]) -> Iterator[str]:
-    if not stories:
-        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, vendor, trace number, file, entry or amount."
-    for story in stories:
-        facts = money_as_text(story.facts)
-        yield f"{story.kind} {story.reference}: " + ", ".join(
-            f"{k} {v}" for k, v in facts.items() if v not in (None, "", story.reference) and k != _TAKEN_BACK
-        )
-        if facts.get(_TAKEN_BACK) is not None:
-            yield f"  taken back with file {facts[_TAKEN_BACK]}"
-        for f in story.files:
-            if f is not story.facts:
-                yield f"  from file {f['name']} (#{f['file_id']}, {f['state']}, sha256 {f['sha256'][:12]}…, archived)"
-        for r in story.records:
-            yield "  record: " + ", ".join(f"{k} {v}" for k, v in money_as_text(r).items() if v is not None)
-        for m in story.messages:
-            yield f"  line {m['line_no']}: {m['code']}: found {m['found']}, expected {m['expected']}; {m['action']}"
-        for e in story.entries:
-            yield from _entry(e)
-        for b in story.batches:
-            yield (
-                f"  payment {b['batch']} line {b['line']}: check {b['check_no'] or '-'}, invoice {b['invoice'] or '-'}, "
-                f"{shown(b['amount_cents'])}, {b['state']}"
-            )
-        for s in story.suspense:
-            yield f"  suspense item {s['item']} ({s['kind']}): {shown(s['amount_cents'])}, open {shown(s['remaining_cents'])}, {s['reason']}"
-        for m in story.moves:
-            yield f"  suspense item {m['item']} move {m['number']}: {_move(m)}"
-        for c in story.checks:
-            yield f"  check {c['check_no']} {c['type']}: {shown(c['amount_cents'])} due {c['disbursement_date']}, {c['state']}"
-        for o in story.outbound:
-            yield (
-                f"  {_sent_as(o)} {o['name']} (#{o['outbound_id']}, {o['state']}) row {o['seq']}"
-                + (f", trace number {o['trace_number']}" if o["trace_number"] else "")
-                + _delivered(o)
-            )
-        for a in story.answers:
-            yield (
-                f"  the bank answered in {a['file']} (#{a['file_id']}) line {a['line_no']}, {a['state']}: {a['outcome']}"
-                + (f"; cleared by {a['cleared_by']}: {a['clear_reason']}" if a["cleared_by"] else "")
-            )
-        for c in story.changes:
-            decided = f" by {c['checker']}" if c["checker"] else ""
-            yield (
-                f"  change {c['change_id']} of vendor {c['vendor']} ({c['fields']}), {c['state']}{decided}: {c['reason']}, "
-                f"proposed by {c['maker']}"
-            )
-        if story.more:
-            yield "  … there are more entries; --limit N shows them"
-        yield ""
-
-
-def _move(m: dict[str, Any]) -> str:
-    what = f"{m['kind']} {shown(m['amount_cents'])}" if m["amount_cents"] else m["kind"]
-    where = [
-        f"invoice {m['invoice']} {m['charge']}" if m["invoice"] else None,
-        f"check {m['check_no']} of bank {m['bank']}" if m["bank"] else None,
-        f"takes back move {m['undoes']}" if m["undoes"] else None,
-    ]
-    return ", ".join([what, *(w for w in where if w), f"by {m['operator']}: {m['text']}"])
-
-
-def _sent_as(o: dict[str, Any]) -> str:
-    """A bank file's record with its kind, amount and day; another file's by its place alone."""
-    if not o.get("entry_kind"):
-        return "went out in"
-    what = {"LIVE": "payment", "PRENOTE": "prenote", "REVERSAL": "reversal", "OFFSET": "offset"}[o["entry_kind"]]
-    cents = f" of {shown(o['amount_cents'])}" if o["amount_cents"] else ""
-    return f"{what}{cents} for {o['effective_date']} went out in"
-
-
-def _delivered(o: dict[str, Any]) -> str:
-    if o["delivery_state"]:
-        return f"; {o['delivery_state']} at {o['endpoint']} {o['delivered_at'] or ''}".rstrip()
-    return "; it stays in outbox/" if o["state"] == "LOCAL" else "; not delivered yet"
-
-
-def _entry(e: dict[str, Any]) -> Iterator[str]:
-    source = f"{e['source_file']} line {e['source_line']}" if e["source_file"] else e["posted_by"]
-    corrects = f", corrects {e['corrects']}" if e["corrects"] else ""
-    why = f": {e['unit_reason']}" if e["unit_reason"] else ""
-    yield (
-        f"  entry {e['entry']} {e['txn']} on {e['business_date']} (effective {e['effective_date']}), "
-        f"{e['portfolio']}/{e['company']}/{e['region']}/{e['office']}, lease {e['lease'] or '-'}, invoice {e['invoice'] or '-'}, "
-        f"from {source}{corrects}, by {e['operator']}{why}"
-    )
-    for leg in e["legs"]:
-        yield f"      {'debit ' if leg['side'] == 'D' else 'credit'} {leg['account']:<12} {leg['name']:<36} {shown(leg['amount_cents']):>16}"

@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "payment": ("payment", "Payments by hand, by the rules of the files."),
     "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
     "ledger": ("ledger", "Look at the ledger: nine lists with filters."),
-    "trace": ("ledger", "Follow money both ways, from any reference."),
+    "trace": ("trace", "Follow money both ways, from any reference."),
     "explain": ("intake", "Show a file field by field."),
     "report": ("ledger", "A list as a report: text, CSV, JSON."),
     "verify": ("ledger", "Recompute every invariant."),

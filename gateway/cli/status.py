@@ -11,6 +11,7 @@ import typer
 from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, money_as_text, table
 from gateway.console.status import TROUBLED_FILES, Status
 from gateway.console.status import status as gather
+from gateway.console.windows import at_stake, to_send
 from gateway.money import shown
 
 
@@ -34,6 +35,7 @@ def document(found: Status) -> dict[str, Any]:
         "late": list(found.late),
         "inbox": [asdict(x) for x in found.inbox],
         "outbound": [money_as_text(row) for row in found.outbound],
+        "windows": [money_as_text(row) for row in at_stake(found.outbound)],
         "end_of_period": list(found.end_of_period),
         "suspense": [money_as_text(row) for row in found.suspense],
         "answers": [money_as_text(row) for row in found.answers],
@@ -117,10 +119,16 @@ def _outbound(found: Status) -> Iterator[str]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
         if o.get("window_missed"):
             yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}"
-        if o.get("window"):
-            yield f"  {o['name']} (#{o['id']}): the next window of {o['endpoint']} closes at {o['window']}"
-        if o["state"] == "BUILT":
+        if o.get("follows"):
+            yield f"  {o['name']} (#{o['id']}) goes with #{o['follows']}: released or rejected with it"
+        elif o["state"] == "BUILT":
             yield f"  {o['name']} (#{o['id']}) waits for approval: gateway outbound show {o['id']}"
+    for w in at_stake(found.outbound):
+        if w["closes_at"] is None:
+            yield f"  The windows of {w['endpoint']}: {w['window']}; {to_send(w)}"
+        else:
+            soon = "CLOSES SOON" if w["near"] else "closes"
+            yield f"  The window of {w['endpoint']} {soon} at {w['window']}: {to_send(w)}"
     yield ""
 
 

@@ -11,7 +11,7 @@ import json
 import smtplib
 import subprocess
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -25,6 +25,7 @@ from gateway.app import App
 from gateway.clock import instant_text
 from gateway.console.status import Status
 from gateway.console.status import status as gather
+from gateway.console.windows import at_stake, to_send
 from gateway.errors import GatewayError
 from gateway.money import shown
 from gateway.settings import Alarms, secret
@@ -96,30 +97,21 @@ def conditions(found: Status) -> list[Condition]:
     return out
 
 
-def _cutoffs(outbound: Iterable[Mapping[str, Any]]) -> Iterator[Condition]:
+def _cutoffs(outbound: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
     """Money that may miss a window of its endpoint, one alarm a window; money that missed one, by file."""
-    near: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for o in outbound:
-        if o.get("window_near"):
-            near.setdefault((o["endpoint"], o["window"]), []).append(o)
-    for (endpoint, closing), files in near.items():
-        waiting = sum(o["state"] == "BUILT" for o in files)
-        yield Condition(
-            f"window:{endpoint}:{closing}", "WINDOW_CLOSING",
-            f"endpoint {endpoint} takes files until {closing}: {len(files)} not sent, {shown(_cents(files))} at stake"
-            + (f", {waiting} of them not released" if waiting else ""),
-        )  # fmt: skip
+    for window in at_stake(outbound):
+        if window["near"]:
+            yield Condition(
+                f"window:{window['endpoint']}:{window['window']}", "WINDOW_CLOSING",
+                f"endpoint {window['endpoint']} takes files until {window['window']}: {to_send(window)}",
+            )  # fmt: skip
     for o in outbound:
         if o.get("window_missed"):
             yield Condition(
                 f"window:{o['id']}:{o['window_missed']}", "WINDOW_MISSED",
-                f"{o['name']} (#{o['id']}), {shown(_cents([o]))}, was not sent by {o['window_missed']}; the next window of "
+                f"{o['name']} (#{o['id']}), {shown(o['at_stake_cents'])}, was not sent by {o['window_missed']}; the next window of "
                 f"{o['endpoint']} closes at {o['window']}",
             )  # fmt: skip
-
-
-def _cents(files: Iterable[Mapping[str, Any]]) -> int:
-    return sum(o["total_debit_cents"] + o["total_credit_cents"] for o in files)
 
 
 def decide(now: Sequence[Condition], opened: Mapping[str, str], at: datetime, repeat_minutes: int) -> Sweep:

@@ -118,13 +118,21 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
 
 
 def _outbound(connection: Connection, date: str | None, endpoints: Collection[str]) -> list[Row]:
-    """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it."""
+    """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it. ``follows``:
+    the file it is released or rejected with. ``entries`` and ``at_stake_cents``: payments and money that leave by it;
+    the offset of a balanced file and a scratch file repeat money of others."""
     rows = _rows(
         connection,
         """
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
                o.total_credit_cents, o.hold_text, o.business_date, o.built_at,
-               o.approved_at, d.state AS delivery, d.last_error, d.ended_at
+               o.approved_at, d.state AS delivery, d.last_error, d.ended_at,
+               (SELECT f.outbound_id FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT'
+                    AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT)
+                WHERE s.outbound_id = o.outbound_id AND s.seq = 0 AND o.state = 'BUILT') AS follows,
+               (SELECT COUNT(*) FROM ach_entry e WHERE e.outbound_id = o.outbound_id AND e.kind <> 'OFFSET') AS entries,
+               (SELECT CAST(SUM(e.amount_cents) AS BIGINT) FROM ach_entry e
+                WHERE e.outbound_id = o.outbound_id AND e.kind <> 'OFFSET') AS entry_cents
         FROM outbound_file o LEFT JOIN delivery d ON d.outbound_id = o.outbound_id
         WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'PLACING', 'UNKNOWN', 'NOT_DELIVERED')
            OR (o.state = 'APPROVED' AND d.delivery_id IS NULL)
@@ -138,6 +146,9 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
     for row in rows:
         over = row["delivery"] in (None, "DELIVERED", "ACKNOWLEDGED")
         row["stranded"] = not over and row["endpoint"] not in endpoints
+        of_file = 0 if row["kind"] == "VACH-SCRATCH" else max(row["total_debit_cents"], row["total_credit_cents"])
+        entry_cents = row.pop("entry_cents")
+        row["at_stake_cents"] = of_file if entry_cents is None else entry_cents
     return rows
 
 

@@ -1,8 +1,8 @@
-"""Which window of its endpoint a file that has not left will make, and which it missed."""
+"""Which window of its endpoint a file that has not left will make, which it missed, and the money at stake."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,18 +10,21 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.calendar import CalendarError
+from gateway.clock import instant_text
 from gateway.cutoffs import last_closing, next_closing, shown_instant
+from gateway.money import shown
 
 _NOT_SENT: Final = ("PENDING", "SENDING", "NOT_DELIVERED")
 
 
 def with_windows(rows: Sequence[dict[str, Any]], app: App) -> Sequence[dict[str, Any]]:
-    """Adds to what has not left yet: ``window``, the next cutoff of its endpoint; ``window_near``, whether that is less
-    than the endpoint's warning away; ``window_missed``, a cutoff that passed since the file was released (or built)."""
+    """Adds to what has not left yet: ``window``, the next cutoff of its endpoint, ``window_closes_at`` the same as an
+    instant (None where no calendar reaches: ``window`` says so); ``window_near``, whether that is less than the endpoint's
+    warning away; ``window_missed``, a cutoff that passed since the file was released (or built)."""
     endpoints, now = app.settings.gateway.endpoints, app.clock.now()
     calendar = None
     for row in rows:
-        row |= {"window": None, "window_near": False, "window_missed": None}
+        row |= {"window": None, "window_closes_at": None, "window_near": False, "window_missed": None}
         endpoint = endpoints.get(row["endpoint"] or "")
         waits = row["state"] == "BUILT" or row["delivery"] in _NOT_SENT
         if endpoint is None or not endpoint.windows.any or not waits:
@@ -33,10 +36,36 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App) -> Sequence[dict[str,
         except CalendarError as error:
             row["window"] = str(error)  # the rest of the answer does not wait for a calendar
             continue
-        row["window"] = shown_instant(closing)
+        row["window"], row["window_closes_at"] = shown_instant(closing), instant_text(closing)
         row["window_near"] = closing - now <= timedelta(minutes=windows.warn_minutes)
         row["window_missed"] = shown_instant(closed) if since < closed else None
     return rows
+
+
+def at_stake(outbound: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """By endpoint and window, what is still to be sent: files, entries, cents, and how many of the files nobody released.
+    ``near`` as in ``with_windows``. A file's own figures are ``entries`` and ``at_stake_cents``."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for o in outbound:
+        if o.get("window"):
+            groups.setdefault((o["endpoint"], o["window"]), []).append(o)
+    return [
+        {
+            "endpoint": endpoint, "window": window, "closes_at": files[0]["window_closes_at"],
+            "near": any(o["window_near"] for o in files), "files": len(files),
+            "entries": sum(o["entries"] for o in files), "amount_cents": sum(o["at_stake_cents"] for o in files),
+            "not_released": sum(o["state"] == "BUILT" for o in files),
+        }
+        for (endpoint, window), files in groups.items()
+    ]  # fmt: skip
+
+
+def to_send(window: Mapping[str, Any]) -> str:
+    """``2 files not sent, 12 entries, 18,250.00 at stake, 1 of them not released``."""
+    files = "1 file" if window["files"] == 1 else f"{window['files']:,} files"
+    entries = "1 entry" if window["entries"] == 1 else f"{window['entries']:,} entries"
+    waiting = f", {window['not_released']:,} of them not released" if window["not_released"] else ""
+    return f"{files} not sent, {entries}, {shown(window['amount_cents'])} at stake{waiting}"
 
 
 def by_file(app: App) -> dict[int, str]:

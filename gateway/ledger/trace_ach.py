@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, text
 
-from gateway.ledger.schema import ENTRIES_A_UNIT
-
 Row = dict[str, Any]
 
 OUTBOUND: Final = """
@@ -26,7 +24,7 @@ OUTBOUND: Final = """
     LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
 """
 _ANSWER: Final = """
-    SELECT a.file_id, i.name AS file, i.sha256, a.number, a.line_no, a.kind, a.code, a.original_trace, a.trace_number,
+    SELECT a.file_id, i.name AS file, i.sha256, i.claimed_at, a.number, a.line_no, a.kind, a.code, a.original_trace, a.trace_number,
            a.amount_cents, a.settled_on, a.outbound_id, a.seq, a.state, a.outcome, a.change_id, a.cleared_by, a.clear_reason
     FROM ach_answer a JOIN inbound_file i ON i.file_id = a.file_id
 """
@@ -51,13 +49,15 @@ def check_key(ref: str) -> tuple[str, str, str] | None:
     return None if found is None else (found[1], found[2], found[3])
 
 
+def sources_of_issue(check: Row, issue: int) -> tuple[str, str]:
+    """What outbound rows name for one issue of a check: paid, and taken back."""
+    key = f"{check['portfolio']}:{check['bank']}:{check['check_no']}" + (f"#{issue}" if issue > 1 else "")
+    return f"check:{key}", f"reversal:{key}"
+
+
 def sources_of(check: Row) -> tuple[str, ...]:
     """What outbound rows name for a check, issue by issue, and for its reversals."""
-    made = []
-    for issue in range(1, check["issue"] + 1):
-        key = f"{check['portfolio']}:{check['bank']}:{check['check_no']}" + (f"#{issue}" if issue > 1 else "")
-        made += [f"check:{key}", f"reversal:{key}"]
-    return tuple(made)
+    return tuple(source for issue in range(1, check["issue"] + 1) for source in sources_of_issue(check, issue))
 
 
 def outbound_of(connection: Connection, check: Row) -> list[Row]:
@@ -110,17 +110,6 @@ def changes_of(connection: Connection, answers: Iterable[Row]) -> list[Row]:
 
 def units_of(connection: Connection, file_id: int) -> list[int]:
     found = rows(connection, "SELECT unit_id FROM posting_unit WHERE file_id = :id ORDER BY unit_id", id=file_id)
-    return [row["unit_id"] for row in found]
-
-
-def payments_again(connection: Connection, check: Row) -> list[int]:
-    """Units that closed the payable of a returned check once more; their entries name the issue."""
-    found = rows(
-        connection,
-        f"SELECT u.unit_id FROM posting_unit u JOIN journal_entry e ON e.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} "
-        f"AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1 WHERE u.update_name = 'PAYAGAIN' AND u.portfolio = :portfolio AND e.reason IN :sources ORDER BY u.unit_id",
-        portfolio=check["portfolio"], sources=sources_of(check),
-    )  # fmt: skip
     return [row["unit_id"] for row in found]
 
 

@@ -7,7 +7,7 @@ was loaded. Account numbers of vendors show their last four characters only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -44,12 +44,13 @@ class Filters:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Column keys, which of them are money, and the rows, fetched as they are read. ``paper``: the columns a person is
-    shown, in their order; none: all."""
+    shown, in their order; none: all. ``usual``: columns left out on paper where every row has this value."""
 
     columns: tuple[str, ...]
     money: frozenset[str]
     rows: Iterator[tuple[Any, ...]]
     paper: tuple[str, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ class View:
     order: str
     money: frozenset[str] = frozenset()
     unless_all: str = ""
-    where: str = ""
     paper: tuple[str, ...] = ()
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    states: tuple[str, ...] = ()  # that --state may name; none: any word
 
 
 _FILE = "(CAST({0}.file_id AS TEXT) = :file OR EXISTS (SELECT 1 FROM inbound_file n WHERE n.file_id = {0}.file_id AND n.name = :file))"
@@ -129,6 +131,7 @@ RECEIVABLES = View(
     },
     "LENGTH(i.lease), i.lease, i.due_date, LENGTH(r.invoice), r.invoice, r.position",
     frozenset({"billed", "paid", "open"}),
+    states=("OPEN", "PAID"),
 )  # fmt: skip
 # What people applied from suspense is no line of its batch, but it pays the invoice: it follows the lines, with who did
 # it and when. A line in suspense counts with what still waits there, so that no cent is listed twice.
@@ -183,6 +186,7 @@ SUSPENSE = View(
     "s.item",
     frozenset({"amount", "remaining"}),
     unless_all="s.remaining_cents > 0",
+    states=("OPEN", "CLOSED"),
 )  # fmt: skip
 CHECKS = View(
     {
@@ -190,7 +194,7 @@ CHECKS = View(
         "disbursement_date": "k.disbursement_date", "vendor": "k.vendor", "lease": "k.lease", "asset": "k.asset",
         "reference": "k.reference", "bank": "k.bank", "payee": "k.payee",
         "flag": "CASE k.state WHEN 'SENT' THEN 'P' WHEN 'VOID' THEN 'V' END", "voided_on": "k.voided_on",
-        "printed_on": "k.printed_on",
+        "printed_on": "k.printed_on", "state": "k.state", "issue": "k.issue",
     },
     "bank_check k",
     {
@@ -201,6 +205,12 @@ CHECKS = View(
     },
     "LENGTH(k.portfolio), k.portfolio, k.disbursement_date, LENGTH(k.check_no), k.check_no, k.bank",
     frozenset({"amount"}),
+    paper=(
+        "portfolio", "bank", "check", "issue", "state", "type", "amount", "disbursement_date", "vendor", "lease", "payee",
+        "reference", "voided_on",
+    ),
+    usual={"issue": 1, "voided_on": None},
+    states=("NEW", "RESERVED", "SENT", "RETURNED", "VOID"),
 )  # fmt: skip
 VENDORS = View(
     {
@@ -260,8 +270,30 @@ def show(connection: Connection, name: str, filters: Filters, *, vault: Vault | 
     rows = _fetch(connection, statement, given)
     if name == "vendors":
         rows = _unsealed(rows, vault)
-    paper = (*view.paper, "state") if view.paper and (filters.all or "state" in given) else view.paper
-    return Listing(tuple(view.columns), view.money, rows, paper)
+    states = ("state",) if view.paper and "state" not in view.paper and (filters.all or "state" in given) else ()
+    return Listing(tuple(view.columns), view.money, rows, (*view.paper, *states), view.usual)
+
+
+_KNOWN: Final[Mapping[str, tuple[str, str]]] = {
+    "portfolio": ("portfolio WHERE portfolio = :value", "gateway status"),
+    "lease": ("lease WHERE lease = :value", "gateway ledger lease"),
+    "invoice": ("invoice WHERE invoice = :value", "gateway ledger receivables"),
+    "batch": ("payment_batch WHERE batch = :value", "gateway ledger payments --all"),
+    "vendor": ("vendor WHERE vendor = :value", "gateway ledger vendors"),
+    "unit": ("posting_unit WHERE CAST(unit_id AS TEXT) = :value", "gateway ledger journal"),
+    "file": ("inbound_file WHERE CAST(file_id AS TEXT) = :value OR name = :value", "gateway files list"),
+    "account": ("gl_account WHERE :value IN (number, vector, purpose)", "gateway ledger accounts"),
+}
+
+
+def unknown(connection: Connection, filters: Filters) -> list[str]:
+    """Of a list that is empty: which of its filters name something that is not there, and what lists those."""
+    given = {key: getattr(filters, key) for key in _KNOWN if getattr(filters, key) is not None}
+    return [
+        f"no {key} {value} is in this ledger; see {_KNOWN[key][1]}"
+        for key, value in given.items()
+        if connection.execute(text(f"SELECT 1 FROM {_KNOWN[key][0]} LIMIT 1"), {"value": value}).first() is None
+    ]
 
 
 def _given(name: str, filters: Filters) -> dict[str, Any]:
@@ -275,6 +307,9 @@ def _given(name: str, filters: Filters) -> dict[str, Any]:
             f"ledger {name}: found {', '.join(map(_option, strange))}, expected {', '.join(map(_option, sorted(known)))}; "
             "leave it out"
         )
+    states = () if name == "balance" else VIEWS[name].states
+    if states and str(given.get("state", states[0])).upper() not in states:
+        raise UsageError(f"ledger {name}: found --state {given['state']}, expected one of {', '.join(states)}")
     if "unit" in given and not str(given["unit"]).isdigit():
         raise UsageError(f"ledger {name}: found unit {given['unit']}, expected a number")
     return {key: value for key, value in given.items() if key != "all"}

@@ -19,7 +19,7 @@ LISTS = {
     ("ledger", "payments"): "batch line check operator effective_date effective_time lease invoice amount charge bank "
     "origination due_date state type suspense_item",
     ("ledger", "checks"): "portfolio check type amount disbursement_date vendor lease asset reference bank payee flag "
-    "voided_on printed_on",
+    "voided_on printed_on state issue",
     ("ledger", "vendors"): "vendor name routing_number account_number account_type sec prenote_sent prenote_sent_on "
     "dealer_alert suspense_override_on holdback",
     ("ledger", "accounts"): "portfolio company region office vector number name side purpose opening_balance",
@@ -30,6 +30,8 @@ LISTS = {
     ("outbound", "list"): "id name kind portfolio sha256 bytes state endpoint total_debit total_credit records window",
 }  # fmt: skip
 PAPER = {
+    # no check was paid again, none is void
+    ("ledger", "checks"): "portfolio bank check state type amount disbursement_date vendor lease payee reference",
     ("ledger", "payments"): "batch check operator effective_date lease invoice due_date type amount",
     ("ledger", "journal"): "entry line portfolio company region office account name debit credit effective_date "
     "business_date source_file source_line unit reason",
@@ -93,7 +95,11 @@ LOOKS = [
     ("ledger suspense --lease 4711", 0, ["LEASE_UNKNOWN"], "rows"),
     ("ledger payments --lease 1003 --all", 0, ["500.00"], "rows"),
     ("ledger journal --lease 1003 --from 2026-03-01 --to 2026-03-31 --limit 3", 0, ["LEASE PAYMENTS RECEIVABLE"], "rows"),
-    ("ledger journal --lease 1", 0, ["Nothing found."], "rows"),
+    ("ledger journal --lease 1", 0, ["Nothing found: no lease 1 is in this ledger; see gateway ledger lease."], "rows"),
+    ("ledger journal --lease 1003 --from 2026-04-01", 0, ["Nothing found."], "rows"),
+    ("ledger checks --vendor NOBODY", 0, ["Nothing found: no vendor NOBODY is in this ledger; see gateway ledger vendors."],
+     "rows"),
+    ("ledger checks --state reserved --vendor V100", 0, ["30001", "RESERVED"], "rows"),
     ("ledger receivables --invoice 20001 --state open", 0, ["432.98"], "rows"),
     ("ledger vendors", 0, ["****6789"], "rows"),
     ("outbound show 1", 0, ["gateway outbound approve 1 --sha256", "goes to    bank", "waits for release"],

@@ -13,7 +13,11 @@ from tests.cli.conftest import Played
         ("1003", "lease", "p1_btchassmt.dat line 3"),
         ("20004", "invoice", "billed 1309.00, paid 500.00"),
         ("26020290000000000001", "batch", "payment 26020290000000000001"),
-        ("30001", "check", "went out in P01-VACH-BANK-260303.DAT"),
+        (
+            "30001",
+            "check",
+            "payment of 18,250.00 for 2026-03-03 in P01-VACH-BANK-260303.DAT (#1) row 1, trace number 091000010000001",
+        ),
         ("091000010000001", "trace number", "18,250.00"),
         ("p1_btchpmt.dat", "file", "file p1_btchpmt.dat: file_id 4, kind payments"),
         ("p1_btchassmt.dat:8", "file", "AMOUNT_PUNCTUATED"),

@@ -49,7 +49,7 @@ def test_columns_are_those_that_scripts_depend_on(ledger: Database, name: str, c
 @pytest.mark.parametrize(
     ("name", "kind", "more"),
     [
-        ("lease", "leases", {"nsf_count"}), ("payments", "payments", {"due_date", "state", "type", "suspense_item"}), ("checks", "checks", set()),
+        ("lease", "leases", {"nsf_count"}), ("payments", "payments", {"due_date", "state", "type", "suspense_item"}), ("checks", "checks", {"state", "issue"}),
         ("vendors", "vendors", set()), ("accounts", "gl_accounts", set()),
     ],
 )  # fmt: skip
@@ -79,7 +79,9 @@ def test_receivables_payments_and_checks(ledger: Database) -> None:
     ]  # fmt: skip
     assert rows(ledger, "payments", state="reversed") == []
     assert len(rows(ledger, "payments", all=True)) == 4
-    assert [(r["check"], r["flag"]) for r in rows(ledger, "checks")] == [("77", None), ("78", "P")]
+    assert [(r["check"], r["flag"], r["state"], r["issue"]) for r in rows(ledger, "checks")] == [
+        ("77", None, "NEW", 1), ("78", "P", "SENT", 1),
+    ]  # fmt: skip
     assert [r["check"] for r in rows(ledger, "checks", state="new", vendor="V1")] == ["77"]
 
 
@@ -105,6 +107,7 @@ def test_balance_and_accounts_agree(ledger: Database) -> None:
             "ledger balance: found --lease, expected --account, --limit, --portfolio; leave it out",
         ),
         ("vendors", {"all": True, "since": "2026-03-02"}, "found --all, --from, expected --limit, --vendor"),
+        ("checks", {"state": "lost"}, "found --state lost, expected one of NEW, RESERVED, SENT, RETURNED, VOID"),
         ("journal", {"unit": "x"}, "found unit x, expected a number"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app import App
+from gateway.cli.status import document, page
 from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.status import status
@@ -78,13 +79,14 @@ def test_money_at_stake_is_told_before_a_window_closes_and_after(home: Home, db:
     assert conditions(app) == {}
     clock.elapsed += 30 * 60
     assert conditions(app) == {
-        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 not sent, 100.00 at stake, 1 of them not "
-        "released"
+        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 file not sent, 1 entry, 100.00 at stake, "
+        "1 of them not released"
     }
     assert status(app, None).wants_attention
     approve(app, file)
     assert conditions(app) == {
-        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 not sent, 100.00 at stake"
+        "WINDOW_CLOSING": "endpoint bank takes files until 2026-03-02 10:30 EST: 1 file not sent, 1 entry, 100.00 at "
+        "stake"
     }
     clock.elapsed += 3600
     assert conditions(app) == {
@@ -94,6 +96,46 @@ def test_money_at_stake_is_told_before_a_window_closes_and_after(home: Home, db:
     assert alarms.sweep(app).fresh and not alarms.sweep(app).fresh
     world.change(db, "UPDATE delivery SET state = 'DELIVERED'")
     assert conditions(app) == {} and not status(app, None).outbound[0]["window"]
+
+
+def test_status_names_the_money_at_stake_by_bank(
+    home: Home, db: Database, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the offset of a balanced file, and the scratch file that goes with it, which repeat the same money."""
+    monkeypatch.setenv("OFFSET", "987654321")
+    world.company(db)
+    world.vendor(db)
+    world.check(db, "1", 10_000)
+    world.check(db, "2", 2_550)
+    app = world.app_at(
+        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH | {"scratch_endpoint": "bank"}},
+        bank=world.bank(endpoint="bank", balanced=True, offset_account="env:OFFSET"),
+        endpoints={"bank": {"host": "h", "user": "u", "key": "k", "windows": {"times": TIMES, "warn_minutes": 60}}},
+    )  # fmt: skip
+    file, scratch = build(app, "VACH", "1").files
+    window = {
+        "endpoint": "bank", "window": "2026-03-02 10:30 EST", "closes_at": "2026-03-02T15:30:00.000000Z", "near": False,
+        "files": 2, "entries": 2, "amount": "125.50", "not_released": 2,
+    }  # fmt: skip
+    assert document(status(app, None))["windows"] == [window]
+    text = list(page(status(app, None)))
+    assert (
+        "  The window of bank closes at 2026-03-02 10:30 EST: 2 files not sent, 2 entries, 125.50 at stake, 2 of them not released"
+        in text
+    )
+    assert (
+        f"  {scratch.name} (#{scratch.outbound_id}) goes with #{file.outbound_id}: released or rejected with it" in text
+    )
+    assert [line for line in text if "waits for approval" in line] == [
+        f"  {file.name} (#{file.outbound_id}) waits for approval: gateway outbound show {file.outbound_id}"
+    ]
+    clock.elapsed += 30 * 60
+    approve(app, file)
+    text = list(page(status(app, None)))
+    assert (
+        "  The window of bank CLOSES SOON at 2026-03-02 10:30 EST: 2 files not sent, 2 entries, 125.50 at stake" in text
+    )
+    assert not [line for line in text if "goes with" in line]
 
 
 def test_a_calendar_that_does_not_reach_is_said_and_stops_nothing(home: Home, db: Database, clock: FixedClock) -> None:
