@@ -10,10 +10,11 @@ own number instead of a trace number.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from parsers.layout import Alpha, Blank, Cents, Choice, Const, Digits, EntryHash, Field, Layout, Numeric
-from parsers.nacha_records import ENTRY_HEAD, ENTRY_TAIL, WIDTH
+from parsers.nacha_records import ADDENDA_05, ENTRY_HEAD, ENTRY_TAIL, WIDTH
 
 _HEAD: Final = ENTRY_HEAD[:6]  # up to the amount
 _NAME: Final = Field("name", 55, 76, Alpha())
@@ -112,15 +113,7 @@ ADDENDA_02: Final = Layout(
 """POS, SHR, MTE: where the card was used."""
 
 ADDENDA_05_PERSONAL: Final = Layout(
-    "addenda_05_personal",
-    WIDTH,
-    (
-        Field("record_type", 1, 1, Const("7")),
-        Field("addenda_type", 2, 3, Const("05")),
-        Field("text", 4, 83, Alpha(), secret=True),
-        Field("sequence", 84, 87, Numeric()),
-        Field("entry_sequence", 88, 94, Digits()),
-    ),
+    "addenda_05_personal", WIDTH, tuple(replace(f, secret=True) if f.name == "text" else f for f in ADDENDA_05.fields)
 )
 """ENR and DNE, whose text holds account and social security numbers."""
 

@@ -96,7 +96,6 @@ def test_what_leaves_is_the_message_and_stays_the_same(
     assert [c.name for c in verify(db, **verify_options(app)) if not c.ok] == []
 
 
-@pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not on this machine")
 def test_a_bank_with_gnupg_reads_it(
     db: Database, keys: Home, clock: FixedClock, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
