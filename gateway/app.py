@@ -105,7 +105,11 @@ def find_home(folder: Path) -> Home:
 def system_user() -> str:
     """The user the system runs this process as. LOGNAME, USER and the like are the caller's own word, and four eyes
     rest on this name."""
-    uid = os.getuid()
+    return user_name(os.getuid())
+
+
+def user_name(uid: int) -> str:
+    """What the system calls a user of that number."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container may run as a number that has no name
@@ -114,14 +118,19 @@ def system_user() -> str:
 
 def acting_operator(settings: Settings, code: str | None, user: str) -> Operator:
     """The operator the caller may act as: only the caller's own code works."""
-    own = {c: o for c, o in settings.operators.operators.items() if user in o.users}
+    own = codes_of(settings, user)
     if code is None:
         if not own:
             raise Refused(f"opening the home: found no operator for user {user}, expected one in config/operators.toml")
-        code = sorted(own)[0]
+        code = own[0]
     elif code not in own:
         raise Refused(
-            f"--operator {code}: found user {user} with {', '.join(sorted(own)) or 'no code'}, "
+            f"--operator {code}: found user {user} with {', '.join(own) or 'no code'}, "
             "expected the caller's own code; see config/operators.toml"
         )
-    return Operator(code, user, frozenset(own[code].rights))
+    return Operator(code, user, frozenset(settings.operators.operators[code].rights))
+
+
+def codes_of(settings: Settings, user: str) -> list[str]:
+    """The codes that a system user may act under, in order."""
+    return sorted(code for code, operator in settings.operators.operators.items() if user in operator.users)

@@ -16,9 +16,8 @@ from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
-from gateway.outbound.entries import CheckKey
+from gateway.outbound.entries import PAID_AGAIN, CheckKey
 
-UPDATE: Final = "PAYAGAIN"
 TRANSACTION: Final = "ACHP"
 
 
@@ -70,7 +69,7 @@ def pay_again(
                 f"{action}: found no account {missing[0]} in its office, expected one; load gl_accounts.csv"
             )
         unit = units.open_unit(
-            app.db, connection, portfolio=check.portfolio, kind="OPERATOR", update_name=UPDATE,
+            app.db, connection, portfolio=check.portfolio, kind="OPERATOR", update_name=PAID_AGAIN,
             operator=app.operator.code, posted_at=app.now(), reason=reason, action=action,
         )  # fmt: skip
         source = CheckKey(check.portfolio, check.bank, check.check_no, check.issue + 1).source()
@@ -89,7 +88,7 @@ def pay_again(
             at,
         )
         event = {
-            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": UPDATE,
+            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": PAID_AGAIN,
             "subject": source, "reason": reason,
         }  # fmt: skip
         connection.execute(schema.operator_event.insert(), event)

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from gateway.answers.read import as_json
 from gateway.answers.values import Answer, Decision
-from gateway.app import App
+from gateway.app import App, codes_of
 from gateway.errors import LedgerError
 from gateway.ledger import schema, vendor_changes
 from gateway.ledger.accounts import accounts
@@ -42,7 +42,7 @@ def post(
     _cash(app, connection, file_id, decided, at)
     _checks(app, connection, decided)
     _alerts(app, connection, decided, at)
-    changes = _proposals(app, connection, name, decided, at)
+    changes = _proposals(app, connection, file_id, name, decided, at)
     app.vault.hold(app.db, connection)
     app.db.bulk_insert(
         connection,
@@ -114,8 +114,17 @@ def _alerts(app: App, connection: Connection, decided: Sequence[tuple[Answer, De
     put_on_alert(connection, said, maker=Maker(app.operator.code, app.operator.user), at=at)
 
 
+def _brought_by(app: App, connection: Connection, file_id: int) -> Maker:
+    """Whose file it was when it came, by their own code; who takes it in is often the service. One who has no code of
+    their own, as the account of a system, stands beside the code that took it in."""
+    owner = connection.execute(text("SELECT owner FROM inbound_file WHERE file_id = :id"), {"id": file_id}).scalar_one()
+    if owner is None:
+        return Maker(app.operator.code, app.operator.user)
+    return Maker(next(iter(codes_of(app.settings, owner)), app.operator.code), owner)
+
+
 def _proposals(
-    app: App, connection: Connection, name: str, decided: Sequence[tuple[Answer, Decision]], at: str
+    app: App, connection: Connection, file_id: int, name: str, decided: Sequence[tuple[Answer, Decision]], at: str
 ) -> dict[int, int]:
     """Change numbers by answer number. A vendor named twice by one code has a round of its own for the second."""
     rounds: dict[tuple[str, int], dict[str, tuple[int, Mapping[str, str]]]] = {}
@@ -127,12 +136,13 @@ def _proposals(
             rounds.setdefault(at_round, {})[decision.vendor] = (answer.number, decision.changes)
     if not rounds:
         return {}
+    maker = _brought_by(app, connection, file_id)
     now = current(connection, app.vault, {v for wanted in rounds.values() for v in wanted})
     made: dict[int, int] = {}
     for (code, _), wanted in rounds.items():
         proposed = vendor_changes.propose_all(
             app.db, connection, app.vault, {v: (now[v], changes) for v, (_, changes) in wanted.items()}, origin="NOC",
-            reason=f"{code} in {name}", maker=Maker(app.operator.code, app.operator.user), at=at,
+            reason=f"{code} in {name}", maker=maker, at=at,
         )  # fmt: skip
         made |= {number: proposed[vendor] for vendor, (number, _) in wanted.items()}
     return made

@@ -166,7 +166,7 @@ def files_show(
         file_document(file)
         | {
             "claimed_at": file.claimed_at, "posted_at": file.posted_at, "business_date": file.business_date,
-            "operator": file.operator, "release": file.release, "messages": [money_as_text(m) for m in messages],
+            "operator": file.operator, "owner": file.owner, "release": file.release, "messages": [money_as_text(m) for m in messages],
             "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
         },
         _file_page(session, file, messages, units, reports, more),

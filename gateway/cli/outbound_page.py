@@ -28,6 +28,10 @@ def page(found: dict[str, Any]) -> list[str]:
         f"  credits    {shown(found['total_credit'])}",
         f"  sha256     {found['sha256']}",
         f"  made by    {found['maker']} at {found['built_at']} for business date {found['business_date']}",
+        *(
+            f"             {p['what']} by {p['operator']}" + (f" ({p['user']})" if p["user"] else "")
+            for p in found["parts"][1:]
+        ),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
     ]
     if found.get("window_missed"):

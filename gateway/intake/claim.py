@@ -23,7 +23,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from gateway import crashpoints, log
-from gateway.app import App
+from gateway.app import App, user_name
 from gateway.crashpoints import Step
 from gateway.errors import Refused, UsageError
 from gateway.home import fsync_dir
@@ -157,18 +157,18 @@ class Claimer:
 
     def _own(self, folder: Folder, slot: slots.Slot, group: Sequence[_Claim]) -> list[int]:
         """Archive, record, unlink."""
-        stored: list[tuple[_Claim, archive.Stored, Identity]] = []
+        stored: list[tuple[_Claim, archive.Stored, str, Identity]] = []
         for claim in group:
             copied = self._archive(folder, claim)
             if copied is not None:
                 stored.append((claim, *copied))
         if not stored:
             return []
-        archive.flush(self.app.home, [s.name for _, s, _ in stored])
+        archive.flush(self.app.home, [s.name for _, s, _, _ in stored])
         crashpoints.reached(Step.CLAIM_ARCHIVED)
-        ids = self._record([(claim, s) for claim, s, _ in stored])
+        ids = self._record([(claim, s, owner) for claim, s, owner, _ in stored])
         crashpoints.reached(Step.CLAIM_RECORDED)
-        for (claim, _, identity), file_id in zip(stored, ids, strict=True):
+        for (claim, _, _, identity), file_id in zip(stored, ids, strict=True):
             self._unlink(claim, identity, file_id)
         for marker in slot.folder.glob(f"*{_MARKER}*"):
             if any(marker.name.startswith(claim.token + _MARKER) for claim in group):
@@ -177,23 +177,24 @@ class Claimer:
         crashpoints.reached(Step.CLAIM_UNLINKED)
         return ids
 
-    def _archive(self, folder: Folder, claim: _Claim) -> tuple[archive.Stored, Identity] | None:
-        """Copy the claimed bytes; None when they changed meanwhile, then the file goes back to be watched."""
+    def _archive(self, folder: Folder, claim: _Claim) -> tuple[archive.Stored, str, Identity] | None:
+        """Copy the claimed bytes and say whose file it is; None when they changed meanwhile, then the file goes back to be watched."""
         fd = os.open(claim.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as handle:
-            before = _identity(os.fstat(fd))
+            status = os.fstat(fd)
+            before = _identity(status)
             stored = archive.store(self.app.home, handle, claim.token)
             after = _identity(os.fstat(fd))
         if before != after or after[1] != stored.size:
             self._not_yet(folder, claim.path, claim.name)
             return None
-        return stored, after
+        return stored, user_name(status.st_uid), after
 
     def _not_yet(self, folder: Folder, claimed: Path, name: str) -> None:
         log.get(__name__).warning("claim.changed", source=folder.name, name=printable(name))
         _put_back(claimed, folder.path / name)
 
-    def _record(self, stored: Sequence[tuple[_Claim, archive.Stored]]) -> list[int]:
+    def _record(self, stored: Sequence[tuple[_Claim, archive.Stored, str]]) -> list[int]:
         """The rows, in one transaction; from its commit on the rows own the files."""
         now = self.app.now()
         values: list[dict[str, Any]] = [
@@ -202,9 +203,9 @@ class Claimer:
                 "portfolio": None if claim.what.portfolio is None else str(claim.what.portfolio),
                 "source": claim.source, "sha256": s.sha256, "bytes": s.size, "state": FileState.CLAIMED.value,
                 "claim_name": printable(claim.path.name), "archive_name": s.name, "claimed_at": now,
-                "operator": self.app.operator.code,
+                "operator": self.app.operator.code, "owner": owner,
             }
-            for claim, s in stored
+            for claim, s, owner in stored
         ]  # fmt: skip
         table = schema.inbound_file
         with self.turns.mine(), self.app.db.write() as connection:

@@ -47,6 +47,7 @@ class InboundFile:
     posted_at: str | None
     business_date: str | None
     operator: str | None
+    owner: str | None
     release: str | None
     reported: str
 

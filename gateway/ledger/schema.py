@@ -551,6 +551,7 @@ inbound_file = Table(
     _text("posted_at"),
     _text("business_date"),
     _text("operator"),  # who dropped or released it; the service's own code otherwise
+    _text("owner"),  # the system user whose file it was when it came; NULL for files of before schema 0003
     _text("release"),  # 'all' or 'new-lines' when an operator released it
     Column("reported", Text, nullable=False, server_default="N"),  # reports, rejects and Avro are written
     Index("ix_inbound_file_sha256", "sha256"),

@@ -19,6 +19,9 @@ from gateway.ledger.database import Database
 
 EntryKind = Literal["PRENOTE", "LIVE", "REVERSAL", "OFFSET"]
 
+PAID_AGAIN: Final = "PAYAGAIN"
+"""The action of the event by which a person pays a returned check again; its subject is the new source of the check."""
+
 _ASKED: Final = 5_000
 """Keys in one statement."""
 

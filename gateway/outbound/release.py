@@ -1,7 +1,7 @@
 """Release: a person looks at a finished file's totals and lets it leave, or sends it back with a reason.
 
-The approval is bound to the SHA-256 of the bytes the approver was shown. Where four eyes apply, maker and approver
-differ in operator code and in operating system user. A rejected file never leaves; what went into it is free again,
+The approval is bound to the SHA-256 of the bytes the approver was shown. Where four eyes apply, the approver differs in
+operator code and in operating system user from whoever had a part in the file (``makers``). A rejected file never leaves; what went into it is free again,
 and a file built anew takes another name, modifier and trace numbers.
 """
 
@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.outbound import entries, openpgp, review, store
+from gateway.outbound import entries, makers, openpgp, review, store
 from gateway.outbound.states import OutboundState
 
 LIST_COLUMNS: Final = (
@@ -65,6 +65,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             text("SELECT state, endpoint, remote_name, attempts FROM delivery WHERE outbound_id = :id"),
             {"id": outbound_id},
         ).mappings()
+        waits = row["state"] == OutboundState.BUILT
         return {
             **row,
             **{key: value for key, value in more.items() if key != "header"},
@@ -73,6 +74,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "delivery": next((dict(d) for d in delivery), None),
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
+            "parts": [part.shown() for part in makers.parts(connection, outbound_id)] if waits else [],
         }
 
 
@@ -85,8 +87,6 @@ class _File:
     state: str
     sha256: str
     endpoint: str | None
-    maker: str
-    maker_user: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def approve(
     """Release a file whose SHA-256 the approver saw, and the scratch file that goes with it.
 
     ``accept`` names the fraud rules that hold the file and are accepted for ``reason``. Raises Refused when the hash is
-    another, the file does not wait, maker and approver are one person, or a rule that holds it is not accepted.
+    another, the file does not wait, the approver had a part in it, or a rule that holds it is not accepted.
     """
     app.operator.require("approve", "approving an outbound file")
     with app.db.write() as connection:
         file = _waiting(app, connection, outbound_id, "approving")
         _check_hash(file, sha256)
-        _check_second_person(app, file)
+        _check_second_person(app, connection, file)
         _check_sources_unchanged(connection, file)
         review.check_in_time(app, connection, outbound_id, file.name, file.endpoint)
         accepted = review.accept(
@@ -157,9 +157,7 @@ def _unknown(outbound_id: int) -> UsageError:
     return UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
 
 
-_FILE: Final = (
-    "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint, maker, maker_user FROM outbound_file"
-)
+_FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint FROM outbound_file"
 
 
 def _waiting(app: App, connection: Connection, outbound_id: int, action: str) -> _File:
@@ -203,16 +201,15 @@ def _check_hash(file: _File, sha256: str) -> None:
         )
 
 
-def _check_second_person(app: App, file: _File) -> None:
+def _check_second_person(app: App, connection: Connection, file: _File) -> None:
+    """Whoever had a part in the file is not the one who looks at it (``makers``)."""
     if not app.settings.portfolio(file.portfolio).release.four_eyes:
         return
     if not store.needs_approval(app, file.kind, file.portfolio):
         return
-    if app.operator.code == file.maker or app.operator.user == file.maker_user:
-        raise Refused(
-            f"approving {file.name}: found {app.operator.code} ({app.operator.user}), made by {file.maker} "
-            f"({file.maker_user}), expected a second person with another code and another user: ask one to approve it"
-        )
+    why = makers.refusal(app, connection, file.outbound_id, file.name)
+    if why is not None:
+        raise Refused(why)
 
 
 def _check_sources_unchanged(connection: Connection, file: _File) -> None:

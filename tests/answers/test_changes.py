@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.app import Operator, system_user
 from gateway.clock import FixedClock
+from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
 from gateway.ledger.vendor_details import current
 from gateway.outbound.build import build
+from gateway.settings import Operators
 from tests.answers import bank
 from tests.answers.world import answers, check, company, drop, send, trace_of
 from tests.outbound import world
@@ -49,6 +53,25 @@ def test_the_corrected_data_are_proposed(db: Database, home: Home, clock: FixedC
     assert {field: now[field] for field in wanted} == wanted
     assert world.one(db, "SELECT change_id FROM ach_answer") == change.change_id
     assert "99887766" not in answers(db)[0][3]
+
+
+def test_the_maker_of_a_correction_is_whose_file_it_was(db: Database, home: Home, clock: FixedClock) -> None:
+    """The system says whose file it was when it came; who took it in is often the service."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    me = system_user()
+    people = Operators.model_validate({"operators": {"ME1": {"users": [me]}, "ANN": {"users": ["ann"]}}})
+    app = replace(app, settings=replace(app.settings, operators=people))
+    drop(app, bank.whole(bank.change_of(trace_of(db, "4711"), "99887766"), sec="COR"))
+    assert world.all_of(db, "SELECT operator, owner FROM inbound_file") == [("ANN", me)]
+    with db.write() as connection:
+        (change,) = vendor_changes.listing(connection, app.vault)
+        assert (change.maker, change.maker_user) == ("ME1", me)
+        for mine in (Operator("ME1", "other", world.ALL_RIGHTS), Operator("ME2", me, world.ALL_RIGHTS)):
+            with pytest.raises(Refused, match=rf"proposed by ME1 \({me}\), expected a second person"):
+                vendor_changes.approve(db, connection, app.vault, change.change_id, operator=mine, at=app.now())
+        vendor_changes.approve(db, connection, app.vault, change.change_id, operator=world.ANN, at=app.now())
 
 
 def test_money_waits_until_the_change_is_decided(db: Database, home: Home, clock: FixedClock) -> None:

@@ -87,6 +87,7 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
         connection.execute(text("DROP INDEX ix_bank_check_vendor"))
         connection.execute(text("DROP INDEX ix_payment_line_entry_id"))
         connection.execute(text("DROP INDEX ix_operator_event_subject"))
+        connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
         for column in ("issue", "void_entry_id"):
             connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
         if not db.is_sqlite:
