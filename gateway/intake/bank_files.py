@@ -10,17 +10,11 @@ from gateway import crashpoints
 from gateway.answers.files import bank_file
 from gateway.crashpoints import Step
 from gateway.intake.archive import read_blocks
+from gateway.intake.holds import is_duplicate, open_or_wait
 from gateway.intake.parsing import Reading, UnreadableError
-from gateway.intake.processing import (
-    Work,
-    business_date,
-    is_duplicate,
-    open_or_wait,
-    require_claimed_bytes,
-    settled,
-)
 from gateway.intake.staging import Counts
 from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.work import Work, business_date, require_claimed_bytes, settled
 
 
 def process(work: Work) -> None:

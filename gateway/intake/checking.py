@@ -17,9 +17,10 @@ from gateway.intake.files import InboundFile, file_row
 from gateway.intake.hashes import Spool, shared
 from gateway.intake.overlap import hashes_of
 from gateway.intake.parsing import UnreadableError, identified, parse_stream
-from gateway.intake.processing import Work, process
+from gateway.intake.processing import process
 from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, move
+from gateway.intake.work import Work
 from gateway.ledger import schema
 from gateway.updates import reversal_moves
 from gateway.updates.base import Update

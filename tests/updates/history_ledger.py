@@ -26,8 +26,9 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.intake import actions
 from gateway.intake.files import InboundFile, file_row
-from gateway.intake.processing import Work, process
+from gateway.intake.processing import process
 from gateway.intake.registry import update_for
+from gateway.intake.work import Work
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
