@@ -93,13 +93,13 @@ def _account(chart: Mapping[tuple[int, str], int], office_id: int, purpose: str,
 
 
 def _checks(app: App, connection: Connection, decided: Sequence[tuple[Answer, Decision]]) -> None:
-    """What is RETURNED, and what is SENT again: that one's void is over."""
+    """What is RETURNED, and what is SENT again: that one's void is over. A check stands as its last answer says."""
+    becomes = {
+        cash.check: cash.becomes for _, decision in decided for cash in decision.cash if cash.becomes is not None
+    }
     by_state: dict[str, list[tuple[Any, ...]]] = {}
-    for _, decision in decided:
-        for cash in decision.cash:
-            if cash.becomes is not None:
-                row = (cash.check.issue, cash.check.portfolio, cash.check.bank, cash.check.check_no)
-                by_state.setdefault(cash.becomes, []).append(row)
+    for check, state in becomes.items():
+        by_state.setdefault(state, []).append((check.issue, check.portfolio, check.bank, check.check_no))
     for state, rows in by_state.items():
         changed = app.db.bulk_update(
             connection, schema.bank_check, f"state = '{state}', issue = {{}}, voided_on = NULL, void_entry_id = NULL",

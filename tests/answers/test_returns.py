@@ -173,9 +173,9 @@ def test_a_corrected_return_posts_although_the_wrong_one_waits(db: Database, hom
     send(app)
     trace = trace_of(db, "4711")
     wrong, right = bank.return_of(trace, 12_354), bank.return_of(trace, 12_345)
-    drop(app, bank.whole(wrong))
+    drop(app, bank.whole(wrong, wrong))
     drop(app, bank.whole(wrong, right, right), "corrected.ach")
-    assert [state_ for _, _, state_, _ in answers(db)] == ["UNMATCHED", "REPEATED", "DONE", "REPEATED"]
+    assert [state_ for _, _, state_, _ in answers(db)] == ["UNMATCHED", "REPEATED", "REPEATED", "DONE", "REPEATED"]
     drop(app, bank.whole(wrong, end="\r\n"), "again.ach")
     assert answers(db)[-1][2:] == ("REPEATED", "the same as corrected.ach (#2) entry 2: nothing done")
     assert postings(db) == REOPENED

@@ -87,6 +87,39 @@ def test_where_credit_and_reversal_both_come_back_clearing_is_closed(
     assert differences(app) == []
 
 
+def test_a_reversal_and_then_its_credit_in_one_file_behind_another_return(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    """What comes last in the file is how a check stands, whatever another one became before it."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500)
+    send(app)
+    credits = [trace_of(db, number) for number in ("4711", "4712")]
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    drop(
+        app,
+        bank.whole(
+            bank.return_of(credits[1], 500, reason="R09"),
+            bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002"),
+            bank.return_of(credits[0], 12_345, reason="R23", trace="091000010000003"),
+        ),
+    )
+    assert [outcome for *_, outcome in answers(db)] == [
+        "R09 funds uncollected: check 4712 RETURNED",
+        "R01 insufficient funds: our reversal came back; check 4711 SENT again, paid after all",
+        "R23 credit refused by the receiver: check 4711 RETURNED",
+    ]
+    assert postings(db) == [
+        (1, "CASH 126", "D", 500), (1, "ACCOUNTS PAYABLE", "C", 500),
+        (1, "ACCOUNTS PAYABLE", "D", 12_345), (1, "CASH 126", "C", 12_345),
+        (1, "CASH 126", "D", 12_345), (1, "ACCOUNTS PAYABLE", "C", 12_345),
+    ]  # fmt: skip
+    assert (state(db, "4711"), state(db, "4712")) == (("RETURNED", 1), ("RETURNED", 1))
+    assert differences(app) == []
+
+
 def settle(app: App, business_date: str) -> int:
     """What End of Period of that day posts of reversals, in cents."""
     world.change(app.db, "UPDATE portfolio SET business_date = :d", d=business_date)
