@@ -97,6 +97,8 @@ def _return(answer: Answer, facts: Facts, here: str) -> Decision:
     decision = _of_kind(answer, sent, facts)
     if decision.state is AnswerState.DONE:
         facts.returned[key(sent)] = here
+        original = (sent.entry.reverses_outbound_id, sent.entry.reverses_seq)
+        facts.taken_back = {of: back for of, back in facts.taken_back.items() if of != original}
         for cash in decision.cash:
             _moved(facts, cash)
     return decision
@@ -140,7 +142,9 @@ def _live(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
     vendor = sent.entry.vendor if answer.code in ALERTING else None
     done = _listed(cash, "RETURNED") or "void before, cash is back against CLEARING"
     alert = f"; vendor {vendor} on alert" if vendor else ""
-    return Decision(AnswerState.DONE, f"{_said(answer)}: {done}{alert}", key(sent), cash, alert=vendor)
+    back = facts.taken_back.get(key(sent))
+    twice = f"; {back.said}" if back is not None else ""
+    return Decision(AnswerState.DONE, f"{_said(answer)}: {done}{alert}{twice}", key(sent), cash, alert=vendor)
 
 
 def _reversal(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:

@@ -7,13 +7,15 @@ from datetime import date
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam, select, text
 
-from gateway.answers.match import CheckRow, Facts, key
+from gateway.answers.match import CheckRow, Facts, TakenBack, key
 from gateway.answers.values import Answer, EntryKey, Identity
+from gateway.ledger import schema
 from gateway.ledger.vendor_changes import details_versions
 from gateway.ledger.vendor_details import current
 from gateway.outbound.entries import CheckKey, SentEntry, checks_by_entry, entries_by_trace
+from gateway.outbound.states import at_bank_sql
 from gateway.vault import Vault
 
 _ASKED: Final = 5_000
@@ -51,6 +53,7 @@ def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, fi
         taken=taken,
         waiting=waiting,
         returned=dict(_returned(connection, {s.entry.outbound_id for s in sent})),
+        taken_back=dict(_taken_back(connection, {s.entry.outbound_id for s in sent})),
     )
 
 
@@ -101,6 +104,28 @@ def _returned(connection: Connection, files: Iterable[int]) -> Iterator[tuple[En
         sorted(files),
     ):
         yield (row[0], row[1]), _place(*row[2:])
+
+
+def _taken_back(connection: Connection, files: Iterable[int]) -> Iterator[tuple[EntryKey, TakenBack]]:
+    """Reversals of entries of these bank files that did not come back. Their deliveries are held until the transaction ends,
+    so that none of them leaves while its credit's return is posted."""
+    rows = list(
+        _asked(
+            connection,
+            f"SELECT e.outbound_id AS credit_in, e.seq, f.outbound_id, f.name, f.state, {at_bank_sql('f')} AS at_bank "
+            "FROM ach_entry v JOIN ach_entry e ON e.outbound_id = v.reverses_outbound_id AND e.seq = v.reverses_seq "
+            "JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED' "
+            "WHERE v.reverses_outbound_id IN :keys AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = v.outbound_id "
+            "AND a.seq = v.seq AND a.kind = 'RETURN' AND a.state = 'DONE') ORDER BY v.outbound_id",
+            sorted(files),
+        )
+    )
+    table = schema.delivery
+    wanted = sorted({row.outbound_id for row in rows})
+    held = select(table.c.outbound_id, table.c.state).where(table.c.outbound_id.in_(wanted)).with_for_update()
+    states = {int(file): str(state) for file, state in connection.execute(held)} if wanted else {}
+    for credit_in, seq, outbound_id, name, state, at_bank in rows:
+        yield (credit_in, seq), TakenBack(outbound_id, name, state, states.get(outbound_id), bool(at_bank))
 
 
 def _place(name: str, file_id: int, number: int) -> str:

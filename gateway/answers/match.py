@@ -31,6 +31,31 @@ class CheckRow(NamedTuple):
     void_entry_id: int | None
 
 
+class TakenBack(NamedTuple):
+    """The reversal of an entry, and how far it is."""
+
+    outbound_id: int
+    file: str
+    state: str
+    delivery: str | None
+    at_bank: bool
+
+    @property
+    def said(self) -> str:
+        """What is to be done about it where the entry came back."""
+        if self.state == "BUILT":
+            return f"its reversal waits in {self.file}: reject that file (gateway outbound reject {self.outbound_id})"
+        if not self.at_bank and self.delivery in (None, "PENDING", "NOT_DELIVERED"):
+            return (
+                f"its reversal in {self.file} must not leave: call that file back (gateway outbound recall "
+                f"{self.outbound_id})"
+            )
+        return (
+            f"its reversal left in {self.file}, so that the money comes twice unless the reversal comes back too: see "
+            "gateway vendor clearing"
+        )
+
+
 @dataclass(slots=True)
 class Facts:
     """What the ledger says about everything a file of answers names. ``taken`` (what was acted upon), ``waiting`` (what was
@@ -45,6 +70,7 @@ class Facts:
     taken: dict[Identity, str] = field(default_factory=dict)
     waiting: dict[tuple[Identity, int | None], str] = field(default_factory=dict)
     returned: dict[EntryKey, str] = field(default_factory=dict)
+    taken_back: dict[EntryKey, TakenBack] = field(default_factory=dict)  # by the last reversal that did not come back
 
     def rows_of(self, entry: SentEntry) -> list[tuple[CheckKey, CheckRow | None]]:
         """The checks of an entry, each as it stands now."""

@@ -76,7 +76,7 @@ def _cash(app: App, connection: Connection, file_id: int, decided: Sequence[tupl
                 office_id=cash.office_id, txn=TRANSACTION, effective_date=answer.settled_on or unit.business_date,
                 legs=[(_account(chart, cash.office_id, cash.debit, cash.cents), "D", cash.cents),
                       (_account(chart, cash.office_id, cash.credit, cash.cents), "C", cash.cents)],
-                lease=cash.lease, reason=answer.code, source_line=answer.entry.line, corrects=cash.corrects,
+                lease=cash.lease, reason=f"{answer.code} CHECK {cash.check.bank}/{cash.check.check_no}", source_line=answer.entry.line, corrects=cash.corrects,
             )  # fmt: skip
     for unit in units.values():
         close_unit(unit)

@@ -1,4 +1,4 @@
-"""Commands about files that leave: outbound list/show/build/approve/reject/export/taken."""
+"""Commands about files that leave: outbound list/show/build/approve/reject/recall/export/taken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.console.windows import by_file, with_windows
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
 from gateway.outbound import build as building
-from gateway.outbound import copies, release
+from gateway.outbound import copies, recall, release
 
 OutboundId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
 
@@ -39,6 +39,9 @@ def register(app: typer.Typer) -> None:
         example='gateway outbound approve 3 --sha256 8f3a91c2 --accept first-payment --reason "called them"',
     )(outbound_approve)
     command(outbound, "reject", example='gateway outbound reject 3 --reason "wrong disbursement date"')(outbound_reject)
+    command(outbound, "recall", example='gateway outbound recall 3 --reason "the vendor rang: wrong account"')(
+        outbound_recall
+    )
     command(outbound, "build", example="gateway outbound build vach --portfolio 1")(outbound_build)
     command(outbound, "export", example='gateway outbound export 3 /mnt/safe/copy.dat --reason "the bank asks for it"')(
         outbound_export
@@ -138,6 +141,20 @@ def outbound_reject(session: Session, outbound_id: OutboundId, reason: Reason) -
         {"rejected": [{"id": r.outbound_id, "name": r.name} for r in done]},
         [f"Took back {r.name}; its rows are free again." for r in done],
     )
+
+
+def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -> int:
+    """Call a released file back that was not sent: it never leaves, and what went into it is free again. The state of its
+    delivery decides; what left, or may have left, is not called back."""
+    done = recall.recall(session.app, outbound_id, reason=reason)
+    session.show(
+        {"recalled": [{"id": r.outbound_id, "name": r.name} for r in done.files], "gone": list(done.gone)},
+        [
+            *(f"Called back {r.name}; it does not leave, and its rows are free again." for r in done.files),
+            *(f"{name} had left before: tell who reads it that it does not count." for name in done.gone),
+        ],
+    )
+    return WITH_REJECTS if done.gone else DONE
 
 
 def outbound_build(

@@ -40,6 +40,7 @@ def document(found: Status) -> dict[str, Any]:
         "suspense": [money_as_text(row) for row in found.suspense],
         "answers": [money_as_text(row) for row in found.answers],
         "unacknowledged": list(found.unacknowledged),
+        "clearing": [money_as_text(row) for row in found.clearing],
         "alarms": list(found.alarms),
     }
 
@@ -70,6 +71,8 @@ def page(found: Status) -> Iterator[str]:
     for a in found.answers:
         said = a["outcome"] or f"{a['answers']} answers wait for a person"
         yield f"ANSWERED {a['name']} (#{a['file_id']}): {said}: gateway answers list --file {a['file_id']} --state UNMATCHED"
+    for c in found.clearing:
+        yield f"TWICE: check {c['check_no']} of bank {c['bank']}, portfolio {c['portfolio']}: {c['todo']}"
     for sent in found.unacknowledged:
         yield (
             f"NOT ACKNOWLEDGED: {sent['name']} (#{sent['outbound_id']}), {sent['delivery']} at {sent['endpoint']}: the bank's "
@@ -115,7 +118,7 @@ def _outbound(found: Status) -> Iterator[str]:
     heads = ("id", "name", "state", "records", "debit", "credit", "endpoint", "delivery")
     yield from (f"  {line}" for line in table(heads, rows, money=("debit", "credit")))
     for o in found.outbound:
-        if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") and o["last_error"]:
+        if (o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stopped")) and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
         if o.get("window_missed"):
             yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}"

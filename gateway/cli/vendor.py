@@ -48,6 +48,8 @@ def register(app: typer.Typer) -> None:
         vendor_pay_again
     )
     command(group, "void", example='gateway vendor void 4711 --reason "paid twice"')(vendor_void)
+    command(group, "clearing", example="gateway vendor clearing")(vendor_clearing_list)
+    command(group, "clear", example='gateway vendor clear 4711 --reason "the bank debited us on 9 March"')(vendor_clear)
     app.add_typer(group, name="vendor")
 
 
@@ -277,6 +279,40 @@ def _page(change: Change) -> Iterator[str]:
     if change.checker:
         why = f": {change.decision_reason}" if change.decision_reason else ""
         yield f"  {change.state.lower()} by {change.checker} ({change.checker_user}) at {change.decided_at}{why}"
+
+
+def vendor_clearing_list(session: Session, portfolio: PortfolioOption = None) -> None:
+    """Money of voided checks that came twice, or left twice, and what is to be done about it. CLEARING keeps it until then."""
+    from gateway.outbound import vendor_clearing
+
+    with session.app.db.read() as connection:
+        found = vendor_clearing.held(connection, portfolio)
+    session.show_rows(
+        ("portfolio", "bank", "check", "vendor", "amount", "todo"),
+        [(one.portfolio, one.bank, one.check_no, one.vendor, -one.cents, one.todo) for one in found],
+        money=("amount",), empty="CLEARING holds nothing of a check that came or left twice.",
+    )  # fmt: skip
+
+
+def vendor_clear(
+    session: Session,
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="The check's number.", parser=str.upper)],
+    reason: Reason,
+    portfolio: PortfolioOption = None,
+    bank: Annotated[str | None, typer.Option("--bank", metavar="125-144", help="The bank it is drawn on.")] = None,
+) -> None:
+    """Post that the money a check's return and its reversal both brought went where it belongs: from CLEARING out of the
+    cash of its bank, or into it where it left twice. `gateway vendor clearing` lists what there is."""
+    from gateway.outbound import vendor_clearing
+
+    done = vendor_clearing.clear(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
+    session.show(
+        {
+            "portfolio": done.held.portfolio, "bank": done.held.bank, "check": done.held.check_no, "unit": done.unit_id,
+            "amount": from_cents(abs(done.held.cents)), "debit": done.debit, "credit": done.credit,
+        },
+        f"Cleared {shown(abs(done.held.cents))} of check {done.held.check_no}: {done.debit} debited, {done.credit} credited.",
+    )  # fmt: skip
 
 
 def vendor_pay_again(

@@ -84,11 +84,19 @@ def conditions(found: Status) -> list[Condition]:
         if o.get("stranded"):
             out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
                                  f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
+        if o.get("stopped"):
+            out.append(Condition(f"delivery:{o['id']}:STOPPED", "DELIVERY_STOPPED",
+                                 f"{o['name']} (#{o['id']}) does not leave: {o['last_error']}"))  # fmt: skip
     out += _cutoffs(found.outbound)
     out += [
         Condition(f"ack:{x['outbound_id']}", "ACKNOWLEDGEMENT_MISSING",
                   f"{x['name']} at {x['endpoint']}: none by {x['deadline']}")
         for x in found.unacknowledged
+    ]  # fmt: skip
+    out += [
+        Condition(f"clearing:{c['portfolio']}:{c['bank']}:{c['check_no']}", "MONEY_TWICE",
+                  f"check {c['check_no']} of bank {c['bank']}, portfolio {c['portfolio']}: {c['todo']}")
+        for c in found.clearing
     ]  # fmt: skip
     for a in found.answers:
         said = a["outcome"] or f"{a['answers']} answers of the bank wait for a person: see gateway answers list"

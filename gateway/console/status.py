@@ -14,6 +14,7 @@ from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.delivery import settle
+from gateway.outbound import vendor_clearing
 from gateway.settings import Settings
 
 Row = dict[str, Any]
@@ -37,6 +38,7 @@ class Status:
     answers: Sequence[Row] = ()  # of the bank, that wait for a person: by file, an acknowledgement with its words
     unacknowledged: Sequence[Row] = ()  # sent, and the bank's word is overdue
     inbox: Sequence[Left] = ()  # what lies there untaken
+    clearing: Sequence[Row] = ()  # money of voided checks that came or left twice
     last_date: str | None = None  # the latest business date on which a file came
 
     @property
@@ -46,10 +48,14 @@ class Status:
             or self.alarms
             or self.answers
             or self.unacknowledged
+            or self.clearing
             or any(x.wants_person for x in self.inbox)
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
-            or any(o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") for o in self.outbound)
+            or any(
+                o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") or o.get("stopped")
+                for o in self.outbound
+            )
             or any(o.get("window_missed") or o.get("window_near") for o in self.outbound)
             or any(m["state"].startswith(("FAILED", "POSTPONED", "HALTED")) for m in self.end_of_period)
         )
@@ -71,6 +77,16 @@ def status(app: App, date: str | None) -> Status:
             _answers(connection),
             _unacknowledged(app, connection),
             left_in_place(app),
+            [
+                {
+                    "portfolio": one.portfolio,
+                    "bank": one.bank,
+                    "check_no": one.check_no,
+                    "amount_cents": -one.cents,
+                    "todo": one.todo,
+                }
+                for one in vendor_clearing.held(connection)
+            ],
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
 
@@ -118,7 +134,8 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
 
 
 def _outbound(connection: Connection, date: str | None, endpoints: Collection[str]) -> list[Row]:
-    """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it. ``follows``:
+    """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it; ``stopped``:
+    it must not leave any more, and waits for a person to call it back. ``follows``:
     the file it is released or rejected with. ``entries`` and ``at_stake_cents``: payments and money that leave by it;
     the offset of a balanced file and a scratch file repeat money of others."""
     rows = _rows(
@@ -126,7 +143,7 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         """
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
                o.total_credit_cents, o.hold_text, o.business_date, o.built_at,
-               o.approved_at, d.state AS delivery, d.last_error, d.ended_at,
+               o.approved_at, d.state AS delivery, d.last_error, d.ended_at, d.next_attempt_at,
                (SELECT f.outbound_id FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT'
                     AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT)
                 WHERE s.outbound_id = o.outbound_id AND s.seq = 0 AND o.state = 'BUILT') AS follows,
@@ -144,11 +161,13 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         date=date,
     )
     for row in rows:
-        over = row["delivery"] in (None, "DELIVERED", "ACKNOWLEDGED")
+        over = row["delivery"] in (None, "DELIVERED", "ACKNOWLEDGED", "RECALLED")
         row["stranded"] = not over and row["endpoint"] not in endpoints
         of_file = 0 if row["kind"] == "VACH-SCRATCH" else max(row["total_debit_cents"], row["total_credit_cents"])
         entry_cents = row.pop("entry_cents")
         row["at_stake_cents"] = of_file if entry_cents is None else entry_cents
+        again = row.pop("next_attempt_at")
+        row["stopped"] = row["delivery"] == "PENDING" and again is None
     return rows
 
 

@@ -286,10 +286,13 @@ class _Run:
         """A group of deliveries, SENDING and committed, with the temporary names that earlier attempts used."""
         with self._write() as connection:
             at = self.app.now()
-            found = queue.due(connection, endpoint=self.name, now=at, states=SENDABLE, limit=limit)
-            jobs = queue.claim(
-                connection, list(_up_to(found, GROUP_BYTES)), temporary_suffix=self.endpoint.temporary_suffix, at=at
-            )
+            jobs: list[Delivery] = []
+            suffix = self.endpoint.temporary_suffix
+            while not jobs:  # what is stopped is due no more
+                found = queue.due(connection, endpoint=self.name, now=at, states=SENDABLE, limit=limit)
+                if not found:
+                    break
+                jobs = queue.claim(connection, list(_up_to(found, GROUP_BYTES)), temporary_suffix=suffix, at=at)
             again = [j.delivery_id for j in jobs if j.attempts > 1]
             used = queue.temporary_names(connection, again)
         self.touched |= {j.delivery_id for j in jobs}

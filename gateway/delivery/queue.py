@@ -16,9 +16,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, text
 
 from gateway.clock import instant_text
-from gateway.delivery.states import DeliveryState, require_transition
+from gateway.delivery.states import SENDABLE, DeliveryState, require_transition
 from gateway.errors import Refused, UsageError
-from gateway.ledger import schema
+from gateway.ledger import ach_moot, schema
 from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -28,7 +28,9 @@ _COLUMNS: Final = (
     "COALESCE(m.sha256, o.sha256) AS sha256, COALESCE(m.bytes, o.bytes) AS bytes"
 )
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
-_ENDS: Final = (DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED)
+_ENDS: Final = (
+    DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED,
+)  # fmt: skip
 _FROM: Final = (
     "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id "
     "LEFT JOIN outbound_message m ON m.outbound_id = d.outbound_id"
@@ -155,9 +157,12 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
-    before the first byte leaves."""
+    before the first byte leaves. What must not leave any more (``ach_moot``) is stopped, until a person calls it back."""
     held = _held(connection, [j.delivery_id for j in jobs])
     taken = [j for j in jobs if held.get(j.delivery_id) == j.state]
+    moot = ach_moot.reversals(connection, [j.outbound_id for j in taken])
+    _stop(connection, [(j, moot[j.outbound_id]) for j in taken if j.outbound_id in moot], at)
+    taken = [j for j in taken if j.outbound_id not in moot]
     names = {j.delivery_id: temporary_name(j.remote_name, temporary_suffix, j.attempts + 1) for j in taken}
     _each(
         connection,
@@ -178,6 +183,21 @@ def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix:
         )
         for j in taken
     ]
+
+
+def _stop(connection: Connection, jobs: Sequence[tuple[Delivery, str]], at: str) -> None:
+    """Nothing happens to them by itself any more."""
+    said = {
+        j.delivery_id: f"takes back the entry of trace number {trace}, which the bank returned: call it back with "
+        f"gateway outbound recall {j.outbound_id}, and build again"
+        for j, trace in jobs
+    }
+    _each(
+        connection,
+        "UPDATE delivery SET next_attempt_at = NULL, last_error = :error WHERE delivery_id = :d",
+        [{"error": error, "d": d} for d, error in said.items()],
+    )
+    add_events(connection, at, [(d, "STOPPED", error) for d, error in said.items()])
 
 
 def temporary_name(remote_name: str, suffix: str, attempt: int) -> str:
@@ -226,6 +246,22 @@ def record(connection: Connection, changes: Sequence[Change], *, at: str) -> lis
     )  # fmt: skip
     add_events(connection, at, [(c.delivery_id, c.step or c.after.value, c.detail) for c in done])
     return [c.delivery_id for c in done]
+
+
+def recall(connection: Connection, outbound_id: int, *, at: str) -> str | None:
+    """Call a file's delivery back: None where that was done, else the state that it has, empty where there is none.
+
+    Called back is only what waits or was proved not delivered, while nobody else has it in hand.
+    """
+    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    if not found:
+        return ""
+    (job,) = found
+    if job.state in SENDABLE and record(
+        connection, [Change(job.delivery_id, job.state, DeliveryState.RECALLED, "called back")], at=at
+    ):
+        return None
+    return one(connection, job.delivery_id).state.value
 
 
 def postpone(

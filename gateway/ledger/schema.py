@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -788,6 +789,13 @@ ach_entry = Table(
     Index("ix_ach_entry_trace_number", "trace_number"),
     Index("ix_ach_entry_vendor", "vendor"),
     Index("ix_ach_entry_check_no", "check_no"),
+    Index(
+        "ix_ach_entry_reverses",
+        "reverses_outbound_id",
+        "reverses_seq",
+        sqlite_where=text("reverses_outbound_id IS NOT NULL"),
+        postgresql_where=text("reverses_outbound_id IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 ach_answer = Table(

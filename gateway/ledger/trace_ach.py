@@ -49,10 +49,16 @@ def check_key(ref: str) -> tuple[str, str, str] | None:
     return None if found is None else (found[1], found[2], found[3])
 
 
-def sources_of_issue(check: Row, issue: int) -> tuple[str, str]:
-    """What outbound rows name for one issue of a check: paid, and taken back."""
-    key = f"{check['portfolio']}:{check['bank']}:{check['check_no']}" + (f"#{issue}" if issue > 1 else "")
-    return f"check:{key}", f"reversal:{key}"
+_ATTEMPTS = 5
+"""Reversals of one entry at most: a further one takes a return, and its five banking days run on."""
+
+
+def sources_of_issue(check: Row, issue: int) -> tuple[str, ...]:
+    """What outbound rows name for one issue of a check: paid, and taken back as often as that was tried."""
+    number = f"{check['portfolio']}:{check['bank']}:{check['check_no']}"
+    key = number + (f"#{issue}" if issue > 1 else "")
+    again = (f"reversal:{number}#{issue}/{attempt}" for attempt in range(2, _ATTEMPTS + 1))
+    return f"check:{key}", f"reversal:{key}", *again
 
 
 def sources_of(check: Row) -> tuple[str, ...]:

@@ -192,7 +192,12 @@ def _cleared(answer: Row) -> str:
 def _by_hand(connection: Connection, checks: Sequence[Row], by_source: Mapping[str, tuple[str, int]]) -> Iterable[Step]:
     """What people and End of Period posted for a check that was made: the entries name it, or its issue."""
     for portfolio in sorted({c["portfolio"] for c in checks}):
-        named = {f"CHECK {c['bank']}/{c['check_no']}": _name(c) for c in checks if c["portfolio"] == portfolio}
+        named = {
+            f"CHECK {c['bank']}/{c['check_no']}{was}": _name(c)
+            for c in checks
+            if c["portfolio"] == portfolio
+            for was in ("", " SENT")  # a void says so of a check that had left, and not by ACH
+        }
         for row in rows(connection, _POSTED, portfolio=portfolio, reasons=(*named, *by_source)):
             check, issue = by_source.get(row["about"]) or (named[row["about"]], None)
             yield Step(

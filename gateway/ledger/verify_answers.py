@@ -95,7 +95,7 @@ def _returned(connection: Connection) -> Iterator[_Returned]:
     for file_id, line_no, kind, source in connection.execute(text(_RETURNED)):
         _, portfolio, bank, number = str(source).split(":", 3)
         check_no, _, issue = number.partition("#")
-        yield _Returned((file_id, line_no), kind, (portfolio, bank, check_no), int(issue or 1))
+        yield _Returned((file_id, line_no), kind, (portfolio, bank, check_no), int(issue.partition("/")[0] or 1))
 
 
 def _now(connection: Connection, wanted: set[CheckName]) -> dict[CheckName, _Paid]:

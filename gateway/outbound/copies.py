@@ -23,22 +23,19 @@ from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.outbound import openpgp, store
-from gateway.outbound.states import SEALED_KINDS, OutboundState
+from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
 from gateway.settings import Bank
 from gateway.vault import KEY_ID
 
 SUFFIX: Final = ".sealed"
-TAKEN: Final = "outbound.taken"
 EXPORT: Final = "outbound.export"
-"""Actions of a person, as ``operator_event`` has them."""
+"""Action of a person, as ``operator_event`` has it."""
 
 _log = log.get(__name__)
 _NO_LONGER_WAITED_FOR: Final = f"""
     SELECT f.outbound_id, f.name, f.portfolio, f.sha256 FROM outbound_file f
-    LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
-    WHERE f.kind IN ({", ".join(f"'{kind}'" for kind in sorted(SEALED_KINDS))}) AND (
-        (f.state = 'APPROVED' AND d.state IN ('DELIVERED', 'ACKNOWLEDGED'))
-        OR (f.state = 'LOCAL' AND EXISTS (SELECT 1 FROM operator_event e WHERE e.action = '{TAKEN}' AND e.subject = f.name)))
+    WHERE f.kind IN ({", ".join(f"'{kind}'" for kind in sorted(SEALED_KINDS))}) AND f.state IN ('APPROVED', 'LOCAL')
+        AND {at_bank_sql("f")}
     ORDER BY f.outbound_id
 """
 

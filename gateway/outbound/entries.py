@@ -34,34 +34,37 @@ class CheckKey(NamedTuple):
     check_no: str
     issue: int
 
-    def source(self, word: Literal["check", "reversal"] = "check") -> str:
-        """What an outbound row names as where it came from; a first issue without its number.
+    def source(self, word: Literal["check", "reversal"] = "check", attempt: int = 1) -> str:
+        """What an outbound row names as where it came from; a first issue without its number. ``attempt`` rises when a
+        reversal came back and is tried again.
 
         >>> CheckKey("1", "125", "4711", 1).source(), CheckKey("1", "125", "4711", 2).source("reversal")
         ('check:1:125:4711', 'reversal:1:125:4711#2')
+        >>> CheckKey("1", "125", "4711", 1).source("reversal", 2)
+        'reversal:1:125:4711#1/2'
         """
-        issue = "" if self.issue == 1 else f"#{self.issue}"
+        issue = f"#{self.issue}/{attempt}" if attempt > 1 else "" if self.issue == 1 else f"#{self.issue}"
         return f"{word}:{self.portfolio}:{self.bank}:{self.check_no}{issue}"
 
 
 def check_of_source(source: str) -> CheckKey | None:
     """The check a source names; None for a source of another kind. Check numbers hold no ``#`` (U0424C refuses them).
 
-    >>> check_of_source("check:1:125:4711#2")
-    CheckKey(portfolio='1', bank='125', check_no='4711', issue=2)
+    >>> check_of_source("check:1:125:4711#2"), check_of_source("reversal:1:125:4711#1/2").issue
+    (CheckKey(portfolio='1', bank='125', check_no='4711', issue=2), 1)
     """
     word, _, rest = source.partition(":")
     if word not in ("check", "reversal"):
         return None
     portfolio, bank, number = rest.split(":", 2)
     check_no, _, issue = number.partition("#")
-    return CheckKey(portfolio, bank, check_no, int(issue or 1))
+    return CheckKey(portfolio, bank, check_no, int(issue.partition("/")[0] or 1))
 
 
-def source_sql(check: str, word: Literal["check", "reversal"]) -> str:
+def source_sql(check: str) -> str:
     """The same as ``CheckKey.source``, of a row of ``bank_check`` by its alias."""
     return (
-        f"'{word}:' || {check}.portfolio || ':' || {check}.bank || ':' || {check}.check_no || "
+        f"'check:' || {check}.portfolio || ':' || {check}.bank || ':' || {check}.check_no || "
         f"CASE WHEN {check}.issue = 1 THEN '' ELSE '#' || CAST({check}.issue AS TEXT) END"
     )
 
@@ -145,14 +148,11 @@ def checks_of(connection: Connection, outbound_id: int, seq: int) -> Sequence[Ch
     return checks_by_entry(connection, [(outbound_id, seq)])[outbound_id, seq]
 
 
-_CAME_BACK: Final = text("""
-    SELECT o.trace_number FROM ach_entry e
-    JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
-    JOIN ach_answer a ON a.outbound_id = o.outbound_id AND a.seq = o.seq AND a.kind = 'RETURN' AND a.state = 'DONE'
-    WHERE e.outbound_id = :id AND e.kind = 'REVERSAL' ORDER BY o.trace_number
-""")
-
-
-def came_back(connection: Connection, outbound_id: int) -> list[str]:
-    """Trace numbers of entries that a file takes back though the bank returned them: their money is here already."""
-    return list(connection.execute(_CAME_BACK, {"id": outbound_id}).scalars())
+REVERSALS: Final = """
+    FROM ach_entry v JOIN outbound_file vf ON vf.outbound_id = v.outbound_id AND vf.state <> 'REJECTED'
+    WHERE v.reverses_outbound_id = e.outbound_id AND v.reverses_seq = e.seq
+"""
+"""Reversals of the ``ach_entry`` of alias e in files that were not taken back, as the end of a SELECT in SQL."""
+REVERSED: Final = f"""EXISTS (SELECT 1 {REVERSALS} AND NOT EXISTS (SELECT 1 FROM ach_answer va
+    WHERE va.outbound_id = v.outbound_id AND va.seq = v.seq AND va.kind = 'RETURN' AND va.state = 'DONE'))"""
+"""A condition in SQL: a reversal of the ``ach_entry`` of alias e is in a file and did not come back."""

@@ -56,7 +56,7 @@ _PARTS: Final[Mapping[str, str]] = {
     ),
     "check {} paid again": (
         "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
-        f"JOIN operator_event o ON o.subject = {entries.source_sql('c', 'check')} AND o.action = '{entries.PAID_AGAIN}' "
+        f"JOIN operator_event o ON o.subject = {entries.source_sql('c')} AND o.action = '{entries.PAID_AGAIN}' "
         "WHERE c.outbound_id = :id AND c.issue > 1 GROUP BY o.operator, o.os_user"
     ),
     "vendor {} loaded": (
@@ -71,7 +71,8 @@ _PARTS: Final[Mapping[str, str]] = {
     ),
     "check {} voided": (
         "SELECT u.operator, NULL, COUNT(*), MIN(c.check_no) FROM bank_check c "
-        f"JOIN outbound_source s ON s.source = {entries.source_sql('c', 'reversal')} AND s.outbound_id = :id "
+        f"JOIN outbound_source s ON s.source = {entries.source_sql('c')} AND s.outbound_id = c.outbound_id "
+        "JOIN ach_entry v ON v.reverses_outbound_id = s.outbound_id AND v.reverses_seq = s.seq AND v.outbound_id = :id "
         f"JOIN posting_unit u ON u.unit_id = c.void_entry_id / {ENTRIES_A_UNIT} "
         "WHERE c.state = 'VOID' AND c.portfolio = (SELECT portfolio FROM outbound_file WHERE outbound_id = :id) "
         "GROUP BY u.operator"

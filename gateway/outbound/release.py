@@ -18,7 +18,8 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.outbound import entries, makers, openpgp, review, store
+from gateway.ledger import ach_moot
+from gateway.outbound import makers, openpgp, review, store
 from gateway.outbound.states import OutboundState
 
 LIST_COLUMNS: Final = (
@@ -79,7 +80,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class File:
     outbound_id: int
     name: str
     kind: str
@@ -129,7 +130,7 @@ def approve(
             text("UPDATE bank_check SET state = 'SENT' WHERE outbound_id = :id AND state = 'RESERVED'"),
             {"id": outbound_id},
         )
-        _record(app, connection, "outbound.approve", file, "; ".join(filter(None, [f"sha256 {file.sha256}", accepted])))
+        record(app, connection, "outbound.approve", file, "; ".join(filter(None, [f"sha256 {file.sha256}", accepted])))
     reached(Step.APPROVED)
     return released
 
@@ -146,8 +147,8 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
         file = _waiting(app, connection, outbound_id, "rejecting")
         taken_back = [file, *_pairs(connection, file)]
         for one in taken_back:
-            _take_back(app, connection, one, reason)
-        _record(app, connection, "outbound.reject", file, reason)
+            take_back(app, connection, one, reason)
+        record(app, connection, "outbound.reject", file, reason)
     for one in taken_back:
         store.withdraw(app, one.outbound_id, one.name)
     return [Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in taken_back]
@@ -157,16 +158,21 @@ def _unknown(outbound_id: int) -> UsageError:
     return UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
 
 
-_FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint FROM outbound_file"
+FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint FROM outbound_file"
 
 
-def _waiting(app: App, connection: Connection, outbound_id: int, action: str) -> _File:
-    """The file, its portfolio locked; Refused unless it waits for release and is not led by another file."""
-    found = connection.execute(text(f"{_FILE} WHERE outbound_id = :id"), {"id": outbound_id}).one_or_none()
+def locked(app: App, connection: Connection, outbound_id: int) -> File:
+    """The file, its portfolio locked. Raises UsageError for a number that none has."""
+    found = connection.execute(text(f"{FILE} WHERE outbound_id = :id"), {"id": outbound_id}).one_or_none()
     if found is None:
         raise _unknown(outbound_id)
     app.db.lock_portfolios(connection, [found.portfolio])
-    file = _File(*connection.execute(text(f"{_FILE} WHERE outbound_id = :id"), {"id": outbound_id}).one())
+    return File(*connection.execute(text(f"{FILE} WHERE outbound_id = :id"), {"id": outbound_id}).one())
+
+
+def _waiting(app: App, connection: Connection, outbound_id: int, action: str) -> File:
+    """The file, its portfolio locked; Refused unless it waits for release and is not led by another file."""
+    file = locked(app, connection, outbound_id)
     if file.state != OutboundState.BUILT:
         raise Refused(f"{action} {file.name}: found it {file.state}, expected BUILT: only what waits is released")
     leader = connection.execute(
@@ -181,19 +187,19 @@ def _waiting(app: App, connection: Connection, outbound_id: int, action: str) ->
     return file
 
 
-def _pairs(connection: Connection, file: _File) -> list[_File]:
+def _pairs(connection: Connection, file: File) -> list[File]:
     """Files that wait for this one's release."""
     rows = connection.execute(
         text(
-            f"{_FILE} WHERE portfolio = :portfolio AND state = 'BUILT' AND EXISTS (SELECT 1 FROM outbound_source s "
+            f"{FILE} WHERE portfolio = :portfolio AND state = 'BUILT' AND EXISTS (SELECT 1 FROM outbound_source s "
             "WHERE s.outbound_id = outbound_file.outbound_id AND s.seq = 0 AND s.source = :source)"
         ),
         {"portfolio": file.portfolio, "source": store.pair_source(file.outbound_id)},
     )
-    return [_File(*row) for row in rows]
+    return [File(*row) for row in rows]
 
 
-def _check_hash(file: _File, sha256: str) -> None:
+def _check_hash(file: File, sha256: str) -> None:
     if sha256.lower() != file.sha256:
         raise Refused(
             f"approving {file.name}: found SHA-256 {sha256}, expected {file.sha256}: an approval is for the bytes that "
@@ -201,7 +207,7 @@ def _check_hash(file: _File, sha256: str) -> None:
         )
 
 
-def _check_second_person(app: App, connection: Connection, file: _File) -> None:
+def _check_second_person(app: App, connection: Connection, file: File) -> None:
     """Whoever had a part in the file is not the one who looks at it (``makers``)."""
     if not app.settings.portfolio(file.portfolio).release.four_eyes:
         return
@@ -212,14 +218,14 @@ def _check_second_person(app: App, connection: Connection, file: _File) -> None:
         raise Refused(why)
 
 
-def _check_sources_unchanged(connection: Connection, file: _File) -> None:
+def _check_sources_unchanged(connection: Connection, file: File) -> None:
     """A check voided since the file was built is money that must not leave; one that came back is not taken back."""
     if file.kind != "VACH-BANK":
         return
-    back = entries.came_back(connection, file.outbound_id)
-    if back:
+    back = ach_moot.reversals(connection, [file.outbound_id]).get(file.outbound_id)
+    if back is not None:
         raise Refused(
-            f"approving {file.name}: found that the bank returned the entry of trace number {back[0]}, which this file takes "
+            f"approving {file.name}: found that the bank returned the entry of trace number {back}, which this file takes "
             "back, expected it to have been paid; reject the file and build it again"
         )
     review.check_vendors_unchanged(connection, file.outbound_id, file.name)
@@ -236,7 +242,7 @@ def _check_sources_unchanged(connection: Connection, file: _File) -> None:
         )
 
 
-def _release(app: App, connection: Connection, file: _File) -> Released:
+def _release(app: App, connection: Connection, file: File) -> Released:
     state = OutboundState.LOCAL if file.endpoint is None else OutboundState.APPROVED
     leaves_as = openpgp.freeze(
         app, connection, file.outbound_id, name=file.name, kind=file.kind, portfolio=file.portfolio
@@ -263,15 +269,15 @@ def _release(app: App, connection: Connection, file: _File) -> Released:
 
 _FREE: Final[Sequence[str]] = (
     "UPDATE outbound_file SET state = 'REJECTED', approved_by = :code, approved_user = :user, approved_at = :at, "
-    "reason = :reason WHERE outbound_id = :id AND state = 'BUILT'",
-    "UPDATE bank_check SET state = 'NEW' WHERE outbound_id = :id AND state = 'RESERVED'",
+    "reason = :reason WHERE outbound_id = :id AND state IN ('BUILT', 'APPROVED', 'LOCAL')",
+    "UPDATE bank_check SET state = 'NEW' WHERE outbound_id = :id AND state IN ('RESERVED', 'SENT')",
     "UPDATE bank_check SET outbound_id = NULL WHERE outbound_id = :id",
     "UPDATE payment_batch SET exported_in = NULL WHERE exported_in = :name",
     "DELETE FROM outbound_claim WHERE outbound_id = :id",
 )
 
 
-def _take_back(app: App, connection: Connection, file: _File, reason: str) -> None:
+def take_back(app: App, connection: Connection, file: File, reason: str) -> None:
     values = {
         "id": file.outbound_id,
         "name": file.name,
@@ -284,7 +290,7 @@ def _take_back(app: App, connection: Connection, file: _File, reason: str) -> No
         connection.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
 
 
-def _record(app: App, connection: Connection, action: str, file: _File, reason: str) -> None:
+def record(app: App, connection: Connection, action: str, file: File, reason: str) -> None:
     connection.execute(
         text(
             "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "

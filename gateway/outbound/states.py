@@ -14,9 +14,13 @@ SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"
 
 class OutboundState(StrEnum):
     BUILT = "BUILT"  # waits for release -> APPROVED | REJECTED | LOCAL
-    APPROVED = "APPROVED"  # leaves by its delivery row; final
+    APPROVED = (
+        "APPROVED"  # leaves by its delivery row -> REJECTED, called back while nothing of it can be at the far side
+    )
     REJECTED = "REJECTED"  # never leaves; its sources are free again; final
-    LOCAL = "LOCAL"  # released without an endpoint: a person fetches it from the outbox; final
+    LOCAL = (
+        "LOCAL"  # released without an endpoint: a person fetches it from the outbox -> REJECTED, as long as nobody did
+    )
 
 
 LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState.LOCAL)
@@ -24,3 +28,18 @@ LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState
 
 LEFT_STATES: Final = (OutboundState.APPROVED, OutboundState.LOCAL)
 """States of a file that a person let go."""
+
+TAKEN: Final = "outbound.taken"
+"""Action of a person, as ``operator_event`` has it: a file without an endpoint was fetched."""
+
+
+def at_bank_sql(file: str) -> str:
+    """A condition in SQL: the outbound file of this alias left beyond doubt, because its delivery is proved, a person said
+    that it was fetched, or the bank answered it."""
+    return (
+        f"(EXISTS (SELECT 1 FROM delivery x WHERE x.outbound_id = {file}.outbound_id "
+        "AND x.state IN ('DELIVERED', 'ACKNOWLEDGED')) "
+        f"OR ({file}.state = 'LOCAL' AND EXISTS (SELECT 1 FROM operator_event t WHERE t.action = '{TAKEN}' "
+        f"AND t.subject = {file}.name)) OR EXISTS (SELECT 1 FROM ach_answer b WHERE b.outbound_id = {file}.outbound_id "
+        "AND b.state IN ('DONE', 'REPEATED')))"
+    )

@@ -302,6 +302,12 @@ def settle_outbox(app: App) -> list[str]:
                 staged[outbound_id].unlink(missing_ok=True)
             else:
                 unfinished[outbound_id] = row
+        rejected = list(
+            connection.execute(text("SELECT outbound_id, name FROM outbound_file WHERE state = 'REJECTED'"))
+        )
+    for row in rejected:  # killed between the commit and this
+        if (app.home.outbox / row.name).exists():
+            withdraw(app, row.outbound_id, row.name)
     for outbound_id, row in sorted(unfinished.items()):
         if not (app.home.outbox / row.name).exists():
             publish(app, outbound_id, row.name, row.sha256)

@@ -146,7 +146,9 @@ def sources(run: Context, item: Item) -> tuple[str, ...]:
     if item.kind == "PRENOTE":
         return (f"prenote:{run.at.portfolio}:{item.vendor}:{item.version}",)
     word: Final = "reversal" if item.kind == "REVERSAL" else "check"
-    return tuple(CheckKey(run.at.portfolio, c.bank, c.check_no, c.issue).source(word) for c in item.checks)
+    return tuple(
+        CheckKey(run.at.portfolio, c.bank, c.check_no, c.issue).source(word, item.attempt) for c in item.checks
+    )
 
 
 def _bank_file(
@@ -262,7 +264,7 @@ def _scratch_records(run: Context, item: Item) -> Iterator[tuple[VachRecord, str
 # A hashed set whatever the database knows of the table, which was filled in this transaction.
 _RESERVE: Final = f"""
     UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA'
-    AND state = 'NEW' AND {entries.source_sql("bank_check", "check")} IN
+    AND state = 'NEW' AND {entries.source_sql("bank_check")} IN
         (SELECT c.source FROM outbound_claim c WHERE c.outbound_id = :id)
 """
 

@@ -3,7 +3,8 @@
 A reversal repeats company, class and amount of the original and goes to the account it went to, under the batch
 description REVERSAL and a trace number of its own. It must reach the receiving bank within five banking days after the
 original settled: its effective date is the day it can settle, never before the original's, and after the last day it is
-an exception that names that day. Prenotes and reversals are not reversed.
+an exception that names that day. A credit that is not proved to be at the bank, or that the bank may have returned, is not
+taken back before that is known. Prenotes and reversals are not reversed.
 """
 
 from __future__ import annotations
@@ -31,11 +32,23 @@ def effective_date(settled_on: str, earliest: date) -> str:
 
 def item(original: Original, rules: Rules) -> Item | Broken:
     """The reversing entry, or why there is none."""
+    number = original.checks[0].check_no
+    if original.unclear is not None:
+        return broken("REVERSAL", f"an answer of the bank about its entry that waits ({original.unclear})", "none",
+            f"see gateway answers show {original.unclear}, and clear it when it is seen to",
+        )  # fmt: skip
+    if not original.at_bank:
+        return broken("REVERSAL",
+            f"its credit in {original.file}, which is released and not proved to be at the bank", "it there, or called back",
+            f"deliver it or say that it was fetched (gateway outbound taken {original.outbound_id}); if it did not leave, take "
+            f"the void back (gateway vendor void {number} --undo) and call it back (gateway outbound recall "
+            f"{original.outbound_id})",
+        )  # fmt: skip
     last, effective = last_day(original.settled_on, rules.calendar), effective_date(original.settled_on, rules.earliest)
     if effective > last:
         return broken("REVERSAL",
             f"an entry of {original.file} that settled on {original.settled_on}", f"a reversal by {last}",
-            f"ask the vendor for the money, and take the void back: gateway vendor void {original.checks[0].check_no} --undo",
+            f"ask the vendor for the money, and take the void back: gateway vendor void {number} --undo",
         )  # fmt: skip
     if (original.company_id, original.odfi) != (rules.company_id, rules.odfi):
         found = f"an entry of company {original.company_id} at bank {original.odfi}"
@@ -47,5 +60,5 @@ def item(original: Original, rules: Rules) -> Item | Broken:
     return Item(
         "REVERSAL", original.checks[0], original.checks, effective, original.sec, to, REVERSAL_CODE[original.code],
         original.amount_cents, original.identification, (), original.vendor, original.version, 1,
-        reverses=(original.outbound_id, original.seq),
+        reverses=(original.outbound_id, original.seq), attempt=original.attempts + 1,
     )  # fmt: skip

@@ -109,6 +109,9 @@ class Original(NamedTuple):
     company_id: str
     odfi: str
     checks: tuple[Candidate, ...]
+    at_bank: bool = True  # its file left beyond doubt
+    attempts: int = 0  # reversals of it that came back
+    unclear: str | None = None  # an answer of the bank that names it and waits for a person
 
     def __repr__(self) -> str:
         return f"Original(trace {self.trace_number} {self.amount_cents} ****{self.account[-4:]})"
@@ -187,6 +190,7 @@ class Item(NamedTuple):
     lines: int  # records it takes
     advice: Advice | None = None
     reverses: tuple[int, int] | None = None
+    attempt: int = 1  # of a reversal
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gateway.money import to_cents
 from gateway.outbound import entries
 from gateway.outbound.built import Place
 from gateway.outbound.rendering import entry_of
-from gateway.outbound.states import LEFT_STATES
+from gateway.outbound.states import LEFT_STATES, at_bank_sql
 from gateway.outbound.store import FIELD
 from gateway.outbound.vendor_pack import overhead, room_of
 from gateway.outbound.vendor_rules import Candidate, Original, Prenote, Rules, SameDay, Vendor
@@ -153,13 +153,13 @@ def _advice(run: Context) -> Advice:
 
 # --- facts --------------------------------------------------------------------------------------------------
 
-_CHECK: Final = (
+CHECK: Final = (
     "c.check_no, c.bank, c.amount_cents, c.disbursement_date, c.vendor, c.lease, c.asset, c.reference, "
     "o.company, o.region, o.office, c.issue"
 )
 _DUE: Final = "c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'NEW' AND c.disbursement_date <= :due"
 _CANDIDATES: Final = f"""
-    SELECT {_CHECK} FROM bank_check c JOIN office o ON o.office_id = c.office_id WHERE {_DUE}
+    SELECT {CHECK} FROM bank_check c JOIN office o ON o.office_id = c.office_id WHERE {_DUE}
     ORDER BY c.disbursement_date, c.bank, c.check_no
 """
 _VENDORS: Final = f"""
@@ -209,16 +209,19 @@ def _prenotes(run: Context, values: Mapping[str, Any], vendors: Mapping[str, Ven
 
 
 _LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
+UNCLEAR: Final = """(SELECT MIN(CAST(u.file_id AS TEXT) || '/' || CAST(u.number AS TEXT)) FROM ach_answer u
+    WHERE u.original_trace = e.trace_number AND u.kind IN ('RETURN', 'DISHONORED', 'CONTESTED') AND u.state = 'UNMATCHED')"""
+"""In SQL: an answer about the ``ach_entry`` of alias e that waits for a person; NULL where there is none."""
 _VOIDED: Final = f"""
-    SELECT {_CHECK}, e.outbound_id, e.seq, e.trace_number, f.name, e.vendor, e.details_version, e.sec,
-        e.effective_date, r.payload
+    SELECT {CHECK}, e.outbound_id, e.seq, e.trace_number, f.name, e.vendor, e.details_version, e.sec,
+        e.effective_date, r.payload, {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
+        {UNCLEAR} AS unclear
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
-    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c", "check")}
+    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
     JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT})
     JOIN outbound_row r ON r.outbound_id = e.outbound_id AND r.seq = e.seq
-    LEFT JOIN outbound_claim taken ON taken.source = {entries.source_sql("c", "reversal")}
-    WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND taken.source IS NULL
+    WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED}
         AND (CAST(:of AS BIGINT) IS NULL OR e.outbound_id = :of)
         AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
             AND a.kind = 'RETURN' AND a.state = 'DONE')
@@ -242,7 +245,8 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
                 routing=sent.receiving_dfi + sent.check_digit, account=sent.account, name=sent.name,
                 amount_cents=sent.amount_cents, identification=sent.identification, settled_on=row.effective_date,
                 company_id=companies[outbound_id][0], odfi=companies[outbound_id][1],
-                checks=tuple(Candidate(*check[: len(Candidate._fields)]) for check in checks),
+                checks=tuple(Candidate(*check[: len(Candidate._fields)]) for check in checks), at_bank=bool(row.at_bank),
+                attempts=row.attempts, unclear=row.unclear,
             )
         )  # fmt: skip
     return found

@@ -1,7 +1,7 @@
 """What reversals bring back: CASH of the bank against CLEARING, a check at a time, once they have settled.
 
 A void of a sent check posted CLEARING / ACCOUNTS PAYABLE. Its reversal debit settles on its effective date: End of Period
-(U0424) of that business date, or of the first one after the file was released, posts CASH / CLEARING in the office of the
+(U0424) of that business date, or of the first one after the file is proved to be at the bank, posts CASH / CLEARING in the office of the
 check. A reversal that the bank returns, before that or after, is posted by its answer.
 """
 
@@ -21,13 +21,13 @@ from gateway.ledger.units import Unit
 from gateway.outbound import entries
 from gateway.outbound.built import Place
 from gateway.outbound.entries import CheckKey
-from gateway.outbound.states import LEFT_STATES
+from gateway.outbound.states import LEFT_STATES, at_bank_sql
 
 UNIT: Final = "U0424"
 _LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 _SETTLED: Final = f"""
     SELECT e.outbound_id, e.seq FROM ach_entry e
-    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT})
+    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT}) AND {at_bank_sql("f")}
     WHERE e.portfolio = :p AND e.kind = 'REVERSAL' AND e.settled_unit_id IS NULL AND e.effective_date <= :on
     ORDER BY e.outbound_id, e.seq
 """

@@ -25,50 +25,18 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
-from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING, cash_purpose
+from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database
 from gateway.ledger.units import Side, Unit
-from gateway.outbound import entries, vendor_reversals, vendor_run
-from gateway.outbound.built import place
+from gateway.outbound import entries, vendor_void_rules
 from gateway.outbound.entries import CheckKey
 from gateway.outbound.states import LEFT_STATES
+from gateway.outbound.vendor_void_rules import Check
 
 UNIT: Final = "VOID"
 """``update_name`` of the posting units, and the transaction code of their entries."""
-VENDOR_TYPES: Final = ("NEWA", "NEWD", "NEWI", "NEWL", "WIRE", "MANL", "COMV")
-_ELSEWHERE: Final = {
-    "SUSP": "take the step on its suspense item back (gateway suspense undo)",
-    "ESCR": "its money is a lease's escrow: take its file back (gateway files reverse)",
-}
-
-
-class Check(NamedTuple):
-    """A check as it stands. The last three are of the live entry that it left by, if it did by ACH."""
-
-    portfolio: str
-    bank: str
-    check_no: str
-    issue: int
-    type: str
-    state: str
-    amount_cents: int
-    office_id: int
-    lease: str | None
-    asset: str | None
-    void_entry_id: int | None
-    file: str | None  # the bank file it is in
-    sent_in: int | None
-    sent_seq: int | None
-    settled_on: str | None
-
-    @property
-    def key(self) -> CheckKey:
-        return CheckKey(self.portfolio, self.bank, self.check_no, self.issue)
-
-    @property
-    def cash(self) -> str:
-        """The account that its void gives the money to."""
-        return CLEARING if self.sent_in is not None or self.type == "NEWI" else cash_purpose(self.bank)
+_WAS_SENT: Final = " SENT"
+"""End of the reason of a void of a check that was sent, and not by ACH."""
 
 
 class Voided(NamedTuple):
@@ -85,7 +53,7 @@ _SELECT: Final = f"""
         c.void_entry_id, f.name, e.outbound_id, e.seq, e.effective_date
     FROM bank_check c LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id
     LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND f.state IN ({_LEFT})
-        AND s.source = {entries.source_sql("c", "check")}
+        AND s.source = {entries.source_sql("c")}
     LEFT JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
 """
 
@@ -102,20 +70,21 @@ def void(
 ) -> Voided:
     """Void a check; ``whole_entry`` voids every check that the same CTX entry paid. Raises Refused when a rule says no."""
     action = f"voiding check {check_no}"
-    found = _one(app, check_no, portfolio, bank, action)
+    found = one_check(app, check_no, portfolio, bank, action)
     subject = f"check {found.portfolio}/{found.bank}/{found.check_no}"
     with (
         _maybe(app, dry_run=dry_run) as connection,
         by_person(app, connection, found.portfolio, subject, action=action, reason=reason) as unit,
     ):
         checks = [_again(connection, found.key, action)]
-        _voidable(checks[0], action)
+        vendor_void_rules.voidable(checks[0], action)
         last = None
         if checks[0].sent_in is not None:
             checks = _of_entry(connection, checks[0], action, whole=whole_entry)
             for one in checks:  # a reversal that came back leaves its check as sent
-                _not_reversed(connection, one, action)
-            last = _in_time(app, connection, checks[0], action)
+                vendor_void_rules.not_reversed(connection, one, action)
+            vendor_void_rules.not_unclear(connection, checks[0], action)
+            last = vendor_void_rules.in_time(app, connection, checks[0], action)
         post(app.db, unit, checks)
     return Voided(checks, unit.unit_id, last)
 
@@ -131,22 +100,22 @@ def undo(
 ) -> Voided:
     """Take a void back: the check is as it was, with all that one entry paid. Refused once a reversal went into a file."""
     action = f"taking back the void of check {check_no}"
-    found = _one(app, check_no, portfolio, bank, action)
+    found = one_check(app, check_no, portfolio, bank, action)
     subject = f"check {found.portfolio}/{found.bank}/{found.check_no}"
     with (
         _maybe(app, dry_run=dry_run) as connection,
         by_person(app, connection, found.portfolio, subject, action=action, reason=reason) as unit,
     ):
         check = _again(connection, found.key, action)
-        if check.state != "VOID" or check.void_entry_id is None or check.type != "NEWA":
+        if check.state != "VOID" or check.void_entry_id is None:
             raise Refused(
-                f"{action}: found it {check.state}, expected a vendor's ACH check that gateway vendor void voided"
+                f"{action}: found it {check.state}, expected a vendor's check that gateway vendor void voided"
             )
         checks = [check] if check.sent_in is None else _of_entry(connection, check, action, whole=True)
         for one in checks:
-            _not_returned(connection, one, action)
-            _not_reversed(connection, one, action)
-        _take_back(unit, checks)
+            vendor_void_rules.not_returned(connection, one, action)
+            vendor_void_rules.not_reversed(connection, one, action)
+        _take_back(unit, [(one, _before(connection, one)) for one in checks])
     return Voided(checks, unit.unit_id, None)
 
 
@@ -165,9 +134,9 @@ def _maybe(app: App, *, dry_run: bool) -> Iterator[Connection]:
 
 @contextmanager
 def by_person(
-    app: App, connection: Connection, portfolio: str, subject: str, *, action: str, reason: str
+    app: App, connection: Connection, portfolio: str, subject: str, *, action: str, reason: str, update: str = UNIT
 ) -> Iterator[Unit]:
-    """An operator's unit of voids in the caller's transaction, closed and told among the operator's events at the end.
+    """An operator's unit in the caller's transaction, closed and told among the operator's events at the end.
 
     Raises Refused without the right to post or on a closed business date, UsageError without a reason.
     """
@@ -176,13 +145,13 @@ def by_person(
         raise UsageError(f"{action}: found no --reason, expected one; say why")
     now = app.now()
     unit = units.open_unit(
-        app.db, connection, portfolio=portfolio, kind="OPERATOR", update_name=UNIT, operator=app.operator.code,
+        app.db, connection, portfolio=portfolio, kind="OPERATOR", update_name=update, operator=app.operator.code,
         posted_at=now, reason=reason, action=action,
     )  # fmt: skip
     yield unit
     units.close_unit(unit)
     event = {
-        "at": now, "operator": app.operator.code, "os_user": app.operator.user, "action": UNIT, "subject": subject,
+        "at": now, "operator": app.operator.code, "os_user": app.operator.user, "action": update, "subject": subject,
         "reason": reason,
     }  # fmt: skip
     connection.execute(schema.operator_event.insert(), event)
@@ -191,7 +160,7 @@ def by_person(
 # --- looking ------------------------------------------------------------------------------------------------
 
 
-def _one(app: App, check_no: str, portfolio: str | None, bank: str | None, action: str) -> Check:
+def one_check(app: App, check_no: str, portfolio: str | None, bank: str | None, action: str) -> Check:
     given = {"c.portfolio": portfolio, "c.bank": bank}
     where = "".join(f" AND {column} = :{column[2:]}" for column, value in given.items() if value is not None)
     with app.db.read() as connection:
@@ -211,9 +180,8 @@ def sent_in(connection: Connection, portfolio: str, outbound_id: int) -> list[Ch
     """The checks that a file paid, that count as sent and that no file takes back, in the order of its entries."""
     rows = connection.execute(
         text(
-            f"{_SELECT} LEFT JOIN outbound_claim t ON t.source = {entries.source_sql('c', 'reversal')} "
-            "WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
-            "AND t.source IS NULL ORDER BY e.seq, c.bank, c.check_no"
+            f"{_SELECT} WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
+            f"AND NOT EXISTS (SELECT 1 {entries.REVERSALS}) ORDER BY e.seq, c.bank, c.check_no"
         ),
         {"p": portfolio, "id": outbound_id},
     )
@@ -232,23 +200,6 @@ def _again(connection: Connection, key: CheckKey, action: str) -> Check:
     return check
 
 
-def _voidable(check: Check, action: str) -> None:
-    if check.type not in VENDOR_TYPES:
-        where = _ELSEWHERE.get(check.type, "void it where it was made")
-        raise Refused(f"{action}: found type {check.type}, expected a vendor's check; {where}")
-    if check.state == "RESERVED":
-        raise Refused(
-            f"{action}: found it in {check.file}, which waits for release, expected it in no file; reject that file first"
-        )
-    if check.state not in ("NEW", "SENT"):
-        raise Refused(f"{action}: found it {check.state}, expected NEW or SENT: its payable is open already")
-    if check.type == "NEWA" and check.state == "SENT" and check.sent_in is None:
-        raise Refused(
-            f"{action}: found it sent before this ledger knew of it, expected an entry to reverse; ask the bank to "
-            "reverse it"
-        )
-
-
 def _of_entry(connection: Connection, check: Check, action: str, *, whole: bool) -> list[Check]:
     """All checks of the entry that a check left by. Raises Refused when there are others and nobody asked for them."""
     if check.sent_in is None or check.sent_seq is None:
@@ -261,45 +212,6 @@ def _of_entry(connection: Connection, check: Check, action: str, *, whole: bool)
             "takes back a whole entry; void them together with --whole-entry"
         )
     return [_again(connection, key, action) for key in keys]
-
-
-def _in_time(app: App, connection: Connection, check: Check, action: str) -> str:
-    """The last day of a reversal. Raises Refused when the next run would come too late for it."""
-    run = vendor_run.context(app, connection, place(app, connection, check.portfolio))
-    settled = str(check.settled_on)
-    last = vendor_reversals.last_day(settled, run.calendar)
-    earliest = run.calendar.add_banking_days(run.created.date(), run.bank.lead_days)
-    if vendor_reversals.effective_date(settled, earliest) > last:
-        raise Refused(
-            f"{action}: found it in {check.file}, settled on {settled}, expected a reversal by {last}, which is past: "
-            "ask the vendor for the money"
-        )
-    return last
-
-
-def _not_reversed(connection: Connection, check: Check, action: str) -> None:
-    row = connection.execute(
-        text(
-            "SELECT f.name FROM outbound_claim c JOIN outbound_file f ON f.outbound_id = c.outbound_id "
-            "WHERE c.source = :source"
-        ),
-        {"source": check.key.source("reversal")},
-    ).scalar()
-    if row is not None:
-        raise Refused(
-            f"{action}: found its reversal in {row}, expected it in no file; reject that file if it waits, ask the vendor for "
-            "the money if it came back"
-        )
-
-
-def _not_returned(connection: Connection, check: Check, action: str) -> None:
-    """A void whose entry came back stands: the money is here, so that the check cannot count as sent."""
-    returned = "SELECT 1 FROM ach_answer WHERE outbound_id = :o AND seq = :s AND kind = 'RETURN' AND state = 'DONE'"
-    if connection.execute(text(returned), {"o": check.sent_in, "s": check.sent_seq}).first() is not None:
-        raise Refused(
-            f"{action}: found its entry in {check.file} returned by the bank, expected it paid: leave the void as it is "
-            "and pay the vendor by a new check"
-        )
 
 
 # --- posting ------------------------------------------------------------------------------------------------
@@ -319,10 +231,19 @@ def post(db: Database, unit: Unit, checks: Sequence[Check]) -> None:
         raise LedgerError(f"voiding checks: found {changed} of them, expected {len(checks)}")
 
 
-def _take_back(unit: Unit, checks: Sequence[Check]) -> None:
-    """What a void posted, the other way round; the checks are as they were."""
+def _before(connection: Connection, check: Check) -> str:
+    """The state it was voided in: of one that left by no file the reason of its void says it."""
+    if check.sent_in is not None:
+        return "SENT"
+    statement = text("SELECT reason FROM journal_entry WHERE entry_id = :id")
+    said = str(connection.execute(statement, {"id": check.void_entry_id}).scalar_one())
+    return "SENT" if said.endswith(_WAS_SENT) else "NEW"
+
+
+def _take_back(unit: Unit, checks: Sequence[tuple[Check, str]]) -> None:
+    """What a void posted, the other way round; the checks are in the states they were in."""
     known = accounts(unit.connection, unit.portfolio)
-    for check in checks:
+    for check, _ in checks:
         _enter(unit, known, check, "C")
     unit.flush()
     unit.connection.execute(
@@ -330,10 +251,7 @@ def _take_back(unit: Unit, checks: Sequence[Check]) -> None:
             "UPDATE bank_check SET state = :state, voided_on = NULL, void_entry_id = NULL "
             "WHERE portfolio = :p AND bank = :b AND check_no = :no"
         ),
-        [
-            {"state": "NEW" if c.sent_in is None else "SENT", "p": c.portfolio, "b": c.bank, "no": c.check_no}
-            for c in checks
-        ],
+        [{"state": state, "p": c.portfolio, "b": c.bank, "no": c.check_no} for c, state in checks],
     )
 
 
@@ -344,10 +262,11 @@ def _enter(unit: Unit, known: dict[tuple[int, str], int], check: Check, cash_sid
         raise LedgerError(
             f"voiding check {check.check_no}: found no account {missing.args[0][1]} of its office"
         ) from None
+    sent = _WAS_SENT if check.state == "SENT" and check.sent_in is None else ""
     other: Side = "C" if cash_side == "D" else "D"
     legs = sorted([(cash, cash_side, check.amount_cents), (payable, other, check.amount_cents)], key=itemgetter(1))
     return unit.add(
         office_id=check.office_id, txn=UNIT, effective_date=unit.business_date, legs=legs[::-1], lease=check.lease,
-        asset=check.asset, reason=f"CHECK {check.bank}/{check.check_no}",
+        asset=check.asset, reason=f"CHECK {check.bank}/{check.check_no}" + sent,
         corrects=check.void_entry_id if cash_side == "C" else None,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.answers import pay_again
+from gateway.answers import lists, pay_again
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused
@@ -55,6 +55,11 @@ def test_a_whole_file_leaves_out_whose_reversal_came_back(db: Database, home: Ho
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
     built = build(app, "VACH-REVERSAL", "1", of=file, reason="wrong month")
     assert [made.total_debit_cents for made in built.files if made.kind == "VACH-BANK"] == [500]
+    assert (built.withheld, len(built.messages)) == (1, 1)
+    assert built.messages[0].startswith("check 4711 left out: Found its reversal in P01-VACH-BANK-")
+    assert "returned by the bank (R01), expected none before: void it alone to try again" in built.messages[0]
+    (row,) = next(one.report for one in built.reports if one.report.spec.name == "U0424C").rows
+    assert (row[4], row[10], row[12:15]) == ("L1", "4711", ("DEBIT", 12_345, "REVERSAL"))
     assert (state(db, "4711"), state(db, "4712")) == (("SENT", 1), ("VOID", 1))
     assert differences(app) == []
     with pytest.raises(Refused, match="found nothing in"):
@@ -156,6 +161,54 @@ def test_a_reversal_settles_whatever_became_of_its_check_since(db: Database, hom
     assert differences(app) == []
     assert (clearing(db), settle(app, "2026-03-04"), clearing(db)) == (12_345, 12_345, 0)
     assert [d for d in differences(app) if not d.startswith("business dates")] == []
+
+
+def test_a_reversal_returned_for_want_of_funds_is_tried_again(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
+    assert state(db, "4711") == ("SENT", 1)
+    vendor_voids.void(app, "4711", reason="funds are there now")
+    send(app)
+    rows = world.all_of(db, "SELECT source FROM outbound_claim WHERE source LIKE 'reversal%' ORDER BY source")
+    assert rows == [("reversal:1:126:4711",), ("reversal:1:126:4711#1/2",)]
+    assert differences(app) == []
+    assert settle(app, "2026-03-04") == 24_690, "both were debited, one came back"
+    assert (clearing(db), state(db, "4711")) == (0, ("VOID", 1))
+    assert [d for d in differences(app) if not d.startswith("business dates")] == []
+
+
+def test_a_reversal_returned_for_another_reason_is_not(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R17", code="26")))
+    with pytest.raises(Refused, match=r"returned by the bank \(R17 .*\), expected none, or .*R01, R09.*ask the vendor"):
+        vendor_voids.void(app, "4711", reason="again")
+    assert state(db, "4711") == ("SENT", 1)
+
+
+def test_a_return_that_waits_stands_before_a_void(db: Database, home: Home, clock: FixedClock) -> None:
+    """Its money may be back: of another amount, the return waits for a person."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500)
+    send(app)
+    vendor_voids.void(app, "4712", reason="wrong vendor")
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_300), bank.return_of(trace_of(db, "4712"), 400)))
+    with pytest.raises(Refused, match=r"found answer 1/1 of the bank about its entry, .*gateway answers show 1/1"):
+        vendor_voids.void(app, "4711", reason="wrong vendor")
+    built = build(app, "VACH", "1")
+    assert (built.files, built.withheld) == ((), 1), "nor is a reversal built"
+    lists.clear(app, (1, 1), reason="the bank meant another one")
+    lists.clear(app, (1, 2), reason="the bank meant another one")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    assert len(build(app, "VACH", "1").files) == 2
 
 
 def test_what_came_back_is_not_reversed_and_not_void(db: Database, home: Home, clock: FixedClock) -> None:

@@ -147,10 +147,10 @@ def whole(db: Database, home: Home, clock: FixedClock) -> App:
 
 
 WAY = [
-    ("MADE", 1, None), ("BUILT", 1, "ANN"), ("LISTED", 1, "ANN"), ("RELEASED", 1, "BOB"), ("ANSWERED", 1, None),
+    ("MADE", 1, None), ("BUILT", 1, "ANN"), ("LISTED", 1, "ANN"), ("RELEASED", 1, "BOB"), ("TAKEN", 1, "ANN"), ("ANSWERED", 1, None),
     ("ALERT", None, "ANN"), ("ALERT OFF", None, "BOB"), ("PAID AGAIN", 2, "ANN"),
     ("BUILT", 2, "ANN"), ("LISTED", 2, "ANN"), ("REJECTED", 2, "BOB"), ("BUILT", 2, "ANN"), ("LISTED", 2, "ANN"),
-    ("RELEASED", 2, "BOB"), ("VOIDED", None, "ANN"), ("BUILT", 2, "ANN"), ("LISTED", 2, "ANN"), ("RELEASED", 2, "BOB"),
+    ("RELEASED", 2, "BOB"), ("TAKEN", 2, "ANN"), ("VOIDED", None, "ANN"), ("BUILT", 2, "ANN"), ("LISTED", 2, "ANN"), ("RELEASED", 2, "BOB"), ("TAKEN", 2, "ANN"),
     ("SETTLED", None, "ANN"),
 ]  # fmt: skip
 

@@ -248,6 +248,7 @@ class Company:
                     world.as_person(self.app, world.BOB), file.outbound_id, sha256=file.sha256, accept=holding,
                     reason="looked at",
                 )  # fmt: skip
+                world.at_bank(self.app)
                 before = len(bank.credits)
                 bank.take(data, day)
                 self.sent[portfolio] += sum(entry.cents for entry in bank.credits[before:])

@@ -46,11 +46,12 @@ def check(db: Database, number: str, cents: int, *, office_id: int = 1, **change
 
 
 def send(app: App) -> list[int]:
-    """Build what is due and release it by a second person."""
+    """Build what is due, release it by a second person, and let it be fetched."""
     built = build(app, "VACH", "1")
     for file in built.files:
         if file.kind == "VACH-BANK":
             release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    world.at_bank(app)
     return [file.outbound_id for file in built.files if file.kind == "VACH-BANK"]
 
 

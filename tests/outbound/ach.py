@@ -54,10 +54,13 @@ def sound(db: Database) -> None:
     assert [check for check in checks if not check.ok] == []
 
 
-def approve(app: App, built: Built) -> None:
+def approve(app: App, built: Built, *, fetched: bool = True) -> None:
+    """Release the bank files, and let them be fetched."""
     for file in built.files:
         if file.kind == "VACH-BANK":
             release.approve(app, file.outbound_id, sha256=file.sha256)
+    if fetched:
+        world.at_bank(app)
 
 
 def withheld(app: App, built: Built) -> Iterator[str]:

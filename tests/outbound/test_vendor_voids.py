@@ -76,6 +76,16 @@ def test_checks_of_other_types(app: App, db: Database, type_: str, account: str)
     sound(db)
 
 
+@pytest.mark.parametrize(("type_", "before"), [("NEWD", "NEW"), ("WIRE", "SENT"), ("NEWI", "SENT")])
+def test_the_void_of_a_check_of_another_type_is_taken_back(app: App, db: Database, type_: str, before: str) -> None:
+    world.check(db, "1", 700, type=type_, state=before)
+    vendor_voids.void(app, "1", reason="lost")
+    vendor_voids.undo(app, "1", reason="found")
+    assert world.all_of(db, "SELECT state, voided_on, void_entry_id FROM bank_check") == [(before, None, None)]
+    assert sum(cents if side == "D" else -cents for _, _, side, cents in legs(db) if side) == 0
+    sound(db)
+
+
 def test_a_dry_run_changes_nothing(app: App, db: Database) -> None:
     world.check(db, "1", 700)
     assert vendor_voids.void(app, "1", reason="x", dry_run=True).checks[0].cash == "CASH 126"
@@ -236,7 +246,7 @@ def test_no_undo_of_what_is_in_a_file(app: App, db: Database) -> None:
     with pytest.raises(Refused, match=f"found its reversal in {built.files[0].name}"):
         vendor_voids.undo(app, "1", reason="x")
     world.check(db, "2")
-    with pytest.raises(Refused, match="found it NEW, expected a vendor's ACH check that gateway vendor void voided"):
+    with pytest.raises(Refused, match="found it NEW, expected a vendor's check that gateway vendor void voided"):
         vendor_voids.undo(app, "2", reason="x")
 
 

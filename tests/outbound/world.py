@@ -13,6 +13,7 @@ from gateway.clock import Clock, instant_text
 from gateway.home import Home
 from gateway.ledger import units
 from gateway.ledger.database import Database
+from gateway.outbound.states import TAKEN
 from gateway.settings import Bank, GatewaySettings, Operators, Settings
 from gateway.settings_portfolio import FraudSettings, PortfolioSettings
 from gateway.vault import Vault
@@ -213,6 +214,19 @@ def all_of(db: Database, statement: str, **values: Any) -> list[tuple[Any, ...]]
 def change(db: Database, statement: str, **values: Any) -> None:
     with db.write() as connection:
         connection.execute(text(statement), values)
+
+
+def at_bank(app: App) -> None:
+    """A person said of every file without an endpoint that it was fetched; the copies stay."""
+    with app.db.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
+                "SELECT :at, 'ANN', 'ann', :taken, name, 'fetched' FROM outbound_file WHERE state = 'LOCAL' "
+                "AND kind = 'VACH-BANK' AND name NOT IN (SELECT subject FROM operator_event WHERE action = :taken)"
+            ),
+            {"at": app.now(), "taken": TAKEN},
+        )
 
 
 def at(clock: Clock) -> str:

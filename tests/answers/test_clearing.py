@@ -1,0 +1,141 @@
+"""A credit comes back though its reversal left: the money is here twice, CLEARING says so, and a person clears it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.console import alarms
+from gateway.console.status import status
+from gateway.errors import Refused, UsageError
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound import recall, release, vendor_clearing, vendor_voids
+from gateway.outbound.build import build
+from gateway.outbound.vendor_clearing import Held
+from tests.answers import bank
+from tests.answers.test_reversals import clearing, reversal, settle
+from tests.answers.world import answers, check, company, differences, drop, send, state, trace_of
+from tests.outbound import world
+
+
+def held(app: App) -> list[Held]:
+    with app.db.read() as connection:
+        return vendor_clearing.held(connection)
+
+
+def alarmed(app: App) -> list[str]:
+    return [f"{c.code} {c.text}" for c in alarms.conditions(status(app, None)) if c.code == "MONEY_TWICE"]
+
+
+def cash(db: Database) -> int:
+    """What CASH holds: debits less credits."""
+    statement = (
+        "SELECT CAST(SUM(t.debit_cents - t.credit_cents) AS BIGINT) FROM unit_total t "
+        "JOIN gl_account a ON a.account_id = t.account_id WHERE a.purpose LIKE 'CASH%'"
+    )
+    return int(world.one(db, statement) or 0)
+
+
+def wrong(app: App) -> list[str]:
+    return [d for d in differences(app) if not d.startswith("business dates")]
+
+
+def taken_back(db: Database, home: Home, clock: FixedClock) -> tuple[App, str]:
+    """Check 4711 was sent, voided, and its reversal left; gives the trace of its credit."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    return app, credit
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_money_that_came_twice_is_told_and_cleared(db: Database, home: Home, clock: FixedClock, settled: bool) -> None:
+    app, credit = taken_back(db, home, clock)
+    assert (held(app), alarmed(app)) == ([], [])
+    if settled:
+        settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
+    assert "; its reversal left in P01-VACH-BANK-" in answers(db)[0][3]
+    assert answers(db)[0][3].endswith("comes twice unless the reversal comes back too: see gateway vendor clearing")
+    assert [(one.check_no, one.cents) for one in held(app)] == [("4711", -12_345)]
+    assert [text.partition(": ask")[0] for text in alarmed(app)] == [
+        "MONEY_TWICE check 4711 of bank 126, portfolio 1: 123.45 came twice, as returned credit and by its reversal"
+    ]
+    if not settled:
+        settle(app, "2026-03-04")
+    assert (clearing(db), wrong(app)) == (-12_345, [])
+    before = cash(db)
+    done = vendor_clearing.clear(app, "4711", reason="the bank debited us on 9 March")
+    assert (done.debit, done.credit) == ("CLEARING", "CASH 126")
+    assert (clearing(db), cash(db) - before, held(app), alarmed(app), wrong(app)) == (0, -12_345, [], [], [])
+    assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'VCLEAR'") == [
+        ("ANN", "check 1/126/4711", "the bank debited us on 9 March")
+    ]
+    with pytest.raises(Refused, match="found nothing beyond what is on its way"):
+        vendor_clearing.clear(app, "4711", reason="again")
+
+
+def test_the_return_of_the_reversal_closes_it(db: Database, home: Home, clock: FixedClock) -> None:
+    app, credit = taken_back(db, home, clock)
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    back = bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002")
+    drop(app, bank.whole(back), name="two.ach")
+    settle(app, "2026-03-04")
+    assert (held(app), clearing(db), state(db, "4711"), wrong(app)) == ([], 0, ("VOID", 1), [])
+
+
+def test_what_was_cleared_and_comes_back_after_all_left_twice(db: Database, home: Home, clock: FixedClock) -> None:
+    app, credit = taken_back(db, home, clock)
+    settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    vendor_clearing.clear(app, "4711", reason="paid to the bank")
+    back = bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002")
+    drop(app, bank.whole(back), name="two.ach")
+    ((only,), text) = held(app), alarmed(app)
+    assert only.cents == 12_345 and "123.45 left twice: ask the bank for it" in text[0]
+    done = vendor_clearing.clear(app, "4711", reason="the bank gave it back")
+    assert (done.debit, done.credit, clearing(db), held(app), wrong(app)) == ("CASH 126", "CLEARING", 0, [], [])
+
+
+def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:
+    app, credit = taken_back(db, home, clock)
+    with pytest.raises(Refused, match="found nothing beyond what is on its way"):
+        vendor_clearing.clear(app, "4711", reason="x")
+    with pytest.raises(UsageError, match="found none of that number"):
+        vendor_clearing.clear(app, "4712", reason="x")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
+    with pytest.raises(UsageError, match="found no --reason"):
+        vendor_clearing.clear(app, "4711", reason=" ")
+
+
+@pytest.mark.parametrize(
+    ("released", "told"),
+    [
+        (False, "; its reversal waits in {}: reject that file"),
+        (True, "; its reversal in {} must not leave: call that file back"),
+    ],
+)
+def test_a_return_while_the_reversal_waits_says_what_to_do(
+    db: Database, home: Home, clock: FixedClock, released: bool, told: str
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    file = build(app, "VACH", "1").files[0]
+    if released:
+        release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
+    assert told.format(file.name) in answers(db)[0][3]
+    assert held(app) == [], "nothing left, so nothing comes twice"
+    if released:
+        recall.recall(app, file.outbound_id, reason="the credit came back")
+    else:
+        release.reject(app, file.outbound_id, reason="the credit came back")
+    assert (clearing(db), build(app, "VACH", "1").files, wrong(app)) == (0, (), [])
