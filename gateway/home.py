@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,13 +116,13 @@ def fsync_dir(folder: Path) -> None:
         os.close(fd)
 
 
-def write_durably(path: Path, data: bytes, *, mode: int = 0o640) -> None:
-    """Write ``data`` beside ``path``, flush to disk, rename over it: readers see all of it or none."""
+def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o640) -> None:
+    """Write ``data`` (or its blocks) beside ``path``, flush to disk, rename over it: readers see all of it or none."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(fd, "wb") as handle:
-            handle.write(data)
+            handle.writelines((data,) if isinstance(data, bytes) else data)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)

@@ -32,6 +32,7 @@ def verify_options(app: App) -> dict[str, Any]:
     """For verify: what it needs beside the ledger."""
     return {
         "archive": app.home.archive,
+        "vault": app.vault,
         "render": lambda outbound_id: store.render(app, outbound_id),
         "outbox": lambda: [*store.strange_copies(app), *copies.strange(app), *openpgp.strange(app)],
         "keys": lambda: app.vault.ids,

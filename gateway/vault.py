@@ -38,6 +38,8 @@ LOCK: Final = "field-key"
 """The name under which the database lets sealing and rotation take turns."""
 
 _NONCE: Final = 12
+SEALED_BYTES: Final = 1 + KEY_ID + _NONCE + 16
+"""By how much a sealed value is longer than the clear one: version, key id, nonce and tag."""
 
 
 class Lock(Protocol):

@@ -21,8 +21,8 @@ from typing import Any, Final
 from parsers import gl_scratch, nacha, vach_scratch, xsellerator
 from parsers.base import render_message
 from parsers.layout import FieldView, Layout, mask
-from parsers.nacha_classes import CLASSES, layout_of
-from parsers.nacha_lines import BYTE_ORDER_MARK
+from parsers.nacha_classes import layout_of
+from parsers.nacha_lines import HEAD, is_nacha
 from parsers.nacha_rules import BankingDay
 from parsers.names import Ambiguous, Identified, Unknown, identify
 from parsers.profile import DEFAULT, Profile
@@ -107,7 +107,7 @@ def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
     head = data[:256].decode("latin-1")
     if _XML.match(head):
         return "xsellerator"
-    if _is_nacha(head):
+    if is_nacha(data[:HEAD]):
         return "nacha"
     if len(head) > 128 and head[128] == "\n" and head[100] == "-":
         return "vach_scratch"
@@ -115,15 +115,6 @@ def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
     if width is not None and isinstance(gl_scratch.LAYOUTS[width].decode(head[:width]), tuple):
         return "gl_scratch"
     return _by_name(name, profile)
-
-
-def _is_nacha(head: str) -> bool:
-    """A file header, or what a bank sends without one: a batch header of a known class with an entry behind it."""
-    head = head.removeprefix(BYTE_ORDER_MARK)
-    if head[:3] == "101" and head[34:40] == "094101":
-        return True
-    is_batch = head[:1] == "5" and head[1:4] in ("200", "220", "225", "280") and head[50:53].upper() in CLASSES
-    return is_batch and head[94:].lstrip("\r\n")[:1] == "6"
 
 
 def _by_name(name: str, profile: Profile) -> str:

@@ -10,10 +10,12 @@ unbroken stream, a byte order mark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from parsers.nacha_classes import CLASSES
 from parsers.nacha_codes import NachaCode
 from parsers.nacha_errors import NachaError, whole
 from parsers.nacha_records import WIDTH
@@ -23,6 +25,29 @@ PIECE: Final = 256 * 1024
 BYTE_ORDER_MARK: Final = "\xef\xbb\xbf"
 """As it looks in text decoded byte by byte."""
 _NAMES: Final = {"lf": "LF", "crlf": "CR LF"}
+HEAD: Final = 64 * 1024
+"""How much of a file ``is_nacha`` should see."""
+_BEGINS: Final = (
+    re.compile(r"101.{31}094101"),  # a file header: priority, record size, blocking factor, format
+    re.compile(r"5(?:200|220|225|280).{46}(?P<sec>[A-Za-z]{3}).{16}[\d ]{6}.{4}\d{15}"),  # a batch header
+    re.compile(r"6\d{11}.{17}\d{10}.{39}[01]\d{15}"),  # an entry of any class
+)
+
+
+def is_nacha(head: bytes) -> bool:
+    """Whether records of a NACHA file are in these first bytes of one: a file header, or the batch headers and entries
+    that a bank sends without one. Told by what is in its place in the record, not by a name.
+
+    >>> is_nacha(b"62209100001912345678901234567" + b"0000001500" + b" " * 39 + b"0091000010000001"), is_nacha(b"L1,20000")
+    (True, False)
+    """
+    text = head.decode("latin-1").removeprefix(BYTE_ORDER_MARK)
+    return any(
+        found is not None and ("sec" not in found.groupdict() or found["sec"].upper() in CLASSES)
+        for line in text.split("\n")
+        for at in range(0, len(line), WIDTH)
+        for found in [form.match(line, at) for form in _BEGINS]
+    )
 
 
 @dataclass(frozen=True, slots=True)

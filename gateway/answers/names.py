@@ -25,6 +25,11 @@ def kinds_of(settings: GatewaySettings, name: str) -> tuple[str, ...]:
     return tuple(kind for kind, claimed in zip(KINDS, (answers, acknowledgement), strict=True) if claimed)
 
 
+def answer_patterns(settings: GatewaySettings) -> str:
+    """The names of returns and notifications of change, for people."""
+    return ", ".join(sorted({pattern for bank in settings.banks.values() for pattern in bank.answers}))
+
+
 def acknowledging(settings: GatewaySettings, name: str) -> Iterator[tuple[Bank, str | None]]:
     """Banks one of whose patterns of acknowledgements has this name, and the name of our file in it, if it has that."""
     for bank in settings.banks.values():

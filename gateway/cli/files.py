@@ -1,4 +1,4 @@
-"""Commands about files that came: files list/show/release/discard/repair/reverse.
+"""Commands about files that came: files list/show/release/discard/repair/reverse/export.
 
 Looking is asked for all day long, so that what posts and undoes is brought along only by the commands that do it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -26,6 +27,7 @@ from gateway.cli.common import (
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row
 from gateway.money import from_cents, shown
+from gateway.sealed_files import is_sealed
 from parsers.base import render_message
 
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
@@ -41,6 +43,9 @@ def register(app: typer.Typer) -> None:
     command(files, "repair", example="gateway files repair 3 --line 8 --text '<lease>1006<assmt>LTCH<amount>2500' "
             '--reason "decimal point"')(files_repair)  # fmt: skip
     command(files, "reverse", example='gateway files reverse 3 --reason "wrong month"')(files_reverse)
+    command(files, "export", example='gateway files export 3 /safe/returns.ach --reason "the bank asks for it"')(
+        files_export
+    )
     app.add_typer(files, name="files")
 
 
@@ -167,7 +172,7 @@ def files_show(
         | {
             "claimed_at": file.claimed_at, "posted_at": file.posted_at, "business_date": file.business_date,
             "operator": file.operator, "owner": file.owner, "release": file.release, "messages": [money_as_text(m) for m in messages],
-            "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
+            "original": file.archive_name, "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
         },
         _file_page(session, file, messages, units, reports, more),
     )  # fmt: skip
@@ -190,6 +195,8 @@ def _file_page(
         f", posted {file.posted_at} on {file.business_date}" if file.posted_at else ""
     )
     yield f"  sha256    {file.sha256}"
+    if is_sealed(file.archived(session.app.home)):
+        yield f"  original  encrypted; gateway files export {file.file_id} TARGET --reason WHY writes it as received"
     for u in units:
         yield f"  unit      {u['unit']} {u['update_name']}: {u['entries']:,} entries, {shown(u['amount_cents'])}"
     if file.kind in BANK_KINDS and file.lines:
@@ -273,3 +280,18 @@ def files_reverse(session: Session, file_id: FileId, reason: Reason) -> None:
     _require(session, file_id)
     file = actions.reverse(session.app, file_id, reason=reason)
     session.show(file_document(file), f"Undid {file.name} (#{file_id}) whole, by mirror entries.")
+
+
+def files_export(
+    session: Session, file_id: FileId, target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new file.")],
+    reason: Reason,
+) -> None:  # fmt: skip
+    """Write a file's bytes as they were received, of one that is kept encrypted too. The record says who and why."""
+    from gateway.intake import actions
+
+    _require(session, file_id)
+    size = actions.export(session.app, file_id, target, reason=reason)
+    session.show(
+        {"file": file_id, "target": str(target), "bytes": size},
+        f"Wrote {size:,} bytes to {target} (0600). It may hold account numbers: remove it when it has been used.",
+    )

@@ -1,22 +1,27 @@
-"""What an operator may do with an inbound file: release, discard, repair, reverse. Each leaves an ``operator_event``."""
+"""What an operator may do with an inbound file: release, discard, repair, reverse, export. Each leaves an
+``operator_event``."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal
 
 from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused, UsageError
+from gateway.home import write_durably
 from gateway.intake import archive
 from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, refused_lines
 from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.undo import undo
 from gateway.ledger import schema
+from gateway.sealed_files import clear_blocks
 
 REPAIR_SOURCE: Final = "repair:"
 """``repair:12`` is the source of a file made from corrected lines of file 12."""
@@ -119,6 +124,39 @@ def _allow(app: App, action: str, reason: str) -> None:
     app.operator.require("post", action)
     if not reason.strip():
         raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+
+
+def export(app: App, file_id: int, target: Path, *, reason: str) -> int:
+    """Write a file's bytes as they were received, for someone who may see account numbers; gives how many. Refused
+    when the archive has other bytes."""
+    app.operator.require("approve", "exporting an inbound file")
+    if not reason.strip():
+        raise UsageError("exporting an inbound file: found no reason, expected one; say why with --reason")
+    if target.exists() or not target.parent.is_dir():
+        raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
+    with app.db.write() as connection:
+        file = file_row(connection, file_id)
+        digest = hashlib.sha256()
+        for block in clear_blocks(_original(app, file), app.vault):
+            digest.update(block)
+        if digest.hexdigest() != file.sha256:
+            raise Refused(
+                f"exporting file {file_id}: found its original with other bytes than were received, expected SHA-256 "
+                f"{file.sha256[:12]}…; put it back from a backup (see gateway verify)"
+            )
+        _note(app, connection, "files.export", f"file:{file_id}", reason)
+    write_durably(target, clear_blocks(_original(app, file), app.vault), mode=archive.MODE)
+    return file.bytes
+
+
+def _original(app: App, file: InboundFile) -> Path:
+    path = file.archived(app.home)
+    if not path.is_file():
+        raise Refused(
+            f"exporting file {file.file_id}: found no original at var/archive/{file.archive_name}, expected it; it is at "
+            "the home that took the file in, or in a backup"
+        )
+    return path
 
 
 def _lines_only(file: InboundFile, action: str) -> None:

@@ -1,6 +1,7 @@
 """Original bytes under their SHA-256 in ``var/archive``, and the hashes of their lines beside them.
 
-``ab/abcdef…`` holds the bytes as received; ``ab/abcdef….hashes`` the 64-bit hash of each non-blank line in file order,
+``ab/abcdef…`` holds the bytes as received, ``ab/abcdef….sealed`` those of a file with account numbers, encrypted with
+the home's key (``gateway/sealed_files.py``); the SHA-256 is that of the clear bytes either way. ``ab/abcdef….hashes`` holds the 64-bit hash of each non-blank line in file order,
 as raw little-endian numbers: random values do not compress, and a memory map of them is searched without reading
 a whole file in. The second can be made again from the first.
 """
@@ -10,14 +11,18 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from gateway import sealed_files
+from gateway.errors import GatewayError
 from gateway.home import Home, fsync_dir
+from gateway.sealed_files import clear_blocks, sealed_blocks
+from gateway.vault import Vault
 
-READ_BYTES: Final = 1 << 20
+READ_BYTES: Final = sealed_files.BLOCK
 MODE: Final = 0o600
 _MANY: Final = 8
 
@@ -39,22 +44,27 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 
 
 def sha256_of(path: Path) -> str:
+    return _sha256(read_blocks(path))
+
+
+def _sha256(blocks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
-    for block in read_blocks(path):
+    for block in blocks:
         digest.update(block)
     return digest.hexdigest()
 
 
-def archive_name(sha256: str) -> str:
-    return f"{sha256[:2]}/{sha256}"
+def archive_name(sha256: str, *, sealed: bool = False) -> str:
+    return f"{sha256[:2]}/{sha256}{sealed_files.SUFFIX if sealed else ''}"
 
 
 def hashes_path(home: Home, archived: str) -> Path:
     return home.archive / f"{archived}.hashes"
 
 
-def store(home: Home, source: IO[bytes], token: str) -> Stored:
-    """Copy an open file into the archive in one pass, hashing what is copied. Durable after ``flush``.
+def store(home: Home, source: IO[bytes], token: str, *, vault: Vault | None = None) -> Stored:
+    """Copy an open file into the archive in one pass, hashing what is copied. Durable after ``flush``. With a ``vault``
+    the copy is sealed, and clear bytes never lie there; the caller holds the lock on keys.
 
     ``token`` makes the temporary name unlike any other. The copy may take its name before it is durable: until the
     row is committed the claim folder owns the bytes, and whoever copies them again looks at what is there.
@@ -62,30 +72,46 @@ def store(home: Home, source: IO[bytes], token: str) -> Stored:
     temporary = home.archive / f".{token}.tmp"
     temporary.unlink(missing_ok=True)  # of a claim that was interrupted
     digest, size = hashlib.sha256(), 0
+
+    def read() -> Iterator[bytes]:
+        nonlocal size
+        while block := source.read(READ_BYTES):
+            digest.update(block)
+            size += len(block)
+            yield block
+
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     try:
         with os.fdopen(fd, "wb", buffering=0) as out:
-            while block := source.read(READ_BYTES):
-                digest.update(block)
-                size += len(block)
+            for block in read() if vault is None else sealed_blocks(read(), vault):
                 view = memoryview(block)
                 while view:
                     view = view[out.write(view) :]
-        stored = Stored(digest.hexdigest(), size, archive_name(digest.hexdigest()))
-        _place(temporary, home.archive / stored.name, stored)
+        name = archive_name(digest.hexdigest(), sealed=vault is not None)
+        stored = Stored(digest.hexdigest(), size, name)
+        _place(temporary, home.archive / stored.name, stored, vault)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return stored
 
 
-def _place(temporary: Path, target: Path, stored: Stored) -> None:
+def _place(temporary: Path, target: Path, stored: Stored, vault: Vault | None) -> None:
     """Give the copy its name. An archived file with other bytes under this hash is damaged and gives way."""
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    if target.exists() and target.stat().st_size == stored.size and sha256_of(target) == stored.sha256:
+    if _is_there(temporary, target, stored, vault):
         temporary.unlink()
     else:
         temporary.replace(target)
+
+
+def _is_there(temporary: Path, target: Path, stored: Stored, vault: Vault | None) -> bool:
+    if not target.exists() or target.stat().st_size != temporary.stat().st_size:
+        return False
+    try:
+        return _sha256(read_blocks(target) if vault is None else clear_blocks(target, vault)) == stored.sha256
+    except GatewayError:  # sealed with a key that is lost, or damaged
+        return False
 
 
 def flush(home: Home, names: Sequence[str]) -> None:
@@ -139,7 +165,8 @@ def _flush_filesystem(folder: Path) -> bool:
 
 def quarantine(home: Home, file_id: int, name: str, archived: str) -> Path:
     """A copy (by link) of archived bytes under a name that people find; the archive keeps its own."""
-    target = home.quarantine / f"{file_id}-{Path(name).name}"
+    suffix = Path(archived).suffix  # that of a sealed original, or none
+    target = home.quarantine / f"{file_id}-{Path(name).name}{suffix}"
     if not target.exists():
         os.link(home.archive / archived, target)
     fsync_dir(home.quarantine)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from gateway import crashpoints
 from gateway.answers.files import bank_file
 from gateway.crashpoints import Step
-from gateway.intake.archive import read_blocks
 from gateway.intake.holds import is_duplicate, open_or_wait
 from gateway.intake.parsing import Reading, UnreadableError
 from gateway.intake.staging import Counts
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.work import Work, business_date, require_claimed_bytes, settled
+from gateway.sealed_files import clear_blocks
 
 
 def process(work: Work) -> None:
@@ -26,7 +26,7 @@ def process(work: Work) -> None:
         return
     app, connection, file, kind = work.app, work.connection, work.file, bank_file(work.file.kind)
     reading = Reading()
-    read = kind.read(app, file.name, reading.through(read_blocks(work.path), work.progress))
+    read = kind.read(app, file.name, reading.through(clear_blocks(work.path, app.vault), work.progress))
     require_claimed_bytes(work, reading)
     if isinstance(read, str):
         raise UnreadableError(HoldCode.UNREADABLE, read)

@@ -15,10 +15,11 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import text
 
@@ -26,14 +27,18 @@ from gateway import crashpoints, log
 from gateway.app import App, user_name
 from gateway.crashpoints import Step
 from gateway.errors import Refused, UsageError
-from gateway.home import fsync_dir
+from gateway.home import fsync_dir, write_durably
 from gateway.intake import archive, slots
 from gateway.intake.arrival import Complete, Identity, printable
 from gateway.intake.parsing import identified
+from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, HoldCode, move, state_list
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder
 from gateway.ledger import schema
+from gateway.sealed_files import SUFFIX, sealed_blocks
+from gateway.vault import Vault
+from parsers.nacha_lines import HEAD, is_nacha
 from parsers.names import Identified
 
 ARGUMENT: Final = "argument"
@@ -183,12 +188,23 @@ class Claimer:
         with os.fdopen(fd, "rb") as handle:
             status = os.fstat(fd)
             before = _identity(status)
-            stored = archive.store(self.app.home, handle, claim.token)
+            if _holds_accounts(claim, handle):
+                with self._sealing() as vault:
+                    stored = archive.store(self.app.home, handle, claim.token, vault=vault)
+            else:
+                stored = archive.store(self.app.home, handle, claim.token)
             after = _identity(os.fstat(fd))
         if before != after or after[1] != stored.size:
             self._not_yet(folder, claim.path, claim.name)
             return None
         return stored, user_name(status.st_uid), after
+
+    @contextmanager
+    def _sealing(self) -> Iterator[Vault]:
+        """While no rotation of keys runs."""
+        with self.turns.mine(), self.app.db.write() as connection:
+            self.app.vault.hold(self.app.db, connection)
+            yield self.app.vault
 
     def _not_yet(self, folder: Folder, claimed: Path, name: str) -> None:
         log.get(__name__).warning("claim.changed", source=folder.name, name=printable(name))
@@ -223,8 +239,7 @@ class Claimer:
         if _identity(claim.path.lstat()) == identity:
             claim.path.unlink()
             return
-        kept = self.app.home.quarantine / f"{file_id}-{claim.name}.changed"
-        _copy(claim.path, kept)
+        kept = self._keep_changed(claim, file_id)
         hold = (
             f"Found {printable(claim.name)} written to after it was claimed, expected a file at rest: compare the archived "
             f"bytes with var/quarantine/{printable(kept.name)}, then release or discard the file."
@@ -239,6 +254,19 @@ class Claimer:
         except Refused:
             log.get(__name__).error("alarm.changed_after_posting", file_id=file_id, name=printable(claim.name))
         claim.path.unlink()
+
+    def _keep_changed(self, claim: _Claim, file_id: int) -> Path:
+        """What somebody made of a claimed file, beside its archived bytes; sealed where they are."""
+        kept = self.app.home.quarantine / f"{file_id}-{claim.name}.changed"
+        with claim.path.open("rb") as handle:
+            sealed = _holds_accounts(claim, handle)
+        if not sealed:
+            _copy(claim.path, kept)
+            return kept
+        kept = kept.with_name(kept.name + SUFFIX)
+        with self._sealing() as vault:
+            write_durably(kept, sealed_blocks(archive.read_blocks(claim.path), vault), mode=archive.MODE)
+        return kept
 
     # what a killed process left
 
@@ -296,6 +324,13 @@ class Claimer:
             path.unlink()
         else:
             _put_back(path, folder.path / path.name[_TOKEN + 1 :])
+
+
+def _holds_accounts(claim: _Claim, handle: IO[bytes]) -> bool:
+    """Whether its bytes are a bank's, by its name or by what it begins with. Leaves the handle at its beginning."""
+    head = handle.read(HEAD)
+    handle.seek(0)
+    return is_bank_kind(claim.what.kind) or is_nacha(head)
 
 
 def _claimed(folder: Folder) -> Path:

@@ -1,5 +1,5 @@
 """What stands in the way of a file: it waits (portfolio not known, business date closed), or it is held until an operator
-says so (a torn tail, the same bytes again, lines that posted before). A check notes all of it and goes on.
+says so (a torn tail, the same bytes again, lines that posted before). A check notes all of it and goes on. A bank's file under the name of a file of lines is refused.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from typing import Any
 from sqlalchemy import text
 
 from gateway import log
+from gateway.answers.names import answer_patterns
 from gateway.intake import overlap, staging
 from gateway.intake.files import InboundFile, equal_files, file_row, recently_posted
 from gateway.intake.hashes import Spool
-from gateway.intake.parsing import Reading
+from gateway.intake.parsing import Reading, UnreadableError
 from gateway.intake.staging import Counts
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.work import Work, business_date, chunks, lock
 from gateway.money import shown
+from gateway.sealed_files import clear_blocks
 from parsers.base import render_message
+from parsers.nacha_lines import HEAD, is_nacha
 
 
 def open_or_wait(work: Work, portfolios: list[str]) -> bool:
@@ -181,4 +184,23 @@ def _update(work: Work, **values: Any) -> None:
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     work.connection.execute(
         text(f"UPDATE inbound_file SET {assignments} WHERE file_id = :id"), {**values, "id": work.file.file_id}
+    )
+
+
+def refuse_a_bank_file(work: Work) -> None:
+    """A bank's file under the name of a file of lines is not read: its lines would be quoted, with account numbers in
+    them."""
+    head = next(clear_blocks(work.path, work.app.vault), b"")[:HEAD]
+    if not is_nacha(head):
+        return
+    patterns = answer_patterns(work.app.settings.gateway)
+    named = f"under a name of its own ({patterns})" if patterns else "when [banks.*] of gateway.toml names the bank"
+    got = "" if work.dry else f", or get its bytes by `gateway files export {work.file.file_id} TARGET --reason WHY`"
+    raise UnreadableError(
+        HoldCode.BANK_FILE,
+        render_message(
+            f"a NACHA file under the name {work.file.name}",
+            f"lines of {work.file.kind}",
+            f"nothing of it was taken; a bank has to send it again {named}{got}",
+        ),
     )

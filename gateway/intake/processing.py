@@ -26,7 +26,16 @@ from gateway.intake import archive, bank_files, overlap, staging
 from gateway.intake.drafting import FOLLOWED, Drafts
 from gateway.intake.files import InboundFile, file_row, hold_row
 from gateway.intake.hashes import Spool
-from gateway.intake.holds import hold, is_duplicate, is_torn, may_post, open_or_wait, overlapping, refuse_lines
+from gateway.intake.holds import (
+    hold,
+    is_duplicate,
+    is_torn,
+    may_post,
+    open_or_wait,
+    overlapping,
+    refuse_a_bank_file,
+    refuse_lines,
+)
 from gateway.intake.parsing import Reading, UnreadableError
 from gateway.intake.reader import BESIDE_RECORDS
 from gateway.intake.registry import is_bank_kind
@@ -159,6 +168,7 @@ def process(work: Work) -> None:
     if is_bank_kind(work.file.kind):
         bank_files.process(work)
         return
+    refuse_a_bank_file(work)
     if work.file.portfolio is not None and not open_or_wait(work, [work.file.portfolio]):
         return
     if work.file.bytes == 0:

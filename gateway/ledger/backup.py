@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from gateway.errors import GatewayError, LedgerError, Refused
+from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
 from gateway.home import Home, fsync_dir, write_durably
 from gateway.ledger import dump, migrate
 from gateway.ledger.database import Database
@@ -27,6 +27,7 @@ from gateway.ledger.dump import Progress
 from gateway.ledger.verify import Render, verify
 from gateway.settings import secret
 from gateway.settings_reading import load_settings
+from gateway.vault import Vault, open_vault
 
 MANIFEST: Final = "manifest.json"
 LEDGER: Final = "ledger.jsonl.zst"
@@ -197,6 +198,14 @@ def restore(
     return RestoreResult(len(manifest["files"]), rows, checks)
 
 
+def _vault(home: Home) -> Vault | None:
+    """The keys of a restored home; None where they are not at hand: what is sealed is as it was backed up all the same."""
+    try:
+        return open_vault(home)
+    except SettingsError:
+        return None
+
+
 def _database(home: Home, url: str | None) -> Database:
     url = load_settings(home).gateway.database.url if url is None else url
     if url.startswith(("env:", "file:")):
@@ -214,7 +223,7 @@ def _fill(
         home.ledger.chmod(_FILE)
     rows = dump.read(db, source / LEDGER, progress)
     migrate.upgrade(db)
-    checks = verify(db, archive=home.archive, render=render)
+    checks = verify(db, archive=home.archive, vault=_vault(home), render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
     if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:
         wrong.append("rows or digests differ from the manifest")

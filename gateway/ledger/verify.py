@@ -31,6 +31,7 @@ from gateway.ledger import (
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
+from gateway.vault import Vault
 
 Progress = Callable[[int, int | None], None]
 Render = Callable[[int], bytes]
@@ -55,6 +56,7 @@ def verify(
     db: Database,
     *,
     archive: Path | None = None,
+    vault: Vault | None = None,
     render: Render | None = None,
     outbox: Strange | None = None,
     keys: Keys | None = None,
@@ -62,7 +64,7 @@ def verify(
 ) -> list[Check]:
     """Check everything, in one consistent view of the database.
 
-    ``archive`` is the folder of the originals, ``render`` makes an outbound file again, ``outbox`` names copies
+    ``archive`` is the folder of the originals, ``vault`` opens those that are sealed, ``render`` makes an outbound file again, ``outbox`` names copies
     that are not as built, ``keys`` the ids of the home's keys; without them those checks are left out.
     """
     checks: list[Check] = []
@@ -79,11 +81,13 @@ def verify(
         checks += verify_answers.checks(connection)
         checks += verify_files.files(connection)
         if archive is not None:
-            checks += verify_files.originals(connection, archive)
+            checks += verify_files.originals(connection, archive, vault)
         checks += verify_files.outbound(connection)
         checks += verify_ach.checks(connection)
         released = verify_files.released(connection)
         named = sealed.by_key(connection)
+        if archive is not None:
+            named += verify_files.originals_by_key(connection, archive)
     if keys is not None:
         lost = sorted(named.keys() - {b"", *keys()})
         found = [f"{named[key]} values of key {key.hex()}" for key in lost]

@@ -1,8 +1,8 @@
 """Rotating the key of a home: the next key is on disk before anything is sealed with it, the former one until nothing is.
 
 The steps, each durable before the next: the next key is written (or named in the environment), and seals from then on;
-every sealed value of the ledger is sealed with it in one transaction; the sealed copies in the outbox follow; the next
-key takes the former one's place. A process that is killed between two of them leaves both keys, with which everything
+every sealed value of the ledger is sealed with it in one transaction; the sealed copies in the outbox and the sealed
+originals follow; the next key takes the former one's place. A process that is killed between two of them leaves both keys, with which everything
 opens, and ``rotate`` goes on where it stopped.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from gateway import vault
+from gateway import sealed_files, vault
 from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import Refused, UsageError
@@ -68,7 +68,7 @@ def show(app: App) -> Keys:
         rotated_at = connection.execute(
             text("SELECT MAX(at) FROM operator_event WHERE action = :action"), {"action": ROTATE}
         ).scalar()
-    files = copies.by_key(app)
+    files = copies.by_key(app) + sealed_files.by_key(app.home)
     places = vault.places()[::-1] if len(ids) > 1 else vault.places()[:1]
     keys = [
         Key(named.hex(), "opens" if at else "seals", place, values[named], files[named])
@@ -112,7 +112,7 @@ def rotate(app: App, *, leave_lost: bool = False) -> Rotated:
     reached(Step.KEYS_CHANGED)
     with app.db.write() as connection:
         app.vault.hold(app.db, connection)
-        changed = copies.reseal(app)
+        changed = copies.reseal(app) + sealed_files.reseal(app.home, app.vault)
     reached(Step.COPIES_CHANGED)
     if not vault.from_environment():
         vault.adopt_next(app.home)

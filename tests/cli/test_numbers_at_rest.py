@@ -21,6 +21,7 @@ from gateway.delivery.local_server import USER, LocalServer
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.outbound import store
+from tests.answers import bank
 from tests.cli.conftest import CONFIG, PORTFOLIO, SAMPLE, Played, create
 
 ROUTING = {"V100": "091000019", "V101": "121000248", "V102": "021000021"}
@@ -30,7 +31,9 @@ CHANGED = "4417700932158"
 """What a change that waits for a second person would make of one of them."""
 REFUSED = "31415926535897932384"
 """What a file that was refused gave: too long for an account number."""
-SECRETS = (*ACCOUNTS.values(), CHANGED, REFUSED)
+CORRECTED, MISNAMED, DAMAGED = "60914473320586", "7719350482263", "95270361184420773"
+"""What a bank said that an account is now; what lay in a bank's file under another file's name; in a torn record."""
+SECRETS = (*ACCOUNTS.values(), CHANGED, REFUSED, CORRECTED, MISNAMED, DAMAGED)
 
 
 def forms(number: str) -> dict[str, bytes]:
@@ -167,6 +170,7 @@ def play(day: Day, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             day.do(*approval, "--accept", "first-payment", "--reason", "called them")
     day.do("deliver", "--json")
     change(day, tmp_path)
+    the_bank_answers(day, tmp_path)
     for row in day.home.ok("outbound", "list", "--kind", "VACH-SCRATCH", "--json").rows:
         day.do("outbound", "taken", str(row["id"]), "--reason", "loaded")
     for command in (
@@ -180,7 +184,56 @@ def play(day: Day, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day.do("keys", "rotate", "--debug")
     day.both("keys", "show")
     day.do("backup", str(root / "var" / "backup"))
+    again = root / "var" / "restored"
+    restored = Day(Played(again, f"sqlite:///{again}/var/ledger.db"), day.said)
+    restored.do("restore", str(root / "var" / "backup"), "--home", str(again))
     day.both("verify")
+
+
+def the_bank_answers(day: Day, tmp_path: Path) -> None:
+    """A return, a correction, records that are damaged each in its way; the same under names of files of lines; looked at
+    in every way, and exported."""
+    db = Database(day.home.url)
+    with db.read() as connection:
+        statement = "SELECT trace_number, amount_cents FROM ach_entry WHERE kind = 'LIVE' ORDER BY trace_number"
+        (first, cents), (second, _) = connection.execute(text(statement)).all()[:2]
+    db.close()
+
+    def about(account: str, records: list[str]) -> list[str]:
+        return [r[:12] + f"{account:<17}" + r[29:] if r[0] == "6" else r for r in records]
+
+    returned = about(ACCOUNTS["V100"], bank.return_of(first, cents, trace="091000010000701"))
+    corrected = about(ACCOUNTS["V101"], bank.change_of(second, CORRECTED, trace="091000010000702"))
+    strange = about(MISNAMED, bank.return_of("091000019999999", 5, trace="091000010000703"))
+    torn = about(DAMAGED, bank.return_of(first, 7, trace="091000010000704"))
+    lines = bank.records(returned, corrected, strange)
+    damaged = [
+        *lines[:2], torn[0][1:], torn[0][3:], "  " + torn[0], torn[0][:40], torn[0].replace("6", "5", 1),
+        "799" + DAMAGED, "798C01" + DAMAGED, torn[0][:12] + torn[0][20:], *torn, "x" + torn[0],
+    ]  # fmt: skip
+    misnamed = "\n".join(bank.records(about(MISNAMED, torn))) + "\n"
+    root = day.home.root
+    for name, content in {
+        "returns.ach": "\n".join(lines) + "\n", "damaged.ach": "\n".join(damaged) + "\n", "p1_btchassmt.dat": misnamed,
+        "p1_btchpmt.dat": misnamed.replace("\n", ""), "p1_bptmtrev.avro": misnamed.replace("\n", "\r\n"),
+        "p1_btchescr.dat": "\n".join(lines[2:4]),
+    }.items():  # fmt: skip
+        (root / "inbox" / name).write_text(content)
+        day.both("check", str(root / "inbox" / name), code=None)
+        day.both("explain", str(root / "inbox" / name), code=None)
+    day.do("process", code=1)
+    for row in day.home.ok("files", "list", "--json").rows[-6:]:
+        day.both("files", "show", str(row["id"]))
+    day.both("answers", "list", code=1)
+    for row in day.home.do("answers", "list", "--json").rows:
+        day.both("answers", "show", row["answer"])
+    day.both("vendor", "changes")
+    day.both("trace", first)
+    held = [r for r in day.home.ok("files", "list", "--json").rows if r["kind"] == "bank-answers"]
+    for row in held:
+        day.do("files", "export", str(row["id"]), str(tmp_path / row["name"]), "--reason", "the bank asks for it")
+    assert (tmp_path / "returns.ach").read_text() == "\n".join(lines) + "\n"
+    assert (tmp_path / "returns.ach").stat().st_mode & 0o777 == 0o600
 
 
 def change(day: Day, tmp_path: Path) -> None:
@@ -248,6 +301,8 @@ def test_nothing_that_a_day_leaves_holds_an_account_number(day: Day, tmp_path: P
     bank_files = sorted(p for p in paths if p.startswith("outbox/") and "VACH" in p)
     assert len(bank_files) == 4 and all(p.endswith(".sealed") for p in bank_files), bank_files
     assert {"var/log/gateway.log", "var/backup/ledger.jsonl.zst"} <= paths
+    sealed = [p for p in paths if p.startswith(("var/archive", "var/backup/var/archive")) and p.endswith(".sealed")]
+    assert len(sealed) == 12 and len([p for p in paths if p.startswith("var/quarantine/")]) == 4, sealed
     assert any(p.endswith(".avro") for p in paths) and any(p.endswith(".rpt") for p in paths)
     if day.home.url.startswith("sqlite"):
         assert {"var/ledger.db", "var/ledger.db-wal"} <= paths

@@ -1,0 +1,83 @@
+"""Files that are sealed with the home's key, block by block, so that one of any size is never held whole.
+
+``NAME.sealed`` is a row of sealed values (``gateway/vault.py``), each of ``BLOCK`` clear bytes but the last. Every block
+is bound to its place; that all of them are there is for the SHA-256 of the clear bytes to say, which the ledger keeps.
+The originals of what a bank sent lie so in ``var/archive``, and what of them was put aside in ``var/quarantine``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from gateway.errors import GatewayError
+from gateway.home import Home, write_durably
+from gateway.vault import KEY_ID, SEALED_BYTES, Vault
+
+SUFFIX: Final = ".sealed"
+BLOCK: Final = 1 << 20
+
+
+def is_sealed(path: Path) -> bool:
+    return path.name.endswith(SUFFIX)
+
+
+def sealed_blocks(blocks: Iterable[bytes], vault: Vault) -> Iterator[bytes]:
+    """What to write for these clear blocks, each of ``BLOCK`` bytes but the last. Call with the lock on keys held. An
+    empty file is one empty block: it says its key too."""
+    at = -1
+    for at, block in enumerate(blocks):
+        yield vault.seal_bytes(block, field=_field(at))
+    if at < 0:
+        yield vault.seal_bytes(b"", field=_field(0))
+
+
+def clear_blocks(path: Path, vault: Vault | None) -> Iterator[bytes]:
+    """The clear bytes of a file, sealed or not. Raises GatewayError for a sealed one that no key at hand opens."""
+    with path.open("rb") as handle:
+        if not is_sealed(path):
+            yield from _read(handle, BLOCK)
+            return
+        if vault is None:
+            raise GatewayError(f"reading {path.name}: found it sealed and no key, expected the key of its home")
+        for at, block in enumerate(_read(handle, BLOCK + SEALED_BYTES)):
+            yield vault.open_bytes(block, field=_field(at))
+
+
+def key_of(path: Path) -> bytes:
+    """The id of the key that a sealed file needs."""
+    with path.open("rb") as handle:
+        return handle.read(1 + KEY_ID)[1:]
+
+
+def by_key(home: Home) -> Counter[bytes]:
+    """How many sealed originals there are by key id."""
+    return Counter(key_of(path) for path in _originals(home))
+
+
+def reseal(home: Home, vault: Vault) -> int:
+    """Seal with the home's first key what its other ones sealed; gives how many files. Call with the lock on keys held.
+    What names a key that the home does not have stays as it is."""
+    count = 0
+    for path in _originals(home):
+        if key_of(path) in vault.ids[1:]:
+            write_durably(path, sealed_blocks(clear_blocks(path, vault), vault), mode=0o600)
+            count += 1
+    return count
+
+
+def _originals(home: Home) -> Iterator[Path]:
+    yield from sorted(home.archive.glob(f"*/[!.]*{SUFFIX}"))
+    yield from sorted(home.quarantine.glob(f"[!.]*{SUFFIX}"))
+
+
+def _read(handle: IO[bytes], size: int) -> Iterator[bytes]:
+    while block := handle.read(size):
+        yield block
+
+
+def _field(at: int) -> str:
+    """What a block is bound to: it opens at its own place only."""
+    return f"inbound.original {at}"
