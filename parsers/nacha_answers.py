@@ -190,13 +190,15 @@ def read_answers(chunks: Iterable[bytes]) -> Answers:
 
 @dataclass(slots=True)
 class _Reader:
-    """Takes records in order; ``header`` is the line of the batch header seen last, ``fields`` its values."""
+    """Takes records in order; ``header`` is the line of the batch header seen last, ``fields`` its values. ``unread``:
+    a record came since the last entry that is none, and may have been another one."""
 
     file_header: FileHeader | None = None
     header: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     batches: list[AnswerBatch] = field(default_factory=list)
     entries: list[AnswerEntry] = field(default_factory=list)
+    unread: bool = False
 
     def record(self, line_no: int, line: str) -> None:
         match line[:1]:
@@ -208,10 +210,22 @@ class _Reader:
                 self.fields = _fields(batch_header_layout(line), line)
             case "6":
                 self.entries.append(_entry(line_no, line, self.header))
-            case "7" if self.entries:
-                self.entries[-1] = _with_addenda(self.entries[-1], line, self.header)
+                self.unread = False
+            case "7" if addenda_layout(line, self.header) is not None:
+                if self.entries and self._is_of(self.entries[-1], line):
+                    self.entries[-1] = _with_addenda(self.entries[-1], line, self.header)
             case "8":
                 self._close()
+            case _:
+                self.unread = True
+
+    def _is_of(self, entry: AnswerEntry, line: str) -> bool:
+        """Whether an addenda record is the last entry's, by its trace number where that is in doubt: the entry it came
+        behind may be a record that cannot be read, or be lost."""
+        if line[79:].strip() == entry.trace_number:
+            return True
+        answered = entry.answer is not None and entry.answer.trace == entry.trace_number
+        return not self.unread and not answered
 
     def _close(self) -> None:
         """The batch ends; what follows without a header of its own has none."""
@@ -227,7 +241,7 @@ class _Reader:
                 )
             )  # fmt: skip
             self.entries.clear()
-        self.header, self.fields = "", {}
+        self.header, self.fields, self.unread = "", {}, False
 
     def finished(self) -> tuple[AnswerBatch, ...]:
         self._close()

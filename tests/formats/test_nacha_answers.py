@@ -163,6 +163,39 @@ def test_of_several_answers_behind_one_entry_the_last_stands() -> None:
     assert "ADDENDA_TOO_MANY" in codes(as_bytes(chain))
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda entry: "x" + entry[1:],
+        lambda entry: "7" + entry[1:],
+        lambda entry: "9" + entry[1:],
+        lambda entry: "1" + entry[1:],
+        lambda entry: "8" + entry[1:],
+        lambda entry: entry[1:] + " ",
+        lambda entry: " " * 94,
+        None,
+    ],
+    ids=["no type", "type 7", "type 9", "type 1", "type 8", "shifted", "blanks", "lost"],
+)
+def test_addenda_behind_a_record_that_cannot_be_read_are_not_given_to_the_entry_before(
+    damaged: Callable[[str], str] | None,
+) -> None:
+    """Entries of one amount would be taken for each other: the money of one, the original trace of the other."""
+    at = [number for number, record in enumerate(RETURN) if record[0] == "6"][1]
+    spoilt = [*RETURN[:at], *([damaged(RETURN[at])] if damaged else []), *RETURN[at + 1 :]]
+    (first, *more) = entries(as_bytes(spoilt))
+    assert first == entries(as_bytes(RETURN))[0] and more == []
+    assert read_answers([as_bytes(spoilt)]).lost
+
+
+def test_addenda_behind_a_strange_record_are_its_entrys_where_the_trace_says_so() -> None:
+    at = next(number for number, record in enumerate(RETURN) if record[0] == "6")
+    strange = [*RETURN[: at + 1], "x" * 94, *RETURN[at + 1 :]]
+    assert entries(as_bytes(strange)) == [
+        entry._replace(line=entry.line + (entry.line > at + 1)) for entry in entries(as_bytes(RETURN))
+    ]
+
+
 def test_a_date_that_is_none_is_empty() -> None:
     made = read_answers([as_bytes(changed(RETURN, 2, 70, "000000"))])
     assert made.batches[0].effective_date == ""
