@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.fraud import RULES
+from gateway.settings import Bank
 
 SAME_DAY: Final = "SD"
 """How the descriptive date of a batch begins that is to settle on the day it is sent."""
@@ -154,20 +155,47 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
     settings = app.settings.gateway
     now = app.clock.now()
     todo = "reject the file and build it again"
-    today = now.astimezone(ZoneInfo(settings.service.timezone)).date()
+    zone = ZoneInfo(settings.service.timezone)
+    today = now.astimezone(zone).date()
     if effective < today:
         raise Refused(f"approving {name}: found its effective date {effective} past, expected one to come; {todo}")
     place = settings.endpoints.get(endpoint or "")
     bank = settings.banks.get(app.settings.portfolio(row.portfolio).vendor_ach.bank or "")
-    if place is None or not place.windows.any or bank is None:
+    if bank is None:
+        return
+    is_same_day = batch["descriptive_date"].startswith(SAME_DAY)
+    if is_same_day:
+        _check_same_day(name, batch["descriptive_date"], bank, now.astimezone(zone), todo)
+    lead_days = 0 if is_same_day else bank.lead_days
+    calendar = app.calendar()
+    if place is None or not place.windows.any:
+        last_day = calendar.add_banking_days(effective, -lead_days)
+        if today > last_day:
+            raise Refused(
+                f"approving {name}: found {today} after {last_day}, the last day to reach its effective date {effective} "
+                f"(lead_days {lead_days}), expected a release by then; {todo}"
+            )
         return
     windows = place.windows
-    lead_days = 0 if batch["descriptive_date"].startswith(SAME_DAY) else bank.lead_days
-    calendar = app.calendar()
     limit = last_chance(windows, calendar, effective, lead_days)
     if now >= limit:
         closing = next_closing(windows, calendar, now)
         raise Refused(
             f"approving {name}: found the last window for its effective date {effective} closed at {shown_instant(limit)}, "
             f"expected a release before it; the next window closes at {shown_instant(closing)}: {todo}"
+        )
+
+
+def _check_same_day(name: str, marker: str, bank: Bank, now: datetime, todo: str) -> None:
+    """Raises Refused when the window that a same-day file was built for has closed. ``now`` is local time of the site."""
+    cutoffs = [cutoff for cutoff, named in bank.same_day_windows.items() if named == marker]
+    if bank.same_day != "asked" or not cutoffs:
+        raise Refused(
+            f"approving {name}: found it built for the same-day window {marker}, expected one of the bank's settings (same_day, "
+            f"same_day_windows); {todo}"
+        )
+    if f"{now:%H:%M}" >= max(cutoffs):
+        raise Refused(
+            f"approving {name}: found its same-day window {marker} closed at {max(cutoffs)}, expected a release before it; "
+            "reject the file and build it again, with --same-day while a later window is open, else without"
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from gateway.money import shown
 from gateway.outbound.vendor_rules import (
     Broken,
     Candidate,
@@ -54,8 +55,15 @@ def items(
     base = replace(rules.advice, payee=name, receiver=receiver, effective_date=effective)
     room = rules.max_addenda * x12_820.PIECE - _overhead(base)
     checks: list[tuple[Candidate, str]] = []
-    cents = used = 0
+    cents = used = total = 0
     for candidate, text in due:
+        total += candidate.amount_cents
+        if rules.same_day and total > rules.max_entry_cents:
+            total -= candidate.amount_cents
+            found = f"{shown(total + candidate.amount_cents)} with the vendor's other checks of the day"
+            expected = f"at most {shown(rules.max_entry_cents)} on the same day: a payment is not split for it"
+            yield candidate, broken("SAMEDAY", found, expected, "build it without --same-day")
+            continue
         need = len(x12_820.rmr(text, candidate.amount_cents))
         if checks and (cents + candidate.amount_cents > rules.max_entry_cents or used + need > room):
             yield _item(vendor, to, base, checks, rules)

@@ -91,7 +91,7 @@ def _names(run: Context, effective: str) -> tuple[str, str]:
 
 def _batches(run: Context, effective: str, runs: Sequence[Run], sequence: int) -> list[Batch]:
     """Batches with their entries numbered; a balanced one ends with its offset entry."""
-    bank, charset = run.bank, run.charset
+    bank, charset, on = run.bank, run.charset, run.created.date().isoformat()
     out = []
     for number, one in enumerate(runs, start=1):
         made = tuple(_entry(item, trace_number(run.odfi, sequence + n)) for n, item in enumerate(one.items))
@@ -101,7 +101,7 @@ def _batches(run: Context, effective: str, runs: Sequence[Run], sequence: int) -
             company_id=bank.company_identification,
             sec_code=one.sec,
             description=_description(run, one),
-            descriptive_date=run.same_day.marker if run.same_day else "",
+            descriptive_date=run.same_day.marker if run.same_day and effective == on else "",
             effective_date=effective,
             odfi=run.odfi,
             batch_number=number,

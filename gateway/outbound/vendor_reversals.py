@@ -45,6 +45,9 @@ def item(original: Original, rules: Rules) -> Item | Broken:
             f"{original.outbound_id})",
         )  # fmt: skip
     last, effective = last_day(original.settled_on, rules.calendar), effective_date(original.settled_on, rules.earliest)
+    is_today = rules.same_day is not None and effective == rules.earliest.isoformat()
+    if not is_today:  # in a same-day run too: the entry it takes back has not settled, so it goes as in another run
+        effective = effective_date(original.settled_on, rules.ordinary)
     if effective > last:
         return broken("REVERSAL",
             f"an entry of {original.file} that settled on {original.settled_on}", f"a reversal by {last}",
@@ -54,7 +57,7 @@ def item(original: Original, rules: Rules) -> Item | Broken:
         found = f"an entry of company {original.company_id} at bank {original.odfi}"
         expected = f"one of company {rules.company_id} at {rules.odfi}, which the settings name now"
         return broken("REVERSAL", found, expected, "ask that bank to reverse it")
-    if rules.same_day and original.amount_cents > rules.max_entry_cents:
+    if is_today and original.amount_cents > rules.max_entry_cents:
         return broken("SAMEDAY", "an amount over the same-day limit", "one within it", "build it without --same-day")
     to = Payee(original.routing, original.account, original.name, original.name)
     return Item(

@@ -147,7 +147,12 @@ class Rules:
     @cached_property
     def earliest(self) -> date:
         """The first day on which an entry of this run can settle."""
-        return self.calendar.add_banking_days(self.created_on, 0 if self.same_day else self.lead_days)
+        return self.calendar.add_banking_days(self.created_on, 0) if self.same_day else self.ordinary
+
+    @cached_property
+    def ordinary(self) -> date:
+        """The first day on which an entry can settle that does not ask for today."""
+        return self.calendar.add_banking_days(self.created_on, self.lead_days)
 
     @property
     def max_entry_cents(self) -> int:

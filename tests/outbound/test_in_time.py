@@ -23,15 +23,17 @@ from tests.outbound import world
 TIMES = ["10:30", "16:45"]  # 15:30 and 21:45 UTC; the clock stands at 14:00 UTC on Monday, 2 March
 
 
-def built(home: Home, db: Database, clock: FixedClock, *, windows: dict[str, Any], **bank: Any) -> tuple[App, Frozen]:
+def built(
+    home: Home, db: Database, clock: FixedClock, *, windows: dict[str, Any] | None, **bank: Any
+) -> tuple[App, Frozen]:
     """A file of 100.00 for Tuesday, 3 March, built on Monday."""
     world.company(db)
     world.vendor(db)
     world.check(db, "1")
-    endpoint = {"host": "h", "user": "u", "key": "k", "windows": windows}
+    endpoint = {"host": "h", "user": "u", "key": "k", "windows": windows or {}}
     app = world.app_at(
-        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH}, bank=world.bank(endpoint="bank", **bank),
-        endpoints={"bank": endpoint},
+        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH}, endpoints={"bank": endpoint},
+        bank=world.bank(endpoint=None if windows is None else "bank", **bank),
     )  # fmt: skip
     return app, build(app, "VACH", "1").files[0]
 
@@ -51,7 +53,10 @@ def conditions(app: App) -> dict[str, str]:
         (7.7, {"times": TIMES}, {}, None),  # 16:42 in New York
         (7.75, {"times": TIMES}, {}, "effective date 2026-03-03 closed at 2026-03-02 16:45 EST, .* at 2026-03-03 10:30 EST"),
         (24, {"times": TIMES}, {"lead_days": 0}, "effective date 2026-03-02 past"),
-        (24, {}, {}, None),
+        (7.75, {}, {}, None),
+        (24, {}, {}, "found 2026-03-03 after 2026-03-02, the last day to reach its effective date 2026-03-03 .lead_days 1., "
+                     "expected a release by then; reject the file and build it again"),
+        (24, None, {}, "found 2026-03-03 after 2026-03-02, the last day"),
         (48, {}, {}, "found its effective date 2026-03-03 past, expected one to come; reject the file and build it again"),
     ],
 )  # fmt: skip

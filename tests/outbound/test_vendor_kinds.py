@@ -176,6 +176,46 @@ def test_same_day_refused(app: App, db: Database, home: Home, when: str, bank: d
     assert world.one(db, "SELECT state FROM bank_check") == "NEW"
 
 
+def test_same_day_checks_of_a_ctx_vendor_are_one_payment(db: Database, home: Home, app: App) -> None:
+    """They go in one entry on any day, and are not split to pass the limit on this one."""
+    world.vendor(db, "V3", sec="CTX", account="333")
+    for number, cents in enumerate((60_000_000, 50_000_000, 40_000_000, 1), 1):
+        world.check(db, str(number), cents, vendor="V3", disbursement_date="2026-02-27")
+    app = set_up(db, home, on("2026-03-02", 14), bank=SAME_DAY)
+    built, (batch,) = made(app, same_day=True)
+    assert [e.amount_cents for e in batch.entries] == [100_000_000]
+    assert [text.split(" on the same day")[0] for text in withheld(app, built)] == [
+        "Found 1,100,000.00 with the vendor's other checks of the day, expected at most 1,000,000.00",
+        "Found 1,000,000.01 with the vendor's other checks of the day, expected at most 1,000,000.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("utc_hour", "bank", "message"),
+    [
+        (14, {}, None),
+        (15, {}, r"found its same-day window SD1300 closed at 10:00, expected a release before it; reject the file and build "
+                 r"it again, with --same-day while a later window is open, else without"),
+        (14, {"same_day_windows": {"14:15": "SD1700"}}, "built for the same-day window SD1300, expected one of the bank's"),
+        (14, {"same_day": "never"}, "built for the same-day window SD1300, expected one of the bank's"),
+    ],
+)  # fmt: skip
+def test_the_same_day_window_is_asked_again_at_approval(
+    db: Database, home: Home, app: App, utc_hour: int, bank: dict[str, Any], message: str | None
+) -> None:
+    world.check(db, "1", disbursement_date="2026-03-02")
+    built, _ = made(set_up(db, home, on("2026-03-02", 14), bank=SAME_DAY), same_day=True)
+    later = set_up(db, home, on("2026-03-02", utc_hour), bank=SAME_DAY | bank)
+    if message is None:
+        approve(later, built)
+        return
+    with pytest.raises(Refused, match=message):
+        approve(later, built)
+    release.reject(later, built.files[0].outbound_id, reason="too late")
+    again, (batch,) = made(set_up(db, home, on("2026-03-02", 15), bank=SAME_DAY), same_day=True)
+    assert (batch.descriptive_date, len(again.files)) == ("SD1700", 2)
+
+
 # --- a bank's wishes ----------------------------------------------------------------------------------------
 
 

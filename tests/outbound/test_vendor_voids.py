@@ -170,6 +170,22 @@ def test_a_check_returned_after_its_reversal_was_built_stops_the_approval(app: A
 # --- refused ------------------------------------------------------------------------------------------------
 
 
+def test_a_reversal_that_is_not_of_today_asks_for_no_same_day(db: Database, home: Home, app: App) -> None:
+    """The entry it takes back settles tomorrow: the reversal goes for then, without the marker and its limit."""
+    same_day = {"same_day": "asked", "same_day_windows": {"10:00": "SD1300"}}
+    world.check(db, "1", 150_000_000, disbursement_date="2026-03-03")
+    morning = set_up(db, home, on("2026-03-02", 13), bank=same_day)
+    approve(morning, made(morning)[0])
+    vendor_voids.void(morning, "1", reason="twice")
+    world.check(db, "2", disbursement_date="2026-03-02")
+    run = set_up(db, home, on("2026-03-02", 14), bank=same_day)
+    built, batches = made(run, same_day=True)
+    assert [(b.description, b.effective_date, b.descriptive_date) for b in batches] == [
+        ("VENDOR PAY", "2026-03-02", "SD1300"), ("REVERSAL", "2026-03-03", ""),
+    ]  # fmt: skip
+    approve(set_up(db, home, on("2026-03-02", 14), bank=same_day), built)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
