@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,36 @@ class Home:
             folder.chmod(0o700)
 
 
+_TEMPORARY: Final = ".tmp"
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a live process of this machine is writing this name by ``write_durably``."""
+    pid = _writer(path)
+    return pid is not None and _is_alive(pid)
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether a process that is gone was writing this name by ``write_durably``."""
+    pid = _writer(path)
+    return pid is not None and not _is_alive(pid)
+
+
+def _writer(path: Path) -> int | None:
+    found = re.fullmatch(r"\..+\.(\d{1,9})" + re.escape(_TEMPORARY), path.name)
+    return None if found is None else int(found[1])
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def fsync_dir(folder: Path) -> None:
     """Make a rename, creation or removal in ``folder`` survive a power failure."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -118,7 +150,7 @@ def fsync_dir(folder: Path) -> None:
 
 def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o640) -> None:
     """Write ``data`` (or its blocks) beside ``path``, flush to disk, rename over it: readers see all of it or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         with os.fdopen(fd, "wb") as handle:

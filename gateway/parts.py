@@ -34,6 +34,11 @@ def verify_options(app: App) -> dict[str, Any]:
         "archive": app.home.archive,
         "vault": app.vault,
         "render": lambda outbound_id: store.render(app, outbound_id),
-        "outbox": lambda: [*store.strange_copies(app), *copies.strange(app), *openpgp.strange(app)],
+        "outbox": lambda: [
+            *store.strange_copies(app),
+            *store.strangers(app),
+            *copies.strange(app),
+            *openpgp.strange(app),
+        ],
         "keys": lambda: app.vault.ids,
     }

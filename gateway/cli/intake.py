@@ -15,11 +15,12 @@ from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
 from gateway.cli.files import SEVERITY, file_document, processed
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.console.inbox import Left, left_in_place
-from gateway.errors import UsageError
+from gateway.errors import Refused, UsageError
 from gateway.intake import checking
 from gateway.intake.parsing import unknown_name
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
+from gateway.sealed_files import is_sealed
 from gateway.settings import Settings
 from parsers.explain import OUTSIDE, Explanation
 from parsers.explain import explain as explain_file
@@ -103,6 +104,12 @@ def _outside(path: Path, settings: Settings) -> Explanation | None:
 def _explanation(path: Path, records: int) -> Explanation:
     from gateway.calendar import operator_settles
 
+    if is_sealed(path):
+        raise Refused(
+            f"reading {path}: found it encrypted with the key of its home, expected a file in clear: write one from outbox/ with "
+            "gateway outbound export ID TARGET --reason WHY, one that was received with gateway files export ID TARGET "
+            "--reason WHY, and look at that"
+        )
     return explain_file(path.read_bytes(), path.name, limit=records, banking_day=operator_settles)
 
 

@@ -34,6 +34,7 @@ def document(found: Status) -> dict[str, Any]:
         "files": [money_as_text(row) for row in found.files],
         "late": list(found.late),
         "inbox": [asdict(x) for x in found.inbox],
+        "outbox": list(found.outbox),
         "outbound": [money_as_text(row) for row in found.outbound],
         "windows": [money_as_text(row) for row in at_stake(found.outbound)],
         "end_of_period": list(found.end_of_period),
@@ -61,6 +62,8 @@ def page(found: Status) -> Iterator[str]:
     if found.inbox:
         yield ""
     yield from _outbound(found)
+    for name in found.outbox:
+        yield f"IN outbox, {name}: find out who put it there, and move it away"
     yield from _modules(found)
     for s in found.suspense:
         items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"

@@ -14,7 +14,7 @@ from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.delivery import settle
-from gateway.outbound import vendor_clearing
+from gateway.outbound import store, vendor_clearing
 from gateway.settings import Settings
 
 Row = dict[str, Any]
@@ -39,6 +39,7 @@ class Status:
     unacknowledged: Sequence[Row] = ()  # sent, and the bank's word is overdue
     inbox: Sequence[Left] = ()  # what lies there untaken
     clearing: Sequence[Row] = ()  # money of voided checks that came or left twice
+    outbox: Sequence[str] = ()  # what lies there and is not ours
     last_date: str | None = None  # the latest business date on which a file came
 
     @property
@@ -50,6 +51,7 @@ class Status:
             or self.unacknowledged
             or self.clearing
             or any(x.wants_person for x in self.inbox)
+            or self.outbox
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
             or any(
@@ -87,6 +89,7 @@ def status(app: App, date: str | None) -> Status:
                 }
                 for one in vendor_clearing.held(connection)
             ],
+            store.strangers(app),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
 

@@ -24,10 +24,10 @@ from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.outbound import openpgp, store
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
+from gateway.sealed_files import SUFFIX
 from gateway.settings import Bank
 from gateway.vault import KEY_ID
 
-SUFFIX: Final = ".sealed"
 EXPORT: Final = "outbound.export"
 """Action of a person, as ``operator_event`` has it."""
 

@@ -20,12 +20,13 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import GatewayError, LedgerError, Refused
-from gateway.home import fsync_dir, write_durably
+from gateway.home import fsync_dir, is_being_written, is_left_behind, write_durably
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.outbound import kept_reports
 from gateway.outbound.rendering import render_rows
 from gateway.outbound.states import SEALED_KINDS, OutboundState
+from gateway.sealed_files import SUFFIX
 
 FIELD: Final = "outbound.row"
 """What a sealed row is bound to, so that it opens as nothing else."""
@@ -281,8 +282,23 @@ def strange_copies(app: App) -> list[str]:
     return found
 
 
+def strangers(app: App) -> list[str]:
+    """Names in the outbox that no file of ours has: what a killed process was writing, or somebody else put there."""
+    with app.db.read() as connection:
+        ours = {
+            ".gitkeep",
+            *connection.execute(text("SELECT name FROM outbound_file")).scalars(),
+        }  # a home may be a checkout
+    return [
+        f"{path.name}: no file of the gateway's"
+        for path in sorted(app.home.outbox.iterdir())
+        if path.name not in ours and path.name.removesuffix(SUFFIX) not in ours and not is_being_written(path)
+    ]
+
+
 def settle_outbox(app: App) -> list[str]:
-    """At start: finish what a crash interrupted, and give the names of the files that had to be put back.
+    """At start: finish what a crash interrupted, and give the names of the files that had to be put back. What a killed
+    process was writing is removed: it may hold account numbers.
 
     Files put aside are published, or removed when their transaction never committed. Files that wait for release or
     delivery are re-created when they are missing. A released file that has no endpoint may have been fetched by
@@ -290,6 +306,9 @@ def settle_outbox(app: App) -> list[str]:
     """
     restored: list[str] = []
     kept_reports.settle(app)
+    for path in app.home.outbox.glob(".*.tmp"):
+        if is_left_behind(path):
+            path.unlink(missing_ok=True)
     staged = {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
     with app.db.read() as connection:
         unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}

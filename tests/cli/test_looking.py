@@ -257,3 +257,14 @@ def test_a_list_offers_the_filters_it_takes(
 ) -> None:
     words = played.ok("ledger", name, "--help").out.split()
     assert set(offered) <= set(words) and not set(absent) & set(words)
+
+
+@pytest.mark.parametrize("command", ["explain", "check"])
+def test_an_encrypted_file_is_said_to_be_one(played: Played, tmp_path: Path, command: str) -> None:
+    """Its bytes are no records, whatever its name begins with."""
+    path = tmp_path / "P01-VACH-BANK-260303.DAT.sealed"
+    path.write_bytes(b"\x02" + bytes(range(200)))
+    done = played.do(command, str(path))
+    assert (done.code, done.out) == (3, "")
+    assert "found it encrypted with the key of its home, expected a file in clear" in done.err
+    assert "gateway outbound export ID TARGET" in done.err and "gateway files export ID TARGET" in done.err

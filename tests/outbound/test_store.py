@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.app import App
 from gateway.clock import FixedClock
+from gateway.console.status import status
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -151,6 +155,35 @@ def test_building_needs_the_right(app: App, tmp_path: Path) -> None:
     clerk = world.as_person(app, replace(world.ANN, rights=frozenset()))
     with pytest.raises(Refused, match="without the right 'post'"):
         build(clerk, "DSGL", "1")
+
+
+def test_what_is_not_ours_in_the_outbox_is_named(app: App) -> None:
+    file = frozen(app)
+    store.settle_outbox(app)
+    for name in (
+        f".{file.name}.{os.getpid()}.tmp",
+        f"{file.name}.sealed",
+    ):  # being written, and a copy that is put away
+        (app.home.outbox / name).touch()
+    assert store.strangers(app) == []
+    planted = [f".{file.name}.tmp", "PLANTED.DAT", "x.tmp"]
+    for name in planted:
+        (app.home.outbox / name).touch()
+    assert store.strangers(app) == [f"{name}: no file of the gateway's" for name in planted]
+    told = {check.name: check.detail for check in verify(app.db, **verify_options(app)) if not check.ok}
+    assert "PLANTED.DAT: no file of the gateway's" in told["files in the outbox are as built"]
+    found = status(app, None)
+    assert found.wants_attention and list(found.outbox) == store.strangers(app)
+
+
+def test_what_a_killed_process_was_writing_is_removed_at_start(app: App) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = app.home.outbox / f".P01-VACH-BANK-260303.DAT.{gone.pid}.tmp"
+    left.write_bytes(b"an account number")
+    assert store.strangers(app) == [f"{left.name}: no file of the gateway's"]
+    store.settle_outbox(app)
+    assert not left.exists() and store.strangers(app) == []
 
 
 def test_copies_in_the_outbox_are_compared(app: App) -> None:
