@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from gateway.clock import FixedClock
 from gateway.errors import Refused
+from gateway.home import Home
 from gateway.ledger import migrate, revision
 from gateway.ledger.database import Database
 from gateway.ledger.schema import metadata
 from gateway.ledger.verify import verify
+from gateway.outbound import release
+from gateway.outbound.build import build
+from tests.answers import bank
+from tests.answers.world import check, company, differences, drop, send, state, trace_of
 from tests.conftest import _execute, database_at
 from tests.ledger.reference import loaded
 
@@ -43,8 +49,11 @@ def described(db: Database) -> Any:
 
 
 def _clauses(statement: str) -> list[str]:
-    """Lines of a CREATE statement in any order: constraints have none that means anything."""
-    return sorted(line.strip().rstrip(",") for line in statement.splitlines())
+    """Lines of a CREATE statement in any order: constraints have none that means anything. A column that was added stands
+    before the last parenthesis, on its line."""
+    lines = [line.strip(" \t,") for line in statement.splitlines()]
+    bare = (line[:-1] if line.count(")") > line.count("(") else line for line in lines)
+    return sorted(line for line in bare if line)
 
 
 @pytest.fixture
@@ -77,19 +86,59 @@ def test_upgrading_again_changes_nothing(db: Database) -> None:
     revision.require_current(db)
 
 
+def _as_of_0002(connection: Connection) -> None:
+    for table in ("outbound_message", "fraud_finding", "vendor_change", "ach_answer", "ach_entry"):
+        connection.execute(text(f"DROP TABLE {table}"))
+    for index in ("ix_bank_check_vendor", "ix_payment_line_entry_id", "ix_operator_event_subject"):
+        connection.execute(text(f"DROP INDEX {index}"))
+    connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
+    for column in ("issue", "void_entry_id"):
+        connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+
+_ENTRIES = """
+    SELECT outbound_id, seq, trace_number, kind, portfolio, vendor, details_version, bank, check_no, issue, amount_cents,
+        transaction_code, sec, effective_date FROM ach_entry ORDER BY 1, 2
+"""
+
+
+def test_bank_files_of_before_have_their_entries_and_verify(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Released, rejected, balanced, two classes: what 0003 keeps of an entry is made of what 0002 had."""
+    monkeypatch.setenv("OFFSET", "998877")
+    app = company(db, home, clock, bank={"balanced": True, "offset_account": "env:OFFSET"})
+    check(db, "4711", 12_345)
+    check(db, "4712", 500, vendor="V2")
+    (rejected, _) = build(app, "VACH", "1").files
+    release.reject(app, rejected.outbound_id, reason="a day later")
+    check(db, "4713", 700, office_id=2)
+    send(app)
+    check(db, "4714", 900, vendor="V2")
+    build(app, "VACH", "1")
+    with db.read() as connection:
+        before = connection.execute(text(_ENTRIES)).all()
+    assert [row.kind for row in before].count("OFFSET") == 5, "one a batch"
+    with db.write() as connection:
+        connection.execute(text("DELETE FROM outbound_source WHERE source LIKE 'offset:%'"))  # 0002 named none
+        _as_of_0002(connection)
+    assert migrate.upgrade(db) == ("0002", "0003")
+    with db.read() as connection:
+        assert connection.execute(text(_ENTRIES)).all() == before
+    assert differences(app) == []
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4713"), 700)))
+    assert state(db, "4713") == ("RETURNED", 1), "a return of what left before the upgrade"
+    assert differences(app) == []
+
+
 def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tmp_path: Path) -> None:
     """Taken back to 0001 as it was made then, it upgrades to what a new one is."""
     loaded(db, tmp_path / "in")
     whole = described(db)
     with db.write() as connection:
-        for table in ("outbound_message", "fraud_finding", "vendor_change", "ach_answer", "ach_entry", "suspense_move"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("DROP INDEX ix_bank_check_vendor"))
-        connection.execute(text("DROP INDEX ix_payment_line_entry_id"))
-        connection.execute(text("DROP INDEX ix_operator_event_subject"))
-        connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
-        for column in ("issue", "void_entry_id"):
-            connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
+        _as_of_0002(connection)
+        connection.execute(text("DROP TABLE suspense_move"))
         if not db.is_sqlite:
             connection.execute(text("DROP FUNCTION suspense_append_only()"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

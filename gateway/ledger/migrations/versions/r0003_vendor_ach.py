@@ -3,6 +3,10 @@ lines by their entry."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -153,6 +157,73 @@ def upgrade() -> None:
     )
     op.create_index("ix_fraud_finding_outbound_id", "fraud_finding", ["outbound_id"])
     op.create_index("ix_fraud_finding_vendor", "fraud_finding", ["vendor"])
+    _entries()
+
+
+_FILES = "SELECT outbound_id, portfolio, header FROM outbound_file WHERE kind = 'VACH-BANK' ORDER BY outbound_id"
+_ROWS = """
+SELECT r.seq, r.trace_number, s.source FROM outbound_row r
+LEFT JOIN outbound_source s ON s.outbound_id = r.outbound_id AND s.seq = r.seq WHERE r.outbound_id = :id ORDER BY r.seq
+"""
+_CHECKS = """
+SELECT k.bank, k.check_no, k.vendor, k.amount_cents, v.account_type FROM bank_check k
+LEFT JOIN vendor v ON v.vendor = k.vendor WHERE k.portfolio = :p AND k.type = 'NEWA'
+"""
+
+
+def _entries() -> None:
+    """What the bank files of before paid, so that their returns are matched: from sources, checks and headers, for the rows
+    themselves are sealed.
+
+    The files hold live credits, one a check, and where a file is balanced its offset debit at the end of each batch, which
+    named no source and now does, as every row. The transaction code is that of the vendor's account as it stands now; its
+    direction, which is all that is read of it, is sure.
+    """
+    bind = op.get_bind()
+    table = sa.table("ach_entry", *(sa.column(name) for name in _ENTRY))
+    checks: dict[str, dict[tuple[str, str], Any]] = {}
+    for file in bind.execute(sa.text(_FILES)).all():
+        if file.portfolio not in checks:
+            rows = bind.execute(sa.text(_CHECKS), {"p": file.portfolio})
+            checks[file.portfolio] = {(row.bank, row.check_no): row for row in rows}
+        made = list(_of_file(bind, file, checks[file.portfolio]))
+        if made:
+            bind.execute(table.insert(), made)
+        offsets = [{"id": file.outbound_id, "seq": one["seq"]} for one in made if one["kind"] == "OFFSET"]
+        if offsets:
+            bind.execute(sa.text("INSERT INTO outbound_source VALUES (:id, :seq, 'offset:bank')"), offsets)
+
+
+_ENTRY = (
+    "outbound_id", "seq", "trace_number", "kind", "portfolio", "vendor", "details_version", "bank", "check_no", "issue",
+    "amount_cents", "transaction_code", "sec", "effective_date",
+)  # fmt: skip
+
+
+def _of_file(bind: sa.Connection, file: Any, checks: dict[tuple[str, str], Any]) -> Iterator[dict[str, Any]]:
+    rows = iter(bind.execute(sa.text(_ROWS), {"id": file.outbound_id}).all())
+    for batch in json.loads(file.header)["batches"]:
+        cents = 0
+        for _, row in zip(range(batch["entries"]), rows, strict=False):
+            shared = {
+                "outbound_id": file.outbound_id, "seq": row.seq, "trace_number": row.trace_number, "portfolio": file.portfolio,
+                "sec": batch["sec_code"], "effective_date": batch["effective_date"],
+            }  # fmt: skip
+            if row.source is None:
+                yield shared | {
+                    "kind": "OFFSET", "vendor": None, "details_version": None, "bank": None, "check_no": None, "issue": None,
+                    "amount_cents": cents, "transaction_code": "27",
+                }  # fmt: skip
+                continue
+            bank, number = row.source.split(":", 3)[2:]
+            check = checks.get((bank, number))
+            if check is None:  # of a file that was rejected: the check may be another one since
+                continue
+            cents += check.amount_cents
+            yield shared | {
+                "kind": "LIVE", "vendor": check.vendor, "details_version": 1, "bank": bank, "check_no": number, "issue": 1,
+                "amount_cents": check.amount_cents, "transaction_code": "32" if check.account_type == "savings" else "22",
+            }  # fmt: skip
 
 
 def _bank_check() -> None:
