@@ -1,9 +1,16 @@
-"""A home: the folder that holds ``config/ inbox/ outbox/ var/``. Every path the gateway uses is named here."""
+"""A home: the folder that holds ``config/ inbox/ outbox/ var/``. Every path the gateway uses is named here.
+
+A home is its owner's alone (``var`` and ``config/keys`` 0700, bank files and keys 0600), or a group shares it (``share``):
+then folders are 2770 and files 0660, those below ``config`` 2750 and 0640, and nothing is open to others. Which of the two
+it is, ``var`` itself says: it has the bit that hands its group on to what is made in it.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +109,76 @@ class Home:
         )  # fmt: skip
 
     def make(self) -> None:
-        """Create what is missing. ``var`` and ``config/keys`` hold money and secrets: owner only."""
+        """Create what is missing. ``var`` and ``config/keys`` hold money and secrets: owner only, or the group's that
+        shares the home. Raises PermissionError for a user whose home it is not."""
+        self.mask()
         for folder in self.folders():
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.var, self.keys):
-            folder.chmod(0o700)
+        if not self.shared:
+            for folder in (self.var, self.keys):
+                if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+                    folder.chmod(0o700)
+        for path, needed in ((self.var, os.W_OK), (self.ledger, os.R_OK | os.W_OK), (self.field_key, os.R_OK)):
+            if path.exists() and not os.access(path, needed):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def mask(self) -> None:
+        """What this process makes from now on is the group's too, if one shares the home, whatever mode it was asked for
+        by default. Before the first file, which is the log."""
+        if self.shared:
+            os.umask(0o007)
+
+    @property
+    def shared(self) -> bool:
+        """Whether a group shares the home."""
+        try:
+            mode = self.var.stat().st_mode
+        except FileNotFoundError:
+            return False
+        return bool(mode & stat.S_ISGID) and mode & 0o070 == 0o070
+
+    @property
+    def private_file(self) -> int:
+        """The mode of a file that holds account numbers or money."""
+        return 0o660 if self.shared else 0o600
+
+    @property
+    def private_folder(self) -> int:
+        return 0o770 if self.shared else 0o700
+
+    @property
+    def key_file(self) -> int:
+        return 0o640 if self.shared else 0o600
+
+    def too_open(self, key: Path) -> bool:
+        """Whether a key can be read by others than its owner and the group that shares the home."""
+        return bool(key.stat().st_mode & (0o037 if self.shared else 0o077))
+
+    def share(self, group: int) -> None:
+        """Give all of the home to a group that works in it together; again mends what was made otherwise. Settings and
+        keys it reads only: who may do what is the owner's to say. Raises PermissionError for files of others."""
+        os.umask(0o007)
+        _give(self.root, group, stat.S_IMODE(self.root.stat().st_mode) | 0o050)
+        for top, folder_mode, file_mode in (
+            (self.config, 0o2750, 0o640), (self.inbox, 0o2770, 0o660), (self.outbox, 0o2770, 0o660), (self.var, 0o2770, 0o660),
+        ):  # fmt: skip
+            for place, _folders, names in os.walk(top):
+                _give(Path(place), group, folder_mode)
+                for name in names:
+                    path = Path(place, name)
+                    if not path.is_symlink():
+                        _give(path, group, file_mode)
+
+
+def _give(path: Path, group: int, mode: int) -> None:
+    """What another of the group made is the group's already. In this order: a change of the group takes the bit that
+    hands it on."""
+    status = path.stat()
+    theirs = os.geteuid() not in (0, status.st_uid)
+    if theirs and status.st_gid == group and status.st_mode & 0o047 == 0o040:
+        return
+    os.chown(path, -1, group)
+    path.chmod(mode)
 
 
 _TEMPORARY: Final = ".tmp"

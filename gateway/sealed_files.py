@@ -63,7 +63,7 @@ def reseal(home: Home, vault: Vault) -> int:
     count = 0
     for path in _originals(home):
         if key_of(path) in vault.ids[1:]:
-            write_durably(path, sealed_blocks(clear_blocks(path, vault), vault), mode=0o600)
+            write_durably(path, sealed_blocks(clear_blocks(path, vault), vault), mode=home.private_file)
             count += 1
     return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 import shutil
@@ -25,12 +26,16 @@ def default_config() -> Path:
     return packaged if packaged.is_dir() else package.parent / "config"
 
 
-def make_home(root: Path, *, user: str, code: str | None = None, new_key: bool = False) -> Home:
-    """Create a home at ``root``. Refused when one is there already: nothing of it is ever overwritten.
+def make_home(
+    root: Path, *, user: str, code: str | None = None, new_key: bool = False, group: str | None = None
+) -> Home:
+    """Create a home at ``root``, which ``group`` shares. Refused when one is there already: nothing of it is ever
+    overwritten.
 
     ``new_key`` makes a key for a home whose own was lost; what the old one sealed must then be loaded again.
     """
     home = Home(root.resolve())
+    shared_by = None if group is None else group_id(group)
     if _has_operators(home) and not (new_key and not home.field_key.exists()):
         lost = (
             ""
@@ -64,7 +69,34 @@ def make_home(root: Path, *, user: str, code: str | None = None, new_key: bool =
             handle.write(vault.new_key() + "\n")
     home.known_hosts.touch(mode=0o600)
     open_ledger(home)
+    if shared_by is not None:
+        home.share(shared_by)
     return home
+
+
+def share_home(root: Path, group: str) -> Home | None:
+    """Share a home that is there with a group; None when there is none. Raises UsageError for a group that is none of
+    the caller's."""
+    home = Home(root.resolve())
+    if not _has_operators(home):
+        return None
+    home.share(group_id(group))
+    return home
+
+
+def group_id(name: str) -> int:
+    """The number of a group that the caller is in."""
+    try:
+        found = grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(
+            f"--group {name}: found no such group, expected one of this system; make it (groupadd)"
+        ) from None
+    if os.geteuid() != 0 and found not in (os.getegid(), *os.getgroups()):
+        raise UsageError(
+            f"--group {name}: found that you are not in it, expected a group of yours; join it and log in again"
+        )
+    return found
 
 
 def open_ledger(home: Home) -> tuple[str | None, str]:
@@ -77,8 +109,8 @@ def open_ledger(home: Home) -> tuple[str | None, str]:
         changed = migrate.upgrade(db)
     finally:
         db.close()
-    if not url:
-        home.ledger.chmod(0o600)
+    if not url and home.ledger.stat().st_mode & 0o777 != home.private_file:
+        home.ledger.chmod(home.private_file)
     return changed
 
 

@@ -138,8 +138,8 @@ def read_keys(home: Home) -> list[bytes]:
         found = [(following, os.environ.get(NEXT_VARIABLE)), (key, os.environ[VARIABLE])]
     else:
         # In this order: a rotation that ends in between renames the next one to the key, and is seen either way.
-        found = [(following, _read(home.next_field_key, following, optional=True))]
-        found.append((key, _read(home.field_key, key)))
+        found = [(following, _read(home, home.next_field_key, following, optional=True))]
+        found.append((key, _read(home, home.field_key, key)))
     return list(dict.fromkeys(_decoded(text, where) for where, text in found if text is not None))
 
 
@@ -147,7 +147,7 @@ def write_next(home: Home) -> None:
     """Make the next key of a home whose key is a file, if none is there. Call with ``LOCK`` held: two made at once
     would be one too few."""
     if not home.next_field_key.exists():
-        write_durably(home.next_field_key, (new_key() + "\n").encode("ascii"), mode=0o600)
+        write_durably(home.next_field_key, (new_key() + "\n").encode("ascii"), mode=home.key_file)
 
 
 def adopt_next(home: Home) -> None:
@@ -157,10 +157,11 @@ def adopt_next(home: Home) -> None:
         fsync_dir(home.keys)
 
 
-def _read(path: Path, where: str, *, optional: bool = False) -> str | None:
+def _read(home: Home, path: Path, where: str, *, optional: bool = False) -> str | None:
     try:
-        if path.stat().st_mode & 0o077:
-            raise SettingsError([f"{where}: found it readable by others, expected mode 0600; run chmod 600 on it"])
+        if home.too_open(path):
+            mode = f"{home.key_file:04o}"
+            raise SettingsError([f"{where}: found it readable by others, expected mode {mode}; run chmod {mode} on it"])
         return path.read_text(encoding="ascii")
     except FileNotFoundError as error:
         if optional:

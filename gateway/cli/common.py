@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from gateway.errors import GatewayError, SettingsError, UsageError
+from gateway.errors import GatewayError, Refused, SettingsError, UsageError
 from gateway.money import from_cents, shown
 
 if TYPE_CHECKING:  # opening a home brings the database along; help needs neither
@@ -100,6 +100,7 @@ class Session:
         home = Home(self.home.resolve())
         with suppress(OSError):
             if home.settings_file.is_file():
+                home.mask()
                 log.set_up(home.log, verbose=self.debug)
                 return True
         log.set_up(None, verbose=self.debug)
@@ -259,6 +260,9 @@ def guarded(session: Session, action: Callable[[], int | None]) -> int:
     except GatewayError as error:
         complain(session, error)
         return error.exit_code
+    except PermissionError as error:
+        complain(session, _closed(error))
+        return REFUSED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -270,6 +274,23 @@ def guarded(session: Session, action: Callable[[], int | None]) -> int:
         return FAULT
     finally:
         session.close()
+
+
+def _closed(error: PermissionError) -> Refused:
+    """A file of the home that the caller may not use: whose it is, and what its owner does about it."""
+    from gateway.app import system_user, user_name
+
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    owner = "its owner"
+    while path is not None:  # what cannot be looked at lies in a folder that can
+        with suppress(OSError):
+            owner = f"{user_name(path.stat().st_uid)}, whose it is,"
+            break
+        path = None if path == path.parent else path.parent
+    return Refused(
+        f"found {error.filename or 'a file'} closed to user {system_user()}, expected one that whoever works here may use: ask {owner} "
+        "to do this, or to share the home with a group of yours (gateway init HOME --group GROUP)"
+    )
 
 
 def complain(session: Session, error: GatewayError) -> None:

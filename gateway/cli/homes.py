@@ -39,10 +39,20 @@ def init(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="For a home whose field key is lost: load vendors.csv again afterwards.")
     ] = False,
+    group: Annotated[
+        str | None, typer.Option("--group", help="A group that works in the home; shares a home that is there, too.")
+    ] = None,
 ) -> None:
     """Make a new home: folders, commented settings, a field key, you as its first operator, an empty ledger."""
     target = folder or session.home
-    home = setup.make_home(target, user=system_user(), code=code, new_key=new_key)
+    shared = None if group is None or new_key else setup.share_home(target, group)
+    if shared is not None:
+        session.show(
+            {"home": str(shared.root), "group": group},
+            f"Group {group} shares {shared.root} now; name its people in config/operators.toml.",
+        )
+        return
+    home = setup.make_home(target, user=system_user(), code=code, new_key=new_key, group=group)
     operators = load_settings(home).operators.operators
     own = next(c for c in operators if c != "SVC" or len(operators) == 1)
     session.show(

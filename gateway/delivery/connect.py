@@ -119,12 +119,15 @@ def private_key(endpoint: Endpoint, home: Home) -> paramiko.PKey:
     """Our key. Raises SettingsError when it is missing, readable by others, or does not open."""
     path = home.root / endpoint.key
     try:
-        mode = path.stat().st_mode
+        mode, too_open = path.stat().st_mode, home.too_open(path)
     except OSError as error:
         raise SettingsError([f"{endpoint.key}: {error.strerror}, expected the private key of the endpoint"]) from error
-    if mode & 0o077:
+    if too_open:
+        wanted = f"{home.key_file:04o}"
         raise SettingsError(
-            [f"{endpoint.key}: found it readable by others (mode {mode & 0o777:04o}), expected 0600: run chmod 600"]
+            [
+                f"{endpoint.key}: found it readable by others (mode {mode & 0o777:04o}), expected {wanted}: run chmod {wanted}"
+            ]
         )
     passphrase = (
         secret(endpoint.key_passphrase, home, what=f"passphrase of {endpoint.key}") if endpoint.key_passphrase else None

@@ -43,7 +43,7 @@ def endpoint_lock(db: Database, home: Home, endpoint: str) -> Iterator[StillHeld
 @contextmanager
 def _file_lock(home: Home, endpoint: str) -> Iterator[StillHeld | None]:
     home.work.mkdir(parents=True, exist_ok=True)
-    fd = os.open(home.work / f"deliver-{endpoint}.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    fd = os.open(home.work / f"deliver-{endpoint}.lock", os.O_RDWR | os.O_CREAT, 0o660)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -145,7 +145,7 @@ def export(app: App, file_id: int, target: Path, *, reason: str) -> int:
                 f"{file.sha256[:12]}…; put it back from a backup (see gateway verify)"
             )
         _note(app, connection, "files.export", f"file:{file_id}", reason)
-    write_durably(target, clear_blocks(_original(app, file), app.vault), mode=archive.MODE)
+    write_durably(target, clear_blocks(_original(app, file), app.vault), mode=0o600)
     return file.bytes
 
 

@@ -23,7 +23,6 @@ from gateway.sealed_files import clear_blocks, sealed_blocks
 from gateway.vault import Vault
 
 READ_BYTES: Final = sealed_files.BLOCK
-MODE: Final = 0o600
 _MANY: Final = 8
 
 
@@ -80,7 +79,7 @@ def store(home: Home, source: IO[bytes], token: str, *, vault: Vault | None = No
             size += len(block)
             yield block
 
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, home.private_file)
     try:
         with os.fdopen(fd, "wb", buffering=0) as out:
             for block in read() if vault is None else sealed_blocks(read(), vault):
@@ -89,16 +88,16 @@ def store(home: Home, source: IO[bytes], token: str, *, vault: Vault | None = No
                     view = view[out.write(view) :]
         name = archive_name(digest.hexdigest(), sealed=vault is not None)
         stored = Stored(digest.hexdigest(), size, name)
-        _place(temporary, home.archive / stored.name, stored, vault)
+        _place(temporary, home.archive / stored.name, stored, vault, home.private_folder)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return stored
 
 
-def _place(temporary: Path, target: Path, stored: Stored, vault: Vault | None) -> None:
+def _place(temporary: Path, target: Path, stored: Stored, vault: Vault | None, mode: int) -> None:
     """Give the copy its name. An archived file with other bytes under this hash is damaged and gives way."""
-    target.parent.mkdir(mode=0o700, exist_ok=True)
+    target.parent.mkdir(mode=mode, exist_ok=True)
     if _is_there(temporary, target, stored, vault):
         temporary.unlink()
     else:

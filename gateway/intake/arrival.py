@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Completeness = Literal["quiet", "marker", "rename"]
 Identity = tuple[str, int, int, int]
@@ -28,6 +28,8 @@ _SORTS = (
     (stat.S_ISFIFO, "fifo"),
     (stat.S_ISSOCK, "socket"),
 )
+CLOSED: Final = "closed file"
+"""A file that this process may not read; its identity is another one once it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def look(folder: Path) -> list[Seen]:
             except FileNotFoundError:
                 continue
             sort = next((name for test, name in _SORTS if test(status.st_mode)), "device")
+            if sort == "file" and not os.access(entry.path, os.R_OK):
+                sort = CLOSED
             seen.append(Seen(entry.name, (sort, status.st_size, status.st_mtime_ns, status.st_ino)))
     return seen
 
@@ -162,8 +166,15 @@ def _markers(present: Iterable[Seen], rules: Rules) -> dict[str, str]:
 
 
 def _refusal(s: Seen, rules: Rules) -> Refusal | None:
+    sort = s.identity[0]
+    if sort == CLOSED:
+        return Refusal(
+            s.name,
+            "CLOSED",
+            f"Found {printable(s.name)} closed to the user that the gateway runs as, expected a file it may read: its owner "
+            "opens it (chmod g+r, or o+r); it is left in place.",
+        )
     if not s.is_file:
-        sort = s.identity[0]
         return Refusal(
             s.name,
             sort.upper(),

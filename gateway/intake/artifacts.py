@@ -131,7 +131,7 @@ def unreported(app: App) -> list[int]:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o770, parents=True, exist_ok=True)
 
 
 def _reports(

@@ -112,7 +112,7 @@ class Claimer:
         """Complete what a killed process left in any claim folder of this source that has no owner now."""
         own = self._slot(folder)
         done = self._recover_slot(folder, own)
-        for slot in slots.abandoned(_claimed(folder)):
+        for slot in slots.abandoned(_claimed(folder), self.app.home.private_folder):
             try:
                 done += self._recover_slot(folder, slot)
             finally:
@@ -128,7 +128,7 @@ class Claimer:
 
     def _slot(self, folder: Folder) -> slots.Slot:
         if folder.path not in self._slots:
-            self._slots[folder.path] = slots.acquire(_claimed(folder))
+            self._slots[folder.path] = slots.acquire(_claimed(folder), self.app.home.private_folder)
         return self._slots[folder.path]
 
     def _has_space(self) -> bool:
@@ -184,7 +184,11 @@ class Claimer:
 
     def _archive(self, folder: Folder, claim: _Claim) -> tuple[archive.Stored, str, Identity] | None:
         """Copy the claimed bytes and say whose file it is; None when they changed meanwhile, then the file goes back to be watched."""
-        fd = os.open(claim.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fd = os.open(claim.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except PermissionError:  # its owner closed it since it was looked at
+            self._not_yet(folder, claim.path, claim.name)
+            return None
         with os.fdopen(fd, "rb") as handle:
             status = os.fstat(fd)
             before = _identity(status)
@@ -265,7 +269,7 @@ class Claimer:
             return kept
         kept = kept.with_name(kept.name + SUFFIX)
         with self._sealing() as vault:
-            write_durably(kept, sealed_blocks(archive.read_blocks(claim.path), vault), mode=archive.MODE)
+            write_durably(kept, sealed_blocks(archive.read_blocks(claim.path), vault), mode=self.app.home.private_file)
         return kept
 
     # what a killed process left
@@ -348,6 +352,10 @@ def _put_back(claimed: Path, original: Path) -> None:
     try:
         os.link(claimed, original, follow_symlinks=False)
     except FileExistsError:
+        return
+    except PermissionError:  # a link to what one cannot read is forbidden on many systems
+        if not original.exists():
+            claimed.rename(original)
         return
     claimed.unlink()
 

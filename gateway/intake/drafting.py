@@ -64,7 +64,7 @@ class Drafts:
         self.drop()
         self._lock = share(self._app.home.work)
         self._folder = self._app.home.work / f"{file.file_id}-{uuid.uuid4().hex}.draft"
-        self._folder.mkdir(mode=0o700)
+        self._folder.mkdir(mode=self._app.home.private_folder)
         self._frames = (self._folder / FRAMES).open("wb")
         request = {"file_id": file.file_id, "business_date": business_date, "posted_at": posted_at}
         command = [sys.executable, "-m", "gateway.intake.drafter", str(self._app.home.root), str(self._folder)]

@@ -87,7 +87,7 @@ def share(folder: Path) -> int:
 
 
 def _open_lock(folder: Path) -> int:
-    return os.open(folder / "spools.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    return os.open(folder / "spools.lock", os.O_RDWR | os.O_CREAT, 0o660)  # in a folder that is closed to others
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -123,7 +123,7 @@ def keep(app: App, file: InboundFile, spool: Spool) -> None:
     target = hashes_path(app.home, file.archive_name)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     os.link(spool.hashes_file, temporary)
-    temporary.chmod(0o600)
+    temporary.chmod(app.home.private_file)
     temporary.replace(target)
 
 

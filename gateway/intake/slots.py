@@ -28,24 +28,24 @@ class Slot:
             self._lock = -1
 
 
-def acquire(claimed: Path) -> Slot:
-    """The first claim folder below ``claimed`` that nobody owns; made if all are owned."""
-    claimed.mkdir(mode=0o700, exist_ok=True)
+def acquire(claimed: Path, mode: int = 0o700) -> Slot:
+    """The first claim folder below ``claimed`` that nobody owns; made if all are owned, with ``mode`` (``Home.private_folder``)."""
+    claimed.mkdir(mode=mode, exist_ok=True)
     for number in count(1):
-        slot = _try(claimed, str(number))
+        slot = _try(claimed, str(number), mode)
         if slot is not None:
             return slot
     raise AssertionError("count() ends")
 
 
-def abandoned(claimed: Path) -> list[Slot]:
+def abandoned(claimed: Path, mode: int = 0o700) -> list[Slot]:
     """All other claim folders whose owner is gone; this process owns them until it releases them."""
     names = sorted(p.name for p in claimed.iterdir() if p.name.isdigit()) if claimed.is_dir() else []
-    return [slot for name in names if (slot := _try(claimed, name)) is not None]
+    return [slot for name in names if (slot := _try(claimed, name, mode)) is not None]
 
 
-def _try(claimed: Path, name: str) -> Slot | None:
-    fd = os.open(claimed / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+def _try(claimed: Path, name: str, mode: int) -> Slot | None:
+    fd = os.open(claimed / f"{name}.lock", os.O_RDWR | os.O_CREAT, mode & 0o660)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -53,6 +53,6 @@ def _try(claimed: Path, name: str) -> Slot | None:
         return None
     folder = claimed / name
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=mode, exist_ok=True)
         fsync_dir(claimed)
     return Slot(folder, fd)

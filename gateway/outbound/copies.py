@@ -168,7 +168,9 @@ def _field(name: str) -> str:
 
 
 def _write_sealed(app: App, name: str, data: bytes) -> None:
-    write_durably(app.home.outbox / (name + SUFFIX), app.vault.seal_bytes(data, field=_field(name)), mode=0o600)
+    write_durably(
+        app.home.outbox / (name + SUFFIX), app.vault.seal_bytes(data, field=_field(name)), mode=app.home.private_file
+    )
 
 
 def _open(app: App, name: str) -> bytes:

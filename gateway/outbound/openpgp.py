@@ -172,8 +172,9 @@ def _require_valid(cert: Cert, where: str, now: datetime) -> None:
 
 def _require_private(home: Home, reference: str, where: str) -> None:
     kind, _, path = reference.partition(":")
-    if kind == "file" and (home.root / path).exists() and (home.root / path).stat().st_mode & 0o077:
-        raise SettingsError([f"{where}: found {path} readable by others, expected mode 0600; run chmod 600 on it"])
+    if kind == "file" and (home.root / path).exists() and home.too_open(home.root / path):
+        mode = f"{home.key_file:04o}"
+        raise SettingsError([f"{where}: found {path} readable by others, expected mode {mode}; run chmod {mode} on it"])
 
 
 def _words(error: Exception) -> str:

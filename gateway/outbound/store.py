@@ -31,8 +31,6 @@ from gateway.sealed_files import SUFFIX
 FIELD: Final = "outbound.row"
 """What a sealed row is bound to, so that it opens as nothing else."""
 
-_PRIVATE: Final = 0o600
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -138,7 +136,7 @@ def freeze(app: App, connection: Connection, new: NewFile) -> Frozen:
     _insert_rows(app, connection, outbound_id, new, texts)
     if state is OutboundState.APPROVED and new.endpoint is not None:
         queue.enqueue(connection, outbound_id=outbound_id, endpoint=new.endpoint, remote_name=new.name, at=app.now())
-    write_durably(staged_path(app, outbound_id), data, mode=_PRIVATE)
+    write_durably(staged_path(app, outbound_id), data, mode=app.home.private_file)
     return Frozen(
         outbound_id, new.name, new.kind, state, sha256, len(data), new.records, new.total_debit_cents,
         new.total_credit_cents,
@@ -241,7 +239,7 @@ def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
         staged.replace(target)
         fsync_dir(target.parent)
     else:
-        write_durably(target, render(app, outbound_id), mode=_PRIVATE)
+        write_durably(target, render(app, outbound_id), mode=app.home.private_file)
     staged.unlink(missing_ok=True)
     return target
 
