@@ -11,6 +11,7 @@ from gateway.answers.post import PAYLOAD
 from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.ledger import schema
+from gateway.ledger.vendor_details import no_account_in
 from gateway.log import last_four
 from parsers.nacha_reasons import reason
 
@@ -91,6 +92,7 @@ def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
     if not reason.strip():
         raise Refused(f"{what}: found no reason, expected one: say what was done about it with --reason")
     with app.db.write() as connection:
+        no_account_in(connection, app.vault, reason, action=what)
         at = {"file": key[0], "number": key[1]}
         state = connection.execute(
             text("SELECT state FROM ach_answer WHERE file_id = :file AND number = :number"), at

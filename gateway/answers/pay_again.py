@@ -16,6 +16,7 @@ from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.entries import PAID_AGAIN, CheckKey
 
 TRANSACTION: Final = "ACHP"
@@ -55,6 +56,7 @@ def pay_again(
     if not reason.strip():
         raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
     with app.db.write() as connection:
+        no_account_in(connection, app.vault, reason, action=action)
         check = _found(connection, check_no, portfolio, bank, action)
         app.db.lock_portfolios(connection, [check.portfolio])
         check = _found(connection, check_no, check.portfolio, check.bank, action)

@@ -205,7 +205,14 @@ def vendor_alert(
         raise UsageError(f"the alert of vendor {vendor}: found --off with --override-until, expected one of them")
     with app.db.write() as connection:
         vendor_alerts.set_alert(
-            connection, vendor, on=on, override_until=until, reason=reason, operator=app.operator, at=app.now()
+            connection,
+            app.vault,
+            vendor,
+            on=on,
+            override_until=until,
+            reason=reason,
+            operator=app.operator,
+            at=app.now(),
         )
     said = f"Vendor {vendor} is on alert" if on else f"Vendor {vendor} is on alert no more"
     session.show(

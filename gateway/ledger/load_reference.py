@@ -11,7 +11,7 @@ from gateway.ledger.chart import DEFAULT_CHARGES, DEFAULT_CHART, PURPOSES, Accou
 from gateway.ledger.hierarchy import order_problem
 from gateway.ledger.load_read import Problem
 from gateway.ledger.load_stage import Bad, Loading, Staged, upsert
-from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, differing, last4
+from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, account_in, differing, last4
 
 _FIRST_FREE_VECTOR = 850
 
@@ -271,10 +271,21 @@ def _refuse_loosening(loading: Loading, staged: Staged) -> None:
     loading.refuse(staged, sorted(bad))
 
 
+def _refuse_numbers(loading: Loading, staged: Staged) -> None:
+    """A name is kept and shown as it is: not with the account number in it."""
+    bad = [
+        Bad(row, "name", "the vendor's own account number in it", "a name alone", "leave the number out")
+        for row, vendor, name in loading.sql(f"SELECT row_no, vendor, name FROM {staged.table} ORDER BY row_no")
+        if name and vendor in loading.secrets and account_in(name, loading.secrets[vendor][1])
+    ]
+    loading.refuse(staged, bad)
+
+
 def load_vendors(loading: Loading, staged: Staged) -> None:
     """Numbers are sealed before they reach the database. A new vendor is inserted; other bank details of a known one
     wait for a second person and everything else of the row loads, but nothing that would let money go."""
     _refuse_loosening(loading, staged)
+    _refuse_numbers(loading, staged)
     sealed = {
         row.vendor: row
         for row in loading.sql(

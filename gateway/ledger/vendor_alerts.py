@@ -13,6 +13,8 @@ from sqlalchemy import Connection, text
 from gateway.app import Operator
 from gateway.errors import Refused, UsageError
 from gateway.ledger.vendor_changes import Maker, record
+from gateway.ledger.vendor_details import no_account_in
+from gateway.vault import Vault
 
 ALERT_ON: Final = "vendor.alert-on"
 ALERT_OFF: Final = "vendor.alert-off"
@@ -31,6 +33,7 @@ def put_on_alert(connection: Connection, reasons: Mapping[str, str], *, maker: M
 
 def set_alert(
     connection: Connection,
+    vault: Vault,
     vendor: str,
     *,
     on: bool,
@@ -47,6 +50,7 @@ def set_alert(
     operator.require("load" if on and override_until is None else "approve", action)
     if not reason.strip():
         raise Refused(f"{action}: found no reason, expected one; give --reason")
+    no_account_in(connection, vault, reason, action=action)
     found = connection.execute(text("SELECT dealer_alert FROM vendor WHERE vendor = :v"), {"v": vendor}).one_or_none()
     if found is None:
         raise UsageError(f"{action}: found no such vendor; see gateway vendor list")

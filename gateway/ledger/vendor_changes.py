@@ -18,7 +18,16 @@ from gateway.app import Operator
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import schema
 from gateway.ledger.database import Database
-from gateway.ledger.vendor_details import NEW_VERSION, Details, checked, current, differing, masked, store
+from gateway.ledger.vendor_details import (
+    NEW_VERSION,
+    Details,
+    checked,
+    current,
+    differing,
+    masked,
+    no_account_in,
+    store,
+)
 from gateway.vault import Vault
 
 Origin = Literal["OPERATOR", "LOAD", "NOC"]
@@ -84,6 +93,8 @@ def propose(
     if vendor not in now:
         raise UsageError(f"changing vendor {vendor}: found no such vendor; see gateway vendor list")
     after = differing(now[vendor], checked(vendor, changes))
+    words = f"{reason}; {after.get('name', '')}"
+    no_account_in(connection, vault, words, action=f"changing vendor {vendor}", new=after)
     return propose_all(
         db, connection, vault, {vendor: (now[vendor], after)}, origin=origin, reason=reason, maker=maker, at=at
     ).get(vendor)
@@ -195,7 +206,9 @@ def refuse(connection: Connection, vault: Vault, change_id: int, *, reason: str,
     operator.require("approve", f"refusing change {change_id}")
     if not reason.strip():
         raise Refused(f"refusing change {change_id}: found no reason, expected one; give --reason")
-    _decide(connection, _waiting(connection, vault, change_id, "refusing"), "REFUSED", reason, operator, at)
+    row = _waiting(connection, vault, change_id, "refusing")
+    no_account_in(connection, vault, reason, action=f"refusing change {change_id}", new=row.after)
+    _decide(connection, row, "REFUSED", reason, operator, at)
     return one(connection, vault, change_id)
 
 

@@ -8,14 +8,16 @@ version does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, bindparam, text
 
-from gateway.errors import UsageError
+from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import load_types as t
 from gateway.log import last_four
 from gateway.vault import Vault
@@ -66,6 +68,48 @@ def masked(details: Details) -> dict[str, str]:
 def last4(account: str) -> str:
     """What ``vendor.account_last4`` keeps in clear: nothing of an account number that is no longer than that."""
     return last_four(account).removeprefix("****")
+
+
+def no_account_in(connection: Connection, vault: Vault, words: str, *, action: str, new: Details | None = None) -> None:
+    """Raises Refused where free text, which is kept and shown as it was typed, holds an account number: one of a vendor, or
+    the ``new`` one. Only numbers of five letters and digits or more count: a year is no account number."""
+    said = account_like(words)
+    if not said:
+        return
+    accounts = [("the change", new[ACCOUNT])] if new and ACCOUNT in new else []
+    for vendor, sealed in connection.execute(_SAID, {"ends": sorted({word[-4:] for word in said})}):
+        with suppress(GatewayError):  # its key is lost: nobody here can tell
+            accounts.append((f"vendor {vendor}", vault.open(bytes(sealed), field="vendor.account")))
+    for whose, account in accounts:
+        if _plain(ACCOUNT, account) in said:
+            raise Refused(
+                f"{action}: found the account number of {whose} ({last_four(account)}) among the words, expected words "
+                "without it, because they are kept and shown as typed: leave the number out"
+            )
+
+
+def account_in(words: str, account: str) -> bool:
+    """Whether a text names an account number, however it is grouped."""
+    return _plain(ACCOUNT, account) in account_like(words)
+
+
+def account_like(words: str) -> set[str]:
+    """What in a text may be an account number, however it is grouped, without blanks and hyphens.
+
+    >>> sorted(account_like("pay 1234-5678 90, not AB12345 (2026)"))
+    ['12345678', '1234567890', 'AB12345']
+    """
+    plain = {_plain(ACCOUNT, word) for word in (*_GROUPED.findall(words), *_WORDS.findall(words))}
+    return {word for word in plain if len(word) > 4 and any(map(str.isdigit, word))}
+
+
+_GROUPED: Final = re.compile(r"(?<![0-9A-Za-z-])[0-9](?:[ -]?[0-9])*(?![0-9A-Za-z])")
+_WORDS: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*")
+_SAID: Final = text(
+    "SELECT vendor, account_sealed FROM vendor WHERE UPPER(account_last4) IN :ends OR account_last4 LIKE '%-%' "
+    "OR account_last4 LIKE '% %'"
+).bindparams(bindparam("ends", expanding=True))
+"""Vendors whose number may end so; the four are kept as typed, with blanks and hyphens among them."""
 
 
 def _is_routing(value: str) -> bool:

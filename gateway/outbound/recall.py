@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import Refused
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import release, store
 from gateway.outbound.release import File, Released
 from gateway.outbound.states import LEFT_STATES, OutboundState, at_bank_sql
@@ -44,6 +45,7 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
     with app.db.write() as connection:
         file = _released(app, connection, outbound_id)
         action = f"calling {file.name} back"
+        no_account_in(connection, app.vault, reason, action=action)
         why_not = _stopped(app, connection, file)
         if why_not is not None:
             raise Refused(f"{action}: {why_not}")

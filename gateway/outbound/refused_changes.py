@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.ledger import vendor_changes
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import vendor_run
 from gateway.outbound.built import Built, place
 from gateway.outbound.numbers import take_modifiers, take_traces, trace_number
@@ -37,6 +38,7 @@ def build_refused(
     action = f"refusing answer {file_id}/{number}"
     if not reason.strip():
         raise Refused(f"{action}: found no reason, expected one; say why with --reason")
+    no_account_in(connection, app.vault, reason, action=action)
     if code not in REFUSED_REASONS:
         known = ", ".join(f"{known} {words}" for known, words in REFUSED_REASONS.items())
         raise UsageError(f"{action}: found the code {code}, expected one of {known}")

@@ -19,6 +19,7 @@ from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_moot
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import makers, openpgp, review, store
 from gateway.outbound.states import OutboundState
 
@@ -111,6 +112,7 @@ def approve(
     app.operator.require("approve", "approving an outbound file")
     with app.db.write() as connection:
         file = _waiting(app, connection, outbound_id, "approving")
+        no_account_in(connection, app.vault, reason or "", action=f"approving {file.name}")
         _check_hash(file, sha256)
         _check_second_person(app, connection, file)
         _check_sources_unchanged(connection, file)
@@ -145,6 +147,7 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
         raise Refused("rejecting: found no reason, expected one: the next person asks why; give --reason")
     with app.db.write() as connection:
         file = _waiting(app, connection, outbound_id, "rejecting")
+        no_account_in(connection, app.vault, reason, action=f"rejecting {file.name}")
         taken_back = [file, *_pairs(connection, file)]
         for one in taken_back:
             take_back(app, connection, one, reason)

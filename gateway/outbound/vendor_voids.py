@@ -28,6 +28,7 @@ from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database
 from gateway.ledger.units import Side, Unit
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import entries, vendor_void_rules
 from gateway.outbound.entries import CheckKey
 from gateway.outbound.states import LEFT_STATES
@@ -143,6 +144,7 @@ def by_person(
     app.operator.require("post", action)
     if not reason.strip():
         raise UsageError(f"{action}: found no --reason, expected one; say why")
+    no_account_in(connection, app.vault, reason, action=action)
     now = app.now()
     unit = units.open_unit(
         app.db, connection, portfolio=portfolio, kind="OPERATOR", update_name=update, operator=app.operator.code,

@@ -126,7 +126,14 @@ def whole(db: Database, home: Home, clock: FixedClock) -> App:
     tick()
     with db.write() as connection:
         set_alert(
-            connection, "V1", on=False, override_until=None, reason="they opened it again", operator=BOB, at=made.now()
+            connection,
+            made.vault,
+            "V1",
+            on=False,
+            override_until=None,
+            reason="they opened it again",
+            operator=BOB,
+            at=made.now(),
         )
     tick()
     pay_again(made, "4711", reason="the account is open again")

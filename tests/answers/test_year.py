@@ -189,6 +189,7 @@ class Company:
             with app.db.write() as connection:
                 vendor_alerts.set_alert(
                     connection,
+                    app.vault,
                     vendor,
                     on=False,
                     reason="called back",

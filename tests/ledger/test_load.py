@@ -515,6 +515,13 @@ def test_a_load_that_sets_an_alert_says_so(db: Database, tmp_path: Path) -> None
     assert query(db, alerts) == said
 
 
+def test_a_name_is_no_place_for_an_account_number(db: Database, tmp_path: Path) -> None:
+    with pytest.raises(
+        LoadRejected, match="row 2, name: Found the vendor's own account number in it, expected a name alone"
+    ):
+        loaded(db, tmp_path / "in", vendors=VENDORS.replace("ACME", "ACME 123-456-789"))
+
+
 def test_of_a_short_account_number_nothing_is_kept_in_clear(db: Database, tmp_path: Path) -> None:
     loaded(db, tmp_path / "in", vendors=VENDORS.replace("123456789", "12-34"))
     assert query(db, "SELECT account_last4 FROM vendor") == [("",)]

@@ -286,11 +286,30 @@ def test_a_load_never_lets_money_go_to_a_known_vendor(
 def alert(db: Database, operator: Operator = ANN, reason: str = "title", **options: Any) -> None:
     values = {"on": True, "override_until": None} | options
     with db.write() as connection:
-        vendor_alerts.set_alert(connection, "V1", reason=reason, operator=operator, at=AT, **values)
+        vendor_alerts.set_alert(connection, VAULT, "V1", reason=reason, operator=operator, at=AT, **values)
 
 
 def standing(db: Database) -> tuple[Any, ...]:
     return query(db, "SELECT dealer_alert, suspense_override_on FROM vendor WHERE vendor = 'V1'")[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["pay 123456789 now", "to 1234-5678 9", "account:123-456-789.", "was 555444333", "from 123456789 to 777000111"],
+)
+def test_no_account_number_is_kept_in_words(vendors: Database, words: str) -> None:
+    """Of this vendor, of another one, grouped as people do, or the new one: reasons are shown as they were typed."""
+    with pytest.raises(Refused, match=r"found the account number of (vendor V\d|the change) \(\*\*\*\*\d{4}\) among the words") as told:  # fmt: skip
+        propose(vendors, reason=words, account_number="777000111")
+    assert not any(number in str(told.value) for number in ("123456789", "555444333", "777000111"))
+    with pytest.raises(Refused, match="found the account number"):
+        propose(vendors, name="ACME 777-000-111", account_number="777000111")
+    change = propose(vendors, account_number="777000111")
+    with pytest.raises(Refused, match="refusing change 1: found the account number of the change"):
+        refuse(vendors, change, reason="777000111 is not theirs")
+    with pytest.raises(Refused, match="the alert of vendor V1: found the account number"):
+        alert(vendors, reason=words.replace("777000111", ""))
+    refuse(vendors, change, reason="letter of 2026-03-02, 1234 and 56789, order 12345678")
 
 
 def test_an_alert_is_set_overridden_and_taken_away(vendors: Database) -> None:
