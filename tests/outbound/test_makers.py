@@ -17,7 +17,7 @@ from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
-from gateway.outbound import makers, release, vendor_voids
+from gateway.outbound import copies, makers, release, vendor_voids
 from gateway.outbound.build import build
 from gateway.outbound.store import Frozen
 from gateway.settings import Operators
@@ -83,6 +83,7 @@ def waiting(app: App, maker: str) -> Frozen:
 def approve(app: App, file: Frozen, code: str) -> None:
     later(app)
     release.approve(world.as_person(app, PEOPLE[code]), file.outbound_id, sha256=file.sha256)
+    copies.taken(app, file.outbound_id, reason="brought to the bank")
 
 
 def told(app: App, file: Frozen) -> list[str]:
