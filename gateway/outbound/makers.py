@@ -72,9 +72,12 @@ _PARTS: Final[Mapping[str, str]] = {
     "check {} voided": (
         "SELECT u.operator, NULL, COUNT(*), MIN(c.check_no) FROM bank_check c "
         f"JOIN outbound_source s ON s.source = {entries.source_sql('c')} AND s.outbound_id = c.outbound_id "
-        "JOIN ach_entry v ON v.reverses_outbound_id = s.outbound_id AND v.reverses_seq = s.seq AND v.outbound_id = :id "
         f"JOIN posting_unit u ON u.unit_id = c.void_entry_id / {ENTRIES_A_UNIT} "
-        "WHERE c.state = 'VOID' AND c.portfolio = (SELECT portfolio FROM outbound_file WHERE outbound_id = :id) "
+        "WHERE c.state = 'VOID' AND c.type = 'NEWA' "
+        "AND c.portfolio = (SELECT portfolio FROM outbound_file WHERE outbound_id = :id) "
+        # looked up in a set that is made once, for a whole file's reversal has as many entries as checks: the plus keeps
+        # SQLite from going through all of it for every check
+        "AND (+s.outbound_id, +s.seq) IN (SELECT reverses_outbound_id, reverses_seq FROM ach_entry WHERE outbound_id = :id) "
         "GROUP BY u.operator"
     ),
 }
