@@ -33,6 +33,9 @@ def test_a_returned_check_is_paid_again_and_may_come_back_again(db: Database, ho
         "WHERE j.entry_id = :e ORDER BY j.line",
         e=done.entry,
     ) == [("ACCOUNTS PAYABLE", "D", 12_345), ("CASH 126", "C", 12_345)]
+    assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'PAYAGAIN'") == [
+        ("ANN", "check:1:126:4711#2", "the vendor says it was a mistake")
+    ]
     assert differences(app) == []
     send(app)
     second = trace_of(db, "4711")

@@ -27,6 +27,11 @@ WRONG = {
     "an answer set back": ("UPDATE ach_answer SET state = 'UNMATCHED' WHERE number = 1", "returns are posted"),
     "an answer on another line": ("UPDATE ach_answer SET line_no = 99 WHERE number = 1", "returns are posted"),
     "one that was no return": ("UPDATE ach_answer SET state = 'DONE' WHERE number = 2", "answers are about an entry of their trace number and amount"),
+    "an entry that came back twice": (
+        "UPDATE ach_answer SET state = 'DONE', outbound_id = 1, seq = 1, amount_cents = 12345, "
+        "original_trace = (SELECT o.original_trace FROM ach_answer o WHERE o.number = 1) WHERE number = 2",
+        "an entry came back once",
+    ),
     "a check set to sent": ("UPDATE bank_check SET state = 'SENT' WHERE check_no = '4711'", "returned checks came back, and only they"),
     "a check set to returned": ("UPDATE bank_check SET state = 'RETURNED' WHERE check_no = '4713'", "returned checks came back, and only they"),
     "a check of another office": ("UPDATE bank_check SET office_id = 2 WHERE check_no = '4711'", "returns are posted"),

@@ -8,8 +8,9 @@ from gateway.ledger.database import Database
 from gateway.ledger.load import LoadResult, load
 from gateway.ledger.vendor_changes import Maker
 from gateway.vault import Vault
+from tests.support.held_vault import HeldVault
 
-VAULT = Vault(b"k" * 32)
+VAULT = HeldVault(b"k" * 32)
 AT = "2026-03-02T14:00:00.000000Z"
 DATE = "2026-03-02"
 

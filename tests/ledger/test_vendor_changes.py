@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from gateway.app import Operator
 from gateway.errors import Refused, UsageError
@@ -57,6 +58,20 @@ def refuse(db: Database, change_id: int | None, reason: str = "no", operator: Op
 def details(db: Database, vendor: str = "V1") -> dict[str, str]:
     with db.read() as connection:
         return current(connection, VAULT, [vendor])[vendor]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_change_waits_for_a_build_that_reads_the_vendor(vendors: Database) -> None:
+    """A build reads a vendor in several statements: it must not see the old account with the new version. (On SQLite
+    there is one writer.)"""
+    change = propose(vendors, account_number="999888777")
+    assert change is not None
+    with vendors.write() as build:
+        vendors.lock_portfolios(build, ["1"])
+        with pytest.raises(OperationalError, match="lock timeout"), vendors.write() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '20ms'"))
+            vendor_changes.approve(vendors, connection, VAULT, change, operator=BOB, at=AT)
+    assert approve(vendors, change).state == "APPLIED"
 
 
 def query(db: Database, statement: str) -> list[tuple[Any, ...]]:

@@ -126,7 +126,7 @@ def test_a_changed_copy_is_left_and_named(db: Database, home: Home, clock: Fixed
     assert (home.outbox / bank_file.name).read_bytes() == b"mine"
     assert [d for d in differences(app) if f"{bank_file.name}: other bytes" in d]
     (home.outbox / bank_file.name).unlink()
-    (home.outbox / (bank_file.name + ".sealed")).write_bytes(app.vault.seal_bytes(b"x", field="outbound.file y"))
+    (home.outbox / (bank_file.name + ".sealed")).write_bytes(world.VAULT.seal_bytes(b"x", field="outbound.file y"))
     assert [d for d in differences(app) if f"{bank_file.name}.sealed: other bytes" in d]
 
 

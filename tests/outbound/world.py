@@ -19,8 +19,10 @@ from gateway.settings_portfolio import FraudSettings, PortfolioSettings
 from gateway.vault import Vault
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator import DEFAULT as XSELLERATOR
+from tests.support.held_vault import HeldVault
 
 VAULT = Vault(b"k" * 32)
+"""Seals what a test has in its ledger from the start; the gateway works with one of the same key that asks for the lock."""
 ALL_RIGHTS = frozenset({"post", "load", "approve", "deliver", "resolve", "admin"})
 ANN = Operator("ANN", "ann", ALL_RIGHTS)
 BOB = Operator("BOB", "bob", ALL_RIGHTS)
@@ -58,7 +60,7 @@ def app_at(
     ).model_copy(update={"banks": {"first": bank}})
     portfolios = {"1": PortfolioSettings.model_validate({"fraud": NO_FRAUD_RULES} | dict(portfolio or {}))}
     settings = Settings(gateway, portfolios, Operators(), INBOUND, XSELLERATOR)
-    return App(home, settings, clock, db, VAULT, operator)
+    return App(home, settings, clock, db, HeldVault(b"k" * 32), operator)
 
 
 def as_person(app: App, operator: Operator) -> App:
