@@ -87,7 +87,7 @@ def test_a_return_leads_back_to_its_line_and_settlement(db: Database, home: Home
         db,
         "SELECT u.file_id, u.kind, u.update_name, u.business_date, e.source_line, e.reason, e.effective_date, e.lease "
         "FROM journal_entry e JOIN posting_unit u ON u.unit_id = e.entry_id / 100000000 WHERE e.txn = 'ACHR'",
-    ) == [(file.file_id, "FILE", "ANSWERS", "2026-03-02", 3, "R02", "2026-03-05", "L1")]
+    ) == [(file.file_id, "FILE", "ANSWERS", "2026-03-02", 3, "R02 CHECK 126/4711", "2026-03-05", "L1")]
 
 
 @pytest.mark.parametrize(
