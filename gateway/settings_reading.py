@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -13,12 +14,15 @@ from pydantic_core import ErrorDetails
 
 from gateway.errors import SettingsError
 from gateway.home import Home
-from gateway.settings import GatewaySettings, Operators, Settings
+from gateway.settings import Bank, GatewaySettings, Operators, Settings
 from gateway.settings_portfolio import PortfolioSettings
 from gateway.settings_types import Model
+from parsers.nacha_records import routing_problem
+from parsers.nacha_rules import vendor_description_problem
 from parsers.profile import DEFAULT, ProfileError, profile_from_mapping
 from parsers.xsellerator_profile import XselProfileError
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
+from writers.text import CHARSETS, bank_text
 
 M = TypeVar("M", bound=Model)
 
@@ -47,6 +51,8 @@ def load_settings(home: Home) -> Settings:
         xsellerator = xsel_profile_from_mapping(_toml(home, home.formats / "xsellerator.toml", mistakes))
     except XselProfileError as error:
         mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
+    for name, bank in gateway.banks.items():
+        mistakes += _bank_mistakes(f"config/gateway.toml: banks.{name}", bank)
     if read_gateway is not None:  # what could not be read names nothing
         _check_references(gateway, portfolios, mistakes)
     if "operator" in gateway.service.model_fields_set and gateway.service.operator not in operators.operators:
@@ -83,6 +89,43 @@ def _check_references(
         for where, name in endpoints
         if name is not None and name not in gateway.endpoints
     ]
+
+
+def _bank_mistakes(where: str, bank: Bank) -> Iterator[str]:
+    """What a file for this bank could not hold, and file names that would be anybody's."""
+    texts = [
+        ("name", bank.name, 23), ("origin_name", bank.origin_name, 23), ("company_name", bank.company_name, 16),
+        ("entry_description", bank.entry_description, 10), ("prenote_description", bank.prenote_description, 10),
+        *((f"entry_descriptions.{sec}", text, 10) for sec, text in bank.entry_descriptions.items()),
+        ("discretionary_data", bank.discretionary_data, 20), ("reference_code", bank.reference_code, 8),
+    ]  # fmt: skip
+    for key, text, width in texts:
+        made = bank_text(text, CHARSETS[bank.character_set])
+        if made.problem is not None:
+            yield f"{where}.{key}: found {text!r}, expected characters of character_set {bank.character_set!r}: {made.problem}"
+        elif len(made.text) > width:
+            yield f"{where}.{key}: found {text!r}, expected at most {width} characters"
+    for key, text, sec in (
+        ("entry_description", bank.entry_description, None), ("prenote_description", bank.prenote_description, None),
+        *((f"entry_descriptions.{sec}", text, sec) for sec, text in bank.entry_descriptions.items()),
+    ):  # fmt: skip
+        if problem := vendor_description_problem(text, sec):
+            yield f"{where}.{key}: found {text!r}, expected what the vendor is paid for: {problem}"
+    to = bank.immediate_destination
+    digits = to.removeprefix(" ")
+    if to and not re.fullmatch(r"[A-Z0-9 ]{1,10}", to):
+        yield f"{where}.immediate_destination: found {to!r}, expected at most 10 digits or capitals, or '' for the routing number"
+    elif re.fullmatch(r"\d{9}", digits) and (problem := routing_problem(digits)):
+        yield f"{where}.immediate_destination: found {to!r}, expected a routing number: {problem}"
+    elif to and not to.strip():
+        yield f"{where}.immediate_destination: found {to!r}, expected the bank's number, or '' for its routing number"
+    for key, patterns in (("answers", bank.answers), ("acknowledgements.files", bank.acknowledgements.files)):
+        for pattern in patterns:
+            if not re.search(r"[A-Za-z0-9]", pattern.replace("{name}", "")):
+                yield (
+                    f"{where}.{key}: found {pattern!r}, expected letters or digits that tell the bank's files from all others, "
+                    "such as RTN*.ach"
+                )
 
 
 def _short(home: Home, path: Path) -> str:

@@ -115,6 +115,18 @@ _PAY: Final = re.compile(r"PAYROLL|SALAR(?:Y|IES)|WAGES?\b")
 _PAYROLL_SINCE: Final = "2026-03-20"
 
 
+def vendor_description_problem(text: str, sec_code: str | None) -> str | None:
+    """Why a description does not say what payments to vendors of a class are (None: of every class); None where it does.
+    Some banks want PAYROLL for individuals: in PPD it is no mistake."""
+    upper = text.upper()
+    word = next((one for one in _RESERVED if upper.startswith(one)), "")
+    if word and (word, sec_code) != ("PAYROLL", "PPD"):
+        return f"{word} is reserved" + (f" for class {_RESERVED[word]}" if _RESERVED[word] else "")
+    if not word and sec_code in (None, "PPD") and _PAY.search(upper):
+        return "wages are described by PAYROLL since 20 March 2026, and payments to vendors are none"
+    return None
+
+
 def _description(line_no: int, layout: Layout, values: Values) -> Iterator[NachaError]:
     text = values.get("description", "")
 

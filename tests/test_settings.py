@@ -109,6 +109,20 @@ def test_each_mistake_in_words(home: Home, gateway: str, portfolio: str, expecte
         ("company_name", "", "at least 1 character"), ("company_identification", "", "at least 1 character"),
         ("company_identification", "12345678901", "at most 10 characters"), ("odfi", "12", "expected the form"),
         ("balanced", True, "expected offset_account beside balanced = true"),
+        ("immediate_destination", "91000019X12", "immediate_destination: found '91000019X12', expected at most 10 digits or capitals"),
+        ("immediate_destination", "091-00019", "immediate_destination: found '091-00019', expected at most 10 digits or capitals"),
+        ("immediate_destination", "091000018", "immediate_destination: found '091000018', expected a routing number: check digit 8"),
+        ("immediate_destination", " 091000018", "expected a routing number: check digit 8 should be 9"),
+        ("immediate_destination", "   ", "expected the bank's number, or '' for its routing number"),
+        ("discretionary_data", "D" * 21, "banks.first.discretionary_data: found '" + "D" * 21 + "', expected at most 20 characters"),
+        ("discretionary_data", "A~B", "discretionary_data: found 'A~B', expected characters of character_set 'narrow': '~' (position 2)"),
+        ("reference_code", "R" * 9, "banks.first.reference_code: found 'RRRRRRRRR', expected at most 8 characters"),
+        ("entry_description", "PAYROLL", "entry_description: found 'PAYROLL', expected what the vendor is paid for: PAYROLL is reserved "
+         "for class PPD"),
+        ("entry_description", "wages", "entry_description: found 'wages', expected what the vendor is paid for: wages are described by "
+         "PAYROLL since 20 March 2026, and payments to vendors are none"),
+        ("entry_description", "NO CHECK 1", "NO CHECK is reserved for class XCK"),
+        ("prenote_description", "AUTOENROLL", "prenote_description: found 'AUTOENROLL', expected what the vendor is paid for"),
     ],
 )  # fmt: skip
 def test_a_bank_that_no_file_can_be_for_is_one_mistake(home: Home, key: str, value: str | bool, expected: str) -> None:
@@ -117,6 +131,36 @@ def test_a_bank_that_no_file_can_be_for_is_one_mistake(home: Home, key: str, val
     write(home, rest + f"{key} = {shown}\n", "[vendor_ach]\nused = true\nbank = 'first'")
     (found,) = mistakes(home)
     assert found.startswith("config/gateway.toml: banks.first") and expected in found
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("entry_descriptions = { PPD = 'SALARY 3' }", "banks.first.entry_descriptions.PPD: found 'SALARY 3', expected what the vendor is "
+         "paid for: wages are described by PAYROLL since 20 March 2026, and payments to vendors are none"),
+        ("entry_descriptions = { CCD = 'PAYROLL' }", "banks.first.entry_descriptions.CCD: found 'PAYROLL', expected what the vendor is "
+         "paid for: PAYROLL is reserved for class PPD"),
+        ("answers = ['*']", "banks.first.answers: found '*', expected letters or digits that tell the bank's files from all others, such "
+         "as RTN*.ach"),
+        ("answers = ['RTN*.ach', '']", "banks.first.answers: found '', expected letters or digits that tell the bank's files from all "
+         "others, such as RTN*.ach"),
+        ("[banks.first.acknowledgements]\nfiles = ['*{name}*']", "banks.first.acknowledgements.files: found '*{name}*', expected letters or "
+         "digits that tell the bank's files from all others, such as RTN*.ach"),
+    ],
+)  # fmt: skip
+def test_what_a_bank_has_several_of_is_checked_one_by_one(home: Home, line: str, expected: str) -> None:
+    write(home, BANK + line + "\n", "")
+    assert mistakes(home) == [f"config/gateway.toml: {expected}"]
+
+
+def test_a_bank_may_want_payroll_for_individuals_and_wages_in_corporate_classes(home: Home) -> None:
+    rest = "immediate_destination = ' 091000019'\nentry_descriptions = { PPD = 'PAYROLL', CCD = 'WAGES TAX' }\n"
+    write(home, BANK + rest, "")
+    bank = load_settings(home).gateway.banks["first"]
+    assert (bank.immediate_destination, bank.entry_descriptions) == (
+        " 091000019",
+        {"PPD": "PAYROLL", "CCD": "WAGES TAX"},
+    )
 
 
 def test_all_mistakes_of_all_files_at_once(home: Home) -> None:

@@ -91,7 +91,7 @@ def config_check(session: Session) -> None:
             f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home"
         )
     settings = load_settings(home)
-    _check_openpgp(home, settings)
+    _check_keys(home, settings)
     hierarchies = _hierarchies(session)
     session.show(
         {
@@ -113,14 +113,23 @@ def config_check(session: Session) -> None:
     )
 
 
-def _check_openpgp(home: Home, settings: Settings) -> None:
-    """Raises SettingsError for keys of banks that cannot be used."""
+def _check_keys(home: Home, settings: Settings) -> None:
+    """Raises SettingsError for keys of endpoints and of banks that cannot be used."""
+    mistakes: list[str] = []
+    if settings.gateway.endpoints:
+        from gateway.delivery.connect import private_key
+
+        for name, endpoint in settings.gateway.endpoints.items():
+            try:
+                private_key(endpoint, home)
+            except SettingsError as error:
+                mistakes += [f"config/gateway.toml: endpoints.{name}: {mistake}" for mistake in error.mistakes]
     if any(bank.openpgp is not None for bank in settings.gateway.banks.values()):
         from gateway.outbound import openpgp
 
-        mistakes = openpgp.problems(home, settings.gateway, SystemClock().now())
-        if mistakes:
-            raise SettingsError(mistakes)
+        mistakes += openpgp.problems(home, settings.gateway, SystemClock().now())
+    if mistakes:
+        raise SettingsError(mistakes)
 
 
 def _hierarchies(session: Session) -> dict[str, list[str]]:

@@ -98,11 +98,27 @@ def conditions(found: Status) -> list[Condition]:
                   f"check {c['check_no']} of bank {c['bank']}, portfolio {c['portfolio']}: {c['todo']}")
         for c in found.clearing
     ]  # fmt: skip
-    for a in found.answers:
-        said = a["outcome"] or f"{a['answers']} answers of the bank wait for a person: see gateway answers list"
-        code = "BANK_REFUSED" if a["kind"] == ACKNOWLEDGEMENT else "ANSWERS_WAIT"
-        out.append(Condition(f"answers:{a['file_id']}", code, f"{a['name']} (#{a['file_id']}): {said}"))
+    out += _answers(found.answers)
     return out
+
+
+def _answers(waiting: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
+    """A refusal of the bank by file; all other answers that wait as one condition, which ends when the last is cleared."""
+    others = []
+    for a in waiting:
+        if a["kind"] == ACKNOWLEDGEMENT:
+            said = a["outcome"] or f"{a['answers']} words of the bank wait for a person"
+            yield Condition(f"answers:{a['file_id']}", "BANK_REFUSED", f"{a['name']} (#{a['file_id']}): {said}")
+        else:
+            others.append(a)
+    count = sum(a["answers"] for a in others)
+    if others:
+        yield Condition(
+            "answers", "ANSWERS_WAIT",
+            f"{count} {'answer' if count == 1 else 'answers'} of the bank in {len(others)} "
+            f"{'file' if len(others) == 1 else 'files'} for a person, {shown(sum(a['amount_cents'] for a in others))}: "
+            "gateway answers list --state UNMATCHED",
+        )  # fmt: skip
 
 
 def _cutoffs(outbound: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
@@ -152,8 +168,13 @@ def sweep(app: App) -> Sweep:
             )
         for c in decided.again:
             connection.execute(
-                text("UPDATE alarm SET last_sent_at = :at, text = :text WHERE key = :key AND cleared_at IS NULL"),
-                {"at": stamp, "text": c.text, "key": c.key},
+                text("UPDATE alarm SET last_sent_at = :at WHERE key = :key AND cleared_at IS NULL"),
+                {"at": stamp, "key": c.key},
+            )
+        for c in conditions(found):  # what is told once more or looked at is how things are now
+            connection.execute(
+                text("UPDATE alarm SET text = :text WHERE key = :key AND cleared_at IS NULL AND text <> :text"),
+                {"text": c.text, "key": c.key},
             )
         for key in decided.over:
             connection.execute(

@@ -121,7 +121,12 @@ def private_key(endpoint: Endpoint, home: Home) -> paramiko.PKey:
     try:
         mode, too_open = path.stat().st_mode, home.too_open(path)
     except OSError as error:
-        raise SettingsError([f"{endpoint.key}: {error.strerror}, expected the private key of the endpoint"]) from error
+        raise SettingsError(
+            [
+                f"{endpoint.key}: found no file to read ({error.strerror}), expected the private key of the endpoint: put it there, "
+                f"mode {home.key_file:04o}, or name another one in key"
+            ]
+        ) from error
     if too_open:
         wanted = f"{home.key_file:04o}"
         raise SettingsError(

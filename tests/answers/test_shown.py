@@ -36,14 +36,24 @@ def test_what_waits_for_a_person_is_shown_until_it_is_cleared(db: Database, home
     check(db, "4711", 12_345)
     send(app)
     drop(app, bank.whole(bank.return_of("091000019999999", 5), bank.return_of(trace_of(db, "4711"), 1, trace="2" * 15)))
-    assert keys(app) == ["answers:1"]
+    drop(app, bank.whole(bank.return_of("091000018888888", 7, trace="3" * 15)), "more.ach")
+    assert keys(app) == ["answers"]
+    (alarm,) = [c for c in alarms.sweep(app).fresh if c.key == "answers"]
+    assert (alarm.code, alarm.text) == (
+        "ANSWERS_WAIT", "3 answers of the bank in 2 files for a person, 0.13: gateway answers list --state UNMATCHED"
+    )  # fmt: skip
+    lists.clear(app, (2, 1), reason="another company's")
+    assert not [c for c in alarms.sweep(app).fresh if c.key == "answers"], "told once"
+    assert world.all_of(db, "SELECT text FROM alarm WHERE key = 'answers' AND cleared_at IS NULL") == [
+        ("2 answers of the bank in 1 file for a person, 0.06: gateway answers list --state UNMATCHED",)
+    ], "what is looked at is how things are now"
     found = status(app, None)
     assert found.wants_attention
     assert "ANSWERED returns.ach (#1): 2 answers wait for a person" in "\n".join(page(found))
     lists.clear(app, (1, 1), reason="another company's")
     assert "found 0.01 for trace number" in "\n".join(page(status(app, None)))
     lists.clear(app, (1, 2), reason="the bank sends it again")
-    assert keys(app) == []
+    assert keys(app) == [] and "answers" in alarms.sweep(app).over
 
 
 def test_a_refusal_and_a_missing_acknowledgement_are_alarms(db: Database, home: Home, clock: FixedClock) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 import gateway
 from gateway.cli.main import run
 from gateway.clock import FixedClock
+from gateway.delivery.keys import make_key
 from tests.conftest import database_at
 
 SAMPLE = Path(gateway.__file__).parent / "sample"
@@ -112,6 +113,7 @@ def play(home: Played) -> Played:
     home.ok("init", str(home.root), "--code", "ABC")
     (home.root / "config" / "gateway.toml").write_text(CONFIG)
     (home.root / "config" / "portfolios" / "p01.toml").write_text(PORTFOLIO)
+    make_key(home.root / "config" / "keys" / "none")
     home.ok("db", "upgrade")
     home.ok("load", str(SAMPLE / "reference"), "--date", "2026-03-02")
     for name in sorted(p.name for p in (SAMPLE / "inbox").iterdir()):

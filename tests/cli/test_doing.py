@@ -204,3 +204,21 @@ def test_the_demo_plays_twice_and_every_command_it_names_works(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     assert run(["demo", "other"]) == 3
+
+
+def test_config_check_tries_the_keys_of_endpoints(own: Played) -> None:
+    key = own.root / "config" / "keys" / "none"
+    key.chmod(0o644)
+    done = own.do("config", "check")
+    assert (done.code, done.err) == (
+        2, "gateway: config/gateway.toml: endpoints.bank: config/keys/none: found it readable by others (mode 0644), expected 0600: run "
+        "chmod 0600\n",
+    )  # fmt: skip
+    key.chmod(0o600)
+    assert own.do("config", "check").code == 0
+    key.unlink()
+    done = own.do("config", "check")
+    assert (done.code, done.err) == (
+        2, "gateway: config/gateway.toml: endpoints.bank: config/keys/none: found no file to read (No such file or directory), expected the "
+        "private key of the endpoint: put it there, mode 0600, or name another one in key\n",
+    )  # fmt: skip
