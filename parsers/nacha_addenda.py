@@ -179,6 +179,8 @@ def _answer(line_no: int, layout: Layout, values: Values) -> Iterator[NachaError
     if "corrected_data" in values:
         change = values.get("refused_change_code", values.get("change_code", ""))
         if not values["corrected_data"].strip():
+            if "refused_change_code" in values:  # it repeats the notification, which may be refused for just that
+                return
             code, want = NachaCode.CORRECTED_BLANK, "what is right instead"
             yield finding(line_no, layout, "corrected_data", code, "blanks", want, "ask the bank for it")
         elif layout is not ADDENDA_98_IAT and (problem := corrected_data(change, values["corrected_data"]).problem):

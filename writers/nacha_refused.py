@@ -99,8 +99,8 @@ def _entry(e: AnswerEntry, of: str) -> str:
         codes = f"{refused.change_code} and {e.transaction_code}"
         raise WriterError(f"{of}: trace {e.trace_number} refuses {codes}, which no notification of change has")
     problem = routing_problem(e.rdfi + e.check_digit)
-    if problem or refused.trace != e.trace_number or not refused.corrected.raw:
-        why = problem or "its addenda has another trace, or no corrected data"
+    if problem or refused.trace != e.trace_number:
+        why = problem or "its addenda has another trace"
         raise WriterError(f"{of}: trace {e.trace_number}: {why}")
     entry = (
         e.transaction_code, e.rdfi, e.check_digit, e.account, 0, e.identification, e.name, "", "1", e.trace_number,

@@ -12,6 +12,7 @@ from gateway.ledger.database import Database
 from gateway.outbound import release
 from gateway.outbound.build import build
 from gateway.outbound.built import Built
+from parsers.nacha import validate
 from parsers.nacha_answers import RefusedChange, read_answers
 from tests.answers import bank
 from tests.answers.world import check, company, differences, drop, send, trace_of
@@ -60,13 +61,16 @@ def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home
     assert differences(app) == []
 
 
-def test_one_that_waited_is_cleared(db: Database, home: Home, clock: FixedClock) -> None:
+def test_one_without_data_that_waited_is_refused_and_cleared(db: Database, home: Home, clock: FixedClock) -> None:
     app, _ = noticed(db, home, clock, data="")
-    world.change(db, "UPDATE ach_answer SET state = state")
     assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "UNMATCHED"
-    with pytest.raises(Refused, match="no corrected data"):
-        refuse(app)
-    assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "UNMATCHED"
+    refuse(app)
+    assert world.one(db, "SELECT state FROM ach_answer WHERE number = 1") == "CLEARED"
+    written = (home.outbox / NAME).read_bytes()
+    read = read_answers([written])
+    answer = read.batches[0].entries[0].answer
+    assert isinstance(answer, RefusedChange) and (answer.code, answer.corrected.raw) == ("C65", "")
+    assert read.deviations == () and list(validate([written])) == []
 
 
 def test_unusable_data_go_back(db: Database, home: Home, clock: FixedClock) -> None:
