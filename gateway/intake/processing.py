@@ -142,7 +142,13 @@ def is_conflict(fault: Exception) -> bool:
 
 def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
     log.get(__name__).error("alarm.file_failed", file_id=file_id, error=str(fault), exc_info=fault)
-    _settle(app, file_id, FileState.FAILED, HoldCode.FAULT, f"{type(fault).__name__}: {fault}", turns)
+    with turns.mine(), app.db.write() as connection:
+        file = file_row(connection, file_id)
+        if FileState.FAILED in file.state.following:
+            move(
+                connection, file_id, file.state, FileState.FAILED, hold_code=HoldCode.FAULT.value,
+                hold_text=f"{type(fault).__name__}: {fault}",
+            )  # fmt: skip
 
 
 def _quarantine(app: App, file_id: int, fault: UnreadableError, turns: Turns) -> None:
@@ -150,14 +156,14 @@ def _quarantine(app: App, file_id: int, fault: UnreadableError, turns: Turns) ->
         file = file_row(connection, file_id)
     kept = archive.quarantine(app.home, file_id, file.name, file.archive_name)
     log.get(__name__).error("alarm.file_quarantined", file_id=file_id, error=str(fault), kept=kept.name)
-    _settle(app, file_id, FileState.QUARANTINED, fault.code, str(fault), turns)
-
-
-def _settle(app: App, file_id: int, state: FileState, code: HoldCode, message: str, turns: Turns) -> None:
     with turns.mine(), app.db.write() as connection:
         file = file_row(connection, file_id)
-        if state in file.state.following:
-            move(connection, file_id, file.state, state, hold_code=code.value, hold_text=message)
+        if FileState.QUARANTINED in file.state.following:
+            day = business_date(Work(app, connection, file, None, file.archived(app.home)))  # of which it is shown
+            move(
+                connection, file_id, file.state, FileState.QUARANTINED, hold_code=fault.code.value,
+                hold_text=str(fault), business_date=day,
+            )  # fmt: skip
 
 
 # the steps, all inside the transaction

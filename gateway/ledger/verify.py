@@ -96,7 +96,12 @@ def verify(
         checks += verify_files.rendered(released, render)
     if outbox is not None:
         checks.append(
-            none_of("files in the outbox are as built", outbox(), "no copy of other bytes", total=len(released))
+            none_of(
+                "files in the outbox are as built",
+                outbox(),
+                "no copy of other bytes, and nothing else",
+                total=len(released),
+            )
         )
     return checks
 

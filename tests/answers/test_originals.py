@@ -13,6 +13,8 @@ import pytest
 from gateway import crashpoints, sealed_files
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
+from gateway.console import alarms
+from gateway.console.status import status
 from gateway.crashpoints import Step
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
@@ -172,6 +174,15 @@ def test_a_banks_file_under_another_files_name_is_refused_whole(app: App, name: 
     )
     assert [p.name for p in app.home.quarantine.iterdir()] == [f"{file.file_id}-{name}.sealed"]
     assert differences(app) == []
+
+
+def test_a_refused_file_is_shown_on_its_day_and_alarmed(app: App) -> None:
+    file = drop(app, DATA, NAMES[0])
+    found = status(app, None)
+    assert [(f["id"], f["state"]) for f in found.files] == [(file.file_id, "QUARANTINED")] and found.wants_attention
+    assert "FILE_QUARANTINED" in [c.code for c in alarms.conditions(found)]
+    world.change(app.db, "UPDATE portfolio SET business_date = '2026-03-03'")
+    assert status(app, None).files == [], "the next day it is history: nothing can be done with it here"
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
