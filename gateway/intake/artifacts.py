@@ -10,7 +10,6 @@ is written after the commit, and why a crash in between costs nothing: the next 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -26,7 +25,7 @@ from gateway.crashpoints import Step
 from gateway.errors import GatewayError
 from gateway.intake import archive
 from gateway.intake.archive import read_blocks
-from gateway.intake.drafting import RECORDS, Drafts
+from gateway.intake.drafting import RECORDS, Drafts, go, start_archiver
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.reader import BESIDE_RECORDS
@@ -103,14 +102,14 @@ def write_unconfirmed(
             return paths
         update = update or update_for(file.kind)
         drafted = drafts.finished(file) if drafts is not None else None
-        archiver = _beside(app, file) if write is _write_report and drafted is None else None
+        beside = _beside(app, file, drafts) if write is _write_report and drafted is None else None
         paths = _reports(app, connection, file, update, folder, write, drafted)
         paths += _rejected_lines(app, connection, file, update, folder)
         crashpoints.reached(Step.REPORTED)
         if drafted is not None:
             paths.append(_placed(drafted / RECORDS, avro_of(app, file)))
-        elif archiver is not None:
-            paths.append(_finished(archiver, app, file))
+        elif beside is not None:
+            paths.append(_finished(beside, app, file))
         elif file.lines:
             paths.append(write_records(app, connection, file, update))
         crashpoints.reached(Step.ARCHIVED_RECORDS)
@@ -257,19 +256,22 @@ def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[
             wanted = next(numbers, None)
 
 
-def _beside(app: App, file: InboundFile) -> subprocess.Popen[bytes] | None:
-    """A second process that archives the records of a large file while this one writes its reports."""
+def _beside(app: App, file: InboundFile, drafts: Drafts | None) -> subprocess.Popen[bytes] | None:
+    """A second process that archives the records of a large file while this one writes its reports; the one that made ready
+    while the file posted, where there is one."""
     if (file.records or 0) < BESIDE_RECORDS:
         return None
-    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file.file_id)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    ready = drafts.taken_archiver() if drafts is not None else None
+    process = ready or start_archiver(app, file.file_id)
+    go(process)
+    return process
 
 
-def _finished(archiver: subprocess.Popen[bytes], app: App, file: InboundFile) -> Path:
-    _, complaint = archiver.communicate()
-    if archiver.returncode:
+def _finished(process: subprocess.Popen[bytes], app: App, file: InboundFile) -> Path:
+    _, complaint = process.communicate()
+    if process.returncode:
         raise GatewayError(
-            f"archiving the records of {file.name}: found the second process ended with {archiver.returncode}: "
+            f"archiving the records of {file.name}: found the second process ended with {process.returncode}: "
             f"{complaint.decode(errors='replace').strip()}"
         )
     return avro_of(app, file)

@@ -30,7 +30,7 @@ from gateway.intake.hashes import share
 from gateway.intake.states import FileState
 
 FOLLOWED: Final = frozenset({"assessments"})
-"""Kinds whose update tells a follower what became of its lines."""
+"""Kinds whose update tells a follower what became of its lines; of the others the archive is made ready for."""
 
 FRAMES: Final = "frames"
 RECORDS: Final = "records.avro"
@@ -52,6 +52,7 @@ class Drafts:
         self._lock = -1
         self._frames: IO[bytes] | None = None
         self._drafter: subprocess.Popen[bytes] | None = None
+        self._archiver: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Drafts:
         return self
@@ -71,6 +72,17 @@ class Drafts:
         self._drafter = subprocess.Popen(
             [*command, json.dumps(request)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+
+    def make_ready(self, file: InboundFile) -> None:
+        """Start what archives the records of a large file once it has posted, where its kind is not drafted: it makes ready
+        in the meantime. What was begun before is dropped."""
+        self.drop()
+        self._archiver = start_archiver(self._app, file.file_id)
+
+    def taken_archiver(self) -> subprocess.Popen[bytes] | None:
+        """The process that was made ready, now the caller's."""
+        taken, self._archiver = self._archiver, None
+        return taken
 
     def block(
         self, first_id: int, last: int, made: Mapping[str, str], posted: Iterable[Sequence[tuple[Any, ...]]]
@@ -104,14 +116,10 @@ class Drafts:
 
     def drop(self) -> None:
         """End the second process and remove what it wrote."""
-        if self._drafter is not None:
-            self._drafter.kill()
-            for pipe in (self._drafter.stdin, self._drafter.stdout, self._drafter.stderr):
-                with suppress(BrokenPipeError):
-                    if pipe is not None:
-                        pipe.close()
-            self._drafter.wait()
-            self._drafter = None
+        for process in (self._drafter, self._archiver):
+            if process is not None:
+                _end(process)
+        self._drafter = self._archiver = None
         if self._frames is not None:
             self._frames.close()
             self._frames = None
@@ -136,3 +144,26 @@ class Drafts:
             self._drafter.stdin.flush()
         except BrokenPipeError:
             pass
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with suppress(BrokenPipeError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()
+
+
+def start_archiver(app: App, file_id: int) -> subprocess.Popen[bytes]:
+    """``archiver.py``, which makes ready and waits for ``go``."""
+    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file_id)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def go(archiver: subprocess.Popen[bytes]) -> None:
+    """The file is committed. An archiver that has ended is noticed when its archive is asked for."""
+    if archiver.stdin is not None:
+        with suppress(BrokenPipeError):
+            archiver.stdin.write(b"\n")
+            archiver.stdin.flush()

@@ -261,7 +261,10 @@ def _post(work: Work, counts: Counts) -> None:
         FileFacts(file.file_id, file.name, file.kind, file.portfolio),
         work.app.operator.code, work.app.now(), unit_kind=work.unit_kind,
     )  # fmt: skip
-    drafts = work.drafts if counts.records >= BESIDE_RECORDS and file.kind in FOLLOWED else None
+    drafts = work.drafts if counts.records >= BESIDE_RECORDS else None
+    if drafts is not None and file.kind not in FOLLOWED:
+        drafts.make_ready(file)
+        drafts = None
     if drafts is not None:
         drafts.begin(file, business_date=business_date(work), posted_at=context.posted_at)
         context.follower = drafts

@@ -73,23 +73,25 @@ LEFT JOIN office o ON o.office_id = COALESCE(i.office_id, l.office_id)
 WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 """
 
-_AUDIT = f"""
+# Entries of a unit rise with the lines that made them: SQLite then has nothing to sort.
+_AUDIT = """
 SELECT o.portfolio, o.company, o.region, o.office, p.lease, l.lessee_name, p.asset,
     COALESCE(p.charge, 'SUSP'), COALESCE(c.name, 'SUSPENSE'), b.check_no, SUBSTR(b.batch, 1, 20), p.amount_cents, p.invoice,
     v.due_date, p.suspense_item
-FROM payment_batch b
-JOIN payment_line p ON p.batch = b.batch
-JOIN posting_unit u ON u.unit_id = p.entry_id / {ENTRIES_A_UNIT} AND u.file_id = b.file_id
-JOIN journal_entry e ON e.entry_id = p.entry_id
-JOIN office o ON o.office_id = e.office_id
+FROM journal_entry e CROSS JOIN payment_line p CROSS JOIN payment_batch b CROSS JOIN office o
 LEFT JOIN lease l ON l.lease = p.lease
 LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge
 LEFT JOIN invoice v ON v.invoice = p.invoice
-WHERE b.file_id = :file AND p.source_line IS NOT NULL ORDER BY p.source_line, b.batch, p.line
+WHERE e.entry_id BETWEEN :low AND :high AND p.entry_id = e.entry_id AND p.source_line IS NOT NULL AND b.batch = p.batch
+    AND o.office_id = e.office_id ORDER BY e.entry_id, p.line
 """
 
 
 _ENTRIES = "SELECT source_line, entry_id FROM journal_entry WHERE entry_id BETWEEN :low AND :high"
+_SAID = (
+    "SELECT line_no, MIN(severity) FROM line_message WHERE file_id = :file AND line_no BETWEEN :first AND :last "
+    "AND severity IN ('R', 'S') GROUP BY line_no"
+)
 
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -100,7 +102,17 @@ def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[An
 
 def audit_rows(connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
     """Rows of U0415B: what each line paid, and what of it went to suspense."""
-    return Blocks(list(zip(*block, strict=True)) for block in stream_blocks(connection, _AUDIT, file=file_id))
+    blocks = stream_blocks(connection, _AUDIT, **_bounds(connection, file_id))
+    return Blocks(list(zip(*block, strict=True)) for block in blocks)
+
+
+def _bounds(connection: Connection, file_id: int) -> dict[str, int]:
+    """The entry numbers of the file's unit; none where it did not post."""
+    unit = connection.execute(
+        text("SELECT unit_id FROM posting_unit WHERE file_id = :file AND kind IN ('FILE', 'MODULE')"), {"file": file_id}
+    ).scalar()
+    low = (unit or 0) * ENTRIES_A_UNIT
+    return {"low": low, "high": low + ENTRIES_A_UNIT - 1 if unit else -1}
 
 
 def outcomes(
@@ -109,25 +121,19 @@ def outcomes(
     """(line, outcome, entry ids) of every staged line. Entries of a unit rise with the lines that made them, or are put
     in such an order, so both are read once, side by side. A file not posted (its portfolio's unit is missing) has its
     lines held."""
-    unit = connection.execute(
-        text("SELECT unit_id FROM posting_unit WHERE file_id = :file"), {"file": file_id}
-    ).scalar()
-    low = (unit or 0) * ENTRIES_A_UNIT
-    entries = stream_rows(
-        connection, f"{_ENTRIES} ORDER BY {order}", low=low, high=low + ENTRIES_A_UNIT - 1 if unit else -1
-    )
-    lines = stream_rows(
-        connection,
-        "SELECT s.line_no, COALESCE((SELECT MIN(m.severity) FROM line_message m WHERE m.file_id = s.file_id "
-        f"AND m.line_no = s.line_no AND m.severity IN ('R', 'S')), '') FROM {staging} s "
-        "WHERE s.file_id = :file ORDER BY s.line_no",
-        file=file_id,
-    )
-    words = {"R": "rejected", "S": "suspended", "": "posted" if unit else "held"}
-    ahead = next(entries, None)
-    for line_no, severity in lines:
-        ids = []
-        while ahead is not None and ahead[0] <= line_no:
-            ids.append(ahead[1])
-            ahead = next(entries, None)
-        yield line_no, words[severity], ids
+    bounds = _bounds(connection, file_id)
+    made = stream_rows(connection, f"{_ENTRIES} ORDER BY {order}", **bounds)
+    ahead = next(made, None)
+    words = {"R": "rejected", "S": "suspended"}
+    lines = f"SELECT line_no FROM {staging} WHERE file_id = :file ORDER BY line_no"
+    for block in stream_blocks(connection, lines, file=file_id):
+        numbers = [number for (number,) in block]
+        within = {"file": file_id, "first": numbers[0], "last": numbers[-1]}
+        said = {line: words[severity] for line, severity in connection.execute(text(_SAID), within)}
+        entries: dict[int, list[int]] = {}
+        while ahead is not None and ahead[0] <= numbers[-1]:
+            entries.setdefault(ahead[0], []).append(ahead[1])
+            ahead = next(made, None)
+        posted = "posted" if bounds["low"] else "held"
+        outcome = [said.get(number, posted) for number in numbers] if said else [posted] * len(numbers)
+        yield from zip(numbers, outcome, (entries.get(number, []) for number in numbers), strict=True)

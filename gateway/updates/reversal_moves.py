@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from gateway.ledger import units
-from gateway.ledger.database import BULK_ROWS, as_written
+from gateway.ledger.database import BULK_ROWS, as_written, stream_blocks
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import from_cents
 from gateway.updates.reversal_post import REVERSED, TAKEN_BACK
@@ -121,14 +121,15 @@ def _blocks(
         with as_written(connection):
             lines = connection.execute(text(_RECORDS), bounds).one()
             bounds |= {**values, "first": lines[0], "last": lines[1]}
-            rows = [tuple(row) for part in (named, _TAKEN, _MADE) for row in connection.execute(text(part), bounds)]
+            blocks = (stream_blocks(connection, part, **bounds) for part in (named, _TAKEN, _MADE))
+            rows = list(chain.from_iterable(chain.from_iterable(blocks)))
         rows.sort(key=itemgetter(1, 2, 3))
         yield rows
 
 
 def spelled(amounts: Mapping[str, int]) -> str:
     """``23090 150.00, SUSPENSE 50.00``"""
-    return ", ".join(f"{place} {from_cents(cents)}" for place, cents in amounts.items())
+    return ", ".join([f"{place} {from_cents(cents)}" for place, cents in amounts.items()])
 
 
 def leases(moves: Iterable[Touched]) -> list[str]:

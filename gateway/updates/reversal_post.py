@@ -280,13 +280,13 @@ class Reversals:
 
     def _write_batches(self, rows: _Rows) -> None:
         for names, change in (
-            (rows.reversed, "state = 'REVERSED'"),
-            (rows.moved, "operator = :operator"),
+            (rows.reversed, "state = 'REVERSED' WHERE true"),
+            (rows.moved, "operator = :operator WHERE operator <> :operator"),
         ):
             if names:
                 payments.touch(self._posting.db, self._posting.connection, names)
                 self._posting.connection.execute(
-                    text(f"UPDATE payment_batch SET {change} WHERE batch IN (SELECT name FROM touched)"),
+                    text(f"UPDATE payment_batch SET {change} AND batch IN (SELECT name FROM touched)"),
                     {"operator": self._posting.operator} if ":operator" in change else {},
                 )
 

@@ -8,9 +8,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -18,7 +20,7 @@ from gateway import crashpoints
 from gateway.app import App, open_app, system_user
 from gateway.clock import FixedClock
 from gateway.home import Home
-from gateway.intake import drafting, hashes, processing, registry
+from gateway.intake import artifacts, drafting, hashes, processing, registry
 from gateway.intake.artifacts import unreported, write_artifacts
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile
@@ -204,3 +206,59 @@ def test_drafts_in_use_are_not_abandoned(home: Home) -> None:
     os.close(lock)
     hashes.remove_abandoned(home.work)
     assert not draft.exists()
+
+
+PAYMENTS = b"L1001,500,C1\nL77,200\n\nL1002,1,C2\nI5004,2500,C3\nx\n"
+
+
+@pytest.mark.parametrize("program", [None, "import sys; sys.exit(3)"])
+def test_other_kinds_are_archived_by_a_process_that_made_ready(
+    real: App, program: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that fails, the next start writes what is missing."""
+    monkeypatch.setattr(artifacts, "BESIDE_RECORDS", 1)
+    popen: Callable[..., Any] = subprocess.Popen
+    commands: list[list[str]] = []
+
+    def noted(command: list[str], **more: Any) -> Any:
+        commands.append(command)
+        assert not list(real.home.avro.rglob("*.avro"))
+        return popen([sys.executable, "-c", program] if program else command, **more)
+
+    monkeypatch.setattr(drafting.subprocess, "Popen", noted)
+    path = real.home.inbox / "p1_btchpmt.dat"
+    path.write_bytes(PAYMENTS)
+    intake = Intake(real)
+    [done] = intake.process_now([path])
+    assert done.file.state is FileState.POSTED
+    assert [command[2] for command in commands] == ["gateway.intake.archiver"]
+    assert unreported(real) == ([done.file.file_id] if program else [])
+    monkeypatch.setattr(artifacts, "BESIDE_RECORDS", 50_000)
+    if program:
+        intake.recover()
+    intake.close()
+    written = left(real)
+    assert unreported(real) == [] and len(written) == 8
+    write_artifacts(real, done.file.file_id)
+    assert left(real) == written
+    archived = written[real.home.avro / str(done.file.business_date) / "1-p1_btchpmt.dat.avro"]
+    outcomes = {row["line_no"]: (row["outcome"], len(row["entry_ids"])) for row in fastavro.reader(BytesIO(archived))}
+    assert outcomes[2] == ("suspended", 1) and outcomes.keys() == {1, 2, 4, 5}
+
+
+def test_a_process_that_made_ready_ends_with_the_posting(real: App) -> None:
+    drafts = Drafts(real)
+    path = real.home.inbox / "p1_btchpmt.dat"
+    path.write_bytes(PAYMENTS)
+    intake = Intake(real)
+    [done] = intake.process_now([path])
+    intake.close()
+    drafts.make_ready(done.file)
+    process = drafts.taken_archiver()
+    assert process is not None
+    _, complaint = process.communicate()  # which closes its input
+    assert (process.returncode, complaint) == (0, b"")
+    drafts.make_ready(done.file)
+    with drafts:
+        waiting = drafts._archiver
+    assert waiting is not None and waiting.returncode == -signal.SIGKILL
