@@ -170,7 +170,7 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
     calendar = app.calendar()
     if place is None or not place.windows.any:
         last_day = calendar.add_banking_days(effective, -lead_days)
-        if today > last_day:
+        if calendar.add_banking_days(today, lead_days) > effective:  # as a run counts: on a Sunday, Monday is the next
             raise Refused(
                 f"approving {name}: found {today} after {last_day}, the last day to reach its effective date {effective} "
                 f"(lead_days {lead_days}), expected a release by then; {todo}"

@@ -42,6 +42,18 @@ def approve(app: App, file: Frozen) -> None:
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
 
 
+def test_a_file_made_on_a_sunday_is_released_on_it(db: Database, home: Home, clock: FixedClock) -> None:
+    """The run gives it Monday, one banking day on; the release counts alike."""
+    world.company(db)
+    world.vendor(db)
+    world.check(db, "1", disbursement_date="2026-03-02")
+    clock.at = datetime(2026, 3, 1, 15, tzinfo=UTC)
+    app = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH})
+    file = build(app, "VACH", "1").files[0]
+    assert world.one(db, "SELECT effective_date FROM ach_entry") == "2026-03-02"
+    approve(app, file)
+
+
 def conditions(app: App) -> dict[str, str]:
     return {c.code: c.text for c in alarms.conditions(status(app, None)) if c.code.startswith("WINDOW")}
 
