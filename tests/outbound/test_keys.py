@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import LargeBinary, text
+from sqlalchemy import Connection, LargeBinary, text
 
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
@@ -113,6 +114,25 @@ def test_a_process_that_began_before_reads_and_seals_with_the_new_key(app: App) 
     assert numbers(service) == ["12345678", "777000777"]
     assert [k.role for k in keys.show(app).keys] == ["seals"]
     assert differences(service) == []
+
+
+def test_a_rotation_waits_for_whoever_posts_builds_or_seals(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next key is made, the ledger's values and the outbox's copies are sealed anew: each with the lock on keys."""
+    taken: list[object] = []
+    lock, lock_portfolios = Database.lock, Database.lock_portfolios
+
+    def named(self: Database, connection: Connection, name: str) -> None:
+        taken.append(name)
+        lock(self, connection, name)
+
+    def of_portfolios(self: Database, connection: Connection, names: Iterable[str]) -> None:
+        taken.append(wanted := list(names))
+        lock_portfolios(self, connection, wanted)
+
+    monkeypatch.setattr(Database, "lock", named)
+    monkeypatch.setattr(Database, "lock_portfolios", of_portfolios)
+    keys.rotate(app)
+    assert taken == ["field-key", ["1"], "field-key", "field-key"]
 
 
 def test_only_one_who_administers_rotates(app: App) -> None:
