@@ -11,10 +11,12 @@ import logging.handlers
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
+COMMANDS: Final = "gateway.cli"
+"""The logger of commands: their faults, with the traceback."""
 _MASKED_KEYS = frozenset({"account_number", "account", "dfi_account", "routing_account"})
 
 
@@ -61,6 +63,8 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
         root.addHandler(to_file)
     if verbose or (sys.stderr.isatty() if terminal is None else terminal):
         to_terminal = logging.StreamHandler(sys.stderr)
+        if not verbose:  # a command tells its fault in a line of its own
+            to_terminal.addFilter(lambda record: record.name != COMMANDS)
         to_terminal.setFormatter(
             # a plain traceback: the pretty one shows the values of variables, account numbers and keys among them
             _formatter(
@@ -68,17 +72,24 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
                 structlog.dev.ConsoleRenderer(
                     colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
                 ),
+                *([] if verbose else [_without_traceback]),
             )
         )
         to_terminal.setLevel(logging.INFO if verbose else logging.WARNING)
         root.addHandler(to_terminal)
 
 
-def _formatter(shared: list[Any], renderer: Any) -> logging.Formatter:
+def _formatter(shared: list[Any], renderer: Any, *before: Any) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *before, renderer],
     )
+
+
+def _without_traceback(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A traceback is for the file and ``--debug``."""
+    event.pop("exception", None)
+    return event
 
 
 def get(name: str) -> Any:

@@ -84,3 +84,20 @@ def test_libraries_speak_only_when_something_is_wrong(tmp_path: Path) -> None:
     logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
     logging.getLogger("alembic.runtime.migration").warning("odd")
     assert [line["event"] for line in lines(tmp_path)] == ["odd"]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_traceback_is_for_the_file_and_debug(
+    tmp_path: Path, verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.set_up(tmp_path, verbose=verbose, terminal=True)
+    for name in ("gateway.service", log.COMMANDS):
+        try:
+            raise ValueError("no room")
+        except ValueError:
+            log.get(name).exception(f"fault of {name}")
+    shown = capsys.readouterr().err
+    assert ("Traceback" in shown) is verbose
+    assert "fault of gateway.service" in shown
+    assert (f"fault of {log.COMMANDS}" in shown) is verbose
+    assert (tmp_path / "gateway.log").read_text().count("Traceback") == 2

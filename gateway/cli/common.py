@@ -194,14 +194,21 @@ def table(
         ]
         for row in rows
     ]
-    right = [c in money or all(isinstance(row[i], int) for row in rows) for i, c in enumerate(columns)]
+    right = [c in money or _counts([row[i] for row in rows]) for i, c in enumerate(columns)]
     heads = [c.replace("_", " ").upper() for c in columns]
     widths = [max([len(h), *(len(r[i]) for r in cells)]) for i, h in enumerate(heads)]
     bands = _bands(widths, width or terminal_width())
     for line in (heads, ["-" * w for w in widths], *cells):
         for number, band in enumerate(bands):
             parts = [line[i].rjust(widths[i]) if right[i] else line[i].ljust(widths[i]) for i in band]
-            yield ("    " if number else "") + "  ".join(parts).rstrip()
+            text = "  ".join(parts).rstrip()
+            if text or not number:
+                yield ("    " if number else "") + text
+
+
+def _counts(values: Sequence[Any]) -> bool:
+    """Whether a column holds whole numbers, where it holds anything."""
+    return any(v is not None for v in values) and all(v is None or isinstance(v, int) for v in values)
 
 
 def _one_line(text: str) -> str:
@@ -304,7 +311,7 @@ def fault(session: Session, error: Exception) -> None:
     from gateway import log
 
     filed = session.set_up_log()
-    log.get("gateway.cli").exception("fault")
+    log.get(log.COMMANDS).exception("fault")
     # the driver's own words are the first line; SQLAlchemy adds the statement and a link
     words = (str(error).splitlines() or [""])[0]
     seen = (

@@ -26,6 +26,7 @@ from gateway.cli.common import (
 )
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row
+from gateway.intake.states import FileState
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from parsers.base import render_message
@@ -191,9 +192,11 @@ def _file_page(
     yield from (f"  {name:<9} {shown(cents)}" for name, cents in money if cents is not None)
     if file.unreadable:
         yield f"  rejected lines whose amount cannot be read: {file.unreadable}"
-    yield f"  claimed   {file.claimed_at}" + (
-        f", posted {file.posted_at} on {file.business_date}" if file.posted_at else ""
+    yield f"  claimed   {session.when(file.claimed_at)}" + (
+        f", posted {session.when(file.posted_at)} on business date {file.business_date}" if file.posted_at else ""
     )
+    if file.state == FileState.QUARANTINED:
+        yield f"  its bytes lie in {session.app.home.quarantine}; when it is seen to: gateway files discard {file.file_id} --reason WHY"
     yield f"  sha256    {file.sha256}"
     if is_sealed(file.archived(session.app.home)):
         yield f"  original  encrypted; gateway files export {file.file_id} TARGET --reason WHY writes it as received"
@@ -250,7 +253,8 @@ def _post_now(session: Session, file_id: int) -> int:
 
 
 def files_discard(session: Session, file_id: FileId, reason: Reason) -> None:
-    """Say no to a held, waiting, staged or failed file: it never posts. Its original bytes stay in the archive."""
+    """Say no to a held, waiting, staged or failed file: it never posts. Its original bytes stay in the archive. A file in
+    quarantine leaves the list of what wants a person."""
     from gateway.intake import actions
 
     _require(session, file_id)

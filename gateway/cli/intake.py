@@ -76,7 +76,8 @@ def check(
     clean = True
     for path in paths:
         if not path.is_file():
-            raise UsageError(f"check {path}: found no such file, expected a file to read")
+            found = "a folder" if path.is_dir() else "no such file"
+            raise UsageError(f"check {path}: found {found}, expected a file to read; name the file")
         outside = _outside(path, session.app.settings)
         if outside is not None:
             clean = clean and not _is_wrong(outside)

@@ -7,6 +7,7 @@ ledger does not wait for what delivery needs.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -106,30 +107,56 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return app(list(arguments), prog_name="gateway", standalone_mode=False) or 0
     except TyperException as error:
-        told: Any = error  # every one of them can show itself, the base class alone does not say so
-        words = _missing(told)
-        if words is None:
-            told.show()
-        else:
-            print(f"gateway: {words}", file=sys.stderr)
+        told: Any = error
+        words = _words(told, arguments)
+        print(f"gateway: {words}", file=sys.stderr)
         if "--json" in arguments:
-            found = {"kind": "UsageError", "messages": [words or error.format_message()]}
-            print(json.dumps({"error": found}, indent=2, ensure_ascii=False))
+            print(json.dumps({"error": {"kind": "UsageError", "messages": [words]}}, indent=2, ensure_ascii=False))
         return 2
 
 
-def _missing(error: Any) -> str | None:
-    """What was left out and what it is for; None for another error. One about an option or argument that was left out
-    has no words of its own."""
-    param = getattr(error, "param", None)
-    if param is None or error.message:
-        return None
-    command = error.ctx.command_path
-    name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar or param.name
-    return (
-        f"{command.removeprefix('gateway ')}: found no {name}, expected one ({(param.help or '').rstrip('.')}); "
-        f"`{command} --help` has an example"
-    )
+def _words(error: Any, arguments: Sequence[str]) -> str:
+    """What was found and expected, and where an example is. The parser's own words name no value that was typed."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "gateway"
+    about = command.removeprefix("gateway").strip()
+    help_ = f"`{command} --help` has an example" if about else "`gateway --help` lists the commands"
+    param, option = getattr(error, "param", None), getattr(error, "option_name", None)
+    if param is not None:
+        name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar or param.name
+        if not error.message:
+            said = f"found no {name}, expected one ({(param.help or '').rstrip('.')})"
+        else:
+            said = f"{name}: {_of_value(error)}"
+    elif option is not None and not about:
+        rest = " ".join(word for word in arguments if word in COMMANDS) or "COMMAND"
+        said = f"found {option} before the command, expected it after: gateway {rest} {option} …"
+    elif option is not None:
+        near = getattr(error, "possibilities", None)
+        said = f"found {option}, expected " + (
+            f"an option such as {' or '.join(near)}" if near else "one of its options"
+        )
+    else:
+        said = str(error.format_message()).rstrip(".")
+    return f"{about}: {said}; {help_}" if about else f"{said}; {help_}"
+
+
+def _of_value(error: Any) -> str:
+    """A value that an option or argument does not take. Our own converters say it themselves."""
+    cause = error.__cause__
+    if not hasattr(cause, "errors"):
+        return str(error.message)
+    (first, *_) = cause.errors()
+    limits = first.get("ctx") or {}
+    if first["type"].startswith("int_"):
+        expected = "a whole number"
+    elif "ge" in limits:
+        expected = f"{limits['ge']} or more"
+    elif choice := re.fullmatch(r"Value error, (.+) is not one of (.+)\.", str(error.message)):
+        return f"found {choice[1]}, expected one of {choice[2]}"
+    else:
+        return str(error.message)
+    return f"found {first['input']!r}, expected {expected}"
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def outbound_list(
 def outbound_show(session: Session, outbound_id: OutboundId) -> None:
     """One file before it leaves: totals, hash, why it waits, who made and released it, its delivery."""
     found = _with_window(session, release.show(session.app, outbound_id))
-    session.show(outbound_page.document(found), outbound_page.page(found))
+    session.show(outbound_page.document(found), outbound_page.page(found, session.when))
 
 
 def _with_window(session: Session, found: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def outbound_approve(
                 f"approving outbound file {outbound_id}: found no --sha256, expected the hash that was looked at; "
                 f"see gateway outbound show {outbound_id}"
             )
-        print("\n".join(outbound_page.page(found)))
+        print("\n".join(outbound_page.page(found, session.when)))
         if not typer.confirm("Release it?"):
             raise UsageError(f"approving outbound file {outbound_id}: you said no; nothing was done")
         sha256 = found["sha256"]
@@ -193,7 +193,10 @@ def outbound_build(
         options["same_day"] = True
     if (of is not None) != (name == "VACH-REVERSAL"):
         raise UsageError(
-            f"building {kind}: found {'no' if of is None else 'a'} --of, expected one with vach-reversal alone"
+            "building vach-reversal: found no --of, expected the number of the bank file to take back; see gateway outbound "
+            "list"
+            if of is None
+            else f"building {kind}: found a --of, expected it with vach-reversal alone; leave it out"
         )
     if of is not None:
         options |= {"of": of, "reason": reason or ""}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from gateway.cli.common import table
@@ -17,8 +17,9 @@ def document(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(found: dict[str, Any]) -> list[str]:
-    """What was found, as lines; a file that waits ends with the commands that open and release it."""
+def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
+    """What was found, as lines; a file that waits ends with the commands that open and release it. ``when`` shows an
+    instant as people read it."""
     lines = [
         f"{found['name']}  (#{found['id']}, {found['kind']}, portfolio {found['portfolio']})",
         f"  state      {found['state']}"
@@ -27,7 +28,7 @@ def page(found: dict[str, Any]) -> list[str]:
         f"  debits     {shown(found['total_debit'])}",
         f"  credits    {shown(found['total_credit'])}",
         f"  sha256     {found['sha256']}",
-        f"  made by    {found['maker']} at {found['built_at']} for business date {found['business_date']}",
+        f"  made by    {found['maker']} at {when(found['built_at'])} for business date {found['business_date']}",
         *(
             f"             {p['what']} by {p['operator']}" + (f" ({p['user']})" if p["user"] else "")
             for p in found["parts"][1:]
@@ -39,7 +40,8 @@ def page(found: dict[str, Any]) -> list[str]:
     if found.get("window"):
         lines.append(f"  window     the next one closes at {found['window']}")
     if found["approved_by"]:
-        lines.append(f"  released   by {found['approved_by']} at {found['approved_at']}")
+        decided = "rejected" if found["state"] == "REJECTED" else "released"
+        lines.append(f"  {decided}   by {found['approved_by']} at {when(found['approved_at'])}")
     if found["reason"]:
         lines.append(f"  reason     {found['reason']}")
     if found["message"]:
@@ -50,7 +52,7 @@ def page(found: dict[str, Any]) -> list[str]:
         )
     if found["delivery"]:
         d = found["delivery"]
-        lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, {d['attempts']} attempts")
+        lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")
     if found["classes"]:
         rows = [tuple(row.values()) for row in found["classes"]]
         lines += ["", *table(review.CLASS_COLUMNS, rows, money=("amount",))]
@@ -61,10 +63,13 @@ def page(found: dict[str, Any]) -> list[str]:
     if found["state"] == "BUILT":
         rules = dict.fromkeys(f["rule"] for f in found["findings"] if f["action"] == "HOLD")
         accept = "".join(f" --accept {rule}" for rule in rules) + (" --reason …" if rules else "")
+        leader = found["follows"]
         lines += [
             "",
             f"To look inside: gateway explain outbox/{found['name']}",
-            f"To release it:  gateway outbound approve {found['id']} --sha256 {found['sha256'][:12]}{accept}",
+            f"To release it:  gateway outbound approve {found['id']} --sha256 {found['sha256'][:12]}{accept}"
+            if leader is None
+            else f"It is released or rejected with {leader['name']}: gateway outbound show {leader['id']}",
         ]
     return lines
 

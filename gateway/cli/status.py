@@ -106,6 +106,8 @@ def _files(found: Status) -> Iterator[str]:
         for f in found.files:
             if f["state"] in TROUBLED_FILES and (f["hold_text"] or f["hold_code"]):
                 yield f"  {f['state']} {f['name']} (#{f['id']}): {f['hold_text'] or f['hold_code']}"
+                if f["state"] == "QUARANTINED":
+                    yield f"    When it is seen to: gateway files discard {f['id']} --reason WHY"
     yield ""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, money_as_text
+from gateway.errors import UsageError
 from gateway.ledger.trace import trace as follow
 from gateway.ledger.trace_story import Story
 from gateway.ledger.trace_way import Step
@@ -29,6 +30,8 @@ def trace(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many entries.")] = 200,
 ) -> int:
     """Follow money both ways: file and line, entry, outbound record, delivery, the bank's answer, and back."""
+    if not reference.strip():
+        raise UsageError("trace: found an empty reference, expected a lease, check, trace number or the like; give one")
     with session.app.db.read() as connection:
         stories = follow(connection, reference, limit=limit)
     session.show({"stories": [document(s) for s in stories]}, page(reference, stories, session.when))
@@ -61,7 +64,7 @@ _NOT_SHOWN: Final = (_TAKEN_BACK, "unit_id", "outbound_id", "file_id", "line_no"
 def page(reference: str, stories: list[Story], when: Callable[[str | None], str]) -> Iterator[str]:
     """``when`` shows an instant as people read it."""
     if not stories:
-        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, vendor, trace number, file, entry or amount."
+        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, vendor, trace number, file, entry or amount; the lists of gateway ledger, files and outbound have them."
     for story in stories:
         yield _head(story)
         if story.facts.get(_TAKEN_BACK) is not None:
@@ -179,7 +182,8 @@ def _step(s: Step) -> str:
         case "RELEASED":
             return f"{file} released{by}" + ("; it stays in outbox/" if s.state == "LOCAL" else "")
         case "REJECTED":
-            return f"{file} rejected{by}{why}"
+            called_back = (s.reason or "").startswith("called back: ")
+            return f"{file} taken back{by}{why}" if called_back else f"{file} rejected{by}{why}"
         case "DELIVERY":
             people = f", settled{by}" if s.by else ""
             return f"{file} {s.state} at {s.endpoint}{people}{why}"
@@ -197,7 +201,8 @@ def _step(s: Step) -> str:
         case "VOIDED" | "VOID TAKEN BACK":
             return f"{s.step.lower()}{by}{why}{entry}"
         case _:
-            return f"{s.state} of {_cents(s)}{by}{why}{entry}"
+            what = "CLEARING cleared" if s.state == "VCLEAR" else f"posted by {s.state}"
+            return f"{what}, {_cents(s)}{by}{why}{entry}"
 
 
 def _cents(s: Step) -> str:

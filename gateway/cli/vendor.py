@@ -71,7 +71,7 @@ def vendor_show(session: Session, vendor: VendorKey) -> None:
         found = views.show(connection, "vendors", views.Filters(vendor=vendor), vault=session.app.vault)
         row = next(iter(found.rows), None)
         if row is None:
-            raise UsageError(f"vendor {vendor}: found none of that number; see gateway vendor list")
+            raise UsageError(f"vendor {vendor}: found no such vendor; see gateway vendor list")
         changes = vendor_changes.listing(connection, session.app.vault, vendor=vendor)
         version = vendor_changes.details_versions(connection).get(vendor, 1)
         values = dict(zip(found.columns, row, strict=True))

@@ -20,7 +20,7 @@ from gateway.settings import Settings
 Row = dict[str, Any]
 
 TROUBLED_FILES = ("HELD", "WAITING", "FAILED", "QUARANTINED", "CLAIMED", "STAGED")
-"""States in which a file still wants something: an operator, an open business date, a repair."""
+"""States in which a file still wants something: an operator, an open business date, a repair, a word that it was seen to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
                f.posted_cents, f.suspended_cents, f.rejected_cents, f.held_cents, f.hold_code, f.hold_text,
                f.claimed_at, f.business_date
         FROM inbound_file f
-        WHERE f.state IN ('HELD', 'WAITING', 'FAILED', 'CLAIMED', 'STAGED')
+        WHERE f.state IN ('HELD', 'WAITING', 'FAILED', 'CLAIMED', 'STAGED', 'QUARANTINED')
            OR (CAST(:date AS TEXT) IS NOT NULL AND f.business_date = :date)
            OR (CAST(:date AS TEXT) IS NULL AND f.business_date IN (SELECT business_date FROM portfolio))
         ORDER BY f.file_id

@@ -52,9 +52,10 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
 
 
 def discard(app: App, file_id: int, *, reason: str) -> InboundFile:
-    """Say no to a file that has not posted. Its bytes stay in the archive; all of its money counts as rejected."""
+    """Say no to a file that has not posted, or note that one in quarantine was seen to. Its bytes stay where they are; all
+    of its money counts as rejected."""
     _allow(app, "discarding a file", reason)
-    states = (FileState.HELD, FileState.WAITING, FileState.STAGED, FileState.FAILED)
+    states = (FileState.HELD, FileState.WAITING, FileState.STAGED, FileState.FAILED, FileState.QUARANTINED)
     with app.db.write() as connection:
         file = _held_row(connection, file_id, states, "discarding")
         move(

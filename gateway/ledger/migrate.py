@@ -22,11 +22,13 @@ def _config() -> Config:
 
 
 def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
-    """Run what is missing in one transaction; gives the revision before and after. Safe to run again.
+    """Run what is missing in one transaction; gives the revision before and after. Safe to run again. Raises
+    Refused for a ledger of a newer version.
 
     ``to`` is an earlier revision of ``revisions``, for the rows of a backup made then; by default this version's.
     """
     target = to or revision.newest()
+    revision.refuse_newer(revision.current(db))
     with db.write() as connection:
         db.lock(connection, "schema")
         before = MigrationContext.configure(connection).get_current_revision()

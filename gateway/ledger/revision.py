@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DatabaseError
 
-from gateway.errors import Refused
+from gateway.errors import LedgerError, Refused
 from gateway.ledger.database import Database
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -22,18 +23,41 @@ def newest() -> str:
 
 
 def current(db: Database) -> str | None:
-    """The schema that a ledger has; None for an empty database."""
-    with db.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    """The schema that a ledger has; None for an empty database. Raises LedgerError for a file that is no database."""
+    try:
+        with db.read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    except DatabaseError as error:
+        if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
+            raise
+        raise LedgerError(
+            f"opening the ledger {db.url.database}: found a file that is no database ({error.orig}), expected a ledger; keep "
+            "it for who may save it, and restore a backup into a new home: gateway restore BACKUP --home NEW_HOME"
+        ) from error
 
 
 def require_current(db: Database) -> None:
     """Refuse to work on another schema than this version's."""
     found, needed = current(db), newest()
+    if found is None:
+        raise Refused(
+            f"opening the ledger: found schema revision none, expected {needed}; run `gateway db upgrade` for an empty "
+            "ledger, or restore a backup if there was one"
+        )
+    refuse_newer(found)
     if found != needed:
         raise Refused(
-            f"opening the ledger: found schema revision {found or 'none'}, expected {needed}; "
-            "run `gateway db upgrade` (take a backup first)"
+            f"opening the ledger: found schema revision {found}, expected {needed}; run `gateway db upgrade` (take a backup "
+            "first)"
+        )
+
+
+def refuse_newer(found: str | None) -> None:
+    """A ledger that a newer version made: this one cannot know what is in it."""
+    if found is not None and found > newest():
+        raise Refused(
+            f"opening the ledger: found schema revision {found}, expected {newest()} or an earlier one: a newer version made "
+            "it; run that version, or restore a backup that this one made"
         )

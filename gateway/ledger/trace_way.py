@@ -87,7 +87,7 @@ def _of(connection: Connection, checks: Sequence[Row]) -> list[Step]:
     steps += _taken(connection, steps)
     steps += _answers(connection, outbound, by_source)
     steps += _by_hand(connection, checks, by_source)
-    steps += _findings(connection, checks)
+    steps += _findings(connection, checks, steps)
     steps += _alerts(connection, checks, steps)
     return steps
 
@@ -230,29 +230,39 @@ def _posted(row: Row) -> Kind:
             return "POSTED"
 
 
-def _findings(connection: Connection, checks: Sequence[Row]) -> Iterable[Step]:
-    """What rules said of a check before it left, and who accepted it."""
+def _findings(connection: Connection, checks: Sequence[Row], steps: Sequence[Step]) -> Iterable[Step]:
+    """What rules said of a check, or of its vendor in a file with it, and who accepted it."""
     known = {(c["portfolio"], c["bank"], c["check_no"]): _name(c) for c in checks}
-    for row in rows(
-        connection,
-        "SELECT g.portfolio, g.bank, g.check_no, g.rule, g.action, g.detail, g.business_date, g.outbound_id, f.name, "
-        "f.built_at, g.accepted_by, g.accepted_at, g.accepted_reason FROM fraud_finding g "
-        "LEFT JOIN outbound_file f ON f.outbound_id = g.outbound_id WHERE g.check_no IN :numbers ORDER BY g.finding_id",
-        numbers=tuple(c["check_no"] for c in checks),
+    vendors = {c["vendor"] for c in checks if c["vendor"] is not None}
+    of_vendor = {_name(c): c["vendor"] for c in checks}
+    files: dict[tuple[int | None, str | None], list[str]] = {}
+    for step in steps:
+        if step.step == "BUILT":
+            files.setdefault((step.outbound_id, of_vendor[step.check]), []).append(step.check)
+    for row in (
+        rows(
+            connection,
+            "SELECT g.portfolio, g.vendor, g.bank, g.check_no, g.rule, g.action, g.detail, g.business_date, g.outbound_id, "
+            "f.name, f.built_at, g.accepted_by, g.accepted_at, g.accepted_reason FROM fraud_finding g "
+            "LEFT JOIN outbound_file f ON f.outbound_id = g.outbound_id WHERE g.vendor IN :vendors ORDER BY g.finding_id",
+            vendors=tuple(vendors),
+        )
+        if vendors
+        else ()
     ):
-        check = known.get((row["portfolio"], row["bank"], row["check_no"]))
-        if check is None:
-            continue
-        step = Step(
-            check, "FINDING", row["built_at"], state=f"{row['action']} {row['rule']}",
-            business_date=row["business_date"], reason=row["detail"], outbound_id=row["outbound_id"],
-            outbound=row["name"],
-        )  # fmt: skip
-        yield step
-        if row["accepted_by"]:
-            yield step._replace(
-                step="ACCEPTED", at=row["accepted_at"], by=row["accepted_by"], reason=row["accepted_reason"]
-            )
+        one = known.get((row["portfolio"], row["bank"], row["check_no"]))
+        of_file = files.get((row["outbound_id"], row["vendor"]), []) if row["check_no"] is None else []
+        for check in [one] if one is not None else of_file:
+            step = Step(
+                check, "FINDING", row["built_at"], state=f"{row['action']} {row['rule']}",
+                business_date=row["business_date"], reason=row["detail"], outbound_id=row["outbound_id"],
+                outbound=row["name"],
+            )  # fmt: skip
+            yield step
+            if row["accepted_by"]:
+                yield step._replace(
+                    step="ACCEPTED", at=row["accepted_at"], by=row["accepted_by"], reason=row["accepted_reason"]
+                )
 
 
 def _alerts(connection: Connection, checks: Sequence[Row], steps: Sequence[Step]) -> Iterable[Step]:

@@ -44,7 +44,9 @@ def place(app: App, connection: Connection, portfolio: str) -> Place:
         text("SELECT name, business_date FROM portfolio WHERE portfolio = :p"), {"p": portfolio}
     ).one_or_none()
     if row is None:
-        raise Refused(f"building for portfolio {portfolio}: found none of that number, expected it to be loaded")
+        raise Refused(
+            f"building for portfolio {portfolio}: found none of that number, expected it to be loaded: gateway load"
+        )
     return Place(portfolio, row.name, row.business_date)
 
 

@@ -74,6 +74,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "header": json.loads(more["header"]),
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
+            "follows": _leader(connection, outbound_id),
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
             "parts": [part.shown() for part in makers.parts(connection, outbound_id)] if waits else [],
@@ -178,16 +179,26 @@ def _waiting(app: App, connection: Connection, outbound_id: int, action: str) ->
     file = locked(app, connection, outbound_id)
     if file.state != OutboundState.BUILT:
         raise Refused(f"{action} {file.name}: found it {file.state}, expected BUILT: only what waits is released")
-    leader = connection.execute(
-        text(
-            "SELECT f.name FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT' "
-            "AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT) WHERE s.outbound_id = :id AND s.seq = 0"
-        ),
-        {"id": outbound_id},
-    ).scalar()
+    leader = _leader(connection, outbound_id)
     if leader is not None:
-        raise Refused(f"{action} {file.name}: found that it goes with {leader}; release or reject that one")
+        raise Refused(f"{action} {file.name}: found that it goes with {leader['name']}; release or reject that one")
     return file
+
+
+def _leader(connection: Connection, outbound_id: int) -> dict[str, Any] | None:
+    """The file (id, name) with which one that waits is released or rejected; None: it is released by itself."""
+    row = (
+        connection.execute(
+            text(
+                "SELECT f.outbound_id AS id, f.name FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT' "
+                "AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT) WHERE s.outbound_id = :id AND s.seq = 0"
+            ),
+            {"id": outbound_id},
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else dict(row)
 
 
 def _pairs(connection: Connection, file: File) -> list[File]:

@@ -16,9 +16,8 @@ from parsers.gl_scratch import GlRecord
 from parsers.nacha_answers import AnswerBatch, AnswerEntry, CorrectedData, RefusedChange
 from parsers.nacha_records import Batch, Entry, FileHeader, NachaFile
 from parsers.vach_scratch import VachRecord
-from parsers.xsellerator import XselProfile, XselRow
-from parsers.xsellerator_profile import Envelope, XselField
-from writers import gl_scratch, nacha, nacha_refused, vach_scratch, xsellerator
+from parsers.xsellerator_profile import Envelope, XselField, XselProfile
+from writers import gl_scratch, nacha, nacha_refused, vach_scratch
 from writers.nacha import BankOptions
 
 Header = Mapping[str, Any]
@@ -82,6 +81,9 @@ def frozen_profile(profile: XselProfile) -> dict[str, Any]:
 
 
 def _xsellerator(header: Header, rows: Rows) -> Iterator[bytes]:
+    from parsers.xsellerator import XselRow  # with lxml, which the other files do without
+    from writers import xsellerator
+
     table = header["profile"]
     profile = XselProfile(tuple(XselField(**field) for field in table["fields"]), Envelope(**table["envelope"]))
     start, end = date.fromisoformat(header["start"]), date.fromisoformat(header["end"])

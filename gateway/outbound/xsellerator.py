@@ -98,7 +98,9 @@ def build_xsellerator(
         else _entries(connection, portfolio, interface, start or day, end or start or day)
     )
     if selection.end < selection.start:
-        raise Refused(f"exporting {interface}: found {selection.start} to {selection.end}, expected a range forward")
+        raise Refused(
+            f"exporting {interface}: found {selection.start} to {selection.end}, expected a range forward: give --from before --to"
+        )
     messages = [*_range_warnings(interface, selection), *_exported_before(connection, at, interface, selection, again)]
     if not selection.lines:
         return Built(messages=(*messages, f"{interface}: no entries from {selection.start} to {selection.end}"))

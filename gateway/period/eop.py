@@ -139,7 +139,9 @@ def _check_dates(
     """The date is the open one of each portfolio asked for, or one whose End of Period already ran."""
     missing = sorted(set(asked or ()) - set(chosen))
     if missing or not chosen:
-        raise Refused(f"End of Period: found no portfolio {', '.join(missing) or 'at all'}, expected it to be loaded")
+        raise Refused(
+            f"End of Period: found no portfolio {', '.join(missing) or 'at all'}, expected it to be loaded: gateway load"
+        )
     wrong = [p for p in chosen if not _concerns(connection, p, business_date)]
     if wrong and (asked is not None or len(wrong) == len(chosen)):
         dates = ", ".join(f"{accounts.business_date(connection, p)[0]} of portfolio {p}" for p in wrong)

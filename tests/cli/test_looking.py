@@ -142,7 +142,11 @@ def test_looking(played: Played, command: str, code: int, seen: list[str], keys:
 
 WRONG = [
     ("files show 99", 2, "file 99: found none of that number"),
-    ("files show x", 2, "Invalid value for 'ID'"),
+    (
+        "files show x",
+        2,
+        "files show: ID: found 'x', expected a whole number; `gateway files show --help` has an example",
+    ),
     ("files release 99 --reason x", 2, "file 99: found none"),
     ("files release 1 --reason x", 3, "found it POSTED, expected HELD or FAILED"),
     (
@@ -156,8 +160,17 @@ WRONG = [
     ("ledger journal --from yesterday", 2, "--from: found 'yesterday', expected a date such as"),
     ("ledger journal --to 20260302", 2, "--to: found '20260302'"),
     ("ledger journal --unit x", 2, "found unit x, expected a number"),
-    ("ledger journal --vendor V100", 2, "No such option: --vendor"),
-    ("ledger journal --limit 0", 2, "--limit"),
+    ("ledger journal --vendor V100", 2, "ledger journal: found --vendor, expected "),
+    (
+        "ledger journal --limit 0",
+        2,
+        "ledger journal: --limit: found '0', expected 1 or more; `gateway ledger journal --help`",
+    ),
+    ("--home /tmp status", 2, "found --home before the command, expected it after: gateway status --home …"),
+    ("status --dat 2026-03-02", 2, "status: found --dat, expected an option such as --date"),
+    ("deliver resolve 1 --as foo --reason x", 2, "--as: found 'foo', expected one of 'delivered', 'not-delivered'"),
+    ("check /tmp", 2, "found a folder, expected a file to read"),
+    ("outbound build vach --portfolio 1 --of 3", 2, "found a --of, expected it with vach-reversal alone; leave it out"),
     ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
     ("ledger nonsense", 2, "No such command"),
     ("stauts", 2, "Did you mean 'status'?"),

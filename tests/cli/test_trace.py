@@ -53,3 +53,8 @@ def test_a_batch_of_a_file_taken_back_answers_to_the_number_its_report_shows(own
     post()
     stories = own.ok("trace", number, "--json").document["stories"]
     assert [s["facts"]["taken_back_with_file"] for s in stories] == [None, int(first)]
+
+
+def test_an_empty_reference_is_none(played: Played) -> None:
+    done = played.do("trace", " ")
+    assert (done.code, done.err.startswith("gateway: trace: found an empty reference, expected")) == (2, True), done

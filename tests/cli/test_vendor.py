@@ -148,7 +148,11 @@ def test_a_whole_file_is_taken_back(own: Played) -> None:
         ("vendor void 1 --reason x", 2, "found none of that number"),
         ("vendor void 30001 --reason x", 3, "which waits for release"),
         ("vendor void 30001 --undo --whole-entry --reason x", 2, "expected --undo alone"),
-        ("outbound build vach-reversal --portfolio 1", 2, "found no --of, expected one with vach-reversal alone"),
+        (
+            "outbound build vach-reversal --portfolio 1",
+            2,
+            "found no --of, expected the number of the bank file to take back",
+        ),
         ("outbound build vach --portfolio 1 --of 1", 2, "found a --of"),
         ("outbound build vach-reversal --portfolio 1 --of 1 --reason x", 3, "BUILT, expected one that left"),
         ("outbound build dsgl --portfolio 1 --same-day", 2, "expected it with vach alone"),

@@ -85,6 +85,9 @@ MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "s
     [
         ({}, False, "Nothing is late, held or in doubt."),
         ({"files": [FILE]}, True, "HELD p1_btchpmt.dat (#7): Found it twice."),
+        ({"files": [FILE | {"state": "QUARANTINED"}]}, True, "When it is seen to: gateway files discard 7 --reason WHY"),
+        ({"outbound": [OUT | {"delivery": None, "state": "BUILT", "follows": 2}]}, False,
+         "B.DAT (#3) goes with #2: released or rejected with it"),
         ({"files": [FILE | {"state": "POSTED"}]}, False, "p1_btchpmt.dat  POSTED"),
         ({"late": [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00"}]}, True,
          "LATE: portfolio 1: no escrow file by 2026-03-02 09:00"),

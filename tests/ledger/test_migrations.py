@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from gateway.clock import FixedClock
-from gateway.errors import Refused
+from gateway.errors import LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger import migrate, revision
 from gateway.ledger.database import Database
@@ -152,6 +152,35 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
 def test_the_newest_schema_is_the_head_of_the_migrations() -> None:
     """``revision`` reads file names only, so that no command waits for alembic."""
     assert migrate.revisions()[-1] == revision.newest()
+
+
+def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """To upgrade it would be no help: this version does not know what is in it."""
+    db = Database.at_path(tmp_path / "new.db")
+    try:
+        migrate.upgrade(db)
+        with db.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+        for look in (revision.require_current, migrate.upgrade):
+            with pytest.raises(
+                Refused, match="found schema revision 0099, expected 0003 or an earlier one: a newer version"
+            ):
+                look(db)
+    finally:
+        db.close()
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"not a database" * 500)
+    db = Database.at_path(tmp_path / "ledger.db")
+    try:
+        for look in (revision.require_current, migrate.upgrade):
+            with pytest.raises(
+                LedgerError, match=r"ledger\.db: found a file that is no database .*restore a backup into a new home"
+            ):
+                look(db)
+    finally:
+        db.close()
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
