@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from gateway.ledger.database import Database
 from tests.cli.conftest import Played
 
 WHY = ("--reason", "letter of 3 March, called back")
@@ -99,11 +102,18 @@ def test_a_load_with_other_bank_details_ends_as_one_with_holds(two: Played, tmp_
 # --- voids --------------------------------------------------------------------------------------------------
 
 
+def delivered(home: Played) -> None:
+    """Whatever was let go is at the bank beyond doubt."""
+    with closing(Database(home.url)) as db, db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = 'DELIVERED'"))
+
+
 def released(home: Played, at: int) -> dict[str, str]:
-    """One of the waiting bank files, let go."""
+    """One of the waiting bank files, let go and at the bank beyond doubt: only what is there is taken back."""
     row = [row for row in home.ok("outbound", "list", "--json").rows if row["kind"] == "VACH-BANK"][at]
     accepted = ("--accept", "first-payment", "--reason", "called back")
     home.ok("outbound", "approve", str(row["id"]), "--sha256", row["sha256"], *accepted)
+    delivered(home)
     found: dict[str, str] = row
     return found
 
@@ -125,6 +135,7 @@ def test_a_sent_check_is_voided_taken_back_and_its_money_comes_in(own: Played) -
         ("P01-VACH-BANK-260303-2.DAT", "18250.00"), ("DSPP-P01-VACH-260303-2.DAT", "18250.00"),
     ]  # fmt: skip
     own.ok("outbound", "approve", str(built[0]["id"]), "--sha256", built[0]["sha256"])
+    delivered(own)
     modules = own.ok("eop", "--date", "2026-03-03", "--json").document["portfolios"][0]["modules"]
     said = next(m["message"] for m in modules if m["module"] == "U0424")
     assert said.startswith("reversals of 18,250.00 settled; ")
