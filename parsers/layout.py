@@ -124,6 +124,15 @@ class Field:
         return mask(raw) if self.secret else raw
 
 
+def _encoded(field: Field, values: Iterable[Any]) -> Iterable[Any]:
+    """The values of a field as the template takes them; each that recurs is looked at once."""
+    values = list(values)
+    if len(set(map(type, values))) > 1:  # what is equal may be of another kind: 1 and True
+        return [field.type.encode(value, field.width) for value in values]
+    known = {value: field.type.encode(value, field.width) for value in set(values)}
+    return map(known.__getitem__, values)
+
+
 class Layout:
     """A record's table, compiled. Built once, at import; every method is pure."""
 
@@ -142,6 +151,7 @@ class Layout:
             for field in self.fields
         )
         self._match: Callable[[str], re.Match[str] | None] = re.compile("".join(groups)).fullmatch
+        self._prove: Callable[[str], re.Match[str] | None] = re.compile(f"(?:{self.pattern}\n)*+").fullmatch
         self._encoders = tuple((index, field) for index, field in enumerate(self.valued) if not field.type.plain_encode)
         self._decoders = tuple(field.type.decode for field in self.valued)
 
@@ -176,13 +186,20 @@ class Layout:
                 raise self._cannot_hold(field, ready[index]) from wrong
         return tuple(ready)
 
-    def format_rows(self, rows: Iterable[tuple[Any, ...]]) -> list[str]:
-        """The fast path: rows that `prepare` made (or that need none), formatted but not proven.
-
-        The caller proves the result as a whole (``pattern``, or the format's reader) and on a failure asks
-        `encode` row by row, which names the field.
-        """
-        return list(map(self.template.__mod__, rows))
+    def encode_all(self, rows: Sequence[Sequence[Any]]) -> str | None:
+        """The records of some rows, each with a line feed, as `encode` makes them: prepared by the column, formatted
+        and proven at once. None when one of them does not fit: then `encode` names the field, row by row."""
+        if not rows:
+            return ""
+        try:
+            columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+            for index, field in self._encoders:
+                columns[index] = _encoded(field, columns[index])
+            text = "\n".join([*map(self.template.__mod__, zip(*columns, strict=True)), ""])
+        except (TypeError, ValueError):
+            return None
+        whole = len(text) == len(rows) * (self.width + 1)  # a line feed within a value would pass for a record's end
+        return text if whole and self._prove(text) is not None else None
 
     def encode(self, values: Sequence[Any]) -> str:
         """One record, proven to be one that `decode` reads back."""

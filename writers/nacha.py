@@ -48,6 +48,7 @@ from parsers.nacha_records import (
     routing_problem,
 )
 from writers.nacha_batches import (
+    RMR_FORBIDDEN,
     BankOptions,
     Limits,
     OffsetAccount,
@@ -55,6 +56,7 @@ from writers.nacha_batches import (
     balanced,
     column,
     rmr_addenda,
+    rmr_text,
     service_class_for,
     split,
     totals,
@@ -62,6 +64,7 @@ from writers.nacha_batches import (
 from writers.text import BankText, WriterError, bank_text, payee_name
 
 __all__ = [
+    "RMR_FORBIDDEN",
     "BankOptions",
     "BankText",
     "Limits",
@@ -73,6 +76,7 @@ __all__ = [
     "render",
     "render_chunks",
     "rmr_addenda",
+    "rmr_text",
     "service_class_for",
     "split",
     "totals",

@@ -90,9 +90,9 @@ def totals(entries: Sequence[Entry]) -> Totals:
     )
 
 
-def service_class_for(entries: Iterable[Entry], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
+def service_class_for(entries: Sequence[Entry], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
     """200, 220 or 225 by what the entries are and what the bank allows."""
-    return service_class_of({entry.is_debit for entry in entries}, policy)
+    return service_class_of({code in DEBITS for code in set(column(entries, 0))}, policy)
 
 
 def service_class_of(debits: set[bool], policy: Literal["auto", "200 only", "never 200"] = "auto") -> str:
@@ -173,7 +173,13 @@ def split(entries: Iterable[Entry], limits: Limits) -> list[tuple[Entry, ...]]:
 
 # --- remittance ---------------------------------------------------------------------------------------------
 
-_RMR_FORBIDDEN: Final = frozenset("*~\\|:^>")
+RMR_FORBIDDEN: Final = frozenset("*~\\|:^>")
+"""Separators of X12: nothing can quote them."""
+
+
+def rmr_text(reference: str, amount_cents: int) -> str:
+    """The segment of a reference that was found to fit."""
+    return f"RMR*IV*{reference}*PI*{amount_cents // 100}.{amount_cents % 100:02d}\\"
 
 
 def rmr_addenda(reference: str, amount_cents: int) -> BankText:
@@ -186,11 +192,12 @@ def rmr_addenda(reference: str, amount_cents: int) -> BankText:
         return made
     if not made.text:
         return BankText("", (), "a remittance needs a reference")
-    if bad := sorted(_RMR_FORBIDDEN.intersection(made.text)):
-        return BankText("", (), f"{bad[0]!r} separates X12 elements and cannot stand in a reference")
+    if not RMR_FORBIDDEN.isdisjoint(made.text):
+        bad = min(RMR_FORBIDDEN.intersection(made.text))
+        return BankText("", (), f"{bad!r} separates X12 elements and cannot stand in a reference")
     if amount_cents < 0:
         return BankText("", (), "a remittance states an amount that is not negative")
-    text = f"RMR*IV*{made.text}*PI*{amount_cents // 100}.{amount_cents % 100:02d}\\"
+    text = rmr_text(made.text, amount_cents)
     if len(text) > 80:
         return BankText("", (), f"{len(text)} characters of remittance, an addenda record holds 80")
     return BankText(text, made.warnings)

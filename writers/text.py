@@ -60,7 +60,7 @@ class BankText(NamedTuple):
 
 def bank_text(text: str, charset: frozenset[str] = BANK_CHARSET) -> BankText:
     """The text in the bank's characters, blanks at both ends removed."""
-    upper = unicodedata.normalize("NFC", text).strip().upper()
+    upper = (text if text.isascii() else unicodedata.normalize("NFC", text)).strip().upper()
     if charset.issuperset(upper):
         return BankText(upper)
     written: list[str] = []

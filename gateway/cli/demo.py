@@ -242,9 +242,7 @@ def _next(app: App, far_side: Path) -> Iterator[str]:
     command = ".venv/bin/gateway" if Path(".venv/bin/gateway").exists() else "gateway"
     yield f"export GATEWAY_HOME={shown_home}"
     with app.db.read() as connection:
-        row = connection.execute(
-            text("SELECT trace_number FROM outbound_row WHERE trace_number IS NOT NULL ORDER BY trace_number LIMIT 1")
-        ).scalar()
+        row = connection.execute(text("SELECT MIN(trace_number) FROM ach_entry")).scalar()
     bank = next(iter(sorted((far_side / "bank").glob("*"))), None)
     for what, why in (
         ("status", "the nine-o'clock answer"),

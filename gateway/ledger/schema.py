@@ -728,9 +728,10 @@ outbound_row = Table(
     metadata,
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    # JSON; sealed where it holds account numbers
+    # A block of rows, of which seq is the first (from 1): JSON; sealed where it holds account numbers. Ledgers of
+    # revision 0002 froze row by row.
     Column("payload", LargeBinary, nullable=False, info={SEALED_AS: "outbound.row"}),
-    _text("trace_number"),
+    _text("trace_number"),  # of a row that is no ach_entry: a refused notification
     Index("ix_outbound_row_trace_number", "trace_number"),
     sqlite_with_rowid=False,
 )
@@ -770,7 +771,7 @@ ach_entry = Table(
     # What an entry of a bank file was for: outbound_row holds its bytes, sealed; this is what answers are matched by.
     # Whether it left follows from the file's state, whether it came back from ach_answer.
     Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
-    Column("seq", Integer, primary_key=True, autoincrement=False),  # of the outbound_row
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # of the row in its file, from 1
     _text("trace_number", nullable=False),
     Column("kind", Text, CheckConstraint("kind IN ('PRENOTE','LIVE','REVERSAL','OFFSET')"), nullable=False),
     _text("portfolio", nullable=False),
@@ -788,7 +789,6 @@ ach_entry = Table(
     Column("settled_unit_id", Id),  # of a reversal: the unit that posted its settlement
     Index("ix_ach_entry_trace_number", "trace_number"),
     Index("ix_ach_entry_vendor", "vendor"),
-    Index("ix_ach_entry_check_no", "check_no"),
     Index(
         "ix_ach_entry_reverses",
         "reverses_outbound_id",

@@ -15,8 +15,8 @@ Row = dict[str, Any]
 
 OUTBOUND: Final = """
     SELECT f.outbound_id, f.name, f.kind, f.portfolio, f.business_date, f.state, f.sha256, s.seq, s.source,
-           r.trace_number, e.kind AS entry_kind, e.amount_cents, e.effective_date, d.endpoint, d.state AS delivery_state,
-           d.remote_name, d.ended_at AS delivered_at
+           COALESCE(e.trace_number, r.trace_number) AS trace_number, e.kind AS entry_kind, e.amount_cents,
+           e.effective_date, d.endpoint, d.state AS delivery_state, d.remote_name, d.ended_at AS delivered_at
     FROM outbound_source s
     JOIN outbound_file f ON f.outbound_id = s.outbound_id
     LEFT JOIN outbound_row r ON r.outbound_id = s.outbound_id AND r.seq = s.seq
@@ -74,7 +74,12 @@ def outbound_of(connection: Connection, check: Row) -> list[Row]:
 
 
 def outbound_by_trace(connection: Connection, trace: str) -> list[Row]:
-    return rows(connection, f"{OUTBOUND} WHERE r.trace_number = :trace ORDER BY f.outbound_id, s.source", trace=trace)
+    return rows(
+        connection,
+        f"{OUTBOUND} WHERE (s.outbound_id, s.seq) IN (SELECT outbound_id, seq FROM ach_entry WHERE trace_number = :trace "
+        "UNION SELECT outbound_id, seq FROM outbound_row WHERE trace_number = :trace) ORDER BY f.outbound_id, s.source",
+        trace=trace,
+    )  # fmt: skip
 
 
 def answers_to(connection: Connection, outbound: Sequence[Row]) -> list[Row]:

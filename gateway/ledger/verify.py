@@ -85,6 +85,7 @@ def verify(
         checks += verify_files.outbound(connection)
         checks += verify_ach.checks(connection)
         released = verify_files.released(connection)
+        entries = verify_ach.entries(connection) if render is not None else {}
         named = sealed.by_key(connection)
         if archive is not None:
             named += verify_files.originals_by_key(connection, archive)
@@ -93,7 +94,7 @@ def verify(
         found = [f"{named[key]} values of key {key.hex()}" for key in lost]
         checks.append(none_of("account numbers are sealed with a key of this home", found, "none", total=named.total()))
     if render is not None:
-        checks += verify_files.rendered(released, render)
+        checks += verify_files.rendered(released, render, entries)
     if outbox is not None:
         checks.append(
             none_of(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from gateway.errors import GatewayError
+from gateway.ledger import verify_ach
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
 from gateway.log import get
@@ -29,6 +30,7 @@ class Released(NamedTuple):
     outbound_id: int
     name: str
     sha256: str
+    kind: str
 
 
 def files(connection: Connection) -> Iterator[Check]:
@@ -163,9 +165,9 @@ def _sha256(blocks: Iterator[bytes]) -> str | None:
 
 def outbound(connection: Connection) -> Iterator[Check]:
     """Every record has a source, and what may go out once does."""
-    rows = connection.execute(text("SELECT COUNT(*) FROM outbound_row")).scalar_one()
+    rows = connection.execute(text("SELECT COALESCE(SUM(records), 0) FROM outbound_file")).scalar_one()
     loose = connection.execute(text(_WITHOUT_SOURCE)).scalars().all()
-    yield none_of("every outbound record has its source", loose, "no record", total=rows)
+    yield none_of("every outbound record has its source", loose, "no file without one", total=rows)
     twice = connection.execute(text(_CHECK_TWICE)).scalars().all()
     yield none_of("no check goes out twice", twice, "no check", total=rows)
     unclaimed = connection.execute(text(_UNCLAIMED)).scalars().all()
@@ -173,9 +175,9 @@ def outbound(connection: Connection) -> Iterator[Check]:
 
 
 _WITHOUT_SOURCE: Final = """
-SELECT f.name || ' row ' || r.seq FROM outbound_row r JOIN outbound_file f ON f.outbound_id = r.outbound_id
-LEFT JOIN outbound_source s ON s.outbound_id = r.outbound_id AND s.seq = r.seq
-WHERE s.source IS NULL ORDER BY r.outbound_id, r.seq
+SELECT f.name FROM outbound_file f LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND s.seq > 0
+GROUP BY f.outbound_id, f.name, f.records
+HAVING COUNT(DISTINCT s.seq) <> f.records OR COALESCE(MAX(s.seq), 0) <> f.records ORDER BY f.outbound_id
 """
 _CHECK_TWICE: Final = """
 SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
@@ -192,20 +194,24 @@ WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%'
 def released(connection: Connection) -> list[Released]:
     """Files whose bytes must never change: all that were not rejected."""
     rows = connection.execute(
-        text("SELECT outbound_id, name, sha256 FROM outbound_file WHERE state <> 'REJECTED' ORDER BY outbound_id")
+        text("SELECT outbound_id, name, sha256, kind FROM outbound_file WHERE state <> 'REJECTED' ORDER BY outbound_id")
     )
     return [Released(*row) for row in rows]
 
 
-def rendered(files_: Sequence[Released], render: Callable[[int], bytes]) -> Iterator[Check]:
-    """The frozen rows still give the bytes that were built."""
-    bad = []
+def rendered(files_: Sequence[Released], render: Callable[[int], bytes], entries: Mapping[int, str]) -> Iterator[Check]:
+    """The frozen rows still give the bytes that were built, and those of a bank file its ``entries``."""
+    bad, strange = [], []
     for file in files_:
         try:
-            same = hashlib.sha256(render(file.outbound_id)).hexdigest() == file.sha256
+            data = render(file.outbound_id)
         except GatewayError as error:
             get(__name__).error("verify.render", outbound_id=file.outbound_id, error=str(error))
-            same = False
-        if not same:
             bad.append(file.name)
+            continue
+        if hashlib.sha256(data).hexdigest() != file.sha256:
+            bad.append(file.name)
+        if file.kind == "VACH-BANK" and verify_ach.entries_of(data) != entries.get(file.outbound_id):
+            strange.append(file.name)
     yield none_of("outbound files give the bytes they were built with", bad, "no file", total=len(files_))
+    yield none_of("every row of a bank file is an entry", strange, "no file", total=len(files_))

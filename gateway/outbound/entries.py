@@ -43,8 +43,13 @@ class CheckKey(NamedTuple):
         >>> CheckKey("1", "125", "4711", 1).source("reversal", 2)
         'reversal:1:125:4711#1/2'
         """
-        issue = f"#{self.issue}/{attempt}" if attempt > 1 else "" if self.issue == 1 else f"#{self.issue}"
-        return f"{word}:{self.portfolio}:{self.bank}:{self.check_no}{issue}"
+        return source_of(self.portfolio, self.bank, self.check_no, self.issue, word, attempt)
+
+
+def source_of(portfolio: str, bank: str, check_no: str, issue: int, word: str = "check", attempt: int = 1) -> str:
+    """``CheckKey.source`` of its parts."""
+    plain = f"{word}:{portfolio}:{bank}:{check_no}"
+    return f"{plain}#{issue}/{attempt}" if attempt > 1 else plain if issue == 1 else f"{plain}#{issue}"
 
 
 def check_of_source(source: str) -> CheckKey | None:

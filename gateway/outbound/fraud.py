@@ -18,7 +18,7 @@ a person accepts the rule by name; ``changed-details`` stops the payment itself.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
@@ -52,13 +52,15 @@ class Check(NamedTuple):
 
 
 class Payment(NamedTuple):
-    """A live entry that would go out; class CTX pays several checks with one."""
+    """Live entries that would go out to one vendor for one effective date, and those of their checks that may look like
+    another (all of them, or what ``may_repeat`` leaves)."""
 
     vendor: str
     version: int  # of the vendor's bank details
-    amount_cents: int
+    amount_cents: int  # of all its entries
     effective: str
-    checks: tuple[Check, ...]
+    checks: Sequence[Check]
+    entries: int = 1
 
 
 class Sent(NamedTuple):
@@ -105,17 +107,18 @@ def _finding(
 
 
 def cooling(
-    payment: Payment, facts: Facts, settings: FraudSettings, calendar: BankingCalendar, created_on: date
+    vendor: str, facts: Facts, settings: FraudSettings, calendar: BankingCalendar, created_on: date
 ) -> Finding | None:
-    """``changed-details``: whether the payment goes to bank details that are too new. One that holds is withheld."""
-    changed_on = facts.changed_on.get(payment.vendor)
+    """``changed-details``: whether payments to the vendor go to bank details that are too new. Those that hold are
+    withheld."""
+    changed_on = facts.changed_on.get(vendor)
     if not settings.changed_details.on or changed_on is None:
         return None
     first = calendar.add_banking_days(date.fromisoformat(changed_on), settings.changed_details.cooling_days)
     if created_on >= first:
         return None
-    detail = f"vendor {payment.vendor} with bank details changed on {changed_on}, expected a file from {first.isoformat()} on"
-    return _finding("changed-details", settings, detail, payment.vendor)
+    detail = f"vendor {vendor} with bank details changed on {changed_on}, expected a file from {first.isoformat()} on"
+    return _finding("changed-details", settings, detail, vendor)
 
 
 # --- of finished files ----------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ class _Run:
             self.day_cents[payment.effective] += payment.amount_cents
             of_vendor = self.days[payment.vendor]
             known = of_vendor.get(payment.effective, Sent(0, 0))
-            of_vendor[payment.effective] = Sent(known.entries + 1, known.cents + payment.amount_cents)
+            of_vendor[payment.effective] = Sent(known.entries + payment.entries, known.cents + payment.amount_cents)
 
     def velocity(self, payments: Sequence[Payment]) -> Iterator[Finding]:
         rule = self.settings.velocity
@@ -198,6 +201,14 @@ class _Run:
 
 
 # --- duplicates -----------------------------------------------------------------------------------------------
+
+
+def may_repeat(debts: Iterable[tuple[str, int]], facts: Facts) -> set[tuple[str, int]]:
+    """Of these vendors and amounts of checks, those of which there is another one: what ``duplicate`` may concern."""
+    one = facts.same_as.get
+    found = Counter((one(vendor, vendor), cents) for vendor, cents in debts)
+    earlier = {(one(check.vendor, check.vendor), check.amount_cents) for check in facts.earlier}
+    return {key for key, count in found.items() if count > 1 or key in earlier}
 
 
 def _duplicates(

@@ -27,7 +27,7 @@ from gateway.ledger.accounts import Figure
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place, report_of
-from gateway.outbound.store import Frozen, NewFile, Row, first_free_names, freeze, numbered
+from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from parsers.gl_scratch import GlRecord, compare, sort_key, tie_out
 from writers.gl_scratch import file_name
@@ -79,7 +79,10 @@ def build_gl(
                 portfolio=portfolio,
                 business_date=at.business_date,
                 header={"width": settings.record, "through_unit": int(unit), "again": reason if again else None},
-                rows=[Row(list(row), (f"account:{by_key[(*row.office_key, row.number)]}",)) for row in rows],
+                rows=rows,
+                sources=[
+                    (n, f"account:{by_key[(*row.office_key, row.number)]}") for n, row in enumerate(rows, start=1)
+                ],
                 records=len(rows),
                 total_debit_cents=sum(row.debit_today_cents for row in rows),
                 total_credit_cents=sum(row.credit_today_cents for row in rows),

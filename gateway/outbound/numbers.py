@@ -35,10 +35,11 @@ def take_traces(db: Database, connection: Connection, *, odfi: str, count: int, 
     last = first + count - 1
     used = connection.execute(
         text(
-            "SELECT r.trace_number, f.name, f.business_date FROM outbound_row r "
+            "SELECT r.trace_number, f.name, f.business_date FROM "
+            "(SELECT trace_number, outbound_id FROM ach_entry WHERE trace_number BETWEEN :low AND :high UNION ALL "
+            "SELECT trace_number, outbound_id FROM outbound_row WHERE trace_number BETWEEN :low AND :high) r "
             "JOIN outbound_file f ON f.outbound_id = r.outbound_id "
-            "WHERE r.trace_number BETWEEN :low AND :high AND f.built_at >= :since "
-            "ORDER BY r.trace_number LIMIT 1"
+            "WHERE f.built_at >= :since ORDER BY r.trace_number LIMIT 1"
         ),
         {
             "low": trace_number(odfi, first),

@@ -20,7 +20,7 @@ from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import vendor_run
 from gateway.outbound.built import Built, place
 from gateway.outbound.numbers import take_modifiers, take_traces, trace_number
-from gateway.outbound.store import NewFile, Row, first_free_names, freeze, numbered
+from gateway.outbound.store import NewFile, first_free_names, freeze, numbered
 from gateway.outbound.vendor_run import Context, fitting
 from parsers.nacha_answers import AnswerEntry, Change, CorrectedData
 from parsers.nacha_reasons import REFUSED_REASONS
@@ -157,7 +157,9 @@ def _file(run: Context, notice: AnswerEntry, code: str, source: str) -> NewFile:
         portfolio=run.at.portfolio,
         business_date=run.at.business_date,
         header=header,
-        rows=[Row(list(entry), (source,), entry.trace_number)],
+        rows=[entry],
+        sources=[(1, source)],
+        trace_number=entry.trace_number,
         records=1,
         endpoint=bank.endpoint,
         hold_text="waits for release",

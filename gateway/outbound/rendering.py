@@ -1,7 +1,7 @@
 """Frozen rows in, bytes out: which writer renders which kind of outbound file.
 
 A file is rendered from two things only, both frozen in the database when it is built: its header (JSON) and its
-rows (JSON values, in order). Nothing else is asked, so the same rows give the same bytes for as long as the writers
+rows (JSON values, in order, many sealed as one value). Nothing else is asked, so the same rows give the same bytes for as long as the writers
 stand; a writer that changes its output is caught by the SHA-256 that was stored when the file was built.
 """
 
@@ -39,6 +39,8 @@ def bank_options(frozen: Mapping[str, Any]) -> BankOptions:
 
 def entry_of(row: Sequence[Any]) -> Entry:
     """An entry from its frozen row; JSON has lists where the entry has a tuple."""
+    if isinstance(row, Entry):  # of the build itself
+        return row
     code, bank, digit, account, cents, identification, name, extra, addenda, trace = row
     return Entry(code, bank, digit, account, cents, identification, name, extra, tuple(addenda), trace)
 
@@ -68,7 +70,7 @@ def _refused(header: Header, rows: Rows) -> Iterator[bytes]:
 
 
 def _vach_scratch(_header: Header, rows: Rows) -> Iterator[bytes]:
-    yield vach_scratch.render(VachRecord(*row) for row in rows)
+    yield vach_scratch.render(list(map(VachRecord._make, rows)))
 
 
 def _gl(header: Header, rows: Rows) -> Iterator[bytes]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,7 @@ _FILES_BACK_DAYS: Final = 60
 """Files built earlier have no entry of an effective date still to come: a build takes what is due within days."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Screening:
     """The rules of one portfolio at one build."""
 
@@ -47,13 +48,21 @@ class Screening:
     def settings(self) -> FraudSettings:
         return self.run.app.settings.portfolio(self.run.at.portfolio).fraud
 
+    @cached_property
+    def cooling(self) -> Mapping[str, Finding]:
+        """By vendor: bank details that are too new for a payment."""
+        calendar, on = self.run.calendar, self.run.created.date()
+        found = {v: fraud.cooling(v, self.facts, self.settings, calendar, on) for v in sorted(self.facts.changed_on)}
+        return {vendor: finding for vendor, finding in found.items() if finding is not None}
+
     def withhold(self, decision: Decision) -> Decision:
         """The decision without payments that ``changed-details`` holds: their checks are exceptions; kept as findings,
         with those withheld because a change waits for a second person."""
-        items, exceptions = [], list(decision.exceptions)
-        for item in decision.items:
-            found = self._cooling(_payment(self.run, item)) if item.kind == "LIVE" else None
-            if found is None or found.action == "WARN":
+        held = {vendor: finding for vendor, finding in self.cooling.items() if finding.action == "HOLD"}
+        items, exceptions = [] if held else decision.items, list(decision.exceptions)
+        for item in decision.items if held else ():
+            found = held.get(item.vendor) if item.kind == "LIVE" else None
+            if found is None:
                 items.append(item)
                 continue
             to, message = item.payee, f"Found {found.detail}: let a later run take it."
@@ -65,16 +74,36 @@ class Screening:
 
     def judge(self, files: Sequence[Sequence[Item]]) -> list[list[Finding]]:
         """The findings of each file of the build."""
-        payments = [[_payment(self.run, item) for item in items if item.kind == "LIVE"] for items in files]
+        live = [[item for item in items if item.kind == "LIVE"] for items in files]
+        debts = ((item.vendor, c.amount_cents) for items in live for item in items for c in item.checks)
+        repeated = fraud.may_repeat(debts, self.facts) if self.settings.duplicate.on else set()
+        payments = [self._payments(items, repeated) for items in live]
         warnings = [
-            list(dict.fromkeys(found for p in its if (found := self._cooling(p)) is not None)) for its in payments
+            [self.cooling[v] for v in dict.fromkeys(p.vendor for p in its) if v in self.cooling] for its in payments
         ]
         return [
             [*its, *more] for its, more in zip(fraud.judge(payments, self.facts, self.settings), warnings, strict=True)
         ]
 
-    def _cooling(self, payment: Payment) -> Finding | None:
-        return fraud.cooling(payment, self.facts, self.settings, self.run.calendar, self.run.created.date())
+    def _payments(self, items: Iterable[Item], repeated: Container[tuple[str, int]]) -> list[Payment]:
+        """By vendor and effective date, in the order of the file."""
+        portfolio, one = self.run.at.portfolio, self.facts.same_as.get
+        sums: dict[tuple[str, int, str], tuple[int, int, list[Check]]] = {}
+        for item in items:
+            vendor, key = item.vendor, (item.vendor, item.version, item.effective_date)
+            entries, cents, checks = sums.get(key) or (0, 0, [])
+            sums[key] = (entries + 1, cents + item.amount_cents, checks)
+            if not repeated:
+                continue
+            checks += [
+                Check(vendor, portfolio, c.bank, c.check_no, c.amount_cents, c.disbursement_date, c.reference)
+                for c in item.checks
+                if (one(vendor, vendor), c.amount_cents) in repeated
+            ]
+        return [
+            Payment(vendor, version, cents, effective, checks, entries)
+            for (vendor, version, effective), (entries, cents, checks) in sums.items()
+        ]
 
     def keep(self, findings: Iterable[Finding], outbound_id: int | None) -> None:
         """With their file; without one where payments were withheld."""
@@ -88,15 +117,6 @@ class Screening:
                 for f in findings
             ),
         )  # fmt: skip
-
-
-def _payment(run: Context, item: Item) -> Payment:
-    checks = tuple(
-        Check(
-            item.vendor, run.at.portfolio, c.bank, c.check_no, c.amount_cents, c.disbursement_date, c.reference
-        ) for c in item.checks
-    )  # fmt: skip
-    return Payment(item.vendor, item.version, item.amount_cents, item.effective_date, checks)
 
 
 def _of_withheld(one: Withheld) -> Finding:
@@ -115,22 +135,23 @@ def hold_text(findings: Sequence[Finding]) -> str:
 
 def screening(run: Context, decision: Decision) -> Screening:
     """Look up what the rules ask of the vendors that would be paid."""
-    payments = [_payment(run, item) for item in decision.items if item.kind == "LIVE"]
-    if not payments:
+    live = [item for item in decision.items if item.kind == "LIVE"]
+    if not live:
         return Screening(run, Facts())
     app, connection = run.app, run.connection
     settings = app.settings.portfolio(run.at.portfolio).fraud
-    vendors = {p.vendor for p in payments}
+    vendors = {item.vendor for item in live}
+    first = min(item.effective_date for item in live)
     same_as = _same_as(app, connection, vendors) if settings.duplicate.on else {}
     app.db.scratch(connection, _VENDORS.name, "vendor TEXT PRIMARY KEY")
     app.db.bulk_insert(connection, _VENDORS, ("vendor",), ((v,) for v in sorted(vendors | same_as.keys())))
     facts = Facts(
         paid=_paid(connection),
         changed_on=_changed_on(connection, ZoneInfo(app.settings.gateway.service.timezone)),
-        sent=_sent(connection, payments, settings),
-        day_cents=_day_cents(connection, payments, run.at.portfolio, run.created),
+        sent=_sent(connection, first, settings),
+        day_cents=_day_cents(connection, first, run.at.portfolio, run.created),
         same_as=same_as,
-        earlier=_earlier(app, connection, payments, settings) if settings.duplicate.on else (),
+        earlier=_earlier(app, connection, live, settings) if settings.duplicate.on else (),
     )
     return Screening(run, facts)
 
@@ -162,8 +183,8 @@ def _changed_on(connection: Connection, zone: ZoneInfo) -> dict[str, str]:
     return {vendor: datetime.fromisoformat(at).astimezone(zone).date().isoformat() for vendor, at in rows}
 
 
-def _sent(connection: Connection, payments: Sequence[Payment], settings: FraudSettings) -> dict[tuple[str, str], Sent]:
-    first = date.fromisoformat(min(p.effective for p in payments)) - timedelta(days=settings.velocity.days)
+def _sent(connection: Connection, first: str, settings: FraudSettings) -> dict[tuple[str, str], Sent]:
+    since = date.fromisoformat(first) - timedelta(days=settings.velocity.days)
     rows = connection.execute(
         text(
             "SELECT e.vendor, e.effective_date, COUNT(*), SUM(e.amount_cents) FROM fraud_vendor x "
@@ -171,14 +192,12 @@ def _sent(connection: Connection, payments: Sequence[Payment], settings: FraudSe
             "AND f.state <> 'REJECTED' WHERE e.kind = 'LIVE' AND e.effective_date >= :first "
             "GROUP BY e.vendor, e.effective_date"
         ),
-        {"first": first.isoformat()},
+        {"first": since.isoformat()},
     )
     return {(vendor, effective): Sent(int(count), int(cents)) for vendor, effective, count, cents in rows}
 
 
-def _day_cents(
-    connection: Connection, payments: Sequence[Payment], portfolio: str, created: datetime
-) -> dict[str, int]:
+def _day_cents(connection: Connection, first: str, portfolio: str, created: datetime) -> dict[str, int]:
     rows = connection.execute(
         text(
             "SELECT e.effective_date, SUM(e.amount_cents) FROM outbound_file f JOIN ach_entry e "
@@ -189,19 +208,19 @@ def _day_cents(
         {
             "portfolio": portfolio,
             "since": (created - timedelta(days=_FILES_BACK_DAYS)).date().isoformat(),
-            "first": min(p.effective for p in payments),
+            "first": first,
         },
     )
     return {effective: int(cents) for effective, cents in rows}
 
 
-def _earlier(app: App, connection: Connection, payments: Sequence[Payment], settings: FraudSettings) -> list[Check]:
+def _earlier(app: App, connection: Connection, live: Sequence[Item], settings: FraudSettings) -> list[Check]:
     """Checks of these amounts that are in a file or were sent, to these vendors and those of the same name or account."""
-    checks = [check for p in payments for check in p.checks]
     back = max(settings.duplicate.near_days, settings.duplicate.reference_days)
-    since = date.fromisoformat(min(check.due for check in checks)) - timedelta(days=back)
+    since = date.fromisoformat(min(c.disbursement_date for item in live for c in item.checks)) - timedelta(days=back)
+    amounts = {c.amount_cents for item in live for c in item.checks}
     app.db.scratch(connection, _AMOUNTS.name, "cents BIGINT PRIMARY KEY")
-    app.db.bulk_insert(connection, _AMOUNTS, ("cents",), ((c,) for c in sorted({c.amount_cents for c in checks})))
+    app.db.bulk_insert(connection, _AMOUNTS, ("cents",), ((cents,) for cents in sorted(amounts)))
     app.db.analyze(connection, _AMOUNTS.name, _VENDORS.name)
     rows = app.db.fetch(
         connection,

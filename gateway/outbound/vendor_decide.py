@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from gateway.outbound import vendor_ctx, vendor_prenotes, vendor_reversals
+from gateway.outbound import vendor_ctx, vendor_plain, vendor_prenotes, vendor_reversals
+from gateway.outbound.vendor_plain import Terms
 from gateway.outbound.vendor_prenotes import Standing
 from gateway.outbound.vendor_rules import (
     NOBODY,
@@ -25,19 +26,22 @@ from gateway.outbound.vendor_rules import (
     identification,
     live_item,
     payee,
+    unheld,
     withheld,
 )
 
 
 def decide(
-    candidates: Iterable[Candidate], vendors: Mapping[str, Vendor], originals: Iterable[Original], rules: Rules
+    candidates: Sequence[Candidate], vendors: Mapping[str, Vendor], originals: Iterable[Original], rules: Rules
 ) -> Decision:
     """What goes out and what stays; items in file order."""
     deciding = _Deciding(rules, vendors)
-    for candidate in candidates:
+    plain, others = vendor_plain.items(candidates, deciding.terms(candidates), deciding.days, rules)
+    for candidate in others:
         deciding.take(candidate)
     deciding.close_ctx()
     out = deciding.out
+    out.items += plain
     for original in originals:
         made = vendor_reversals.item(original, rules)
         if isinstance(made, Item):
@@ -64,6 +68,17 @@ class _Deciding:
     days: dict[str, str] = field(default_factory=dict)
     prenoted: set[str] = field(default_factory=set)
     ctx: dict[tuple[str, str], list[tuple[Candidate, str]]] = field(default_factory=dict)
+
+    def terms(self, candidates: Iterable[Candidate]) -> dict[str, Terms]:
+        """On which the vendors are paid about whom nothing is special; looks at all vendors and days of the run."""
+        found = {}
+        for vendor in map(self.vendors.get, dict.fromkeys(c.vendor or "" for c in candidates)):
+            to, stands = self.look_at(vendor)
+            if vendor is not None and to.problem is None and stands.broken is None and unheld(vendor):
+                found[vendor.vendor] = Terms(to, vendor.account_type, vendor.sec, vendor.version, stands.first or "")
+        for due in dict.fromkeys(c.disbursement_date for c in candidates):
+            self.effective(due)
+        return found
 
     def take(self, candidate: Candidate) -> None:
         vendor = self.vendors.get(candidate.vendor or "")

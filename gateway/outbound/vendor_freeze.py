@@ -7,7 +7,7 @@ are reserved, and what each entry was for is kept, in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any, Final
@@ -16,10 +16,10 @@ from sqlalchemy import text
 
 from gateway.errors import Refused
 from gateway.outbound import entries, vendor_ctx, vendor_reversals
-from gateway.outbound.entries import CheckKey, NewEntry
+from gateway.outbound.entries import NewEntry, source_of
 from gateway.outbound.numbers import take_modifiers, take_traces, trace_number
 from gateway.outbound.screening import Screening, hold_text
-from gateway.outbound.store import Frozen, NewFile, Row, first_free_names, freeze, numbered
+from gateway.outbound.store import Frozen, NewFile, Source, first_free_names, freeze, numbered
 from gateway.outbound.vendor_pack import Run
 from gateway.outbound.vendor_reports import Pair
 from gateway.outbound.vendor_rules import Item
@@ -65,10 +65,11 @@ def _freeze_pair(run: Context, effective: str, runs: Sequence[Run], modifier: st
     bank_name, scratch_name = _names(run, effective)
     batches = _batches(run, effective, runs, sequence)
     items = [item for one in runs for item in one.items]
-    bank_file = freeze(run.app, run.connection, _bank_file(run, bank_name, batches, runs, modifier, hold))
+    new = _bank_file(run, bank_name, batches, runs, modifier, hold)
+    bank_file = freeze(run.app, run.connection, new)
     _reserve(run, bank_file.outbound_id, sum(len(item.checks) for item in items if item.kind == "LIVE"))
     entries.add(run.app.db, run.connection, _entries(run, bank_file.outbound_id, batches, runs))
-    scratch = freeze(run.app, run.connection, _scratch_file(run, scratch_name, items, bank_file))
+    scratch = freeze(run.app, run.connection, _scratch_file(run, scratch_name, items, new.claims, bank_file))
     out = (
         pair for batch, one in zip(batches, runs, strict=True) for pair in zip(one.items, batch.entries, strict=False)
     )
@@ -94,7 +95,7 @@ def _batches(run: Context, effective: str, runs: Sequence[Run], sequence: int) -
     bank, charset, on = run.bank, run.charset, run.created.date().isoformat()
     out = []
     for number, one in enumerate(runs, start=1):
-        made = tuple(_entry(item, trace_number(run.odfi, sequence + n)) for n, item in enumerate(one.items))
+        made = tuple(_entries_of(one.items, run.odfi, sequence))
         batch = Batch(
             service_class=service_class_for(made, run.options.service_class),
             company_name=fitting(bank.company_name, 16, "company_name", charset),
@@ -132,23 +133,27 @@ def _offset(run: Context) -> OffsetAccount:
     )
 
 
-def _entry(item: Item, trace: str) -> Entry:
-    to = item.payee
-    addenda = item.addenda if item.advice is None else vendor_ctx.addenda(item.advice, trace)
-    return Entry(
-        item.code, to.routing[:8], to.routing[8], to.account, item.amount_cents, item.identification, to.name, "",
-        addenda, trace,
-    )  # fmt: skip
+def _entries_of(items: Sequence[Item], odfi: str, sequence: int) -> Iterator[Entry]:
+    made = Entry._make
+    for n, item in enumerate(items, sequence):
+        to, trace = item.payee, trace_number(odfi, n)
+        addenda = item.addenda if item.advice is None else vendor_ctx.addenda(item.advice, trace)
+        routing = to.routing
+        yield made((
+            item.code, routing[:8], routing[8], to.account, item.amount_cents, item.identification, to.name, "", addenda,
+            trace,
+        ))  # fmt: skip
 
 
-def sources(run: Context, item: Item) -> tuple[str, ...]:
-    """Where an entry came from, which goes out once: its checks, or the details it tests."""
-    if item.kind == "PRENOTE":
-        return (f"prenote:{run.at.portfolio}:{item.vendor}:{item.version}",)
-    word: Final = "reversal" if item.kind == "REVERSAL" else "check"
-    return tuple(
-        CheckKey(run.at.portfolio, c.bank, c.check_no, c.issue).source(word, item.attempt) for c in item.checks
-    )
+def _sources(portfolio: str, items: Iterable[Item], first: int) -> Iterator[Source]:
+    """Where entries, numbered from ``first``, came from, which goes out once: their checks, or the details they test."""
+    for seq, item in enumerate(items, first):
+        if item.kind == "PRENOTE":
+            yield seq, f"prenote:{portfolio}:{item.vendor}:{item.version}"
+            continue
+        word, attempt = "reversal" if item.kind == "REVERSAL" else "check", item.attempt
+        for c in item.checks:
+            yield seq, source_of(portfolio, c.bank, c.check_no, c.issue, word, attempt)
 
 
 def _bank_file(
@@ -164,15 +169,14 @@ def _bank_file(
         },
         "batches": [_frozen_batch(batch) for batch in batches],
     }
-    rows: list[Row] = []
-    claims: list[str] = []
+    rows: list[Entry] = []
+    came_from: list[Source] = []
+    offsets: list[Source] = []
     for batch, one in zip(batches, runs, strict=True):
-        for item, entry in zip(one.items, batch.entries, strict=False):
-            came_from = sources(run, item)
-            claims += came_from
-            rows.append(Row(list(entry), came_from, entry.trace_number))
-        for entry in batch.entries[len(one.items) :]:
-            rows.append(Row(list(entry), (f"offset:{run.settings.bank}",), entry.trace_number))
+        last = len(rows) + len(one.items)
+        came_from += _sources(run.at.portfolio, one.items, len(rows) + 1)
+        rows += batch.entries
+        offsets += [(seq, f"offset:{run.settings.bank}") for seq in range(last + 1, len(rows) + 1)]
     return NewFile(
         name=name,
         kind=BANK_KIND,
@@ -180,32 +184,34 @@ def _bank_file(
         business_date=run.at.business_date,
         header=header,
         rows=rows,
+        sources=came_from + offsets,
         records=len(rows),
         total_debit_cents=sum(s.debit_cents for s in sums),
         total_credit_cents=sum(s.credit_cents for s in sums),
         endpoint=run.bank.endpoint,
         hold_text=hold,
-        claims=claims,
+        claims=[source for _, source in came_from],
     )
 
 
 def _entries(run: Context, outbound_id: int, batches: Sequence[Batch], runs: Sequence[Run]) -> Iterator[NewEntry]:
     """What each row of the bank file was for, in the order of the rows."""
-    seq = 0
+    made, portfolio, seq = NewEntry._make, run.at.portfolio, 0
     for batch, one in zip(batches, runs, strict=True):
+        sec, on = batch.sec_code, batch.effective_date
         for item, entry in zip(one.items, batch.entries, strict=False):
             seq += 1
             c = item.checks[0] if len(item.checks) == 1 else None
-            yield NewEntry(
-                outbound_id, seq, entry.trace_number, item.kind, run.at.portfolio, item.vendor, item.version,
-                c and c.bank, c and c.check_no, c and c.issue, entry.amount_cents, entry.transaction_code,
-                batch.sec_code, batch.effective_date, *(item.reverses or (None, None)),
-            )  # fmt: skip
+            bank, check_no, issue = (c.bank, c.check_no, c.issue) if c else (None, None, None)
+            yield made((
+                outbound_id, seq, entry.trace_number, item.kind, portfolio, item.vendor, item.version, bank, check_no,
+                issue, item.amount_cents, item.code, sec, on, *(item.reverses or (None, None)),
+            ))  # fmt: skip
         for entry in batch.entries[len(one.items) :]:
             seq += 1
             yield NewEntry(
-                outbound_id, seq, entry.trace_number, "OFFSET", run.at.portfolio, None, None, None, None, None,
-                entry.amount_cents, entry.transaction_code, batch.sec_code, batch.effective_date,
+                outbound_id, seq, entry.trace_number, "OFFSET", portfolio, None, None, None, None, None,
+                entry.amount_cents, entry.transaction_code, sec, on,
             )  # fmt: skip
 
 
@@ -221,10 +227,10 @@ def _frozen_batch(batch: Batch) -> dict[str, Any]:
 # --- the scratch file ---------------------------------------------------------------------------------------
 
 
-def _scratch_file(run: Context, name: str, items: Sequence[Item], bank_file: Frozen) -> NewFile:
-    """A record a check paid or taken back, and one a prenote."""
-    rows = [Row(list(record), (source,)) for item in items for record, source in _scratch_records(run, item)]
-    cents = [row.payload[VachRecord._fields.index("amount_cents")] for row in rows]
+def _scratch_file(run: Context, name: str, items: Sequence[Item], sources: Sequence[str], bank_file: Frozen) -> NewFile:
+    """A record a source of the bank file: a check paid or taken back, or a prenote."""
+    rows = list(_scratch_records(run.at.portfolio, run.origin, items))
+    cents = [row.amount_cents for row in rows]
     return NewFile(
         name=name,
         kind=SCRATCH_KIND,
@@ -232,6 +238,7 @@ def _scratch_file(run: Context, name: str, items: Sequence[Item], bank_file: Fro
         business_date=run.at.business_date,
         header={"bank_file": bank_file.name},
         rows=rows,
+        sources=enumerate(sources, start=1),
         records=len(rows),
         total_debit_cents=-sum(c for c in cents if c < 0),
         total_credit_cents=sum(c for c in cents if c > 0),
@@ -241,22 +248,22 @@ def _scratch_file(run: Context, name: str, items: Sequence[Item], bank_file: Fro
     )
 
 
-def _scratch_records(run: Context, item: Item) -> Iterator[tuple[VachRecord, str]]:
-    to = item.payee
-    flag, sign = ("V", -1) if item.kind == "REVERSAL" else ("P", 1)
-    shared = (item.vendor, to.routing, to.account, item.code, item.sec, run.origin, to.name)
-    vendor, routing, account, code, sec, origin, name = shared
-    came_from = sources(run, item)
-    if item.kind == "PRENOTE":
-        yield VachRecord(
-            run.at.portfolio, "", vendor, "", "", routing, account, code, 0, item.effective_date, "", sec, origin, name,
-            flag, "Y",
-        ), came_from[0]  # fmt: skip
-    for c, source in zip(item.checks, came_from, strict=False):
-        yield VachRecord(
-            run.at.portfolio, c.bank, vendor, c.lease or "", c.asset or "", routing, account, code,
-            sign * c.amount_cents, c.disbursement_date, c.check_no, sec, origin, name, flag, "N",
-        ), source  # fmt: skip
+def _scratch_records(portfolio: str, origin: str, items: Iterable[Item]) -> Iterator[VachRecord]:
+    made = VachRecord._make
+    for item in items:
+        to, vendor, code, sec = item.payee, item.vendor, item.code, item.sec
+        if item.kind == "PRENOTE":
+            yield VachRecord(
+                portfolio, "", vendor, "", "", to.routing, to.account, code, 0, item.effective_date, "", sec, origin,
+                to.name, "P", "Y",
+            )  # fmt: skip
+            continue
+        flag, sign = ("V", -1) if item.kind == "REVERSAL" else ("P", 1)
+        for check_no, bank, cents, due, _, lease, asset, *_ in item.checks:
+            yield made((
+                portfolio, bank, vendor, lease or "", asset or "", to.routing, to.account, code, sign * cents, due,
+                check_no, sec, origin, to.name, flag, "N",
+            ))  # fmt: skip
 
 
 # --- checks -------------------------------------------------------------------------------------------------

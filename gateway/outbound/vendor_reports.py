@@ -78,7 +78,7 @@ def reports(
     app: App, at: Place, pairs: Sequence[Pair], exceptions: Sequence[Withheld]
 ) -> tuple[NamedReport, NamedReport, NamedReport]:
     """The three reports of a run, in file order."""
-    sent = [row for pair in pairs for item, entry in pair.entries for row in _sent_rows(at, item, entry)]
+    sent = [row for pair in pairs for row in _sent_rows(at, pair.entries)]
     summary = [row for pair in pairs for row in _summary_rows(pair)]
     withheld = [_withheld_row(at, one) for one in exceptions]
     return (
@@ -88,21 +88,24 @@ def reports(
     )
 
 
-def _sent_rows(at: Place, item: Item, entry: Entry) -> Iterator[tuple[object, ...]]:
+def _sent_rows(at: Place, entries: Iterable[tuple[Item, Entry]]) -> Iterator[tuple[object, ...]]:
     """A row a check, so that a CTX entry has several with one trace number; a debit is below zero."""
-    to, account = item.payee, last_four(item.payee.account)
-    if item.kind == "PRENOTE":
-        c = item.about
-        yield (
-            at.portfolio, c.company, c.region, c.office, None, None, item.vendor, to.called, to.routing, account, None,
-            item.effective_date, "PRENOTE", entry.trace_number, 0,
-        )  # fmt: skip
-    direction, sign = ("DEBIT", -1) if item.kind == "REVERSAL" else ("CREDIT", 1)
-    for c in item.checks:
-        yield (
-            at.portfolio, c.company, c.region, c.office, c.lease, c.asset, item.vendor, to.called, to.routing, account,
-            c.check_no, c.disbursement_date, direction, entry.trace_number, sign * c.amount_cents,
-        )  # fmt: skip
+    portfolio = at.portfolio
+    for item, entry in entries:
+        to, vendor, trace = item.payee, item.vendor, entry.trace_number
+        routing, account = to.routing, last_four(to.account)
+        if item.kind == "PRENOTE":
+            c = item.about
+            yield (
+                portfolio, c.company, c.region, c.office, None, None, vendor, to.called, routing, account, None,
+                item.effective_date, "PRENOTE", trace, 0,
+            )  # fmt: skip
+        direction, sign = ("DEBIT", -1) if item.kind == "REVERSAL" else ("CREDIT", 1)
+        for check_no, _, cents, due, _, lease, asset, _, company, region, office, _ in item.checks:
+            yield (
+                portfolio, company, region, office, lease, asset, vendor, to.called, routing, account, check_no, due,
+                direction, trace, sign * cents,
+            )  # fmt: skip
 
 
 def _withheld_row(at: Place, one: Withheld) -> tuple[object, ...]:

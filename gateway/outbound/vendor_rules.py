@@ -7,6 +7,7 @@ is an exception of its own row and stays for the next run; it never stops the ot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,10 +27,14 @@ CORPORATE: Final = frozenset({"CCD", "CTX"})
 """Classes of businesses; ``prenote_ccd`` says whether their vendors are prenoted."""
 _ACCOUNT_WIDTH: Final = 17
 _REFERENCE_WIDTH: Final = 10
-_WIDTHS: Final = (("vendor", 9), ("lease", 10), ("asset", 10), ("check_no", _REFERENCE_WIDTH))
+WIDTHS: Final = (("vendor", 9), ("lease", 10), ("asset", 10), ("check_no", _REFERENCE_WIDTH))
 """What the scratch file can hold; a row that does not fit is an exception, for nothing is cut."""
 _SEPARATORS: Final = frozenset("#:")
 """What the key of a check is made with, so that none stands in its number."""
+_FITTING: Final = re.compile(
+    "\n".join(f"{'(?!.*[#:])' if name == 'check_no' else ''}[ -~]{{0,{width}}}" for name, width in WIDTHS)
+).fullmatch
+"""The same of a whole row, its values line by line: most checks are looked at once."""
 _NAME_WIDTHS: Final = {"CCD": 22, "PPD": 22, "CTX": 16}
 
 
@@ -232,11 +237,9 @@ _KINDS: Final = {"LIVE": "1", "PRENOTE": "2", "REVERSAL": "3"}
 
 
 def file_order(item: Item) -> tuple[str, ...]:
-    c = item.about
-    return (
-        item.effective_date, _KINDS[item.kind], item.sec, item.vendor, c.disbursement_date, c.bank,
-        c.check_no.rjust(20),
-    )  # fmt: skip
+    kind, c, _, effective, sec, *_ = item
+    check_no, bank, _, due, *_ = c
+    return effective, _KINDS[kind], sec, item.vendor, due, bank, check_no.rjust(20)
 
 
 # --- the vendor ---------------------------------------------------------------------------------------------
@@ -273,6 +276,12 @@ def broken_rule(candidate: Candidate, vendor: Vendor | None, rules: Rules) -> Br
     return _alert(candidate, vendor) or _pending(vendor) or _amount(candidate, rules) or _fits(candidate)
 
 
+def unheld(vendor: Vendor) -> bool:
+    """Whether none of the rules that look at a vendor alone could hold a check back, and an entry pays one check."""
+    fits = _FITTING(f"{vendor.vendor}\n\n\n") is not None
+    return vendor.dealer_alert != "Y" and not vendor.pending and vendor.sec != "CTX" and fits
+
+
 def _alert(candidate: Candidate, vendor: Vendor) -> Broken | None:
     """Alert on: withheld, but for disbursement dates up to the override."""
     if vendor.dealer_alert != "Y":
@@ -303,7 +312,10 @@ def _amount(candidate: Candidate, rules: Rules) -> Broken | None:
 
 
 def _fits(candidate: Candidate) -> Broken | None:
-    for name, width in _WIDTHS:
+    c = candidate
+    if _FITTING(f"{c.vendor or ''}\n{c.lease or ''}\n{c.asset or ''}\n{c.check_no}"):
+        return None
+    for name, width in WIDTHS:
         value = str(getattr(candidate, name) or "")
         separates = name == "check_no" and not _SEPARATORS.isdisjoint(value)
         if separates or len(value) > width or not (value.isascii() and value.isprintable()):

@@ -21,7 +21,7 @@ from gateway.outbound import entries
 from gateway.outbound.built import Place
 from gateway.outbound.rendering import entry_of
 from gateway.outbound.states import LEFT_STATES, at_bank_sql
-from gateway.outbound.store import FIELD
+from gateway.outbound.store import sealed_rows
 from gateway.outbound.vendor_pack import overhead, room_of
 from gateway.outbound.vendor_rules import Candidate, Original, Prenote, Rules, SameDay, Vendor
 from gateway.settings import Bank
@@ -185,7 +185,7 @@ def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
     else:
         last = run.calendar.add_banking_days(date.fromisoformat(run.at.business_date), run.settings.grace_days)
     values = {"p": run.at.portfolio, "due": last.isoformat()}
-    candidates = [Candidate(*row) for row in run.connection.execute(text(_CANDIDATES), values)]
+    candidates = list(map(Candidate._make, run.app.db.fetch(run.connection, _CANDIDATES, **values)))
     vendors = {row[0]: Vendor(*row) for row in run.connection.execute(text(_VENDORS), values)}
     for vendor in pending(run.connection, vendors):
         vendors[vendor] = vendors[vendor]._replace(pending=True)
@@ -214,13 +214,12 @@ UNCLEAR: Final = """(SELECT MIN(CAST(u.file_id AS TEXT) || '/' || CAST(u.number 
 """In SQL: an answer about the ``ach_entry`` of alias e that waits for a person; NULL where there is none."""
 _VOIDED: Final = f"""
     SELECT {CHECK}, e.outbound_id, e.seq, e.trace_number, f.name, e.vendor, e.details_version, e.sec,
-        e.effective_date, r.payload, {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
+        e.effective_date, {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
         {UNCLEAR} AS unclear
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
     JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
     JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT})
-    JOIN outbound_row r ON r.outbound_id = e.outbound_id AND r.seq = e.seq
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED}
         AND (CAST(:of AS BIGINT) IS NULL OR e.outbound_id = :of)
         AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
@@ -233,11 +232,12 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
     """Entries that left, were not returned, whose checks are void, and that no file takes back yet; ``of``: one file's."""
     rows = run.connection.execute(text(_VOIDED), {"p": run.at.portfolio, "of": of}).all()
     companies = _companies(run, {row.outbound_id for row in rows})
+    frozen = sealed_rows(run.app, run.connection, {(row.outbound_id, row.seq) for row in rows})
     found = []
     for (outbound_id, seq), its in groupby(rows, key=lambda row: (row.outbound_id, row.seq)):
         checks = list(its)
         row = checks[0]
-        sent = entry_of(json.loads(run.app.vault.open(bytes(row.payload), field=FIELD)))
+        sent = entry_of(frozen[outbound_id, seq])
         found.append(
             Original(
                 outbound_id=outbound_id, seq=seq, trace_number=row.trace_number, file=row.name, vendor=row.vendor,

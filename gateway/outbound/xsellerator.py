@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
@@ -24,7 +25,7 @@ from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place
 from gateway.outbound.rendering import frozen_profile
-from gateway.outbound.store import NewFile, Row, first_free_names, freeze, numbered
+from gateway.outbound.store import NewFile, Source, first_free_names, freeze, numbered
 from gateway.settings_portfolio import XselleratorSettings
 from parsers.xsellerator import XselRow, condense, zero_sum_problem
 from writers.text import WriterError
@@ -309,11 +310,11 @@ def _freeze(
     raw = [_row(line) for line in selection.lines]
     if problem := zero_sum_problem(raw):
         raise WriterError(f"the journal is not exported: {problem}")
-    rows, loose = _rows(raw, selection.lines, settings)
+    rows, sources = _rows(raw, selection.lines, settings)
     whole = file_name(interface, selection.start, selection.end)
     stem, dot, suffix = whole.rpartition(".")
     (name,) = first_free_names(app.db, connection, lambda extra: (stem + extra + dot + suffix,), numbered())
-    amounts = [int(row.payload[5]) for row in rows]
+    amounts = [row.amount_cents for row in rows]
     frozen = freeze(
         app,
         connection,
@@ -329,13 +330,13 @@ def _freeze(
                 "profile": frozen_profile(app.settings.xsellerator),
             },
             rows=rows,
+            sources=sources,
             records=len(rows),
             total_debit_cents=sum(a for a in amounts if a > 0),
             total_credit_cents=-sum(a for a in amounts if a < 0),
             endpoint=settings.endpoint,
             hold_text="; ".join(["waits for release", *messages]),
             claims=[f"batch:{batch}" for batch in selection.batches],
-            loose_sources=loose,
         ),
     )
     if interface == PAYMENTS:
@@ -356,21 +357,27 @@ def _row(line: Line) -> XselRow:
 _Key = tuple[int, str, str]
 
 
-def _rows(raw: Sequence[XselRow], lines: Sequence[Line], settings: XselleratorSettings) -> tuple[list[Row], list[str]]:
-    """Rows as they are written, each with the entries behind it; and entries of rows that condensing brought to 0."""
+def _rows(
+    raw: Sequence[XselRow], lines: Sequence[Line], settings: XselleratorSettings
+) -> tuple[list[XselRow], list[Source]]:
+    """Rows as they are written, and the entries behind each; entries of rows that condensing brought to 0 are in none."""
     auto = frozenset(settings.auto_condense_accounts)
-    kept: list[Row] = []
+    kept: list[XselRow] = []
+    sources: list[Source] = []
     added: list[XselRow] = []
     behind: defaultdict[_Key, dict[str, None]] = defaultdict(dict)
     for row, line in zip(raw, lines, strict=True):
         source = f"entry:{line.entry_id}"
         if not settings.condense and row.ledger_account not in auto:
-            kept.append(Row(list(row), (source,)))
+            kept.append(row)
+            sources.append((len(kept), source))
             continue
         added.append(row)
         control = "" if row.ledger_account in auto else row.control_number
         behind[row.location, control, row.ledger_account][source] = None
     for row in condense(added, auto):
-        sources = behind.pop((row.location, row.control_number, row.ledger_account))
-        kept.append(Row(list(row), tuple(sources)))
-    return kept, list(dict.fromkeys(source for sources in behind.values() for source in sources))
+        kept.append(row)
+        sources += [
+            (len(kept), source) for source in behind.pop((row.location, row.control_number, row.ledger_account))
+        ]
+    return kept, sources + [(0, source) for source in dict.fromkeys(chain.from_iterable(behind.values()))]

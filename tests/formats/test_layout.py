@@ -64,7 +64,7 @@ def test_both_ways(kind: FieldType, text: str, value: Any) -> None:
     layout = one(kind, len(text))
     assert layout.encode((value,)) == text
     assert layout.decode(text) == (value,)
-    assert layout.format_rows([layout.prepare((value,))]) == [text]
+    assert layout.encode_all([(value,), (value,)]) == f"{text}\n{text}\n"
 
 
 DO_NOT_READ = [

@@ -23,6 +23,7 @@ from tests.answers import bank
 from tests.answers.world import check, company, differences, drop, send, state, trace_of
 from tests.conftest import _execute, database_at
 from tests.ledger.reference import loaded
+from tests.outbound.world import rows_as_of_0002
 
 _SQLITE = (
     "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -120,6 +121,7 @@ def test_bank_files_of_before_have_their_entries_and_verify(
     with db.read() as connection:
         before = connection.execute(text(_ENTRIES)).all()
     assert [row.kind for row in before].count("OFFSET") == 5, "one a batch"
+    rows_as_of_0002(app)
     with db.write() as connection:
         connection.execute(text("DELETE FROM outbound_source WHERE source LIKE 'offset:%'"))  # 0002 named none
         _as_of_0002(connection)

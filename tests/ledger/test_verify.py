@@ -20,6 +20,9 @@ from tests.ledger.reference import AT, PAYMENTS, loaded
 VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,123456789,checking,CCD\n"
 CHECKS = "portfolio,check,type,amount,disbursement_date,vendor,flag\n1,77,NEWA,50.00,2026-03-03,V1,\n1,78,MANL,5.00,2026-03-04,,V\n"
 BYTES = b"a released file"
+TRACE = "091000010000001"
+RECORD = f"6{TRACE:>93}\r\n".encode()
+"""A bank file of one entry, as far as it is looked at."""
 
 
 @pytest.fixture
@@ -259,16 +262,16 @@ def test_a_module_that_zeroes_is_its_unit(ledger: Database, change: str, names: 
 def outbound(connection: Connection, number: int, **values: Any) -> None:
     row = {
         "outbound_id": number, "name": f"OUT{number}", "kind": "VACH-BANK", "portfolio": "1", "business_date": "2026-03-02",
-        "state": "APPROVED", "sha256": hashlib.sha256(BYTES).hexdigest(), "bytes": 1, "records": 1,
+        "state": "APPROVED", "sha256": hashlib.sha256(RECORD).hexdigest(), "bytes": 1, "records": 1,
         "total_debit_cents": 0, "total_credit_cents": 5000, "header": "{}", "maker": "ABC", "maker_user": "a", "built_at": AT,
     }  # fmt: skip
     connection.execute(schema.outbound_file.insert().values(**(row | values)))
-    row_values = {"outbound_id": number, "seq": 1, "payload": b"[]", "trace_number": "091000010000001"}
+    row_values = {"outbound_id": number, "seq": 1, "payload": b"[[]]"}
     connection.execute(schema.outbound_row.insert().values(**row_values))
     connection.execute(schema.outbound_source.insert().values(outbound_id=number, seq=1, source="check:1:126:77"))
     if (row | values)["kind"] == "VACH-BANK":
         entry = {
-            "outbound_id": number, "seq": 1, "trace_number": "091000010000001", "kind": "OFFSET",
+            "outbound_id": number, "seq": 1, "trace_number": TRACE, "kind": "OFFSET",
             "portfolio": "1", "amount_cents": 5000, "transaction_code": "22", "sec": "CCD",
             "effective_date": "2026-03-03",
         }  # fmt: skip
@@ -291,6 +294,18 @@ def _claim(connection: Connection) -> None:
             lambda c: c.execute(text("UPDATE outbound_file SET sha256 = 'x'")),
             {"outbound files give the bytes they were built with"},
         ),
+        (
+            lambda c: c.execute(text("UPDATE ach_entry SET trace_number = '091000010000002'")),
+            {"every row of a bank file is an entry"},
+        ),
+        (
+            lambda c: c.execute(text("DELETE FROM ach_entry")),
+            {"bank files are the sum of their entries", "every row of a bank file is an entry"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE outbound_source SET seq = 2")),
+            {"every outbound record has its source"},
+        ),
     ],
 )
 def test_outbound_files(ledger: Database, change: Callable[[Connection], object], names: set[str]) -> None:
@@ -298,7 +313,7 @@ def test_outbound_files(ledger: Database, change: Callable[[Connection], object]
         outbound(connection, 1)
         _claim(connection)
         change(connection)
-    assert set(failed(verify(ledger, render=lambda number: BYTES))) == names
+    assert set(failed(verify(ledger, render=lambda number: RECORD))) == names
 
 
 def test_a_file_that_cannot_be_made_again_is_a_difference_not_a_fault(ledger: Database) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.calendar import BankingCalendar
 from gateway.outbound import fraud
-from gateway.outbound.fraud import Check, Facts, Finding, Payment, Sent, cooling, judge, setting
+from gateway.outbound.fraud import Check, Facts, Finding, Payment, Sent, cooling, judge, may_repeat, setting
 from gateway.settings_portfolio import FraudSettings
 
 PAID = frozenset({("V1", 1), ("V2", 1), ("V3", 1)})
@@ -180,7 +180,7 @@ CALENDAR = BankingCalendar({2026})
 def test_changed_details_cool(created: str, changed: str | None, table: dict[str, Any], found: str | None) -> None:
     facts = Facts(changed_on={"V1": changed} if changed else {})
     settings = rules(changed_details=table)
-    finding = cooling(pay("1"), facts, settings, CALENDAR, date.fromisoformat(created))
+    finding = cooling("V1", facts, settings, CALENDAR, date.fromisoformat(created))
     assert (finding and finding.action) == found
     if finding is not None:
         assert finding.detail.startswith(
@@ -219,6 +219,10 @@ def test_no_look_alike_is_missed_and_none_is_invented(fresh: list[Any], before: 
     (findings,) = judge(
         [[payment(c) for c in new]], Facts(earlier=old), rules(duplicate={"near_days": 2, "reference_days": 9})
     )
+    facts, settings = Facts(earlier=old, same_as={"V3": "V1", "V1": "V1"}), rules(duplicate={})
+    repeated = may_repeat([(c.vendor, c.amount_cents) for c in new], facts)
+    some = [c for c in new if (facts.same_as.get(c.vendor, c.vendor), c.amount_cents) in repeated]
+    assert judge([[payment(c) for c in some]], facts, settings) == judge([[payment(c) for c in new]], facts, settings)
     named = {f.check_no for f in findings}
     for check in new:
         like = [other for other in (*old, *new) if other is not check and alike(check, other, 2, 9)]

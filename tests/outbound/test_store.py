@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -40,7 +41,7 @@ def gl_file(name: str = "DSGL_P01.DAT", **changes: Any) -> store.NewFile:
     record = GlRecord("1", "1", "1", "1", "2026-03-02", "D", "1125", "CASH 125", 0, 0, 0, 0, 0)
     values: dict[str, Any] = {
         "name": name, "kind": "DSGL", "portfolio": "1", "business_date": "2026-03-02", "header": {"width": 128},
-        "rows": [store.Row(list(record), ("account:15",))], "records": 1, "hold_text": "waits",
+        "rows": [record], "sources": [(1, "account:15")], "records": 1, "hold_text": "waits",
     } | changes  # fmt: skip
     return store.NewFile(**values)
 
@@ -118,6 +119,29 @@ def test_changed_rows_are_a_fault_not_a_file(app: App) -> None:
         store.render(app, file.outbound_id)
     with pytest.raises(Refused, match="found no outbound file 99"):
         store.render(app, 99)
+
+
+def test_rows_are_frozen_in_blocks_and_found_one_by_one(db: Database, home: Home, clock: FixedClock) -> None:
+    """Ledgers of revision 0002 have them row by row: both read the same."""
+    app = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH})
+    world.company(db)
+    world.vendor(db)
+    count = 2 * store.ROWS_A_BLOCK + 1
+    for number in range(1, count + 1):
+        world.check(db, str(number), number, reference=None)
+    file, scratch = build(app, "VACH", "1").files
+    assert world.all_of(db, "SELECT seq FROM outbound_row WHERE outbound_id = 1 ORDER BY seq") == [(1,), (101,), (201,)]
+    sealed = world.all_of(db, "SELECT payload FROM outbound_row")
+    assert not any(b"12345678" in bytes(payload) for (payload,) in sealed)
+    for _ in ("in blocks", "row by row"):
+        for one in (file, scratch):
+            assert hashlib.sha256(store.render(app, one.outbound_id)).hexdigest() == one.sha256
+        keys = [(1, seq) for seq in (1, 2, 100, 101, count)]
+        with db.read() as connection:
+            found = store.sealed_rows(app, connection, [*keys, (2, 7)])
+        assert {key: found[key][4] for key in keys} == {key: key[1] for key in keys}, "their amounts"
+        assert found[2, 7][10] == "7" and len(found) == 6
+        world.rows_as_of_0002(app)
 
 
 def test_names_never_recur(app: App) -> None:

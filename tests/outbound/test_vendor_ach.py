@@ -207,7 +207,7 @@ def test_account_numbers_are_sealed_at_rest(db: Database, home: Home, clock: Fix
     assert payloads and not any(b"5550001112223" in payload for payload in payloads)
     assert (home.outbox / BANK_NAME).stat().st_mode & 0o777 == 0o600
     assert world.all_of(db, "SELECT seq, source FROM outbound_source WHERE outbound_id = 1") == [(1, "check:1:126:1")]
-    assert world.one(db, "SELECT trace_number FROM outbound_row WHERE outbound_id = 1") == "091000010000001"
+    assert world.one(db, "SELECT trace_number FROM ach_entry WHERE outbound_id = 1") == "091000010000001"
     assert built.messages == ()
 
 

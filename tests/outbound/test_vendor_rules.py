@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calendar import BankingCalendar
-from gateway.outbound import vendor_ctx, vendor_decide
+from gateway.outbound import vendor_ctx, vendor_decide, vendor_plain
 from gateway.outbound.vendor_pack import pack
 from gateway.outbound.vendor_rules import (
     Candidate,
     Decision,
     Item,
     Original,
+    Payee,
     Prenote,
     Rules,
     SameDay,
@@ -25,7 +26,7 @@ from gateway.outbound.vendor_rules import (
 )
 from parsers.nacha_records import MAX_ENTRY_CENTS, MAX_TOTAL_CENTS
 from parsers.x12_820 import Advice, joined, read
-from writers.text import BANK_CHARSET
+from writers.text import BANK_CHARSET, PRINTABLE_CHARSET
 
 CALENDAR = BankingCalendar({2026, 2027})
 ADVICE = Advice(
@@ -349,3 +350,59 @@ def test_packing_loses_nothing_and_exceeds_nothing(
 def test_totals_split_a_file() -> None:
     many = items([("LIVE", "CCD", MAX_ENTRY_CENTS, 2)] * 101)
     assert [sum(len(run.items) for run in runs) for runs in pack(many, max_lines=10_000, balanced=False)] == [100, 1]
+
+
+TEXTS = st.sampled_from(
+    ["", "L1", "INV-7", "a1", "A B", " A", "A ", "X*Y", "X:Y", "4#1", "1\n2", "1\t2", "É1", "12345678901", "Z" * 57, "Z" * 58, None]
+)  # fmt: skip
+
+
+@given(
+    data=st.data(),
+    charset=st.sampled_from([BANK_CHARSET, PRINTABLE_CHARSET]),
+    origin=st.sampled_from(["PRAI", "P R", "P_R"]),
+)
+def test_checks_about_which_nothing_is_special_are_decided_as_the_others(
+    data: st.DataObject, charset: frozenset[str], origin: str
+) -> None:
+    """By the column and check by check: the same entries, exceptions and warnings."""
+    vendors = [
+        vendor(
+            f"V{n}",
+            name=data.draw(st.sampled_from(["Acme", "Northwestern Equipment Leasing", "東京"])),
+            sec=data.draw(st.sampled_from(["CCD", "CCD", "PPD", "CTX"])),
+            account_type=data.draw(st.sampled_from(["checking", "savings"])),
+            dealer_alert=data.draw(st.sampled_from([None, None, "Y"])),
+            suspense_override_on=data.draw(st.sampled_from([None, "2026-03-05"])),
+            pending=data.draw(st.sampled_from([False, False, True])),
+            prenote=data.draw(st.sampled_from([None, Prenote("F", True, "2026-02-26", None), Prenote("F", True, "2026-03-02", None)])),
+            version=data.draw(st.sampled_from([1, 4])),
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    checks = [
+        candidate(
+            check_no=data.draw(st.one_of(st.just(str(1000 + n)), TEXTS)) or str(n),
+            amount_cents=data.draw(st.sampled_from([1, 99, 12_345, 0, -5, MAX_ENTRY_CENTS, MAX_ENTRY_CENTS + 1])),
+            disbursement_date=data.draw(st.sampled_from(["2026-03-03", "2026-03-05", "2026-03-08"])),
+            vendor=data.draw(st.sampled_from(["V0", "V1", "V2", None])),
+            lease=data.draw(TEXTS),
+            asset=data.draw(TEXTS),
+            reference=data.draw(TEXTS),
+        )
+        for n in range(data.draw(st.integers(1, 8)))
+    ]
+    run = rules(charset=charset, origin=origin, prenotes=data.draw(st.booleans()), prenote_ccd=data.draw(st.booleans()))
+    by_column = decide(checks, run, *vendors)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vendor_plain, "items", lambda candidates, *_: ([], candidates))
+        one_by_one = decide(checks, run, *vendors)
+    assert by_column == one_by_one
+    assert all(type(item) is Item for item in by_column.items)
+
+
+def test_a_block_with_one_special_check_keeps_the_others_plain() -> None:
+    checks = [candidate(check_no=str(n), reference="a lower one" if n == 7 else "INV") for n in range(1, 20)]
+    terms = {"V1": vendor_plain.Terms(Payee("091000019", "1", "ACME"), "checking", "CCD", 1, "")}
+    made, others = vendor_plain.items(checks, terms, {"2026-03-03": "2026-03-03"}, rules())
+    assert [c.check_no for c in others] == ["7"] and len(made) == 18

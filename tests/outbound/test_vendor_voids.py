@@ -10,10 +10,11 @@ from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
-from gateway.ledger import verify_ach
 from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
 from gateway.outbound import release, vendor_settlement, vendor_voids
 from gateway.outbound.built import Built, place
+from gateway.parts import verify_options
 from parsers import vach_scratch
 from tests.outbound import world
 from tests.outbound.ach import approve, kinds, made, on, returned, set_up, sound, withheld
@@ -383,5 +384,4 @@ def test_verify_finds(app: App, db: Database, tamper: str, name: str) -> None:
     settle(app, "2026-03-04")
     sound(db)
     world.change(db, tamper)
-    with db.read() as connection:
-        assert name in [check.name for check in verify_ach.checks(connection) if not check.ok]
+    assert name in [check.name for check in verify(db, **verify_options(app)) if not check.ok]

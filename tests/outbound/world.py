@@ -11,8 +11,9 @@ from sqlalchemy import text
 from gateway.app import App, Operator
 from gateway.clock import Clock, instant_text
 from gateway.home import Home
-from gateway.ledger import units
+from gateway.ledger import schema, units
 from gateway.ledger.database import Database
+from gateway.outbound import store
 from gateway.outbound.states import TAKEN
 from gateway.settings import Bank, GatewaySettings, Operators, Settings
 from gateway.settings_portfolio import FraudSettings, PortfolioSettings
@@ -242,3 +243,19 @@ def applied_change(db: Database, key: str) -> None:
         reason="new account", state="APPLIED", maker="ANN", maker_user="ann", proposed_at="2026-03-01T14:00:00.000000Z",
         checker="BOB", checker_user="bob", decided_at="2026-03-01T15:00:00.000000Z",
     )  # fmt: skip
+
+
+def rows_as_of_0002(app: App) -> None:
+    """Frozen rows as revision 0002 kept them: one a value, those of bank files with their trace numbers."""
+    with app.db.write() as connection:
+        app.vault.hold(app.db, connection)
+        kinds = connection.execute(text("SELECT outbound_id, kind FROM outbound_file")).all()
+        rows = {(one, kind): store.payloads(app, connection, one, kind) for one, kind in kinds}
+        connection.execute(text("DELETE FROM outbound_row"))
+        made = [
+            (one, seq, app.vault.seal(store.encode(row), field=store.FIELD), row[-1] if kind == "VACH-BANK" else None)
+            for (one, kind), its in rows.items()
+            for seq, row in enumerate(its, start=1)
+        ]
+        columns = ("outbound_id", "seq", "payload", "trace_number")
+        app.db.bulk_insert(connection, schema.outbound_row, columns, made)

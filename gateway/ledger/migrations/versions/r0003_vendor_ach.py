@@ -53,7 +53,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_ach_entry_trace_number", "ach_entry", ["trace_number"])
     op.create_index("ix_ach_entry_vendor", "ach_entry", ["vendor"])
-    op.create_index("ix_ach_entry_check_no", "ach_entry", ["check_no"])
     reversals = sa.text("reverses_outbound_id IS NOT NULL")
     op.create_index(
         "ix_ach_entry_reverses", "ach_entry", ["reverses_outbound_id", "reverses_seq"], sqlite_where=reversals,
