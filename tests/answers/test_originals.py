@@ -176,13 +176,15 @@ def test_a_banks_file_under_another_files_name_is_refused_whole(app: App, name: 
     assert differences(app) == []
 
 
-def test_a_refused_file_is_shown_on_its_day_and_alarmed(app: App) -> None:
+def test_a_refused_file_is_shown_until_someone_sees_to_it_and_alarmed(app: App) -> None:
     file = drop(app, DATA, NAMES[0])
     found = status(app, None)
     assert [(f["id"], f["state"]) for f in found.files] == [(file.file_id, "QUARANTINED")] and found.wants_attention
     assert "FILE_QUARANTINED" in [c.code for c in alarms.conditions(found)]
     world.change(app.db, "UPDATE portfolio SET business_date = '2026-03-03'")
-    assert status(app, None).files == [], "the next day it is history: nothing can be done with it here"
+    assert [f["state"] for f in status(app, None).files] == ["QUARANTINED"], "until someone sees to it"
+    actions.discard(app, file.file_id, reason="the bank sends it again")
+    assert status(app, None).files == []
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
