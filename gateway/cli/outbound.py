@@ -22,9 +22,10 @@ from gateway.cli.common import (
 )
 from gateway.console.windows import by_file, with_windows
 from gateway.errors import UsageError
-from gateway.money import from_cents, shown
+from gateway.money import from_cents, shown, to_cents
 from gateway.outbound import build as building
-from gateway.outbound import copies, recall, release
+from gateway.outbound import copies, kept_reports, recall, release
+from gateway.outbound.built import Built
 
 OutboundId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
 
@@ -206,6 +207,7 @@ def outbound_build(
             options["reason"] = reason
     with session.progress("building"):
         built = building.build(session.app, name, portfolio, **options)
+    path, withheld = _withheld(session, built, portfolio)
     session.show(
         {
             "files": [
@@ -216,16 +218,40 @@ def outbound_build(
             ],
             "messages": list(built.messages),
             "withheld": built.withheld,
+            "exceptions": withheld,
+            "exception_report": None if path is None else str(path),
         },
         [
             *(f"Built {f.name} (#{f.outbound_id}): {f.records:,} records, debits {shown(f.total_debit_cents)}, "
               f"credits {shown(f.total_credit_cents)}; {f.state}" for f in built.files),
             *([] if built.files else ["Nothing to send; no file was built."]),
             *built.messages,
-            *([f"{built.withheld} withheld; see the exception report in var/reports."] if built.withheld else []),
+            *(f"Withheld: check {w['check']} of {w['vendor']}, {shown(to_cents(w['amount']))}: {w['code']}, {w['reason']}"
+              for w in withheld[:_SHOWN]),
+            *([f"{built.withheld} withheld; all of them in {path}"] if path is not None else []),
         ],
     )  # fmt: skip
     return WITH_REJECTS if built.withheld else DONE
+
+
+_SHOWN = 5
+"""Withheld checks named on the terminal; the report has all."""
+
+
+def _withheld(session: Session, built: Built, portfolio: str) -> tuple[Path | None, list[dict[str, str]]]:
+    """Where the exception report of a build lies, and its rows; money as text."""
+    named = built.exceptions
+    if named is None:
+        return None, []
+    first = built.files[0].outbound_id if built.files else None
+    folder = kept_reports.folder_of(session.app, named.report.business_date, portfolio, first)
+    keys = [column.key for column in named.report.spec.columns]
+    rows = [dict(zip(keys, row, strict=True)) for row in named.report.rows]
+    return folder / f"{named.stem}.rpt", [
+        {"check": str(row["check"]), "vendor": str(row["vendor"]), "amount": from_cents(row["amount"]),
+         "code": row["code"], "reason": row["reason"]}
+        for row in rows
+    ]  # fmt: skip
 
 
 def outbound_export(

@@ -27,6 +27,11 @@ class Built:
     messages: tuple[str, ...] = ()
     withheld: int = 0  # what should have gone out and did not: on the exception report
 
+    @property
+    def exceptions(self) -> NamedReport | None:
+        """The report that says what was withheld: the last one."""
+        return self.reports[-1] if self.withheld else None
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -151,6 +152,23 @@ def test_a_whole_file_is_taken_back(own: Played) -> None:
     )
     assert built.document["files"][0]["total_debit"] == row["total_credit"]
     assert own.ok("verify", "--json").document["ok"] is True
+
+
+def test_a_build_names_what_it_withholds(own: Played) -> None:
+    """Which check, how much, why, and where the report is: enough to act without opening it."""
+    for row in own.ok("outbound", "list", "--json").rows:
+        if row["kind"] == "VACH-BANK":
+            own.ok("outbound", "reject", str(row["id"]), "--reason", "vendor asked us to wait")
+    vendor = next(c["vendor"] for c in own.ok("ledger", "checks", "--json").rows if c["check"] == "30001")
+    own.ok("vendor", "alert", vendor, "--on", *WHY)
+    built = own.do("outbound", "build", "vach", "--portfolio", "1")
+    assert built.code == 1
+    assert f"Withheld: check 30001 of {vendor}, 18,250.00: " in built.out, built.out
+    report = Path(re.search(r" withheld; all of them in (\S+)", built.out)[1])  # type: ignore[index]
+    assert "30001" in report.read_text()
+    again = own.do("outbound", "build", "vach", "--portfolio", "1", "--json").document
+    assert [w["amount"] for w in again["exceptions"] if w["check"] == "30001"] == ["18250.00"]
+    assert again["withheld"] == len(again["exceptions"]) and Path(again["exception_report"]).is_file()
 
 
 @pytest.mark.parametrize(
