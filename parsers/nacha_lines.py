@@ -36,7 +36,8 @@ _BEGINS: Final = (
 
 def is_nacha(head: bytes) -> bool:
     """Whether records of a NACHA file are in these first bytes of one: a file header, or the batch headers and entries
-    that a bank sends without one. Told by what is in its place in the record, not by a name.
+    that a bank sends without one. Told by what is in its place in the record, not by a name; blanks and quotes before it,
+    as of a file that went through a letter or a spreadsheet, do not hide it.
 
     >>> is_nacha(b"62209100001912345678901234567" + b"0000001500" + b" " * 39 + b"0091000010000001"), is_nacha(b"L1,20000")
     (True, False)
@@ -44,10 +45,14 @@ def is_nacha(head: bytes) -> bool:
     text = head.decode("latin-1").removeprefix(BYTE_ORDER_MARK)
     return any(
         found is not None and ("sec" not in found.groupdict() or found["sec"].upper() in CLASSES)
-        for line in text.split("\n")
+        for line in map(_unquoted, text.split("\n"))
         for at in range(0, len(line), WIDTH)
         for found in [form.match(line, at) for form in _BEGINS]
     )
+
+
+def _unquoted(line: str) -> str:
+    return line.lstrip(" \t\"'>")
 
 
 @dataclass(frozen=True, slots=True)

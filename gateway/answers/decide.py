@@ -162,7 +162,7 @@ def _reversal(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
         for check, row in rows
     )  # fmt: skip
     done = (
-        "the credit came back before, so CLEARING is closed"
+        "the credit came back before, so the money goes against CLEARING; gateway vendor clearing shows what is left there"
         if came_back
         else _listed(cash, "SENT again, paid after all")
     )

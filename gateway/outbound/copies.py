@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway import log
 from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
-from gateway.outbound import openpgp, store
+from gateway.outbound import openpgp, release, store
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
 from gateway.sealed_files import SUFFIX
 from gateway.settings import Bank
@@ -80,14 +80,17 @@ def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
     app.operator.require("deliver", "noting that a file was taken")
     if not reason.strip():
         raise Refused("taking: found no reason, expected one: who fetched the file, and why; give --reason")
-    name, kind, state = _file(app, outbound_id)
-    if state != OutboundState.LOCAL:
-        raise Refused(
-            f"taking {name}: found it {state}, expected LOCAL: only a file without an endpoint is fetched by hand"
-        )
-    if kind not in SEALED_KINDS:
-        raise Refused(f"taking {name}: found no account numbers in a {kind} file: move it away as you like")
-    _note(app, TAKEN, name, reason)
+    with app.db.write() as connection:  # one of two that mean it at once, this and a recall, sees that it came too late
+        file = release.locked(app, connection, outbound_id)
+        if file.state != OutboundState.LOCAL:
+            raise Refused(
+                f"taking {file.name}: found it {file.state}, expected LOCAL: only a file without an endpoint is fetched by hand"
+            )
+        if file.kind not in SEALED_KINDS:
+            raise Refused(
+                f"taking {file.name}: found no account numbers in a {file.kind} file: move it away as you like"
+            )
+        _note(app, connection, TAKEN, file.name, reason)
     return put_away(app)
 
 
@@ -101,7 +104,8 @@ def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bo
     if target.exists() or not target.parent.is_dir():
         raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
     data = openpgp.message(app, outbound_id) if message else content(app, outbound_id)
-    _note(app, EXPORT, name, reason)
+    with app.db.write() as connection:
+        _note(app, connection, EXPORT, name, reason)
     write_durably(target, data, mode=0o600)
     return len(data)
 
@@ -198,15 +202,14 @@ def _file(app: App, outbound_id: int) -> tuple[str, str, str]:
     return str(found.name), str(found.kind), str(found.state)
 
 
-def _note(app: App, action: str, name: str, reason: str) -> None:
-    with app.db.write() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
-                "VALUES (:at, :code, :user, :action, :subject, :reason)"
-            ),
-            {
-                "at": app.now(), "code": app.operator.code, "user": app.operator.user, "action": action,
-                "subject": name, "reason": reason,
-            },
-        )  # fmt: skip
+def _note(app: App, connection: Connection, action: str, name: str, reason: str) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
+            "VALUES (:at, :code, :user, :action, :subject, :reason)"
+        ),
+        {
+            "at": app.now(), "code": app.operator.code, "user": app.operator.user, "action": action, "subject": name,
+            "reason": reason,
+        },
+    )  # fmt: skip

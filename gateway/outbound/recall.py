@@ -104,8 +104,8 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
         return "found it fetched or answered, expected it in the outbox: take it back with gateway outbound build vach-reversal"
     if not (app.home.outbox / file.name).exists():
         return (
-            "found it gone from the outbox, expected it there: somebody fetched it; say so with gateway outbound taken "
-            f"{file.outbound_id}, or put it back there"
+            "found it gone from the outbox of this home, expected it there: call it back on the machine where it lies; if "
+            f"somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
         )
     return None
 

@@ -307,17 +307,19 @@ def strange_copies(app: App) -> list[str]:
 
 
 def strangers(app: App) -> list[str]:
-    """Names in the outbox that no file of ours has: what a killed process was writing, or somebody else put there."""
+    """Files in the outbox that nobody should fetch: of no name of ours (what a killed process was writing, or somebody else
+    put there), and copies of files that were rejected or called back, as from another machine of the ledger."""
     with app.db.read() as connection:
-        ours = {
-            ".gitkeep",
-            *connection.execute(text("SELECT name FROM outbound_file")).scalars(),
-        }  # a home may be a checkout
-    return [
-        f"{path.name}: no file of the gateway's"
-        for path in sorted(app.home.outbox.iterdir())
-        if path.name not in ours and path.name.removesuffix(SUFFIX) not in ours and not is_being_written(path)
-    ]
+        states = {str(name): state for name, state in connection.execute(text("SELECT name, state FROM outbound_file"))}
+    states[".gitkeep"] = ""  # a home may be a checkout
+    found = []
+    for path in sorted(app.home.outbox.iterdir()):
+        state = states.get(path.name, states.get(path.name.removesuffix(SUFFIX)))
+        if state is None and not is_being_written(path):
+            found.append(f"{path.name}: no file of the gateway's")
+        elif state == OutboundState.REJECTED:
+            found.append(f"{path.name}: rejected or called back, not to be fetched")
+    return found
 
 
 def settle_outbox(app: App) -> list[str]:

@@ -176,6 +176,12 @@ def test_a_banks_file_under_another_files_name_is_refused_whole(app: App, name: 
     assert differences(app) == []
 
 
+@pytest.mark.parametrize("before", [" ", '"', "\t> "])
+def test_a_banks_file_out_of_a_letter_or_a_spreadsheet_is_one_too(app: App, before: str) -> None:
+    text = "".join(f"{before}{line}{before.strip()}\n" for line in DATA.decode().split("\n")[:-1])
+    no_answer_was_taken(app, drop(app, text.encode(), NAMES[0]))
+
+
 def test_a_refused_file_is_shown_until_someone_sees_to_it_and_alarmed(app: App) -> None:
     file = drop(app, DATA, NAMES[0])
     found = status(app, None)

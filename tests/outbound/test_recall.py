@@ -15,7 +15,7 @@ from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import recall, release, store, vendor_voids
+from gateway.outbound import copies, recall, release, store, vendor_voids
 from gateway.outbound.built import Built
 from tests.outbound import world
 from tests.outbound.ach import approve, made, set_up, sound, withheld
@@ -148,12 +148,46 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
     second = released(app).files[0]
     path = home.outbox / second.name
     path.rename(home.work / "fetched")
-    with pytest.raises(Refused, match="found it gone from the outbox, expected it there: somebody fetched it"):
+    with pytest.raises(
+        Refused, match="found it gone from the outbox of this home, expected it there: call it back on the machine"
+    ):
         recall.recall(app, second.outbound_id, reason="x")
     (home.work / "fetched").rename(path)
     world.at_bank(app)
     with pytest.raises(Refused, match="found it fetched or answered"):
         recall.recall(app, second.outbound_id, reason="x")
+
+
+def test_of_a_recall_and_a_note_that_it_was_fetched_one_wins(
+    app: App, db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note asks for the file's state in its own transaction: one that saw it before would pay its checks twice."""
+    app = set_up(db, home, clock)
+    number = released(app).files[0].outbound_id
+    write = db.write
+
+    def after_a_recall() -> Any:
+        monkeypatch.setattr(db, "write", write)
+        recall.recall(app, number, reason="wrong month")
+        return write()
+
+    monkeypatch.setattr(db, "write", after_a_recall)
+    with pytest.raises(Refused, match="found it REJECTED, expected LOCAL"):
+        copies.taken(app, number, reason="fetched by the bank's courier")
+    assert world.all_of(db, "SELECT COUNT(*) FROM operator_event WHERE action = 'outbound.taken'") == [(0,)]
+
+
+def test_a_copy_on_another_machine_is_named(app: App, db: Database, home: Home, clock: FixedClock) -> None:
+    """Machines that share a ledger have each an outbox; a called back file may lie in another one's."""
+    app = set_up(db, home, clock)
+    bank_file = released(app).files[0]
+    copy = (home.outbox / bank_file.name).read_bytes()
+    recall.recall(app, bank_file.outbound_id, reason="wrong month")
+    assert store.strangers(app) == []
+    (home.outbox / bank_file.name).write_bytes(copy)
+    assert store.strangers(app) == [f"{bank_file.name}: rejected or called back, not to be fetched"]
+    store.settle_outbox(app)
+    assert store.strangers(app) == [] and not (home.outbox / bank_file.name).exists()
 
 
 def test_killed_before_the_copy_was_removed(app: App, db: Database, home: Home) -> None:
