@@ -84,7 +84,7 @@ def _of(connection: Connection, checks: Sequence[Row]) -> list[Step]:
     steps = list(_made(connection, checks))
     for row in outbound:
         steps += _sent(*by_source[row["source"]], row)
-    steps += _taken(connection, steps)
+    steps += _people(connection, steps)
     steps += _answers(connection, outbound, by_source)
     steps += _by_hand(connection, checks, by_source)
     steps += _findings(connection, checks, steps)
@@ -150,18 +150,26 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
         )  # fmt: skip
 
 
-def _taken(connection: Connection, steps: Sequence[Step]) -> Iterable[Step]:
-    """A file without an endpoint that a person fetched."""
-    local = {s.outbound: s for s in steps if s.step == "BUILT" and s.state == "LOCAL"}
-    if not local:
+_BY_PEOPLE: Final[Mapping[str, Kind]] = {"outbound.taken": "TAKEN", "outbound.approve": "RELEASED"}
+
+
+def _people(connection: Connection, steps: Sequence[Step]) -> Iterable[Step]:
+    """What people did with a file of which its row tells no more: fetched it by hand, released it before it was called
+    back."""
+    built = [s for s in steps if s.step == "BUILT" and s.state in ("LOCAL", "REJECTED")]
+    if not built:
         return
     for event in rows(
         connection,
-        "SELECT at, operator, subject, reason FROM operator_event WHERE action = 'outbound.taken' AND subject IN :names",
-        names=tuple(local),
+        "SELECT at, operator, action, subject, reason FROM operator_event WHERE action IN :actions AND subject IN :names",
+        actions=tuple(_BY_PEOPLE),
+        names=tuple({s.outbound for s in built}),
     ):
-        for step in [s for s in steps if s.step == "BUILT" and s.outbound == event["subject"]]:
-            yield step._replace(step="TAKEN", at=event["at"], by=event["operator"], reason=event["reason"])
+        word = _BY_PEOPLE[event["action"]]
+        for step in built:
+            if step.outbound == event["subject"] and (word == "TAKEN" or step.state == "REJECTED"):
+                reason = event["reason"] if word == "TAKEN" else None
+                yield step._replace(step=word, at=event["at"], by=event["operator"], reason=reason)
 
 
 def _answers(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
@@ -14,6 +15,7 @@ from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.errors import Refused
 from gateway.home import Home
+from gateway.ledger import trace_way
 from gateway.ledger.database import Database
 from gateway.outbound import copies, recall, release, store, vendor_voids
 from gateway.outbound.built import Built
@@ -156,6 +158,19 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
     world.at_bank(app)
     with pytest.raises(Refused, match="found it fetched or answered"):
         recall.recall(app, second.outbound_id, reason="x")
+
+
+def test_the_way_of_a_check_tells_who_released_what_was_called_back(app: App, db: Database) -> None:
+    bank_file = released(app).files[0]
+    recall.recall(app, bank_file.outbound_id, reason="wrong month")
+    with db.read() as connection:
+        (check,) = [dict(row) for row in connection.execute(text("SELECT * FROM bank_check")).mappings()]
+        steps = trace_way.ways(connection, [check])
+    assert [(s.step, s.state) for s in steps if s.step in ("RELEASED", "REJECTED")] == [
+        ("RELEASED", "REJECTED"), ("REJECTED", "REJECTED"),
+    ]  # fmt: skip
+    (release_step,) = [s for s in steps if s.step == "RELEASED"]
+    assert release_step.by is not None and release_step.at is not None and release_step.reason is None
 
 
 def test_of_a_recall_and_a_note_that_it_was_fetched_one_wins(
