@@ -100,7 +100,8 @@ def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry |
     if not left:
         last = recent[-1]
         return (
-            f"found trace number {trace} in {last.file}, which is {last.state}, expected a file that left: ask the bank"
+            f"found trace number {trace} in {last.file}, which is {last.state}, expected a file that left: it reached the bank "
+            f"all the same, and what it pays may be paid again; look at gateway trace {trace}, and ask the bank at once"
         )
     if not amount_counts:
         return left[-1]

@@ -204,7 +204,9 @@ def test_a_file_that_was_rejected_never_left(db: Database, home: Home, clock: Fi
     trace = trace_of(db, "4711")
     release.reject(app, built.files[0].outbound_id, reason="wrong day")
     drop(app, bank.whole(bank.return_of(trace, 12_345)))
-    assert "which is REJECTED, expected a file that left" in answers(db)[0][3]
+    said = answers(db)[0][3]
+    assert "which is REJECTED, expected a file that left: it reached the bank all the same" in said
+    assert f"look at gateway trace {trace}" in said
     assert postings(db) == []
 
 
