@@ -1,9 +1,10 @@
 """Drafts of what a large file leaves (report B, Avro archive), made by a second process while the first one posts it.
 
-What each block of lines became goes into a file of frames in ``var/work/<stem>.draft``; the second process
-(``drafter.py``) is told how much of it is there, so that neither waits for the other and memory is flat. Nothing of it
-counts before the commit: ``artifacts.py`` then gives the drafts their heads, names and places. Without a draft, or
-after any trouble with one, everything is written from the ledger as for small files; the bytes are the same.
+What each block of lines became goes into a file of frames, in a folder ``<stem>.draft`` among the home's work in progress;
+the second process (``drafter.py``) is told how much of it is there, so that neither waits for the other and memory is
+flat. Nothing of it counts before the commit: ``artifacts.py`` then gives the drafts their heads, names and places.
+Without a draft, or after any trouble with one, everything is written from the ledger as for small files; the bytes are
+the same.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
         if why_not is not None:
             raise Refused(f"{action}: {why_not}")
         _no_voids(connection, file, action)
-        pairs = _pairs(connection, file)
+        pairs = release.pairs(connection, file, OutboundState.BUILT, *LEFT_STATES)
         gone = [pair for pair in pairs if _stopped(app, connection, pair) is not None]
         called = [file, *(pair for pair in pairs if pair not in gone)]
         for one in called:
@@ -122,15 +122,3 @@ def _no_voids(connection: Connection, file: File, action: str) -> None:
             f"{action}: found check {', '.join(numbers)} void, expected none: take the void back first (gateway vendor void "
             f"{numbers[0]} --undo), call the file back, then void the check again"
         )
-
-
-def _pairs(connection: Connection, file: File) -> list[File]:
-    """Files that were released with this one."""
-    rows = connection.execute(
-        text(
-            f"{release.FILE} WHERE portfolio = :p AND state IN ('BUILT', 'APPROVED', 'LOCAL') AND EXISTS (SELECT 1 "
-            "FROM outbound_source s WHERE s.outbound_id = outbound_file.outbound_id AND s.seq = 0 AND s.source = :source)"
-        ),
-        {"p": file.portfolio, "source": store.pair_source(file.outbound_id)},
-    )
-    return [File(*row) for row in rows]

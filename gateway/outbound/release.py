@@ -121,12 +121,13 @@ def approve(
         accepted = review.accept(
             connection, outbound_id, file.name, rules=accept, reason=reason, operator=app.operator, at=app.now()
         )
-        for one in (file, *_pairs(connection, file)):  # what a person looked at in the outbox is what leaves
+        beside = pairs(connection, file, OutboundState.BUILT)
+        for one in (file, *beside):  # what a person looked at in the outbox is what leaves
             store.publish(app, one.outbound_id, one.name, one.sha256)
         released = [_release(app, connection, file)]
         released += [
             _release(app, connection, pair)
-            for pair in _pairs(connection, file)
+            for pair in beside
             if not store.needs_approval(app, pair.kind, pair.portfolio)
         ]
         connection.execute(
@@ -149,7 +150,7 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
     with app.db.write() as connection:
         file = _waiting(app, connection, outbound_id, "rejecting")
         no_account_in(connection, app.vault, reason, action=f"rejecting {file.name}")
-        taken_back = [file, *_pairs(connection, file)]
+        taken_back = [file, *pairs(connection, file, OutboundState.BUILT)]
         for one in taken_back:
             take_back(app, connection, one, reason)
         record(app, connection, "outbound.reject", file, reason)
@@ -201,11 +202,12 @@ def _leader(connection: Connection, outbound_id: int) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def _pairs(connection: Connection, file: File) -> list[File]:
-    """Files that wait for this one's release."""
+def pairs(connection: Connection, file: File, *states: OutboundState) -> list[File]:
+    """Files in one of these states that go with this one."""
+    named = ", ".join(f"'{state}'" for state in states)
     rows = connection.execute(
         text(
-            f"{FILE} WHERE portfolio = :portfolio AND state = 'BUILT' AND EXISTS (SELECT 1 FROM outbound_source s "
+            f"{FILE} WHERE portfolio = :portfolio AND state IN ({named}) AND EXISTS (SELECT 1 FROM outbound_source s "
             "WHERE s.outbound_id = outbound_file.outbound_id AND s.seq = 0 AND s.source = :source)"
         ),
         {"portfolio": file.portfolio, "source": store.pair_source(file.outbound_id)},

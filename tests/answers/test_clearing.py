@@ -16,7 +16,7 @@ from gateway.outbound.build import build
 from gateway.outbound.vendor_clearing import Held
 from tests.answers import bank
 from tests.answers.test_reversals import clearing, reversal, settle
-from tests.answers.world import answers, check, company, differences, drop, send, state, trace_of
+from tests.answers.world import answers, check, company, differences, drop, send, state, taken_back, trace_of
 from tests.outbound import world
 
 
@@ -40,17 +40,6 @@ def cash(db: Database) -> int:
 
 def wrong(app: App) -> list[str]:
     return [d for d in differences(app) if not d.startswith("business dates")]
-
-
-def taken_back(db: Database, home: Home, clock: FixedClock) -> tuple[App, str]:
-    """Check 4711 was sent, voided, and its reversal left; gives the trace of its credit."""
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    credit = trace_of(db, "4711")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
-    return app, credit
 
 
 @pytest.mark.parametrize("settled", [False, True])

@@ -16,7 +16,7 @@ from gateway.outbound import vendor_settlement, vendor_voids
 from gateway.outbound.build import build
 from gateway.outbound.built import place
 from tests.answers import bank
-from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
+from tests.answers.world import answers, check, company, differences, drop, postings, send, state, taken_back, trace_of
 from tests.outbound import world
 
 
@@ -27,11 +27,7 @@ def reversal(db: Database) -> tuple[str, str]:
 
 
 def test_a_reversal_that_comes_back_closes_the_payable_again(db: Database, home: Home, clock: FixedClock) -> None:
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
+    app, _ = taken_back(db, home, clock)
     trace, code = reversal(db)
     assert code == "27"
     drop(app, bank.whole(bank.return_of(trace, 12_345, reason="R01", code="26")))
@@ -70,12 +66,7 @@ def test_a_whole_file_leaves_out_whose_reversal_came_back(db: Database, home: Ho
 def test_where_credit_and_reversal_both_come_back_clearing_is_closed(
     db: Database, home: Home, clock: FixedClock
 ) -> None:
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    credit = trace_of(db, "4711")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
+    app, credit = taken_back(db, home, clock)
     trace, _ = reversal(db)
     drop(
         app,
@@ -143,12 +134,7 @@ def clearing(db: Database) -> int:
 
 def test_a_reversal_settles_whatever_became_of_its_check_since(db: Database, home: Home, clock: FixedClock) -> None:
     """Reversal and credit both came back before End of Period, the check was paid again, voided, and that undone."""
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    credit = trace_of(db, "4711")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
+    app, credit = taken_back(db, home, clock)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")), name="one.ach")
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23", trace="091000010000002")), name="two.ach")
     assert state(db, "4711") == ("RETURNED", 1)
@@ -164,11 +150,7 @@ def test_a_reversal_settles_whatever_became_of_its_check_since(db: Database, hom
 
 
 def test_a_reversal_returned_for_want_of_funds_is_tried_again(db: Database, home: Home, clock: FixedClock) -> None:
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
+    app, _ = taken_back(db, home, clock)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
     assert state(db, "4711") == ("SENT", 1)
     vendor_voids.void(app, "4711", reason="funds are there now")
@@ -182,11 +164,7 @@ def test_a_reversal_returned_for_want_of_funds_is_tried_again(db: Database, home
 
 
 def test_a_reversal_returned_for_another_reason_is_not(db: Database, home: Home, clock: FixedClock) -> None:
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
-    send(app)
+    app, _ = taken_back(db, home, clock)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R17", code="26")))
     with pytest.raises(Refused, match=r"returned by the bank \(R17 .*\), expected none, or .*R01, R09.*ask the vendor"):
         vendor_voids.void(app, "4711", reason="again")

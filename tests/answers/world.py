@@ -14,7 +14,7 @@ from gateway.intake.service import Intake
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify import verify
-from gateway.outbound import release
+from gateway.outbound import release, vendor_voids
 from gateway.outbound.build import build
 from gateway.parts import verify_options
 from tests.outbound import world
@@ -62,6 +62,17 @@ def trace_of(db: Database, check_no: str) -> str:
             db, "SELECT trace_number FROM ach_entry WHERE check_no = :c ORDER BY outbound_id DESC, seq DESC", c=check_no
         )[0][0]
     )
+
+
+def taken_back(db: Database, home: Home, clock: Clock) -> tuple[App, str]:
+    """Check 4711 was sent, voided, and its reversal left; gives the trace of its credit."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    vendor_voids.void(app, "4711", reason="wrong vendor")
+    send(app)
+    return app, credit
 
 
 def drop(app: App, data: bytes, name: str = "returns.ach") -> InboundFile:
