@@ -59,7 +59,7 @@ def vendor_ach(bench: Bench) -> None:
 
 def build(home: str, checks: int) -> dict[str, Any]:
     """Seconds to build what is due, with what the files and reports take; the checks are there before."""
-    from gateway.outbound import build as building
+    from gateway.release import build as building
 
     root = Path(home)
     with (root / "config" / "gateway.toml").open("a", encoding="utf-8") as settings:

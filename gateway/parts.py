@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.app import App
 from gateway.intake.processing import post_staged
-from gateway.outbound import copies, openpgp, store
+from gateway.outbound import outbox, store
+from gateway.release import copies, openpgp
 
 
 def poster(app: App) -> Callable[[int], str]:
@@ -35,8 +36,8 @@ def verify_options(app: App) -> dict[str, Any]:
         "vault": app.vault,
         "render": lambda outbound_id: store.render(app, outbound_id),
         "outbox": lambda: [
-            *store.strange_copies(app),
-            *store.strangers(app),
+            *outbox.strange_copies(app),
+            *outbox.strangers(app),
             *copies.strange(app),
             *openpgp.strange(app),
         ],

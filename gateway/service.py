@@ -20,9 +20,10 @@ from gateway.app import App
 from gateway.console import alarms
 from gateway.delivery.deliver import deliver
 from gateway.intake.service import Intake
-from gateway.outbound import copies, store
+from gateway.outbound import outbox
 from gateway.parts import poster, renderer
 from gateway.period.eop import run_eop
+from gateway.release import copies
 
 DELIVERY_SECONDS: Final = 2.0
 """Between two looks for files that are due; a released file waits no longer than this."""
@@ -71,7 +72,7 @@ class Service:
             self.stop.wait(seconds)
 
     def _deliver(self) -> None:
-        store.settle_outbox(self.app)
+        outbox.settle(self.app)
         deliver(self.app, render=renderer(self.app))
         copies.put_away(self.app)
 

@@ -77,7 +77,7 @@ class ReleaseSettings(Model):
 
 
 class FraudRule(Model):
-    """A rule of Vendor ACH that looks at money before it leaves (``gateway/outbound/fraud.py``)."""
+    """A rule of Vendor ACH that looks at money before it leaves (``gateway/vendor_ach/fraud.py``)."""
 
     on: bool = True
     action: Literal["hold", "warn"] = "hold"

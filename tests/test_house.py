@@ -33,11 +33,25 @@ MAY_USE: dict[str, frozenset[str]] = {
     "ledger": frozenset(),
     "updates": frozenset({"ledger", "reports"}),
     "intake": frozenset({"updates", "ledger", "reports", "answers"}),
-    "answers": frozenset({"ledger", "reports", "outbound", "delivery"}),  # what came back meets what went out
+    "answers": frozenset({"ledger", "reports", "outbound", "vendor_ach", "delivery"}),  # what came back meets what left
     "delivery": frozenset({"ledger"}),
-    "outbound": frozenset({"ledger", "reports", "delivery"}),  # delivery only for its queue: see QUEUE
-    "period": frozenset({"ledger", "reports", "outbound"}),  # End of Period builds what leaves
-    "console": frozenset({"ledger", "reports", "intake", "answers", "delivery", "outbound", "period"}),
+    "outbound": frozenset({"ledger", "reports", "delivery"}),  # delivery: see QUEUE
+    "vendor_ach": frozenset({"ledger", "reports", "outbound"}),
+    "release": frozenset({"ledger", "reports", "outbound", "vendor_ach", "delivery"}),  # delivery: see QUEUE
+    "period": frozenset({"ledger", "reports", "outbound", "vendor_ach", "release"}),  # End of Period builds what leaves
+    "console": frozenset(
+        {
+            "ledger",
+            "reports",
+            "intake",
+            "answers",
+            "delivery",
+            "outbound",
+            "vendor_ach",
+            "release",
+            "period",
+        }
+    ),
 }
 """What a room may use beside the base modules, the parsers and the writers. cli stands above all of them; what is
 handed from room to room is put together in parts.py."""
@@ -75,8 +89,9 @@ def test_imports_run_one_way(room: str) -> None:
     assert wrong == []
 
 
-def test_outbound_knows_nothing_of_delivery_but_its_queue() -> None:
-    names = {n for p in (ROOT / "gateway" / "outbound").rglob("*.py") for n in imports(p) if "gateway.delivery" in n}
+@pytest.mark.parametrize("room", ["outbound", "release"])
+def test_what_leaves_knows_nothing_of_delivery_but_its_queue(room: str) -> None:
+    names = {n for p in (ROOT / "gateway" / room).rglob("*.py") for n in imports(p) if "gateway.delivery" in n}
     assert names == {QUEUE}
 
 

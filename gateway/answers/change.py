@@ -6,7 +6,7 @@ from gateway.answers.match import Facts, key
 from gateway.answers.values import Answer, AnswerState, Decision, waits
 from gateway.errors import UsageError
 from gateway.ledger.vendor_details import ACCOUNT, ROUTING, checked, differing
-from gateway.outbound.entries import SentEntry
+from gateway.vendor_ach.entries import SentEntry
 from parsers.nacha_answers import Change
 from parsers.nacha_reasons import reason
 

@@ -14,9 +14,9 @@ from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.ledger import schema
 from gateway.ledger.vendor_changes import details_versions
 from gateway.ledger.vendor_details import current
-from gateway.outbound.entries import CheckKey, SentEntry, checks_by_entry, entries_by_trace
 from gateway.outbound.states import at_bank_sql
 from gateway.vault import Vault
+from gateway.vendor_ach.entries import CheckKey, SentEntry, checks_by_entry, entries_by_trace
 
 _ASKED: Final = 5_000
 """Keys in one statement."""

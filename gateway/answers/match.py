@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.money import shown
-from gateway.outbound.entries import CheckKey, SentEntry
-from gateway.outbound.numbers import NOT_AGAIN_DAYS
+from gateway.vendor_ach.entries import CheckKey, SentEntry
+from gateway.vendor_ach.numbers import NOT_AGAIN_DAYS
 
 _LEFT: Final = ("APPROVED", "LOCAL")
 """States of a file that left us."""

@@ -17,7 +17,7 @@ from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.vendor_details import no_account_in
-from gateway.outbound.entries import PAID_AGAIN, CheckKey
+from gateway.vendor_ach.entries import PAID_AGAIN, CheckKey
 
 TRANSACTION: Final = "ACHP"
 

@@ -84,8 +84,8 @@ def answers_refuse(
 ) -> None:
     """Send a notification of change back to its bank: the change it proposed is refused, and a file of the refusal waits
     in the outbox for release."""
-    from gateway.outbound.build import build
-    from gateway.outbound.refused_changes import portfolio_of
+    from gateway.release.build import build
+    from gateway.vendor_ach.refused_changes import portfolio_of
 
     file_id, number = lists.parse_key(answer)
     with session.app.db.read() as connection:

@@ -22,8 +22,9 @@ from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, queue, settle
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import UsageError
-from gateway.outbound import copies, store
+from gateway.outbound import outbox
 from gateway.parts import renderer
+from gateway.release import copies
 
 DeliveryId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway deliver list` shows.")]
 
@@ -79,7 +80,7 @@ def deliver_run(
 ) -> int:
     """Deliver what is released and due, to every endpoint or one; probe first what is in doubt."""
     session.app.operator.require("deliver", "delivering")
-    store.settle_outbox(session.app)
+    outbox.settle(session.app)
     sent: dict[str, int] = {}
 
     with session.progress("delivering") as progress:

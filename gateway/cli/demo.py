@@ -32,9 +32,9 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.money import from_cents, shown
-from gateway.outbound import copies, release
 from gateway.parts import poster, renderer, verify_options
 from gateway.period.eop import run_eop
+from gateway.release import copies, release
 
 BUSINESS_DATE: Final = "2026-03-02"
 _START: Final = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)

@@ -125,7 +125,7 @@ def _check_keys(home: Home, settings: Settings) -> None:
             except SettingsError as error:
                 mistakes += [f"config/gateway.toml: endpoints.{name}: {mistake}" for mistake in error.mistakes]
     if any(bank.openpgp is not None for bank in settings.gateway.banks.values()):
-        from gateway.outbound import openpgp
+        from gateway.release import openpgp
 
         mistakes += openpgp.problems(home, settings.gateway, SystemClock().now())
     if mistakes:

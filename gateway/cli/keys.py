@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command
-from gateway.outbound import keys
+from gateway.release import keys
 from gateway.vault import NEXT_VARIABLE, VARIABLE
 
 _ROLES = {

@@ -23,9 +23,10 @@ from gateway.cli.common import (
 from gateway.console.windows import by_file, with_windows
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
-from gateway.outbound import build as building
-from gateway.outbound import copies, kept_reports, recall, release
+from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
+from gateway.release import build as building
+from gateway.release import copies, recall, release
 
 OutboundId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway outbound list` shows.")]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.cli.common import table
 from gateway.money import from_cents, shown
-from gateway.outbound import release, review
+from gateway.release import release, review
 
 
 def document(found: dict[str, Any]) -> dict[str, Any]:

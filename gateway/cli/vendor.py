@@ -234,15 +234,15 @@ def vendor_void(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be voided; nothing is posted.")] = False,
 ) -> None:
     """Void a vendor's check. One that left by ACH is taken back by the next Vendor ACH run, within five banking days."""
-    from gateway.outbound import vendor_voids
+    from gateway.vendor_ach import voids
 
     place: dict[str, Any] = {"portfolio": portfolio, "bank": bank, "reason": reason, "dry_run": dry_run}
     if undo and whole_entry:
         raise UsageError(f"taking back the void of check {check}: found --whole-entry, expected --undo alone")
     if undo:
-        done = vendor_voids.undo(session.app, check, **place)
+        done = voids.undo(session.app, check, **place)
     else:
-        done = vendor_voids.void(session.app, check, whole_entry=whole_entry, **place)
+        done = voids.void(session.app, check, whole_entry=whole_entry, **place)
     verb = (
         ("Would take" if dry_run else "Took") + " back the void of" if undo else "Would void" if dry_run else "Voided"
     )
@@ -290,10 +290,10 @@ def _page(change: Change) -> Iterator[str]:
 
 def vendor_clearing_list(session: Session, portfolio: PortfolioOption = None) -> None:
     """Money of voided checks that came twice, or left twice, and what is to be done about it. CLEARING keeps it until then."""
-    from gateway.outbound import vendor_clearing
+    from gateway.vendor_ach import clearing
 
     with session.app.db.read() as connection:
-        found = vendor_clearing.held(connection, portfolio)
+        found = clearing.held(connection, portfolio)
     session.show_rows(
         ("portfolio", "bank", "check", "vendor", "amount", "todo"),
         [(one.portfolio, one.bank, one.check_no, one.vendor, -one.cents, one.todo) for one in found],
@@ -310,9 +310,9 @@ def vendor_clear(
 ) -> None:
     """Post that the money a check's return and its reversal both brought went where it belongs: from CLEARING out of the
     cash of its bank, or into it where it left twice. `gateway vendor clearing` lists what there is."""
-    from gateway.outbound import vendor_clearing
+    from gateway.vendor_ach import clearing
 
-    done = vendor_clearing.clear(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
+    done = clearing.clear(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
     session.show(
         {
             "portfolio": done.held.portfolio, "bank": done.held.bank, "check": done.held.check_no, "unit": done.unit_id,

@@ -14,8 +14,9 @@ from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.delivery import settle
-from gateway.outbound import store, vendor_clearing
+from gateway.outbound import outbox
 from gateway.settings import Settings
+from gateway.vendor_ach import clearing
 
 Row = dict[str, Any]
 
@@ -87,9 +88,9 @@ def status(app: App, date: str | None) -> Status:
                     "amount_cents": -one.cents,
                     "todo": one.todo,
                 }
-                for one in vendor_clearing.held(connection)
+                for one in clearing.held(connection)
             ],
-            store.strangers(app),
+            outbox.strangers(app),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
 

@@ -6,7 +6,7 @@ entry back. Of a check that is reserved, sent, returned, void or paid again, amo
 and date stay as they are, and no flag sets its state: its entries are those of the commands that brought it there, and a
 bank file says the rest. A blank flag keeps the state.
 
-Who loads or changes a check has a part in paying it, and so does not release it (``outbound/makers.py``): that is an event
+Who loads or changes a check has a part in paying it, and so does not release it (``release/makers.py``): that is an event
 of the operator.
 """
 

@@ -11,14 +11,15 @@ from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, Refused
 from gateway.ledger import accounts, units
 from gateway.money import shown
-from gateway.outbound import build as building
-from gateway.outbound import gl, vendor_settlement
+from gateway.outbound import gl
 from gateway.outbound.built import Built, place, report_of
 from gateway.outbound.store import Frozen
 from gateway.period import reconcile
 from gateway.period.context import Context
 from gateway.period.states import RunState
+from gateway.release import build as building
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from gateway.vendor_ach import settlement
 
 CLEARED_DAYS: Final = 30
 """R0203 keeps a cleared suspense item this long; open ones are never dropped."""
@@ -111,7 +112,7 @@ def vendor_ach(context: Context) -> None:
     """U0424: what reversals brought back by now is posted, then the files of what is due are built."""
     app = context.app
     with app.db.write() as connection:
-        unit_id, cents = vendor_settlement.settle(app, connection, place(app, connection, context.portfolio))
+        unit_id, cents = settlement.settle(app, connection, place(app, connection, context.portfolio))
         built = building.within(app, connection, "VACH", context.portfolio)
         context.report(*built.reports)
         said = _said(built.files, built.withheld, built.messages)

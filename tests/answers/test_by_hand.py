@@ -11,8 +11,8 @@ from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import release
-from gateway.outbound.build import build
+from gateway.release import release
+from gateway.release.build import build
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world

@@ -14,7 +14,7 @@ from gateway.home import Home
 from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
 from gateway.ledger.vendor_details import current
-from gateway.outbound.build import build
+from gateway.release.build import build
 from gateway.settings import Operators
 from tests.answers import bank
 from tests.answers.world import answers, check, company, drop, send, trace_of

@@ -11,18 +11,19 @@ from gateway.console.status import status
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import recall, release, vendor_clearing, vendor_voids
-from gateway.outbound.build import build
-from gateway.outbound.vendor_clearing import Held
+from gateway.release import recall, release
+from gateway.release.build import build
+from gateway.vendor_ach import clearing, voids
+from gateway.vendor_ach.clearing import Held
 from tests.answers import bank
-from tests.answers.test_reversals import clearing, reversal, settle
+from tests.answers.test_reversals import clearing_balance, reversal, settle
 from tests.answers.world import answers, check, company, differences, drop, send, state, taken_back, trace_of
 from tests.outbound import world
 
 
 def held(app: App) -> list[Held]:
     with app.db.read() as connection:
-        return vendor_clearing.held(connection)
+        return clearing.held(connection)
 
 
 def alarmed(app: App) -> list[str]:
@@ -57,16 +58,16 @@ def test_money_that_came_twice_is_told_and_cleared(db: Database, home: Home, clo
     ]
     if not settled:
         settle(app, "2026-03-04")
-    assert (clearing(db), wrong(app)) == (-12_345, [])
+    assert (clearing_balance(db), wrong(app)) == (-12_345, [])
     before = cash(db)
-    done = vendor_clearing.clear(app, "4711", reason="the bank debited us on 9 March")
+    done = clearing.clear(app, "4711", reason="the bank debited us on 9 March")
     assert (done.debit, done.credit) == ("CLEARING", "CASH 126")
-    assert (clearing(db), cash(db) - before, held(app), alarmed(app), wrong(app)) == (0, -12_345, [], [], [])
+    assert (clearing_balance(db), cash(db) - before, held(app), alarmed(app), wrong(app)) == (0, -12_345, [], [], [])
     assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'VCLEAR'") == [
         ("ANN", "check 1/126/4711", "the bank debited us on 9 March")
     ]
     with pytest.raises(Refused, match="found nothing beyond what is on its way"):
-        vendor_clearing.clear(app, "4711", reason="again")
+        clearing.clear(app, "4711", reason="again")
 
 
 def test_the_return_of_the_reversal_closes_it(db: Database, home: Home, clock: FixedClock) -> None:
@@ -75,31 +76,31 @@ def test_the_return_of_the_reversal_closes_it(db: Database, home: Home, clock: F
     back = bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002")
     drop(app, bank.whole(back), name="two.ach")
     settle(app, "2026-03-04")
-    assert (held(app), clearing(db), state(db, "4711"), wrong(app)) == ([], 0, ("VOID", 1), [])
+    assert (held(app), clearing_balance(db), state(db, "4711"), wrong(app)) == ([], 0, ("VOID", 1), [])
 
 
 def test_what_was_cleared_and_comes_back_after_all_left_twice(db: Database, home: Home, clock: FixedClock) -> None:
     app, credit = taken_back(db, home, clock)
     settle(app, "2026-03-04")
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
-    vendor_clearing.clear(app, "4711", reason="paid to the bank")
+    clearing.clear(app, "4711", reason="paid to the bank")
     back = bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002")
     drop(app, bank.whole(back), name="two.ach")
     ((only,), text) = held(app), alarmed(app)
     assert only.cents == 12_345 and "123.45 left twice: ask the bank for it" in text[0]
-    done = vendor_clearing.clear(app, "4711", reason="the bank gave it back")
-    assert (done.debit, done.credit, clearing(db), held(app), wrong(app)) == ("CASH 126", "CLEARING", 0, [], [])
+    done = clearing.clear(app, "4711", reason="the bank gave it back")
+    assert (done.debit, done.credit, clearing_balance(db), held(app), wrong(app)) == ("CASH 126", "CLEARING", 0, [], [])
 
 
 def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:
     app, credit = taken_back(db, home, clock)
     with pytest.raises(Refused, match="found nothing beyond what is on its way"):
-        vendor_clearing.clear(app, "4711", reason="x")
+        clearing.clear(app, "4711", reason="x")
     with pytest.raises(UsageError, match="found none of that number"):
-        vendor_clearing.clear(app, "4712", reason="x")
+        clearing.clear(app, "4712", reason="x")
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
     with pytest.raises(UsageError, match="found no --reason"):
-        vendor_clearing.clear(app, "4711", reason=" ")
+        clearing.clear(app, "4711", reason=" ")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_a_return_while_the_reversal_waits_says_what_to_do(
     check(db, "4711", 12_345)
     send(app)
     credit = trace_of(db, "4711")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     file = build(app, "VACH", "1").files[0]
     if released:
         release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
@@ -127,4 +128,4 @@ def test_a_return_while_the_reversal_waits_says_what_to_do(
         recall.recall(app, file.outbound_id, reason="the credit came back")
     else:
         release.reject(app, file.outbound_id, reason="the credit came back")
-    assert (clearing(db), build(app, "VACH", "1").files, wrong(app)) == (0, (), [])
+    assert (clearing_balance(db), build(app, "VACH", "1").files, wrong(app)) == (0, (), [])

@@ -32,9 +32,10 @@ from gateway.delivery.states import DeliveryState
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import recall, release, vendor_clearing, vendor_settlement, vendor_voids
-from gateway.outbound.build import build
 from gateway.outbound.built import place
+from gateway.release import recall, release
+from gateway.release.build import build
+from gateway.vendor_ach import clearing, settlement, voids
 from tests.answers import bank as letters
 from tests.answers.world import check, company, differences, drop
 from tests.outbound import world
@@ -202,12 +203,12 @@ class History:
     def void(self) -> None:
         number = self.number_in("NEW", "SENT")
         if number is not None:
-            vendor_voids.void(self.app, number, reason="not owed", whole_entry=True)
+            voids.void(self.app, number, reason="not owed", whole_entry=True)
 
     def undo(self) -> None:
         number = self.number_in("VOID")
         if number is not None:
-            vendor_voids.undo(self.app, number, reason="owed after all")
+            voids.undo(self.app, number, reason="owed after all")
 
     def pay_again(self) -> None:
         number = self.number_in("RETURNED")
@@ -216,16 +217,16 @@ class History:
 
     def clear(self) -> None:
         with self.db.read() as connection:
-            found = vendor_clearing.held(connection)
+            found = clearing.held(connection)
         if found:
             one = self.chance.choice(found)
-            vendor_clearing.clear(self.app, one.check_no, reason="settled with the bank")
+            clearing.clear(self.app, one.check_no, reason="settled with the bank")
             self.given[one.check_no] -= one.cents
 
     def end_of_day(self) -> None:
         """What End of Period posts of reversals, then the next banking day."""
         with self.db.write() as connection:
-            vendor_settlement.settle(self.app, connection, place(self.app, connection, "1"))
+            settlement.settle(self.app, connection, place(self.app, connection, "1"))
         following = BankingCalendar((2026,)).add_banking_days(self.clock.at.date(), 1)
         self.clock.at = datetime(following.year, following.month, following.day, 15, tzinfo=UTC)
         world.change(self.db, "UPDATE portfolio SET business_date = :d", d=following.isoformat())
@@ -264,7 +265,7 @@ class History:
             assert has[number] <= 1, f"check {number} was paid twice"
             assert has[number] >= -1, f"check {number} was taken back twice"
         with self.db.read() as connection:
-            held = {one.check_no: one.cents for one in vendor_clearing.held(connection)}
+            held = {one.check_no: one.cents for one in clearing.held(connection)}
         missing = {
             n for n in self.checks
             if has[n] * self.checks[n] + self.given[n] < 0

@@ -22,7 +22,7 @@ from gateway.intake import actions, checking
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
 from gateway.ledger.database import Database
-from gateway.outbound import keys
+from gateway.release import keys
 from gateway.vault import VARIABLE, Vault, key_id, open_vault
 from tests.answers import bank
 from tests.answers.world import company, differences, drop

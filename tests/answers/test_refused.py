@@ -9,9 +9,9 @@ from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
-from gateway.outbound import release
-from gateway.outbound.build import build
 from gateway.outbound.built import Built
+from gateway.release import release
+from gateway.release.build import build
 from parsers.nacha import validate
 from parsers.nacha_answers import RefusedChange, read_answers
 from tests.answers import bank

@@ -195,8 +195,8 @@ def test_a_second_return_of_an_entry_waits(db: Database, home: Home, clock: Fixe
 
 
 def test_a_file_that_was_rejected_never_left(db: Database, home: Home, clock: FixedClock) -> None:
-    from gateway.outbound import release
-    from gateway.outbound.build import build
+    from gateway.release import release
+    from gateway.release.build import build
 
     app = company(db, home, clock)
     check(db, "4711", 12_345)

@@ -12,9 +12,9 @@ from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import vendor_settlement, vendor_voids
-from gateway.outbound.build import build
 from gateway.outbound.built import place
+from gateway.release.build import build
+from gateway.vendor_ach import settlement, voids
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, taken_back, trace_of
 from tests.outbound import world
@@ -46,7 +46,7 @@ def test_a_whole_file_leaves_out_whose_reversal_came_back(db: Database, home: Ho
     check(db, "4711", 12_345)
     check(db, "4712", 500)
     [file] = send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     send(app)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
     built = build(app, "VACH-REVERSAL", "1", of=file, reason="wrong month")
@@ -92,7 +92,7 @@ def test_a_reversal_and_then_its_credit_in_one_file_behind_another_return(
     check(db, "4712", 500)
     send(app)
     credits = [trace_of(db, number) for number in ("4711", "4712")]
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     send(app)
     drop(
         app,
@@ -120,10 +120,10 @@ def settle(app: App, business_date: str) -> int:
     """What End of Period of that day posts of reversals, in cents."""
     world.change(app.db, "UPDATE portfolio SET business_date = :d", d=business_date)
     with app.db.write() as connection:
-        return vendor_settlement.settle(app, connection, place(app, connection, "1"))[1]
+        return settlement.settle(app, connection, place(app, connection, "1"))[1]
 
 
-def clearing(db: Database) -> int:
+def clearing_balance(db: Database) -> int:
     """What CLEARING holds: debits less credits."""
     statement = (
         "SELECT CAST(SUM(t.debit_cents - t.credit_cents) AS BIGINT) FROM unit_total t "
@@ -141,11 +141,11 @@ def test_a_reversal_settles_whatever_became_of_its_check_since(db: Database, hom
     assert differences(app) == []
     pay_again.pay_again(app, "4711", reason="new account")
     assert differences(app) == []
-    vendor_voids.void(app, "4711", reason="not owed")
+    voids.void(app, "4711", reason="not owed")
     assert differences(app) == []
-    vendor_voids.undo(app, "4711", reason="owed after all")
+    voids.undo(app, "4711", reason="owed after all")
     assert differences(app) == []
-    assert (clearing(db), settle(app, "2026-03-04"), clearing(db)) == (12_345, 12_345, 0)
+    assert (clearing_balance(db), settle(app, "2026-03-04"), clearing_balance(db)) == (12_345, 12_345, 0)
     assert [d for d in differences(app) if not d.startswith("business dates")] == []
 
 
@@ -153,13 +153,13 @@ def test_a_reversal_returned_for_want_of_funds_is_tried_again(db: Database, home
     app, _ = taken_back(db, home, clock)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
     assert state(db, "4711") == ("SENT", 1)
-    vendor_voids.void(app, "4711", reason="funds are there now")
+    voids.void(app, "4711", reason="funds are there now")
     send(app)
     rows = world.all_of(db, "SELECT source FROM outbound_claim WHERE source LIKE 'reversal%' ORDER BY source")
     assert rows == [("reversal:1:126:4711",), ("reversal:1:126:4711#1/2",)]
     assert differences(app) == []
     assert settle(app, "2026-03-04") == 24_690, "both were debited, one came back"
-    assert (clearing(db), state(db, "4711")) == (0, ("VOID", 1))
+    assert (clearing_balance(db), state(db, "4711")) == (0, ("VOID", 1))
     assert [d for d in differences(app) if not d.startswith("business dates")] == []
 
 
@@ -167,7 +167,7 @@ def test_a_reversal_returned_for_another_reason_is_not(db: Database, home: Home,
     app, _ = taken_back(db, home, clock)
     drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R17", code="26")))
     with pytest.raises(Refused, match=r"returned by the bank \(R17 .*\), expected none, or .*R01, R09.*ask the vendor"):
-        vendor_voids.void(app, "4711", reason="again")
+        voids.void(app, "4711", reason="again")
     assert state(db, "4711") == ("SENT", 1)
 
 
@@ -177,15 +177,15 @@ def test_a_return_that_waits_stands_before_a_void(db: Database, home: Home, cloc
     check(db, "4711", 12_345)
     check(db, "4712", 500)
     send(app)
-    vendor_voids.void(app, "4712", reason="wrong vendor")
+    voids.void(app, "4712", reason="wrong vendor")
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_300), bank.return_of(trace_of(db, "4712"), 400)))
     with pytest.raises(Refused, match=r"found answer 1/1 of the bank about its entry, .*gateway answers show 1/1"):
-        vendor_voids.void(app, "4711", reason="wrong vendor")
+        voids.void(app, "4711", reason="wrong vendor")
     built = build(app, "VACH", "1")
     assert (built.files, built.withheld) == ((), 1), "nor is a reversal built"
     lists.clear(app, (1, 1), reason="the bank meant another one")
     lists.clear(app, (1, 2), reason="the bank meant another one")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     assert len(build(app, "VACH", "1").files) == 2
 
 
@@ -193,7 +193,7 @@ def test_what_came_back_is_not_reversed_and_not_void(db: Database, home: Home, c
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
     send(app)
     assert world.one(db, "SELECT COUNT(*) FROM ach_entry WHERE kind = 'REVERSAL'") == 0
@@ -205,11 +205,11 @@ def test_the_void_of_what_came_back_stands(db: Database, home: Home, clock: Fixe
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     send(app)
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
     before = world.all_of(db, "SELECT COUNT(*) FROM journal_line")
     with pytest.raises(Refused, match=r"returned by the bank, .*: leave the void as it is and pay the vendor by a new"):
-        vendor_voids.undo(app, "4711", reason="right after all")
+        voids.undo(app, "4711", reason="right after all")
     assert (state(db, "4711"), world.all_of(db, "SELECT COUNT(*) FROM journal_line")) == (("VOID", 1), before)
     assert differences(app) == []
 

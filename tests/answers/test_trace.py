@@ -15,9 +15,10 @@ from gateway.ledger.database import Database
 from gateway.ledger.trace import trace
 from gateway.ledger.trace_story import Story
 from gateway.ledger.vendor_alerts import set_alert
-from gateway.outbound import release, vendor_settlement, vendor_voids
-from gateway.outbound.build import build
 from gateway.outbound.built import place
+from gateway.release import release
+from gateway.release.build import build
+from gateway.vendor_ach import settlement, voids
 from tests.answers import bank
 from tests.answers.world import check, company, drop, send, trace_of
 from tests.outbound import world
@@ -143,13 +144,13 @@ def whole(db: Database, home: Home, clock: FixedClock) -> App:
     tick()
     send(made)
     tick()
-    vendor_voids.void(made, "4711", reason="ordered twice")
+    voids.void(made, "4711", reason="ordered twice")
     tick()
     send(made)
     tick()
     world.change(db, "UPDATE portfolio SET business_date = '2026-03-04'")
     with db.write() as connection:
-        vendor_settlement.settle(made, connection, place(made, connection, "1"))
+        settlement.settle(made, connection, place(made, connection, "1"))
     return made
 
 
@@ -203,9 +204,9 @@ def test_a_void_taken_back_and_a_delivery_are_on_the_way(db: Database, home: Hom
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     clock.wait(60.0)
-    vendor_voids.void(app, "4711", reason="ordered twice")
+    voids.void(app, "4711", reason="ordered twice")
     clock.wait(60.0)
-    vendor_voids.undo(app, "4711", reason="it was not")
+    voids.undo(app, "4711", reason="it was not")
     (story,) = stories(app, "4711")
     assert [s.step for s in story.way] == ["MADE", "VOIDED", "VOID TAKEN BACK"]
     assert "void taken back by ANN: it was not" in told(app, "4711")

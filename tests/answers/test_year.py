@@ -28,11 +28,12 @@ from gateway.ledger import vendor_alerts, vendor_changes
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
-from gateway.outbound import release, vendor_settlement, vendor_voids
-from gateway.outbound.build import build
 from gateway.outbound.built import place
+from gateway.release import release
+from gateway.release.build import build
 from gateway.settings import GatewaySettings, Operators, Settings
 from gateway.settings_portfolio import PortfolioSettings
+from gateway.vendor_ach import settlement, voids
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator import DEFAULT as XSELLERATOR
 from tests.answers import bank as letters
@@ -226,7 +227,7 @@ class Company:
         )
         numbers = [check_no for (check_no,) in rows if not among or check_no in among]
         if numbers and (among or where.startswith("state = 'NEW'")):
-            vendor_voids.void(self.app, self.chance.choice(numbers), portfolio=portfolio, reason="cancelled")
+            voids.void(self.app, self.chance.choice(numbers), portfolio=portfolio, reason="cancelled")
             self.done["voids"] += 1
 
     def send(self, day: date) -> None:
@@ -259,7 +260,7 @@ class Company:
         """What End of Period does first: reversals that settled bring their money back."""
         for portfolio, bank in self.banks.items():
             with self.app.db.write() as connection:
-                vendor_settlement.settle(self.app, connection, place(self.app, connection, portfolio))
+                settlement.settle(self.app, connection, place(self.app, connection, portfolio))
             self.reversed[portfolio] += sum(entry.cents for entry in bank.debits if entry.settles == day)
 
     def ties(self, day: date) -> None:

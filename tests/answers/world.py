@@ -14,9 +14,10 @@ from gateway.intake.service import Intake
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify import verify
-from gateway.outbound import release, vendor_voids
-from gateway.outbound.build import build
 from gateway.parts import verify_options
+from gateway.release import release
+from gateway.release.build import build
+from gateway.vendor_ach import voids
 from tests.outbound import world
 
 
@@ -70,7 +71,7 @@ def taken_back(db: Database, home: Home, clock: Clock) -> tuple[App, str]:
     check(db, "4711", 12_345)
     send(app)
     credit = trace_of(db, "4711")
-    vendor_voids.void(app, "4711", reason="wrong vendor")
+    voids.void(app, "4711", reason="wrong vendor")
     send(app)
     return app, credit
 

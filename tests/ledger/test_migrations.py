@@ -17,8 +17,8 @@ from gateway.ledger import migrate, revision
 from gateway.ledger.database import Database
 from gateway.ledger.schema import metadata
 from gateway.ledger.verify import verify
-from gateway.outbound import release
-from gateway.outbound.build import build
+from gateway.release import release
+from gateway.release.build import build
 from tests.answers import bank
 from tests.answers.world import check, company, differences, drop, send, state, trace_of
 from tests.conftest import _execute, database_at

@@ -13,9 +13,9 @@ from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.ledger import verify_ach, verify_files
 from gateway.ledger.database import Database
-from gateway.outbound import release
-from gateway.outbound.build import build
 from gateway.outbound.built import Built
+from gateway.release import release
+from gateway.release.build import build
 from parsers import nacha, vach_scratch
 from parsers.nacha_records import Batch, NachaFile
 from tests.outbound import world

@@ -12,8 +12,9 @@ from gateway.errors import LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger import accounts
 from gateway.ledger.database import Database
-from gateway.outbound import release, store
-from gateway.outbound.build import build
+from gateway.outbound import store
+from gateway.release import release
+from gateway.release.build import build
 from parsers import gl_scratch
 from tests.outbound import world
 

@@ -10,9 +10,9 @@ from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import build as building
-from gateway.outbound import kept_reports, store
+from gateway.outbound import kept_reports, outbox
 from gateway.outbound.built import Built
+from gateway.release import build as building
 from tests.outbound import world
 
 
@@ -42,7 +42,7 @@ def killed_after_commit(app: App) -> Built:
 def test_a_kill_after_the_commit_loses_no_report(app: App) -> None:
     number = killed_after_commit(app).files[0].outbound_id
     assert reports(app) == [] and len(aside(app)) == 1
-    store.settle_outbox(app)
+    outbox.settle(app)
     assert reports(app) == [f"2026-03-02/outbound-p1-{number}/p1_lpu1003.rpt"]
     assert aside(app) == []
 
@@ -53,7 +53,7 @@ def test_a_build_that_never_was_leaves_no_report(app: App) -> None:
         with kept_reports.kept(app, built):
             raise ZeroDivisionError
     assert len(aside(app)) == 1
-    store.settle_outbox(app)
+    outbox.settle(app)
     assert reports(app) == [] and aside(app) == []
 
 

@@ -23,10 +23,11 @@ from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
-from gateway.outbound import release, store
-from gateway.outbound.build import build
+from gateway.outbound import outbox, store
 from gateway.outbound.store import Frozen
 from gateway.parts import verify_options
+from gateway.release import release
+from gateway.release.build import build
 from parsers.gl_scratch import GlRecord
 from tests.outbound import world
 
@@ -54,9 +55,9 @@ def frozen(app: App, **changes: Any) -> Frozen:
 def test_a_crash_between_commit_and_outbox_is_finished_at_start(app: App) -> None:
     file = frozen(app)
     assert not (app.home.outbox / file.name).exists()
-    assert store.settle_outbox(app) == [file.name]
+    assert outbox.settle(app) == [file.name]
     assert (app.home.outbox / file.name).read_bytes() == store.render(app, file.outbound_id)
-    assert store.settle_outbox(app) == []
+    assert outbox.settle(app) == []
     assert not list(app.home.work.iterdir())
 
 
@@ -65,7 +66,7 @@ def test_a_crash_before_the_commit_leaves_nothing(app: App) -> None:
         store.freeze(app, connection, gl_file())
         raise ZeroDivisionError
     assert [p.name for p in app.home.work.iterdir()] == ["outbound-1.staged"]
-    assert store.settle_outbox(app) == []
+    assert outbox.settle(app) == []
     assert not list(app.home.work.iterdir()) and not list(app.home.outbox.iterdir())
 
 
@@ -74,21 +75,21 @@ def test_bytes_put_aside_by_a_build_that_was_undone_are_not_published(app: App) 
         store.freeze(app, connection, gl_file(header={"width": 143}))
         raise ZeroDivisionError
     file = frozen(app)  # takes the same number
-    assert store.settle_outbox(app) == [file.name]
+    assert outbox.settle(app) == [file.name]
     assert (app.home.outbox / file.name).stat().st_size == 128
 
 
 def test_a_missing_file_that_waits_is_made_again_and_a_fetched_one_is_not(app: App) -> None:
     file = frozen(app)
-    store.settle_outbox(app)
+    outbox.settle(app)
     path = app.home.outbox / file.name
     path.unlink()
-    assert store.settle_outbox(app) == [file.name]
+    assert outbox.settle(app) == [file.name]
     assert path.stat().st_mode & 0o777 == 0o600
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     path.unlink()  # no endpoint: whoever it is for took it
-    assert store.settle_outbox(app) == []
-    assert store.publish(app, file.outbound_id, file.name, file.sha256).exists(), "on request it is made again"
+    assert outbox.settle(app) == []
+    assert outbox.publish(app, file.outbound_id, file.name, file.sha256).exists(), "on request it is made again"
 
 
 def test_a_released_file_is_put_aside_and_not_lost(app: App) -> None:
@@ -96,7 +97,7 @@ def test_a_released_file_is_put_aside_and_not_lost(app: App) -> None:
     local = world.app_at(app.home, app.db, app.clock)
     file = frozen(local)
     assert file.state == "LOCAL"
-    assert store.settle_outbox(local) == [file.name]
+    assert outbox.settle(local) == [file.name]
 
 
 def test_a_foreign_file_in_the_outbox_is_never_overwritten(app: App) -> None:
@@ -104,7 +105,7 @@ def test_a_foreign_file_in_the_outbox_is_never_overwritten(app: App) -> None:
     foreign = app.home.outbox / file.name
     foreign.write_text("mine")
     with pytest.raises(GatewayError, match="found a file of other bytes there"):
-        store.publish(app, file.outbound_id, file.name, file.sha256)
+        outbox.publish(app, file.outbound_id, file.name, file.sha256)
     assert foreign.read_text() == "mine"
 
 
@@ -183,21 +184,21 @@ def test_building_needs_the_right(app: App, tmp_path: Path) -> None:
 
 def test_what_is_not_ours_in_the_outbox_is_named(app: App) -> None:
     file = frozen(app)
-    store.settle_outbox(app)
+    outbox.settle(app)
     for name in (
         f".{file.name}.{os.getpid()}.tmp",
         f"{file.name}.sealed",
     ):  # being written, and a copy that is put away
         (app.home.outbox / name).touch()
-    assert store.strangers(app) == []
+    assert outbox.strangers(app) == []
     planted = [f".{file.name}.tmp", "PLANTED.DAT", "x.tmp"]
     for name in planted:
         (app.home.outbox / name).touch()
-    assert store.strangers(app) == [f"{name}: no file of the gateway's" for name in planted]
+    assert outbox.strangers(app) == [f"{name}: no file of the gateway's" for name in planted]
     told = {check.name: check.detail for check in verify(app.db, **verify_options(app)) if not check.ok}
     assert "PLANTED.DAT: no file of the gateway's" in told["files in the outbox are as built"]
     found = status(app, None)
-    assert found.wants_attention and list(found.outbox) == store.strangers(app)
+    assert found.wants_attention and list(found.outbox) == outbox.strangers(app)
 
 
 def test_what_a_killed_process_was_writing_is_removed_at_start(app: App) -> None:
@@ -205,25 +206,25 @@ def test_what_a_killed_process_was_writing_is_removed_at_start(app: App) -> None
     gone.wait()
     left = app.home.outbox / f".P01-VACH-BANK-260303.DAT.{gone.pid}.tmp"
     left.write_bytes(b"an account number")
-    assert store.strangers(app) == [f"{left.name}: no file of the gateway's"]
-    store.settle_outbox(app)
-    assert not left.exists() and store.strangers(app) == []
+    assert outbox.strangers(app) == [f"{left.name}: no file of the gateway's"]
+    outbox.settle(app)
+    assert not left.exists() and outbox.strangers(app) == []
 
 
 def test_copies_in_the_outbox_are_compared(app: App) -> None:
     file = frozen(app)
     path = app.home.outbox / file.name
-    assert store.strange_copies(app) == [f"{file.name}: missing"]
-    store.settle_outbox(app)
-    assert store.strange_copies(app) == []
+    assert outbox.strange_copies(app) == [f"{file.name}: missing"]
+    outbox.settle(app)
+    assert outbox.strange_copies(app) == []
     whole = path.read_bytes()
     path.write_bytes(whole + b" ")
-    assert store.strange_copies(app) == [f"{file.name}: other bytes"]
+    assert outbox.strange_copies(app) == [f"{file.name}: other bytes"]
     told = {check.name: check.detail for check in verify(app.db, **verify_options(app)) if not check.ok}
     assert told["files in the outbox are as built"] == f"{file.name}: other bytes", "what `gateway verify` is given"
     path.write_bytes(whole)
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     path.write_bytes(b"changed after release")
-    assert store.strange_copies(app) == [f"{file.name}: other bytes"]
+    assert outbox.strange_copies(app) == [f"{file.name}: other bytes"]
     path.unlink()
-    assert store.strange_copies(app) == [], "whoever it is for took it"
+    assert outbox.strange_copies(app) == [], "whoever it is for took it"

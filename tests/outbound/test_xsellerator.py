@@ -12,9 +12,9 @@ from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import release
-from gateway.outbound.build import build
 from gateway.outbound.built import Built
+from gateway.release import release
+from gateway.release.build import build
 from parsers import xsellerator
 from parsers.xsellerator import XselFile, XselRow
 from tests.outbound import world

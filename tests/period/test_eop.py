@@ -13,12 +13,13 @@ from gateway.clock import FixedClock
 from gateway.errors import GatewayError, Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
-from gateway.outbound import release, store
-from gateway.outbound.build import build
+from gateway.outbound import outbox
 from gateway.period import modules as table
 from gateway.period import work
 from gateway.period.eop import EopResult, run_eop
 from gateway.period.states import ModuleState, RunState
+from gateway.release import release
+from gateway.release.build import build
 from parsers import gl_scratch
 from tests.outbound import world
 
@@ -210,11 +211,11 @@ def test_a_crash_between_commit_and_outbox_is_settled_at_start(
     db: Database, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.outbound.build.publish", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        patch.setattr("gateway.release.build.publish", lambda *_: (_ for _ in ()).throw(OSError("disk")))
         result = run(app)
     assert states(result) == dict.fromkeys(DAILY, "DONE"), "the effect was committed"
     assert not (app.home.outbox / "DSGL_P01.DAT").exists()
-    assert store.settle_outbox(app) == ["DSGL_P01.DAT"]
+    assert outbox.settle(app) == ["DSGL_P01.DAT"]
 
 
 def test_two_processes_do_a_module_once(db: Database, app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,135 @@
+"""The outbox: what was frozen put where people and the delivery find it, taken out again, and looked over.
+
+A kill between a commit and the move into the outbox leaves a file that ``settle`` finishes at the next start. A
+file in the outbox is readable by its owner only, or by the group of a shared home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+
+from gateway.app import App
+from gateway.errors import GatewayError
+from gateway.home import fsync_dir, is_being_written, is_left_behind, write_durably
+from gateway.outbound import kept_reports
+from gateway.outbound.states import OutboundState
+from gateway.outbound.store import render, staged_path
+from gateway.sealed_files import SUFFIX
+
+
+def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
+    """Put a committed file into the outbox; doing it again changes nothing. Never overwrites other bytes."""
+    target = app.home.outbox / name
+    staged = staged_path(app, outbound_id)
+    if target.exists():
+        if _sha256_of(target) != sha256:
+            raise GatewayError(
+                f"writing outbox/{name}: found a file of other bytes there, expected none; move it away and start again"
+            )
+    elif staged.exists() and _sha256_of(staged) == sha256:
+        staged.replace(target)
+        fsync_dir(target.parent)
+    else:
+        write_durably(target, render(app, outbound_id), mode=app.home.private_file)
+    staged.unlink(missing_ok=True)
+    return target
+
+
+def withdraw(app: App, outbound_id: int, name: str) -> None:
+    """Take a rejected file out of the outbox; the database keeps what it was."""
+    (app.home.outbox / name).unlink(missing_ok=True)
+    staged_path(app, outbound_id).unlink(missing_ok=True)
+    fsync_dir(app.home.outbox)
+
+
+_UNFINISHED: Final = """
+    SELECT f.outbound_id, f.name, f.sha256, f.state FROM outbound_file f
+    LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
+    WHERE f.state = 'BUILT' OR (f.state = 'APPROVED' AND d.state NOT IN ('DELIVERED', 'ACKNOWLEDGED'))
+    ORDER BY f.outbound_id
+"""
+_LOCAL: Final = """
+    SELECT f.outbound_id, f.name, f.sha256 FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
+    WHERE f.state = 'LOCAL' OR (f.state = 'APPROVED' AND d.delivery_id IS NULL) ORDER BY f.outbound_id
+"""
+"""What was released to stay here: whoever it is for may have taken it."""
+
+
+def strange_copies(app: App) -> list[str]:
+    """Files of the outbox that are not as built: other bytes, or missing while they wait for release or delivery."""
+    with app.db.read() as connection:
+        waiting = connection.execute(text(_UNFINISHED)).all()
+        local = connection.execute(text(_LOCAL)).all()
+    found = []
+    for rows, may_be_gone in ((waiting, False), (local, True)):
+        for row in rows:
+            path = app.home.outbox / row.name
+            if not path.exists():
+                found += [] if may_be_gone else [f"{row.name}: missing"]
+            elif _sha256_of(path) != row.sha256:
+                found.append(f"{row.name}: other bytes")
+    return found
+
+
+def strangers(app: App) -> list[str]:
+    """Files in the outbox that nobody should fetch: of no name of ours (what a killed process was writing, or somebody else
+    put there), and copies of files that were rejected or called back, as from another machine of the ledger."""
+    with app.db.read() as connection:
+        states = {str(name): state for name, state in connection.execute(text("SELECT name, state FROM outbound_file"))}
+    states[".gitkeep"] = ""  # a home may be a checkout
+    found = []
+    for path in sorted(app.home.outbox.iterdir()):
+        state = states.get(path.name, states.get(path.name.removesuffix(SUFFIX)))
+        if state is None and not is_being_written(path):
+            found.append(f"{path.name}: no file of the gateway's")
+        elif state == OutboundState.REJECTED:
+            found.append(f"{path.name}: rejected or called back, not to be fetched")
+    return found
+
+
+def settle(app: App) -> list[str]:
+    """At start: finish what a crash interrupted, and give the names of the files that had to be put back. What a killed
+    process was writing is removed: it may hold account numbers.
+
+    Files put aside are published, or removed when their transaction never committed. Files that wait for release or
+    delivery are re-created when they are missing. A released file that has no endpoint may have been fetched by
+    whoever it is for, and is not put back; ``publish`` does it on request.
+    """
+    restored: list[str] = []
+    kept_reports.settle(app)
+    for path in app.home.outbox.glob(".*.tmp"):
+        if is_left_behind(path):
+            path.unlink(missing_ok=True)
+    staged = {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
+    with app.db.read() as connection:
+        unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}
+        for outbound_id in sorted(staged.keys() - unfinished.keys()):
+            row = connection.execute(
+                text("SELECT outbound_id, name, sha256, state FROM outbound_file WHERE outbound_id = :id"),
+                {"id": outbound_id},
+            ).one_or_none()
+            if row is None or row.state == OutboundState.REJECTED:
+                staged[outbound_id].unlink(missing_ok=True)
+            else:
+                unfinished[outbound_id] = row
+        rejected = list(
+            connection.execute(text("SELECT outbound_id, name FROM outbound_file WHERE state = 'REJECTED'"))
+        )
+    for row in rejected:  # killed between the commit and this
+        if (app.home.outbox / row.name).exists():
+            withdraw(app, row.outbound_id, row.name)
+    for outbound_id, row in sorted(unfinished.items()):
+        if not (app.home.outbox / row.name).exists():
+            publish(app, outbound_id, row.name, row.sha256)
+            restored.append(row.name)
+        staged_path(app, outbound_id).unlink(missing_ok=True)
+    return restored
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

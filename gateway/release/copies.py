@@ -1,0 +1,216 @@
+"""Copies of outbound files that hold account numbers, once nobody waits for them any more.
+
+A bank file is stored data for as long as it lies on a disk. When its delivery is proved, or a person has said that a
+file without an endpoint was taken, the copy in the outbox is sealed with the home's key (``NAME.sealed``), removed, or
+kept, as the bank's ``after_delivery`` says; so is the scratch file that goes with it. The frozen rows in the ledger
+stay, sealed: ``export`` writes the bytes again for someone with the right, and says so in the record. A sealed copy
+has the bytes as they left, whatever becomes of rows and writers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway import log
+from gateway.app import App
+from gateway.crashpoints import Step, reached
+from gateway.errors import GatewayError, LedgerError, Refused, UsageError
+from gateway.home import fsync_dir, write_durably
+from gateway.outbound import store
+from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
+from gateway.release import openpgp, release
+from gateway.sealed_files import SUFFIX
+from gateway.settings import Bank
+from gateway.vault import KEY_ID
+
+EXPORT: Final = "outbound.export"
+"""Action of a person, as ``operator_event`` has it."""
+
+_log = log.get(__name__)
+_NO_LONGER_WAITED_FOR: Final = f"""
+    SELECT f.outbound_id, f.name, f.portfolio, f.sha256 FROM outbound_file f
+    WHERE f.kind IN ({", ".join(f"'{kind}'" for kind in sorted(SEALED_KINDS))}) AND f.state IN ('APPROVED', 'LOCAL')
+        AND {at_bank_sql("f")}
+    ORDER BY f.outbound_id
+"""
+
+
+def put_away(app: App) -> list[str]:
+    """Seal or remove what lies in the outbox and is no longer waited for; gives the names. Twice is once.
+
+    A copy of other bytes than were built is not ours: it stays, and ``verify`` names it.
+    """
+    if not any(path.suffix != SUFFIX for path in app.home.outbox.glob("[!.]*")):
+        return []
+    done = []
+    with app.db.write() as connection:
+        app.vault.hold(app.db, connection)
+        for row in connection.execute(text(_NO_LONGER_WAITED_FOR)):
+            path = app.home.outbox / row.name
+            action = after_delivery(app, row.portfolio)
+            if action == "keep" or not path.exists():
+                continue
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != row.sha256:
+                continue
+            if action == "encrypt":
+                _write_sealed(app, row.name, data)
+                reached(Step.PUT_AWAY)
+            path.unlink()
+            fsync_dir(app.home.outbox)
+            _log.info("outbox.put_away", name=row.name, action=action)
+            done.append(str(row.name))
+    return done
+
+
+def after_delivery(app: App, portfolio: str) -> str:
+    """The setting of the portfolio's bank; the default where it names none any more."""
+    settings = app.settings
+    bank = settings.gateway.banks.get(settings.portfolio(portfolio).vendor_ach.bank or "")
+    return bank.after_delivery if bank is not None else str(Bank.model_fields["after_delivery"].default)
+
+
+def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
+    """Note that a file without an endpoint was fetched, and put its copy away; gives the names that were put away."""
+    app.operator.require("deliver", "noting that a file was taken")
+    if not reason.strip():
+        raise Refused("taking: found no reason, expected one: who fetched the file, and why; give --reason")
+    with app.db.write() as connection:  # one of two that mean it at once, this and a recall, sees that it came too late
+        file = release.locked(app, connection, outbound_id)
+        if file.state != OutboundState.LOCAL:
+            raise Refused(
+                f"taking {file.name}: found it {file.state}, expected LOCAL: only a file without an endpoint is fetched by hand"
+            )
+        if file.kind not in SEALED_KINDS:
+            raise Refused(
+                f"taking {file.name}: found no account numbers in a {file.kind} file: move it away as you like"
+            )
+        _note(app, connection, TAKEN, file.name, reason)
+    return put_away(app)
+
+
+def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bool = False) -> int:
+    """Write a file's bytes as built, or the OpenPGP message in which it leaves, for someone who may see them; gives how
+    many. The record says who and why."""
+    app.operator.require("approve", "exporting an outbound file")
+    if not reason.strip():
+        raise Refused("exporting: found no reason, expected one: the file may hold account numbers; give --reason")
+    name, _kind, _state = _file(app, outbound_id)
+    if target.exists() or not target.parent.is_dir():
+        raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
+    data = openpgp.message(app, outbound_id) if message else content(app, outbound_id)
+    with app.db.write() as connection:
+        _note(app, connection, EXPORT, name, reason)
+    write_durably(target, data, mode=0o600)
+    return len(data)
+
+
+def content(app: App, outbound_id: int) -> bytes:
+    """The bytes as built: from the frozen rows, or from the sealed copy where the rows give others."""
+    try:
+        return store.render(app, outbound_id)
+    except LedgerError:
+        name, _kind, _state = _file(app, outbound_id)
+        if not (app.home.outbox / (name + SUFFIX)).exists() or _sealed_sha256(app, name) != _built_sha256(app, name):
+            raise
+        return _open(app, name)
+
+
+def reseal(app: App) -> int:
+    """Seal with the home's first key what its other ones sealed; gives how many copies. Call with the lock on keys
+    held. What names a key that the home does not have stays as it is."""
+    count = 0
+    for path in _sealed(app):
+        if _key_of(path) in app.vault.ids[1:]:
+            name = path.name.removesuffix(SUFFIX)
+            _write_sealed(app, name, _open(app, name))
+            count += 1
+    return count
+
+
+def by_key(app: App) -> Counter[bytes]:
+    """How many sealed copies there are by key id."""
+    return Counter(_key_of(path) for path in _sealed(app))
+
+
+def _key_of(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return handle.read(1 + KEY_ID)[1:]
+
+
+def strange(app: App) -> list[str]:
+    """Copies that hold something else than was built: sealed ones, and clear ones that should have been put away."""
+    found = []
+    for path in _sealed(app):
+        name = path.name.removesuffix(SUFFIX)
+        try:
+            same = _sealed_sha256(app, name) == _built_sha256(app, name)
+        except GatewayError:
+            same = False
+        found += [] if same else [f"{path.name}: other bytes, or sealed with another key"]
+    with app.db.read() as connection:
+        delivered = connection.execute(text(_NO_LONGER_WAITED_FOR)).all()
+    for row in delivered:
+        path = app.home.outbox / row.name
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != row.sha256:
+            found.append(f"{row.name}: other bytes")
+    return found
+
+
+def _sealed(app: App) -> Iterator[Path]:
+    yield from sorted(app.home.outbox.glob(f"[!.]*{SUFFIX}"))
+
+
+def _field(name: str) -> str:
+    """What a sealed copy is bound to: it opens under its own name only."""
+    return f"outbound.file {name}"
+
+
+def _write_sealed(app: App, name: str, data: bytes) -> None:
+    write_durably(
+        app.home.outbox / (name + SUFFIX), app.vault.seal_bytes(data, field=_field(name)), mode=app.home.private_file
+    )
+
+
+def _open(app: App, name: str) -> bytes:
+    return app.vault.open_bytes((app.home.outbox / (name + SUFFIX)).read_bytes(), field=_field(name))
+
+
+def _sealed_sha256(app: App, name: str) -> str:
+    return hashlib.sha256(_open(app, name)).hexdigest()
+
+
+def _built_sha256(app: App, name: str) -> str | None:
+    with app.db.read() as connection:
+        found = connection.execute(text("SELECT sha256 FROM outbound_file WHERE name = :name"), {"name": name})
+        return found.scalar()
+
+
+def _file(app: App, outbound_id: int) -> tuple[str, str, str]:
+    """Name, kind and state. Raises UsageError for a number that no file has."""
+    with app.db.read() as connection:
+        found = connection.execute(
+            text("SELECT name, kind, state FROM outbound_file WHERE outbound_id = :id"), {"id": outbound_id}
+        ).one_or_none()
+    if found is None:
+        raise UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
+    return str(found.name), str(found.kind), str(found.state)
+
+
+def _note(app: App, connection: Connection, action: str, name: str, reason: str) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
+            "VALUES (:at, :code, :user, :action, :subject, :reason)"
+        ),
+        {
+            "at": app.now(), "code": app.operator.code, "user": app.operator.user, "action": action, "subject": name,
+            "reason": reason,
+        },
+    )  # fmt: skip

@@ -1,0 +1,132 @@
+"""Who had a part in what a bank file pays or takes back: a maker can never be the checker, so none of them releases it.
+
+A part is: building the file; loading a check of it, or paying it again; loading or changing its payee since the payee was
+last paid; voiding what it takes back. Everything is read from what is kept anyway: the file's maker, the events of
+operators, ``vendor_change``, and the units that posted the voids. What a bank's notification changes was brought by
+whoever owned its file (``inbound_file.owner``), who is the maker of that change.
+
+An account that is a system (the one SFTP writes with, the service's) bars nobody, because nobody approves under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.ledger.load_checks import LOADED as CHECK_LOADED
+from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.vendor_changes import LOADED as VENDOR_LOADED
+from gateway.outbound.states import LEFT_STATES
+from gateway.settings import OperatorSettings
+from gateway.vendor_ach import entries
+
+
+class Part(NamedTuple):
+    """What one person did. ``user`` is None where only the code is kept: then it is all users of the code."""
+
+    code: str
+    user: str | None
+    what: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.what} by {self.code}" + ("" if self.user is None else f" ({self.user})")
+
+    def shown(self) -> dict[str, str | None]:
+        return {"operator": self.code, "user": self.user, "what": self.what}
+
+
+_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
+_LAST_PAID: Final = (
+    "COALESCE((SELECT MAX(f.approved_at) FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id "
+    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({_LEFT})), '')"
+)
+_PAYEES: Final = (
+    "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "
+    "AND vendor IS NOT NULL) e"
+)
+_PARTS: Final[Mapping[str, str]] = {
+    "check {} loaded": (
+        "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
+        "JOIN operator_event o ON o.subject = 'check ' || c.portfolio || '/' || c.bank || '/' || c.check_no "
+        f"AND o.action = '{CHECK_LOADED}' WHERE c.outbound_id = :id AND c.issue = 1 GROUP BY o.operator, o.os_user"
+    ),
+    "check {} paid again": (
+        "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
+        f"JOIN operator_event o ON o.subject = {entries.source_sql('c')} AND o.action = '{entries.PAID_AGAIN}' "
+        "WHERE c.outbound_id = :id AND c.issue > 1 GROUP BY o.operator, o.os_user"
+    ),
+    "vendor {} loaded": (
+        f"SELECT o.operator, o.os_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
+        f"JOIN operator_event o ON o.subject = 'vendor ' || e.vendor AND o.action = '{VENDOR_LOADED}' "
+        f"WHERE o.at >= {_LAST_PAID} GROUP BY o.operator, o.os_user"
+    ),
+    "a change of vendor {} proposed": (
+        f"SELECT c.maker, c.maker_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
+        "JOIN vendor_change c ON c.vendor = e.vendor AND c.state = 'APPLIED' "
+        f"WHERE c.decided_at >= {_LAST_PAID} GROUP BY c.maker, c.maker_user"
+    ),
+    "check {} voided": (
+        "SELECT u.operator, NULL, COUNT(*), MIN(c.check_no) FROM bank_check c "
+        f"JOIN outbound_source s ON s.source = {entries.source_sql('c')} AND s.outbound_id = c.outbound_id "
+        f"JOIN posting_unit u ON u.unit_id = c.void_entry_id / {ENTRIES_A_UNIT} "
+        "WHERE c.state = 'VOID' AND c.type = 'NEWA' "
+        "AND c.portfolio = (SELECT portfolio FROM outbound_file WHERE outbound_id = :id) "
+        # looked up in a set that is made once, for a whole file's reversal has as many entries as checks: the plus keeps
+        # SQLite from going through all of it for every check
+        "AND (+s.outbound_id, +s.seq) IN (SELECT reverses_outbound_id, reverses_seq FROM ach_entry WHERE outbound_id = :id) "
+        "GROUP BY u.operator"
+    ),
+}
+"""By what was done, the query: code, user, how many, the first of them. Dates are instants of one form, as text."""
+
+
+def parts(connection: Connection, outbound_id: int) -> list[Part]:
+    """Everybody's part in a bank file, the one who built it first."""
+    key = {"id": outbound_id}
+    maker = connection.execute(text("SELECT maker, maker_user FROM outbound_file WHERE outbound_id = :id"), key).one()
+    found = [Part(maker.maker, maker.maker_user, "made")]
+    for what, statement in _PARTS.items():
+        for code, user, count, first in sorted(connection.execute(text(statement), key), key=lambda row: str(row[3])):
+            named = first if count == 1 else f"{first} and {count - 1:,} more"
+            found.append(Part(code, user, what.format(named)))
+    return found
+
+
+def refusal(app: App, connection: Connection, outbound_id: int, name: str) -> str | None:
+    """Why the caller may not release the file, and who may; None when the caller had no part in it."""
+    everybody = parts(connection, outbound_id)
+    people = app.settings.operators.operators
+    own = [part for part in everybody if _is(part, app.operator.code, app.operator.user, people)]
+    if not own:
+        return None
+    did = "; ".join(part.said for part in own)
+    others = [
+        f"{code} ({user})"
+        for code, user in _approvers(people)
+        if not any(_is(part, code, user, people) for part in everybody)
+    ]
+    todo = (
+        f"ask {' or '.join(others)}"
+        if others
+        else "ask one; config/operators.toml names nobody else with the right to approve"
+    )
+    return (
+        f"approving {name}: found {app.operator.code} ({app.operator.user}), {did}, expected a second person with another code and another "
+        f"user, who had no part in it: {todo}"
+    )
+
+
+def _is(part: Part, code: str, user: str, people: Mapping[str, OperatorSettings]) -> bool:
+    if part.code == code or part.user == user:
+        return True
+    return part.user is None and part.code in people and user in people[part.code].users
+
+
+def _approvers(people: Mapping[str, OperatorSettings]) -> Iterator[tuple[str, str]]:
+    for code, operator in sorted(people.items()):
+        users: Sequence[str] = operator.users if "approve" in operator.rights else ()
+        yield from ((code, user) for user in users)

@@ -1,0 +1,125 @@
+"""Calling a released file back before it leaves: it never does, and what went into it is free again, as after a rejection.
+
+What decides is the state of its delivery, in the one transaction that changes everything: called back is what waits
+(PENDING) or was proved not delivered. Of two that mean it at once, the queue and a person, one sees that it came too late.
+A file without an endpoint is called back as long as it lies in the outbox and nobody said that it was fetched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.delivery import queue
+from gateway.errors import Refused
+from gateway.ledger.vendor_details import no_account_in
+from gateway.outbound import outbox
+from gateway.outbound.states import LEFT_STATES, OutboundState, at_bank_sql
+from gateway.release import release
+from gateway.release.release import File, Released
+
+ACTION: Final = "outbound.recall"
+_INSTEAD: Final = {
+    "SENDING": "it is being sent; where its sender died, gateway deliver settles it first",
+    "PLACING": "it is being sent; where its sender died, gateway deliver settles it first",
+    "UNKNOWN": "it may be there: settle it first with gateway deliver resolve",
+    "RECALLED": "it was called back before",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Files that were called back, and scratch files that went with one and had left before."""
+
+    files: tuple[Released, ...]
+    gone: tuple[str, ...]
+
+
+def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
+    """Raises Refused without the right or a reason, and for a file that left, may have left, or was never released."""
+    app.operator.require("approve", "calling an outbound file back")
+    if not reason.strip():
+        raise Refused("calling back: found no reason, expected one: the next person asks why; give --reason")
+    with app.db.write() as connection:
+        file = _released(app, connection, outbound_id)
+        action = f"calling {file.name} back"
+        no_account_in(connection, app.vault, reason, action=action)
+        why_not = _stopped(app, connection, file)
+        if why_not is not None:
+            raise Refused(f"{action}: {why_not}")
+        _no_voids(connection, file, action)
+        pairs = release.pairs(connection, file, OutboundState.BUILT, *LEFT_STATES)
+        gone = [pair for pair in pairs if _stopped(app, connection, pair) is not None]
+        called = [file, *(pair for pair in pairs if pair not in gone)]
+        for one in called:
+            release.take_back(app, connection, one, f"called back: {reason}")
+        release.record(app, connection, ACTION, file, reason)
+    for one in called:
+        outbox.withdraw(app, one.outbound_id, one.name)
+    files = tuple(Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in called)
+    return Recalled(files, tuple(pair.name for pair in gone))
+
+
+def _released(app: App, connection: Connection, outbound_id: int) -> File:
+    """The file under the lock of its portfolio."""
+    file = release.locked(app, connection, outbound_id)
+    if file.state not in LEFT_STATES:
+        todo = f"gateway outbound reject {outbound_id}" if file.state == OutboundState.BUILT else "it leaves no more"
+        raise Refused(f"calling {file.name} back: found it {file.state}, expected it released; {todo}")
+    leader = connection.execute(
+        text(
+            "SELECT f.outbound_id, f.name FROM outbound_source s JOIN outbound_file f ON f.state <> 'REJECTED' "
+            "AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT) WHERE s.outbound_id = :id AND s.seq = 0"
+        ),
+        {"id": outbound_id},
+    ).one_or_none()
+    if leader is not None:
+        raise Refused(
+            f"calling {file.name} back: found that it goes with {leader.name}, expected that one called back: "
+            f"gateway outbound recall {leader.outbound_id}"
+        )
+    return file
+
+
+def _stopped(app: App, connection: Connection, file: File) -> str | None:
+    """End the delivery of a file; or why it cannot be ended, in words."""
+    if file.state == OutboundState.BUILT:  # a scratch file that waits for a release of its own
+        return None
+    if file.state == OutboundState.LOCAL:
+        return _local(app, connection, file)
+    state = queue.recall(connection, file.outbound_id, at=app.now())
+    if state is None:
+        return None
+    instead = _INSTEAD.get(
+        state, "it left: take it back with gateway outbound build vach-reversal, or ask the receiver"
+    )
+    return f"found its delivery {state or 'missing'}, expected PENDING or NOT_DELIVERED: {instead}"
+
+
+def _local(app: App, connection: Connection, file: File) -> str | None:
+    statement = f"SELECT {at_bank_sql('f')} FROM outbound_file f WHERE f.outbound_id = :id"
+    if connection.execute(text(statement), {"id": file.outbound_id}).scalar():
+        return "found it fetched or answered, expected it in the outbox: take it back with gateway outbound build vach-reversal"
+    if not (app.home.outbox / file.name).exists():
+        return (
+            "found it gone from the outbox of this home, expected it there: call it back on the machine where it lies; if "
+            f"somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
+        )
+    return None
+
+
+def _no_voids(connection: Connection, file: File, action: str) -> None:
+    """Their money is on CLEARING, as if they had left."""
+    found = connection.execute(
+        text("SELECT check_no FROM bank_check WHERE outbound_id = :id AND state = 'VOID' ORDER BY check_no"),
+        {"id": file.outbound_id},
+    ).scalars()
+    numbers = list(found)
+    if numbers:
+        raise Refused(
+            f"{action}: found check {', '.join(numbers)} void, expected none: take the void back first (gateway vendor void "
+            f"{numbers[0]} --undo), call the file back, then void the check again"
+        )

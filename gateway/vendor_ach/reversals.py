@@ -1,0 +1,67 @@
+"""Reversals (rule A2): the debit that takes back a live credit whose checks were voided after it left.
+
+A reversal repeats company, class and amount of the original and goes to the account it went to, under the batch
+description REVERSAL and a trace number of its own. It must reach the receiving bank within five banking days after the
+original settled: its effective date is the day it can settle, never before the original's, and after the last day it is
+an exception that names that day. A credit that is not proved to be at the bank, or that the bank may have returned, is not
+taken back before that is known. Prenotes and reversals are not reversed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from gateway.calendar import BankingCalendar
+from gateway.vendor_ach.rules import Broken, Item, Original, Payee, Rules, broken
+from parsers.nacha_records import REVERSAL_CODE
+
+REVERSAL_DAYS: Final = 5
+"""Banking days after settlement within which a reversal must be made available."""
+DESCRIPTION: Final = "REVERSAL"
+
+
+def last_day(settled_on: str, calendar: BankingCalendar) -> str:
+    """The last day on which a reversal of an entry that settled then may settle."""
+    return calendar.add_banking_days(date.fromisoformat(settled_on), REVERSAL_DAYS).isoformat()
+
+
+def effective_date(settled_on: str, earliest: date) -> str:
+    return max(settled_on, earliest.isoformat())
+
+
+def item(original: Original, rules: Rules) -> Item | Broken:
+    """The reversing entry, or why there is none."""
+    number = original.checks[0].check_no
+    if original.unclear is not None:
+        return broken("REVERSAL", f"an answer of the bank about its entry that waits ({original.unclear})", "none",
+            f"see gateway answers show {original.unclear}, and clear it when it is seen to",
+        )  # fmt: skip
+    if not original.at_bank:
+        return broken("REVERSAL",
+            f"its credit in {original.file}, which is released and not proved to be at the bank", "it there, or called back",
+            f"deliver it or say that it was fetched (gateway outbound taken {original.outbound_id}); if it did not leave, take "
+            f"the void back (gateway vendor void {number} --undo) and call it back (gateway outbound recall "
+            f"{original.outbound_id})",
+        )  # fmt: skip
+    last, effective = last_day(original.settled_on, rules.calendar), effective_date(original.settled_on, rules.earliest)
+    is_today = rules.same_day is not None and effective == rules.earliest.isoformat()
+    if not is_today:  # in a same-day run too: the entry it takes back has not settled, so it goes as in another run
+        effective = effective_date(original.settled_on, rules.ordinary)
+    if effective > last:
+        return broken("REVERSAL",
+            f"an entry of {original.file} that settled on {original.settled_on}", f"a reversal by {last}",
+            f"ask the vendor for the money, and take the void back: gateway vendor void {number} --undo",
+        )  # fmt: skip
+    if (original.company_id, original.odfi) != (rules.company_id, rules.odfi):
+        found = f"an entry of company {original.company_id} at bank {original.odfi}"
+        expected = f"one of company {rules.company_id} at {rules.odfi}, which the settings name now"
+        return broken("REVERSAL", found, expected, "ask that bank to reverse it")
+    if is_today and original.amount_cents > rules.max_entry_cents:
+        return broken("SAMEDAY", "an amount over the same-day limit", "one within it", "build it without --same-day")
+    to = Payee(original.routing, original.account, original.name, original.name)
+    return Item(
+        "REVERSAL", original.checks[0], original.checks, effective, original.sec, to, REVERSAL_CODE[original.code],
+        original.amount_cents, original.identification, (), original.vendor, original.version, 1,
+        reverses=(original.outbound_id, original.seq), attempt=original.attempts + 1,
+    )  # fmt: skip

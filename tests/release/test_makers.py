@@ -1,0 +1,210 @@
+"""A maker can never be the checker: who had a part in a bank file, whatever part, does not release it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gateway.answers.pay_again import pay_again
+from gateway.app import App, Operator
+from gateway.clock import FixedClock
+from gateway.errors import Refused
+from gateway.home import Home
+from gateway.ledger import vendor_changes
+from gateway.ledger.database import Database
+from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
+from gateway.outbound.store import Frozen
+from gateway.release import copies, makers, release
+from gateway.release.build import build
+from gateway.settings import Operators
+from gateway.vendor_ach import voids
+from tests.ledger.reference import write
+from tests.outbound import world
+
+PEOPLE = {code: Operator(code, code.lower(), world.ALL_RIGHTS) for code in ("ANN", "BOB", "CAT", "DAN", "EVE", "FAY")}
+VENDORS = (
+    "vendor,name,routing_number,account_number,account_type,sec\n"
+    "V1,ACME,091000019,123456789,checking,CCD\nV2,OTHER,091000019,987654321,checking,CCD\n"
+)
+CHECKS = (
+    "portfolio,check,type,amount,disbursement_date,vendor,lease\n1,1,NEWA,50.00,2026-03-03,V1,L1\n"
+    "1,2,NEWA,60.00,2026-03-03,V1,L1\n1,3,NEWA,70.00,2026-03-03,V2,L1\n"
+)
+
+
+@pytest.fixture
+def app(db: Database, home: Home, clock: FixedClock) -> App:
+    """Ann's app. Everybody may do everything; the service runs under a name of its own."""
+    world.company(db)
+    world.clearing(db, 1, 2)
+    if not db.is_sqlite:  # a load completes the chart, behind the accounts that have numbers already
+        with db.write() as connection:
+            connection.execute(text("SELECT setval(pg_get_serial_sequence('gl_account', 'account_id'), 10000)"))
+    made = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH})
+    people = {code: {"users": [person.user]} for code, person in PEOPLE.items()}
+    operators = Operators.model_validate(
+        {"operators": people | {"SVC": {"users": ["gateway"], "rights": ["post", "deliver"]}}}
+    )
+    return replace(made, settings=replace(made.settings, operators=operators))
+
+
+def loads(app: App, code: str, folder: Path, **files: str) -> None:
+    later(app)
+    load(
+        app.db, [write(folder, **files)], vault=app.vault, maker=Maker(code, code.lower()), posted_at=app.now(),
+        business_date=None,
+    )  # fmt: skip
+
+
+def later(app: App) -> None:
+    """No two steps at one instant."""
+    app.clock.wait(1)
+
+
+def changed(app: App, vendor: str, *, maker: str, checker: str, **new: str) -> None:
+    with app.db.write() as connection:
+        change = vendor_changes.propose(
+            app.db, connection, app.vault, vendor, new, origin="OPERATOR", reason="letter",
+            maker=Maker(maker, maker.lower()), at=app.now(),
+        )  # fmt: skip
+        assert change is not None
+        vendor_changes.approve(app.db, connection, app.vault, change, operator=PEOPLE[checker], at=app.now())
+
+
+def waiting(app: App, maker: str) -> Frozen:
+    later(app)
+    file, _scratch = build(world.as_person(app, PEOPLE[maker]), "VACH", "1").files
+    return file
+
+
+def approve(app: App, file: Frozen, code: str) -> None:
+    later(app)
+    release.approve(world.as_person(app, PEOPLE[code]), file.outbound_id, sha256=file.sha256)
+    copies.taken(app, file.outbound_id, reason="brought to the bank")
+
+
+def told(app: App, file: Frozen) -> list[str]:
+    with app.db.read() as connection:
+        return [part.said for part in makers.parts(connection, file.outbound_id)]
+
+
+def test_whoever_had_a_part_does_not_release(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    changed(app, "V2", maker="DAN", checker="EVE", account_number="55555555")
+    file = waiting(app, "ANN")
+    assert told(app, file) == [
+        "made by ANN (ann)", "check 1 and 2 more loaded by BOB (bob)", "vendor V1 and 1 more loaded by CAT (cat)",
+        "a change of vendor V2 proposed by DAN (dan)",
+    ]  # fmt: skip
+    for code, part in (
+        ("ANN", r"made by ANN \(ann\)"),
+        ("BOB", r"check 1 and 2 more loaded by BOB \(bob\)"),
+        ("CAT", r"vendor V1 and 1 more loaded by CAT \(cat\)"),
+        ("DAN", r"a change of vendor V2 proposed by DAN \(dan\)"),
+    ):
+        with pytest.raises(
+            Refused,
+            match=rf"found {code} \({code.lower()}\), {part}, expected a second person with another code and another user, "
+            r"who had no part in it: ask EVE \(eve\) or FAY \(fay\)$",
+        ):
+            approve(app, file, code)
+    approve(app, file, "EVE")  # who decided about a change did not make it
+
+
+def test_a_part_ends_when_what_it_made_has_gone_out(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    changed(app, "V2", maker="DAN", checker="EVE", account_number="55555555")
+    approve(app, waiting(app, "ANN"), "FAY")
+    loads(
+        app, "EVE", tmp_path / "c", checks=CHECKS + "1,4,NEWA,1.00,2026-03-03,V1,L1\n1,5,NEWA,1.00,2026-03-03,V2,L1\n"
+    )
+    file = waiting(app, "ANN")
+    assert told(app, file) == ["made by ANN (ann)", "check 4 and 1 more loaded by EVE (eve)"]
+    approve(app, file, "CAT")
+
+
+def test_whoever_changes_a_check_has_a_part_beside_who_loaded_it(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    loads(app, "DAN", tmp_path / "c", checks=CHECKS.replace("V2", "V1").replace("60.00", "61.00"))
+    assert told(app, waiting(app, "ANN"))[1:3] == [
+        "check 1 and 2 more loaded by BOB (bob)", "check 2 and 1 more loaded by DAN (dan)",
+    ]  # fmt: skip
+
+
+def test_a_new_vendor_of_a_rejected_file_was_never_paid(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    release.reject(world.as_person(app, PEOPLE["CAT"]), waiting(app, "ANN").outbound_id, reason="again")
+    with pytest.raises(Refused, match="vendor V1 and 1 more loaded by CAT"):
+        approve(app, waiting(app, "ANN"), "CAT")
+
+
+def test_who_voided_does_not_release_the_reversal(app: App, tmp_path: Path) -> None:
+    """Nor another user of the same code: of a posting unit only the code is kept."""
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    approve(app, waiting(app, "ANN"), "FAY")
+    later(app)
+    voids.void(world.as_person(app, PEOPLE["BOB"]), "1", reason="ordered twice")
+    voids.void(world.as_person(app, PEOPLE["DAN"]), "2", reason="ordered twice")
+    voids.undo(world.as_person(app, PEOPLE["DAN"]), "2", reason="not at all")
+    file = waiting(app, "ANN")
+    assert told(app, file) == ["made by ANN (ann)", "check 1 voided by BOB"]
+    for person in (PEOPLE["BOB"], Operator("BO2", "bob", world.ALL_RIGHTS)):
+        with pytest.raises(Refused, match=r"check 1 voided by BOB, expected a second person"):
+            release.approve(world.as_person(app, person), file.outbound_id, sha256=file.sha256)
+    approve(app, file, "DAN")
+
+
+def test_who_takes_a_whole_file_back_does_not_release_its_reversal(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    first = waiting(app, "ANN")
+    approve(app, first, "FAY")
+    voids.void(world.as_person(app, PEOPLE["EVE"]), "3", reason="ordered twice")
+    reason = {"of": first.outbound_id, "reason": "wrong day"}
+    file, _scratch = build(world.as_person(app, PEOPLE["DAN"]), "VACH-REVERSAL", "1", **reason).files
+    assert told(app, file) == ["made by DAN (dan)", "check 1 and 1 more voided by DAN", "check 3 voided by EVE"]
+    with pytest.raises(Refused, match=r"check 3 voided by EVE, .* ask ANN \(ann\) or BOB \(bob\) or CAT"):
+        approve(app, file, "EVE")
+    approve(app, file, "ANN")
+
+
+def test_who_pays_again_does_not_release(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    approve(app, waiting(app, "ANN"), "FAY")
+    with app.db.write() as connection:  # as a return of the bank leaves it
+        connection.execute(text("UPDATE bank_check SET state = 'RETURNED' WHERE check_no = '1'"))
+    later(app)
+    pay_again(world.as_person(app, PEOPLE["DAN"]), "1", reason="new account")
+    file = waiting(app, "ANN")
+    assert told(app, file) == ["made by ANN (ann)", "check 1 paid again by DAN (dan)"]
+    with pytest.raises(Refused, match="check 1 paid again by DAN"):
+        approve(app, file, "DAN")
+    approve(app, file, "BOB")
+
+
+def test_where_nobody_is_left_the_refusal_says_so(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    people = {"ANN": {"users": ["ann"]}, "BOB": {"users": ["bob"]}, "EVE": {"users": ["eve"], "rights": ["post"]}}
+    few = replace(app.settings, operators=Operators.model_validate({"operators": people}))
+    with pytest.raises(Refused, match=r"ask one; config/operators.toml names nobody else with the right to approve$"):
+        approve(replace(app, settings=few), waiting(app, "ANN"), "BOB")
+
+
+def test_one_person_alone_where_the_portfolio_says_so(app: App, tmp_path: Path) -> None:
+    alone = app.settings.portfolio("1").model_copy(
+        update={"release": app.settings.portfolio("1").release.model_copy(update={"four_eyes": False})}
+    )
+    app = replace(app, settings=replace(app.settings, portfolios={"1": alone}))
+    loads(app, "ANN", tmp_path / "v", vendors=VENDORS, checks=CHECKS)
+    approve(app, waiting(app, "ANN"), "ANN")
