@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from gateway.answers.names import ANSWERS
 from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
 from gateway.cli.files import SEVERITY, file_document, processed
@@ -17,7 +18,7 @@ from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import Refused, UsageError
 from gateway.intake import checking
-from gateway.intake.parsing import unknown_name
+from gateway.intake.parsing import identified, unknown_name
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
@@ -25,6 +26,9 @@ from gateway.settings import Settings
 from parsers.explain import OUTSIDE, Explanation
 from parsers.explain import explain as explain_file
 from parsers.nacha_classes import transaction_words
+from parsers.nacha_direction import Direction, direction
+from parsers.nacha_lines import HEAD, PIECE, is_nacha
+from parsers.nacha_lines import records as records_of
 from parsers.nacha_reasons import reason
 
 _REASONS: Final = {
@@ -70,7 +74,7 @@ def check(
 ) -> int:
     """Try files without effect: rejects, what would post, and the difference to the last file of the kind; of reversals
     every batch that would be reversed and re-applied, and what would be left open. A bank or scratch file is read and
-    validated."""
+    validated. Whether a NACHA file is for a bank or a bank's answers is told by its content; which, is said."""
     documents: list[dict[str, Any]] = []
     lines: list[str] = []
     clean = True
@@ -80,9 +84,12 @@ def check(
             raise UsageError(f"check {path}: found {found}, expected a file to read; name the file")
         outside = _outside(path, session.app.settings)
         if outside is not None:
-            clean = clean and not _is_wrong(outside)
-            documents.append(_outside_document(path, outside))
-            lines += [*_outside_page(path, outside), ""]
+            clean = clean and not _is_wrong(outside[0])
+            documents.append(_outside_document(path, *outside))
+            lines += [
+                *_outside_page(path, *outside, in_inbox=unknown_name(session.app.settings, path.name) is None),
+                "",
+            ]
             continue
         with session.progress(f"checking {path.name}"):
             result = checking.check(session.app, path)
@@ -93,13 +100,29 @@ def check(
     return DONE if clean else WITH_REJECTS
 
 
-def _outside(path: Path, settings: Settings) -> Explanation | None:
-    """What is found in a file that is exchanged with others; None for one that the intake takes, which tries it, and for
-    one that nobody knows."""
-    if unknown_name(settings, path.name) is None:
+def _outside(path: Path, settings: Settings) -> tuple[Explanation, Direction | None] | None:
+    """What is found in a file that is exchanged with others, and which way a NACHA file goes; None for one that the intake
+    takes, which tries it, and for one that nobody knows. A bank file of ours may have the name of a bank's answers."""
+    told = _direction(path, settings)
+    named = None if unknown_name(settings, path.name) is not None else identified(settings, path.name).kind
+    if named is not None and not (named == ANSWERS and told is not None and told.to_bank):
         return None
     found = _explanation(path, 0)
-    return found if found.kind in OUTSIDE else None
+    return (found, told) if found.kind in OUTSIDE else None
+
+
+def _direction(path: Path, settings: Settings) -> Direction | None:
+    """Which way a file goes; None of one that is not NACHA's, or encrypted."""
+    with path.open("rb") as file:
+        if is_sealed(path) or not is_nacha(file.read(HEAD)):
+            return None
+        file.seek(0)
+        banks = settings.gateway.banks.values()
+        return direction(
+            records_of(iter(lambda: file.read(PIECE), b"")),
+            ours={bank.immediate_origin.strip() for bank in banks},
+            banks={(bank.immediate_destination or bank.routing_number).strip() for bank in banks},
+        )
 
 
 def _explanation(path: Path, records: int) -> Explanation:
@@ -125,13 +148,23 @@ def _problems(found: Explanation) -> list[dict[str, Any]]:
     ]
 
 
-def _outside_document(path: Path, found: Explanation) -> dict[str, Any]:
+def _outside_document(path: Path, found: Explanation, told: Direction | None) -> dict[str, Any]:
     shown_of = _problems(found)[: checking.MESSAGES]
-    return {"name": path.name, "kind": found.kind, "problems": shown_of, "problem_count": len(found.problems)}
+    return {
+        "name": path.name, "kind": found.kind, "problems": shown_of, "problem_count": len(found.problems),
+        "to_bank": told and told.to_bank, "told_by": told and told.why,
+    }  # fmt: skip
 
 
-def _outside_page(path: Path, found: Explanation) -> Iterator[str]:
-    yield f"{path.name}: {found.kind.replace('_', ' ')}; read and validated"
+def _outside_page(path: Path, found: Explanation, told: Direction | None, *, in_inbox: bool) -> Iterator[str]:
+    way = "" if told is None else " as a file for a bank" if told.to_bank else " as a bank's answers"
+    yield f"{path.name}: {found.kind.replace('_', ' ')}; read and validated{way}"
+    if told is not None:
+        yield f"  Taken for that because {told.why}."
+        if in_inbox:
+            yield "  Its name is one of a bank's answers: in inbox/ it would be taken for those. Name it otherwise."
+        elif not told.to_bank:
+            yield "  To try what it would do, give it a name of a bank's answers, as [banks.*] of gateway.toml has them."
     yield from _problem_lines(found, checking.MESSAGES)
 
 

@@ -117,7 +117,8 @@ LOOKS = [
     ("db upgrade", 0, ["already"], "before after"),
     ("explain {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["file_header", "18,250.00", "finds nothing wrong"], "kind records problems"),
     ("explain {home}/outbox/DSGL_P01.DAT --records 2", 0, ["The first 2 records are shown"], "kind records problems"),
-    ("check {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["nacha; read and validated", "finds nothing wrong"], "rows"),
+    ("check {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["nacha; read and validated as a file for a bank", "its header goes from", "finds nothing wrong"],
+     "rows"),
     ("check {home}/outbox/DSPP-P01-VACH-260303.DAT", 0, ["vach scratch; read", "finds nothing wrong"], "rows"),
     ("check {sample}/btchescr.dat", 1, ["tried without effect", "WOULD BE HELD, DUPLICATE"], "rows"),
 ]  # fmt: skip
@@ -249,6 +250,23 @@ def test_warnings_of_a_bank_file_are_told_apart_and_are_no_rejects(played: Playe
     assert "1 warning:" in played.ok("explain", str(path)).out
     path.write_text("".join(f"{line}\n" for line in SAMPLES["ppd"]).replace("260803", "260801"))
     assert played.do("check", str(path), "--json").rows[0]["problems"][0]["code"] == "BANKING_DAY"
+
+
+def test_a_bank_file_is_told_from_answers_by_what_is_in_it(played: Played, tmp_path: Path) -> None:
+    """A file for the bank under the name of answers is checked as what it is; answers under another name too."""
+    ours, theirs = tmp_path / "out.ach", tmp_path / "returned.txt"
+    ours.write_text("".join(f"{line}\n" for line in SAMPLES["ccd"]))
+    theirs.write_text("".join(f"{line}\n" for line in SAMPLES["return"]))
+    seen = played.do("check", str(ours))
+    assert "out.ach: nacha; read and validated as a file for a bank" in seen.out
+    assert "no entry is a return or a notification of change" in seen.out and "in inbox/ it would be taken" in seen.out
+    (row,) = played.do("check", str(ours), "--json").rows
+    assert (row["kind"], row["to_bank"]) == ("nacha", True)
+    seen = played.do("check", str(theirs))
+    assert "read and validated as a bank's answers" in seen.out and "line 4 is a return (addenda 99)" in seen.out
+    answers = tmp_path / "returned.ach"
+    theirs.rename(answers)
+    assert "returned.ach: bank-answers; tried without effect" in played.do("check", str(answers)).out
 
 
 def test_a_line_no_field_of_which_can_be_read_is_explained_as_that(played: Played, tmp_path: Path) -> None:
