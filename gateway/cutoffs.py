@@ -40,8 +40,13 @@ def last_chance(windows: Windows, calendar: BankingCalendar, effective: date, le
 
 
 def shown_instant(at: datetime) -> str:
-    """``2026-03-02 10:30 EST``."""
+    """``2026-03-02 10:30 EST``: the one form in which people read an instant."""
     return f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def shown_text(instant: str, timezone: str) -> str:
+    """The same of an instant as the ledger has it, in UTC, for people of ``timezone``."""
+    return shown_instant(datetime.fromisoformat(instant).astimezone(ZoneInfo(timezone)))
 
 
 def _on(windows: Windows, calendar: BankingCalendar, day: date) -> Iterator[datetime]:

@@ -54,7 +54,7 @@ def answers_show(session: Session, answer: AnswerKey) -> None:
     """One answer with all it says; account numbers by their last four."""
     found = lists.show(session.app, lists.parse_key(answer))
     document = found | {"amount": None if found["amount"] is None else from_cents(found["amount"])}
-    session.show(document, _page(document))
+    session.show(document, _page(document | {"cleared_at": session.when(document["cleared_at"])}))
 
 
 def _page(found: dict[str, Any], indent: str = "") -> Iterator[str]:

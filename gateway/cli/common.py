@@ -18,10 +18,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -114,10 +113,9 @@ class Session:
         """An instant as people here read it, ``2026-03-02 09:00 EST``; JSON has it in UTC."""
         if instant is None:
             return ""
-        from gateway.cutoffs import shown_instant
+        from gateway.cutoffs import shown_text
 
-        zone = ZoneInfo(self.app.settings.gateway.service.timezone)
-        return shown_instant(datetime.fromisoformat(instant).astimezone(zone))
+        return shown_text(instant, self.app.settings.gateway.service.timezone)
 
     def show(self, document: Mapping[str, Any], text: str | Iterable[str] = ()) -> None:
         """The JSON document, or the lines for a person. ``document`` has money as text already."""
@@ -133,10 +131,12 @@ class Session:
         rows: Iterable[Sequence[Any]],
         *,
         money: Iterable[str] = (),
+        instants: Iterable[str] = (),
         empty: str = "Nothing found.",
         extra: Mapping[str, Any] | None = None,
     ) -> int:
-        """A list: ``{"rows": [{…}]}`` or an aligned table. ``money`` names the columns that hold cents."""
+        """A list: ``{"rows": [{…}]}`` or an aligned table. ``money`` names the columns that hold cents, ``instants`` those
+        that people read in their own time."""
         money = frozenset(money)
         found = [tuple(row) for row in rows]
         if self.as_json:
@@ -148,7 +148,9 @@ class Session:
             }
             self.show(document | dict(extra or {}))
         elif found:
-            for line in table(columns, found, money=money):
+            local = {i for i, c in enumerate(columns) if c in frozenset(instants)}
+            shown_rows = [[self.when(v) if i in local else v for i, v in enumerate(row)] for row in found]
+            for line in table(columns, shown_rows, money=money):
                 print(line)
         else:
             print(empty)

@@ -128,7 +128,7 @@ def deliver_list(session: Session) -> None:
         ]
     session.show_rows(
         ("id", "outbound", "name", "endpoint", "state", "attempts", "next_attempt_at", "last_error", "window"),
-        rows, empty="No delivery yet.",
+        rows, instants=("next_attempt_at",), empty="No delivery yet.",
     )  # fmt: skip
 
 

@@ -36,7 +36,9 @@ def keys_show(session: Session) -> int:
         extra={"rotated_at": found.rotated_at, "unfinished": found.unfinished},
     )  # fmt: skip
     if not session.as_json:
-        session.show({}, [f"Last rotated at {found.rotated_at}."] if found.rotated_at else ["Never rotated."])
+        session.show(
+            {}, [f"Last rotated at {session.when(found.rotated_at)}."] if found.rotated_at else ["Never rotated."]
+        )
         if found.unfinished:
             session.show({}, "A rotation is not finished: run gateway keys rotate.")
     return WITH_REJECTS if found.missing or found.unfinished else DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def status(session: Session, date: DateOption = None) -> int:
     """What came, balanced, left, is late or held. Exit code 1 when something wants a person."""
     found = gather(session.app, iso(date, what="--date"))
-    session.show(document(found), page(found))
+    session.show(document(found), page(found, session.when))
     return WITH_REJECTS if found.wants_attention else DONE
 
 
@@ -46,7 +46,8 @@ def document(found: Status) -> dict[str, Any]:
     }
 
 
-def page(found: Status) -> Iterator[str]:
+def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
+    """``when`` shows an instant as people read it."""
     for p in found.portfolios:
         state = "open" if p["period_state"] == "OPEN" else "CLOSED, End of Period is under way"
         balance = "balanced" if p["balanced"] else "OUT OF BALANCE"
@@ -79,13 +80,13 @@ def page(found: Status) -> Iterator[str]:
     for sent in found.unacknowledged:
         yield (
             f"NOT ACKNOWLEDGED: {sent['name']} (#{sent['outbound_id']}), {sent['delivery']} at {sent['endpoint']}: the bank's "
-            f"word was due by {sent['deadline'][:16]}; ask the bank, then gateway deliver acknowledge "
+            f"word was due by {sent['due']}; ask the bank, then gateway deliver acknowledge "
             f"{sent['outbound_id']} --reference WHO"
         )
     for late in found.late:
         yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"
     for alarm in found.alarms:
-        yield f"ALARM {alarm['code']} since {alarm['raised_at'][:16]}: {alarm['text']}"
+        yield f"ALARM {alarm['code']} since {when(alarm['raised_at'])}: {alarm['text']}"
     yield "Something wants a person; see above." if found.wants_attention else "Nothing is late, held or in doubt."
 
 

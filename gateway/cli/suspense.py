@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -130,7 +130,7 @@ def suspense_show(session: Session, item: ItemNumber) -> None:
             "taken": [money_as_text(asdict(one)) for one in taken],
             "legs": [money_as_text(asdict(leg)) for leg in legs],
         },
-        _page(found, origin, list(_moves(moves, accounts, taken)) if moves or taken else [], legs),
+        _page(found, origin, list(_moves(moves, accounts, session.when, taken)) if moves or taken else [], legs),
     )
 
 
@@ -161,16 +161,19 @@ def _headline(item: Item) -> str:
     return f"{kind} item {item.item}: {shown(item.amount_cents)}, {state}"
 
 
-def _moves(moves: Sequence[Move], accounts: Mapping[int, str], taken: Sequence[Taken] = ()) -> Iterator[str]:
+def _moves(
+    moves: Sequence[Move], accounts: Mapping[int, str], when: Callable[[str | None], str], taken: Sequence[Taken] = ()
+) -> Iterator[str]:
     """Moves and what reversals took, in order of time; the latter have no number, as no one can undo them here."""
     rows: list[tuple[Any, ...]] = [
-        (m.number, m.at[:19], m.operator, m.kind, m.cents or None, _where(m, accounts), m.text) for m in moves
+        (m.number, m.at, m.operator, m.kind, m.cents or None, _where(m, accounts), m.text) for m in moves
     ]
     for one in taken:
         record = f"{one.file_name} line {one.line_no}" if one.file_name else "by hand"
         where = f"batch {one.batch or '-'}, {record}, entry {one.entry_id}"
-        rows.append((None, one.at[:19], one.operator, one.kind, one.amount_cents, where, one.reason or ""))
+        rows.append((None, one.at, one.operator, one.kind, one.amount_cents, where, one.reason or ""))
     rows.sort(key=lambda row: str(row[1]))
+    rows = [(number, when(at), *rest) for number, at, *rest in rows]
     return table(("move", "at", "by", "what", "amount", "where", "why"), rows, money=("amount",))
 
 
@@ -200,7 +203,7 @@ def _show(session: Session, done: Done, dry_run: bool) -> None:
             "moves": [_move_document(move) for move in done.moves],
             "unit": None if dry_run else done.unit_id,
         },
-        [_headline(done.item), *(f"  {line}" for line in _moves(done.moves, accounts)), posted],
+        [_headline(done.item), *(f"  {line}" for line in _moves(done.moves, accounts, session.when)), posted],
     )
 
 

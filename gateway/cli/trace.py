@@ -74,7 +74,7 @@ def page(reference: str, stories: list[Story], when: Callable[[str | None], str]
         for e in story.entries:
             yield from _entry(e)
         yield from _payments(story)
-        yield from _left(story)
+        yield from _left(story, when)
         if story.more:
             yield "  … there is more; --limit N shows it"
         yield ""
@@ -111,7 +111,7 @@ def _payments(story: Story) -> Iterator[str]:
         yield f"  suspense item {m['item']} move {m['number']}: {_move(m)}"
 
 
-def _left(story: Story) -> Iterator[str]:
+def _left(story: Story, when: Callable[[str | None], str]) -> Iterator[str]:
     """Checks, files and answers; what the way of a check said is not said again."""
     sent = {(s.outbound_id, s.seq) for s in story.way}
     answered = {(s.file_id, s.number) for s in story.way if s.number is not None}
@@ -124,7 +124,7 @@ def _left(story: Story) -> Iterator[str]:
                 f"  {_what(o['entry_kind'], o['amount_cents'], o['effective_date'])}in {o['name']} (#{o['outbound_id']}, "
                 f"{o['state']}) row {o['seq']}"
                 + (f", trace number {o['trace_number']}" if o["trace_number"] else "")
-                + _delivered(o)
+                + _delivered(o, when)
             )
     for a in story.answers:
         if (a["file_id"], a["number"]) not in answered:
@@ -231,9 +231,9 @@ def _what(kind: str | None, cents: int | None, effective_date: str | None) -> st
     return what + (f" of {shown(cents)}" if cents else "") + f" for {effective_date} "
 
 
-def _delivered(o: dict[str, Any]) -> str:
+def _delivered(o: dict[str, Any], when: Callable[[str | None], str]) -> str:
     if o["delivery_state"]:
-        return f"; {o['delivery_state']} at {o['endpoint']} {o['delivered_at'] or ''}".rstrip()
+        return f"; {o['delivery_state']} at {o['endpoint']} {when(o['delivered_at'])}".rstrip()
     words = {"LOCAL": "it stays in outbox/", "BUILT": "it waits for release", "REJECTED": "it never left"}
     return f"; {words.get(o['state'], 'not delivered yet')}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -82,7 +82,7 @@ def vendor_show(session: Session, vendor: VendorKey) -> None:
     width = max(map(len, values)) + 2
     lines = [f"{key.replace('_', ' '):{width}}{value}" for key, value in values.items() if value is not None]
     lines += [f"{'details version':{width}}{version}"] + ([f"{'alert because':{width}}{why}"] if why else [])
-    session.show(document, [*lines, *(line for change in changes for line in ("", *_page(change)))])
+    session.show(document, [*lines, *(line for change in changes for line in ("", *_page(change, session.when)))])
 
 
 def vendor_changes_list(
@@ -100,11 +100,11 @@ def vendor_changes_list(
         session.show({"rows": [asdict(change) for change in found]})
         return
     rows = [
-        (c.change_id, c.vendor, c.state, c.origin, _arrow(c), c.maker, c.proposed_at[:16], c.checker, c.reason)
+        (c.change_id, c.vendor, c.state, c.origin, _arrow(c), c.maker, c.proposed_at, c.checker, c.reason)
         for c in found
     ]
     columns = ("change", "vendor", "state", "origin", "what", "maker", "proposed_at", "checker", "reason")
-    session.show_rows(columns, rows, empty="No change of a vendor yet.")
+    session.show_rows(columns, rows, instants=("proposed_at",), empty="No change of a vendor yet.")
 
 
 def vendor_change(
@@ -147,7 +147,7 @@ def vendor_change(
         change = vendor_changes.one(connection, app.vault, change_id)
     session.show(
         {"change": asdict(change)},
-        [*_page(change), f"A second person applies it: gateway vendor approve {change_id}"],
+        [*_page(change, session.when), f"A second person applies it: gateway vendor approve {change_id}"],
     )
     return WITH_REJECTS
 
@@ -175,7 +175,7 @@ def vendor_approve(session: Session, change: ChangeNumber) -> None:
         done = vendor_changes.approve(
             app.db, connection, app.vault, change, operator=app.operator, at=app.now()
         )  # fmt: skip
-    session.show({"change": asdict(done)}, [*_page(done), "Applied."])
+    session.show({"change": asdict(done)}, [*_page(done, session.when), "Applied."])
 
 
 def vendor_refuse(session: Session, change: ChangeNumber, reason: Reason) -> None:
@@ -185,7 +185,7 @@ def vendor_refuse(session: Session, change: ChangeNumber, reason: Reason) -> Non
         done = vendor_changes.refuse(
             connection, app.vault, change, reason=reason, operator=app.operator, at=app.now()
         )  # fmt: skip
-    session.show({"change": asdict(done)}, [*_page(done), "Refused; the vendor stays as it was."])
+    session.show({"change": asdict(done)}, [*_page(done, session.when), "Refused; the vendor stays as it was."])
 
 
 def vendor_alert(
@@ -275,17 +275,17 @@ def _arrow(change: Change) -> str:
     )
 
 
-def _page(change: Change) -> Iterator[str]:
+def _page(change: Change, when: Callable[[str | None], str]) -> Iterator[str]:
     yield f"Change {change.change_id} of vendor {change.vendor} ({change.name}): {change.state}, origin {change.origin}"
     if not change.after:
         yield f"  {_arrow(change)}"
     for field in FIELDS:
         if field in change.after:
             yield f"  {field.replace('_', ' '):15} {change.before[field]} -> {change.after[field]}"
-    yield f"  proposed by {change.maker} ({change.maker_user}) at {change.proposed_at}: {change.reason}"
+    yield f"  proposed by {change.maker} ({change.maker_user}) at {when(change.proposed_at)}: {change.reason}"
     if change.checker:
         why = f": {change.decision_reason}" if change.decision_reason else ""
-        yield f"  {change.state.lower()} by {change.checker} ({change.checker_user}) at {change.decided_at}{why}"
+        yield f"  {change.state.lower()} by {change.checker} ({change.checker_user}) at {when(change.decided_at)}{why}"
 
 
 def vendor_clearing_list(session: Session, portfolio: PortfolioOption = None) -> None:

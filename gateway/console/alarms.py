@@ -90,7 +90,7 @@ def conditions(found: Status) -> list[Condition]:
     out += _cutoffs(found.outbound)
     out += [
         Condition(f"ack:{x['outbound_id']}", "ACKNOWLEDGEMENT_MISSING",
-                  f"{x['name']} at {x['endpoint']}: none by {x['deadline']}")
+                  f"{x['name']} at {x['endpoint']}: none by {x['due']}")
         for x in found.unacknowledged
     ]  # fmt: skip
     out += [

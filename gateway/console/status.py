@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
+from gateway.cutoffs import shown_instant, shown_text
 from gateway.delivery import settle
 from gateway.outbound import outbox
 from gateway.settings import Settings
@@ -216,6 +217,7 @@ def _unacknowledged(app: App, connection: Connection) -> list[Row]:
         {
             "outbound_id": x.delivery.outbound_id, "name": x.delivery.remote_name, "endpoint": x.delivery.endpoint,
             "delivery": str(x.delivery.state), "deadline": x.deadline,
+            "due": shown_text(x.deadline, app.settings.gateway.service.timezone),
         }
         for x in overdue
     ]  # fmt: skip
@@ -229,7 +231,7 @@ def late_files(
     date: str | None,
 ) -> list[Row]:
     """Files that ``[[expected]]`` names and that have not come by their hour on the business date."""
-    local = now.astimezone(ZoneInfo(settings.gateway.service.timezone))
+    zone = ZoneInfo(settings.gateway.service.timezone)
     late: list[Row] = []
     for portfolio in portfolios:
         day = date or portfolio["business_date"]
@@ -239,7 +241,7 @@ def late_files(
                 and (f["business_date"] or day) == day
                 for f in files
             )  # fmt: skip
-            past = (local.date().isoformat(), local.strftime("%H:%M")) >= (day, expected.by)
-            if past and not here:
-                late.append({"portfolio": portfolio["portfolio"], "kind": expected.kind, "by": f"{day} {expected.by}"})
+            by = datetime.fromisoformat(f"{day} {expected.by}").replace(tzinfo=zone)
+            if now >= by and not here:
+                late.append({"portfolio": portfolio["portfolio"], "kind": expected.kind, "by": shown_instant(by)})
     return late

@@ -49,9 +49,9 @@ def test_what_waits_for_a_person_is_shown_until_it_is_cleared(db: Database, home
     ], "what is looked at is how things are now"
     found = status(app, None)
     assert found.wants_attention
-    assert "ANSWERED returns.ach (#1): 2 answers wait for a person" in "\n".join(page(found))
+    assert "ANSWERED returns.ach (#1): 2 answers wait for a person" in "\n".join(page(found, str))
     lists.clear(app, (1, 1), reason="another company's")
-    assert "found 0.01 for trace number" in "\n".join(page(status(app, None)))
+    assert "found 0.01 for trace number" in "\n".join(page(status(app, None), str))
     lists.clear(app, (1, 2), reason="the bank sends it again")
     assert keys(app) == [] and "answers" in alarms.sweep(app).over
 
@@ -73,7 +73,7 @@ def test_a_refusal_and_a_missing_acknowledgement_are_alarms(db: Database, home: 
     assert keys(app) == []
     clock.at += timedelta(minutes=61)
     assert keys(app) == [f"ack:{outbound_id}"]
-    assert "NOT ACKNOWLEDGED: P01-VACH-BANK-260303.DAT" in "\n".join(page(status(app, None)))
+    assert "NOT ACKNOWLEDGED: P01-VACH-BANK-260303.DAT" in "\n".join(page(status(app, None), str))
     fresh = alarms.sweep(app).fresh
     assert [c.code for c in fresh if c.key.startswith("ack")] == ["ACKNOWLEDGEMENT_MISSING"]
     assert not [c for c in alarms.sweep(app).fresh if c.key.startswith("ack")], "told once"

@@ -26,7 +26,7 @@ def test_show_rotate_show(own: Played) -> None:
     after = own.ok("keys", "show", "--json")
     assert [(r["key"], r["role"], r["values"]) for r in after.rows] == [(done["key"], "seals", row["values"])]
     assert after.document["rotated_at"] == "2026-03-02T14:00:00.000000Z"
-    assert "Last rotated at 2026-03-02T14:00" in own.ok("keys", "show").out
+    assert "Last rotated at 2026-03-02 09:00 EST." in own.ok("keys", "show").out
     assert own.ok("verify", "--json").document["ok"] is True
     new = (own.root / "config" / "keys" / "field.key").read_text().strip()
     seen = before.out + after.out + own.ok("keys", "show").out + own.ok("keys", "rotate").out

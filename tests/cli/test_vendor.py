@@ -51,7 +51,10 @@ def test_a_change_from_proposal_to_approval(two: Played, monkeypatch: pytest.Mon
     assert details(two) == ("091000019", "****8990", 2)
     (row,) = two.ok("vendor", "changes", "--state", "applied", "--vendor", "v100", "--json").rows
     assert (row["maker"], row["checker"], row["after"]) == ("ABC", "BOB", {"account_number": "****8990"})
-    assert "****6789 -> ****8990" in two.ok("vendor", "changes").out
+    listed, shown = two.ok("vendor", "changes").out, two.ok("vendor", "show", "V100").out
+    assert "****6789 -> ****8990" in listed and "2026-03-02 09:00 EST" in listed
+    assert shown.count("at 2026-03-02 09:00 EST") == 2, "proposed and decided, as people there read it"
+    assert row["proposed_at"].endswith("Z")
     assert two.ok("verify", "--json").document["ok"] is True
 
 

@@ -115,7 +115,7 @@ def test_every_trouble_is_a_condition_of_its_own() -> None:
     found = alarms.conditions(
         QUIET.__class__(
             None, [PORTFOLIO | {"balanced": False}], [FILE, FILE | {"state": "POSTED"}],
-            [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00"}],
+            [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00 EST"}],
             [OUT, OUT | {"id": 4, "delivery": "NOT_DELIVERED", "last_error": None}, OUT | {"delivery": "DELIVERED"}],
             [MODULE, MODULE | {"state": "DONE"}], [], [],
         )

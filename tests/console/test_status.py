@@ -12,6 +12,7 @@ import pytest
 from gateway.cli.status import page
 from gateway.console.inbox import Left
 from gateway.console.status import Status, late_files
+from gateway.cutoffs import shown_text
 from gateway.home import Home
 from gateway.service import is_due
 from gateway.settings import Settings
@@ -34,6 +35,10 @@ def came(kind: str = "assessments", portfolio: str | None = "1", day: str | None
     return {"kind": kind, "portfolio": portfolio, "business_date": day}
 
 
+def local(instant: str | None) -> str:
+    return "" if instant is None else shown_text(instant, "America/New_York")
+
+
 @pytest.mark.parametrize(
     ("now", "files", "date", "late"),
     [
@@ -54,7 +59,9 @@ def came(kind: str = "assessments", portfolio: str | None = "1", day: str | None
 def test_late_files(home: Home, now: str, files: list[dict[str, Any]], date: str | None, late: bool) -> None:
     at = datetime.fromisoformat(now).replace(tzinfo=EAST)
     found = late_files([PORTFOLIO], files, expecting(home), at, date)
-    assert found == ([{"portfolio": "1", "kind": "assessments", "by": f"{date or '2026-03-02'} 09:00"}] if late else [])
+    assert found == (
+        [{"portfolio": "1", "kind": "assessments", "by": f"{date or '2026-03-02'} 09:00 EST"}] if late else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,14 +96,14 @@ MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "s
         ({"outbound": [OUT | {"delivery": None, "state": "BUILT", "follows": 2}]}, False,
          "B.DAT (#3) goes with #2: released or rejected with it"),
         ({"files": [FILE | {"state": "POSTED"}]}, False, "p1_btchpmt.dat  POSTED"),
-        ({"late": [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00"}]}, True,
-         "LATE: portfolio 1: no escrow file by 2026-03-02 09:00"),
+        ({"late": [{"portfolio": "1", "kind": "escrow", "by": "2026-03-02 09:00 EST"}]}, True,
+         "LATE: portfolio 1: no escrow file by 2026-03-02 09:00 EST"),
         ({"outbound": [OUT]}, True, "UNKNOWN B.DAT (#3): connection lost"),
         ({"outbound": [OUT | {"delivery": None, "state": "BUILT"}]}, False, "waits for approval: gateway outbound show 3"),
         ({"end_of_period": [MODULE]}, True, "U1003 FAILED: no room"),
         ({"end_of_period": [MODULE | {"state": "DONE"}]}, False, "done U1003"),
         ({"alarms": [{"code": "FILE_LATE", "raised_at": "2026-03-02T14:00:00.0Z", "text": "x"}]}, True,
-         "ALARM FILE_LATE since 2026-03-02T14:00: x"),
+         "ALARM FILE_LATE since 2026-03-02 09:00 EST: x"),
         ({"portfolios": [PORTFOLIO | {"balanced": False}]}, True, "OUT OF BALANCE"),
         ({"portfolios": [PORTFOLIO | {"period_state": "CLOSED"}]}, False, "CLOSED, End of Period is under way"),
         ({"portfolios": []}, False, "No portfolio is loaded."),
@@ -109,7 +116,7 @@ MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "s
 def test_the_page_and_whether_it_wants_a_person(change: dict[str, Any], wants: bool, line: str) -> None:
     found = replace(QUIET, **change)
     assert found.wants_attention is wants
-    lines = list(page(found))
+    lines = list(page(found, local))
     assert any(line in shown for shown in lines), lines
     if found.portfolios:
         assert (lines[-1] == "Something wants a person; see above.") is wants
