@@ -88,7 +88,8 @@ class Windows(Model):
     def _opens(self) -> Self:
         if (self.times or self.by_weekday) and not any(self.by_weekday.get(day, self.times) for day in WEEKDAYS):
             raise PydanticCustomError(
-                "window", "expected a time on one weekday at least; leave windows out where files go at any time"
+                "window",
+                "found no weekday with a time, expected one at least; leave windows out where files go at any time",
             )
         return self
 
@@ -211,13 +212,13 @@ class Bank(Model):
     @model_validator(mode="after")
     def _same_day_has_windows(self) -> Bank:
         if self.same_day == "asked" and not self.same_day_windows:
-            raise PydanticCustomError("window", "expected same_day_windows beside same_day = 'asked'")
+            raise PydanticCustomError("window", "found same_day = 'asked' without same_day_windows, expected both")
         return self
 
     @model_validator(mode="after")
     def _balanced_has_an_account(self) -> Bank:
         if self.balanced and not self.offset_account:
-            raise PydanticCustomError("offset", "expected offset_account beside balanced = true")
+            raise PydanticCustomError("offset", "found balanced = true without offset_account, expected both")
         return self
 
 
@@ -273,7 +274,9 @@ class Operators(Model):
     def _not_empty(cls, value: Mapping[str, OperatorSettings]) -> Mapping[str, OperatorSettings]:
         for code, operator in value.items():
             if not operator.users:
-                raise ValueError(f"operator {code} names no operating system user")
+                raise PydanticCustomError(
+                    "users", f"found no user of operator {code}, expected the name of a system user at least"
+                )
         return value
 
 

@@ -38,9 +38,12 @@ class ReversalSettings(Model):
     @model_validator(mode="after")
     def _fee_is_whole(self) -> ReversalSettings:
         if (self.nsf_fee_code is None) != (to_cents(self.nsf_fee) == 0):
-            raise PydanticCustomError("fee", "expected both nsf_fee_code and nsf_fee, or neither")
+            raise PydanticCustomError(
+                "fee",
+                f"found {'nsf_fee' if self.nsf_fee_code is None else 'nsf_fee_code'} alone, expected nsf_fee_code and nsf_fee, or neither",
+            )
         if self.nsf_fee_code == "PYMT":
-            raise PydanticCustomError("fee", "expected the code of a fee, not of rent")
+            raise PydanticCustomError("fee", "found nsf_fee_code = 'PYMT', expected the code of a fee, not of rent")
         return self
 
 

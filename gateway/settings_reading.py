@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -169,11 +169,23 @@ def _mistake(model: type[BaseModel], problem: ErrorDetails) -> str:
     message = message.removeprefix("String should match pattern ").removesuffix(
         ", unable to parse string as an integer"
     )
-    if problem["type"] == "reference":
+    if message.startswith("found "):
         return f"{where}: {message}"
     if problem["type"] == "string_pattern_mismatch":
         message = f"expected the form {message}"
-    return f"{where}: found {problem['input']!r}, {message}"
+    return f"{where}: found {_found(problem['input'])}, {message}"
+
+
+_LONG: Final = 60
+"""Characters of a value that a mistake repeats."""
+
+
+def _found(value: Any) -> str:
+    """A value as it was written, a long one by its beginning; of a table only that it is one: its values are others' keys."""
+    if isinstance(value, Mapping):
+        return "a table"
+    text = repr(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def _keys(model: Any, loc: Sequence[int | str]) -> list[str]:

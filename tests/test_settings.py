@@ -59,9 +59,8 @@ company_identification = "1"
         ("[sources.a]\nquiet_seconds = -1", "", "config/gateway.toml: sources.a.quiet_seconds: found -1, expected greater than 0"),
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'", "", "config/gateway.toml: endpoints.b.key: found no value, expected one"),
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\n[endpoints.b.windows]\ntimes = ['10:00']\nby_weekday = { monday = [], "
-         "tuesday = [], wednesday = [], thursday = [], friday = [] }", "", "config/gateway.toml: endpoints.b.windows: found {'times': "
-         "['10:00'], 'by_weekday': {'monday': [], 'tuesday': [], 'wednesday': [], 'thursday': [], 'friday': []}}, expected a time on "
-         "one weekday at least; leave windows out where files go at any time"),
+         "tuesday = [], wednesday = [], thursday = [], friday = [] }", "", "config/gateway.toml: endpoints.b.windows: found no weekday with a "
+         "time, expected one at least; leave windows out where files go at any time"),
         ("[service]\neop_at = '25:00'", "", "config/gateway.toml: service.eop_at: found '25:00', expected a time of day such as 09:00"),
         ("[service]\ntimezone = 'Mars/Base'", "", "config/gateway.toml: service.timezone: found 'Mars/Base', expected a time zone "
          "such as America/New_York"),
@@ -82,12 +81,15 @@ company_identification = "1"
         ("", "[gl]\nrecrd = 3", "config/portfolios/p01.toml: gl.recrd: found an unknown key, expected record"),
         ("", "[reversals]\nnsf_fee = '2.345'", "config/portfolios/p01.toml: reversals.nsf_fee: found '2.345', expected dollars and "
          "cents such as 25.00"),
-        ("", "[reversals]\nnsf_fee = '25.00'", "config/portfolios/p01.toml: reversals: found {'nsf_fee': '25.00'}, expected both "
+        ("", "[reversals]\nnsf_fee = '25.00'", "config/portfolios/p01.toml: reversals: found nsf_fee alone, expected nsf_fee_code "
+         "and nsf_fee, or neither"),
+        ("", "[reversals]\nnsf_fee_code = 'LTCH'", "config/portfolios/p01.toml: reversals: found nsf_fee_code alone, expected "
          "nsf_fee_code and nsf_fee, or neither"),
-        ("", "[reversals]\nnsf_fee_code = 'LTCH'", "config/portfolios/p01.toml: reversals: found {'nsf_fee_code': 'LTCH'}, "
-         "expected both nsf_fee_code and nsf_fee, or neither"),
-        ("", "[reversals]\nnsf_fee = '25.00'\nnsf_fee_code = 'PYMT'", "config/portfolios/p01.toml: reversals: found {'nsf_fee': "
-         "'25.00', 'nsf_fee_code': 'PYMT'}, expected the code of a fee, not of rent"),
+        ("", "[reversals]\nnsf_fee = '25.00'\nnsf_fee_code = 'PYMT'", "config/portfolios/p01.toml: reversals: found nsf_fee_code = "
+         "'PYMT', expected the code of a fee, not of rent"),
+        ("[service.timezone]\nurl = 'hunter2'", "", "config/gateway.toml: service.timezone: found a table, expected a valid string"),
+        (f"[service]\neop_at = '{'9' * 70}'", "", "config/gateway.toml: service.eop_at: found '" + "9" * 59 + "…, expected a time of "
+         "day such as 09:00"),
         ("", "default_office = '1-1'", "config/portfolios/p01.toml: default_office: found '1-1', expected the form "
          "'^[^/ ]+/[^/ ]+/[^/ ]+$'"),
     ],
@@ -108,7 +110,7 @@ def test_each_mistake_in_words(home: Home, gateway: str, portfolio: str, expecte
         ("immediate_origin", "12345678901", "at most 10 characters"), ("company_name", "C" * 17, "at most 16 characters"),
         ("company_name", "", "at least 1 character"), ("company_identification", "", "at least 1 character"),
         ("company_identification", "12345678901", "at most 10 characters"), ("odfi", "12", "expected the form"),
-        ("balanced", True, "expected offset_account beside balanced = true"),
+        ("balanced", True, "found balanced = true without offset_account, expected both"),
         ("immediate_destination", "91000019X12", "immediate_destination: found '91000019X12', expected at most 10 digits or capitals"),
         ("immediate_destination", "091-00019", "immediate_destination: found '091-00019', expected at most 10 digits or capitals"),
         ("immediate_destination", "091000018", "immediate_destination: found '091000018', expected a routing number: check digit 8"),
@@ -259,7 +261,7 @@ def test_the_commented_files_are_sound_as_they_are_and_switched_on(home: Home) -
         ("name_pattern = '{nonsense}{portfolio}{date}{further}'", "", "expected a file name with"),
         ("modifier_alphabet = 'ABA'", "", "modifier_alphabet: found 'ABA', expected different characters A-Z and 0-9"),
         ("modifier_alphabet = 'ab'", "", "modifier_alphabet: found 'ab', expected different characters"),
-        ("same_day = 'asked'", "", "expected same_day_windows beside same_day = 'asked'"),
+        ("same_day = 'asked'", "", "found same_day = 'asked' without same_day_windows, expected both"),
         ("same_day_windows = { '10:00' = 'NOON' }", "", "same_day_windows.10:00: found 'NOON'"),
         ("same_day_windows = { '25:00' = 'SD1300' }", "", "expected a time of day such as 09:00"),
         ("same_day_limit = 'much'", "", "same_day_limit: found 'much', expected dollars and cents such as 25.00"),

@@ -95,7 +95,10 @@ def outbound_approve(
         str | None, typer.Option("--sha256", help="The hash you looked at, at least 8 characters; asked for otherwise.")
     ] = None,
     accept: Annotated[
-        list[str] | None, typer.Option("--accept", metavar="RULE", help="A rule that holds the file; give each one.")
+        list[str] | None,
+        typer.Option(
+            "--accept", metavar="RULE", help="A rule that holds the file; give each one, or several with commas."
+        ),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are accepted; it is kept.")] = None,
 ) -> None:
@@ -116,7 +119,7 @@ def outbound_approve(
         full = sha256
     else:
         full = found["sha256"]
-    done = release.approve(session.app, outbound_id, sha256=full, accept=accept or (), reason=reason)
+    done = release.approve(session.app, outbound_id, sha256=full, accept=_rules(accept), reason=reason)
     session.show(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
         [
@@ -125,6 +128,11 @@ def outbound_approve(
             for r in done
         ],
     )
+
+
+def _rules(given: list[str] | None) -> list[str]:
+    """Each ``--accept`` may name several: ``--accept first-payment,velocity``."""
+    return [name for text in given or () for rule in text.split(",") if (name := rule.strip().lower())]
 
 
 def _by_hand(session: Session, file: release.Released) -> str:

@@ -115,7 +115,7 @@ def delivered(home: Played) -> None:
 def released(home: Played, at: int) -> dict[str, str]:
     """One of the waiting bank files, let go and at the bank beyond doubt: only what is there is taken back."""
     row = [row for row in home.ok("outbound", "list", "--json").rows if row["kind"] == "VACH-BANK"][at]
-    accepted = ("--accept", "first-payment", "--reason", "called back")
+    accepted = ("--accept", "first-payment,", "--reason", "called back")
     home.ok("outbound", "approve", str(row["id"]), "--sha256", row["sha256"], *accepted)
     delivered(home)
     found: dict[str, str] = row
