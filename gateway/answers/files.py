@@ -95,11 +95,12 @@ class AnswersFile:
         post.post(app, connection, file_id, name, decided, at=at)
         _keep_deviations(app, connection, file_id, read.deviations)
         waiting = [a.amount_cents for a, d in decided if d.state is AnswerState.UNMATCHED]
+        repeated = [a.amount_cents for a, d in decided if d.state is AnswerState.REPEATED]
         return Taken(
             lines=len(decided),
             waiting=len(waiting),
             cents=sum(a.amount_cents or 0 for a in read.answers),
-            waiting_cents=sum(cents or 0 for cents in waiting),
+            idle_cents=sum(cents or 0 for cents in (*waiting, *repeated)),
             unreadable=waiting.count(None),
         )
 

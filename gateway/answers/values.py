@@ -87,10 +87,11 @@ def waits(outcome: str, entry: EntryKey | None = None) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a file, in answers and cents; ``unreadable``: those that wait and whose amount cannot be read."""
+    """What became of a file, in answers and cents: ``waiting`` for a person; ``idle_cents``, of those and of what repeats
+    an earlier answer, for which nothing was posted; ``unreadable``, those that wait and whose amount cannot be read."""
 
     lines: int
     waiting: int
     cents: int = 0
-    waiting_cents: int = 0
+    idle_cents: int = 0
     unreadable: int = 0

@@ -51,9 +51,6 @@ def process(
 ) -> int:
     """Take what is in the inbox (or these files) now, post it, report it, and end."""
     session.app.operator.require("post", "processing files")
-    for path in paths or ():
-        if not path.exists():
-            raise UsageError(f"process {path}: found no such file; see the name, or leave it out to take the inbox")
     with session.progress("processing") as progress, closing(Intake(session.app)) as intake:
         done = intake.process_now(paths or None, progress=lambda _name, read, size: progress(read, size))
     rows = [p.file for p in done]

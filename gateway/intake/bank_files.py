@@ -1,7 +1,8 @@
 """A file that a bank sends, in one transaction, with its own state in it: duplicate, read, may it post, take in.
 
 It has entries and not lines: a file is never torn or an overlap, each entry is known again by what it says
-(``gateway/answers``). An entry that waits for a person counts as a reject of the file.
+(``gateway/answers``). An entry that waits for a person counts as a reject of the file; money
+of one that repeats an earlier answer is rejected too, for it was posted then, but nobody has to see to it.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def process(work: Work) -> None:
     move(
         connection, file.file_id, file.state, FileState.POSTED,
         lines=taken.lines, records=taken.lines - taken.waiting, rejects=taken.waiting, blank=0,
-        amount_cents=taken.cents, posted_cents=taken.cents - taken.waiting_cents, suspended_cents=0,
-        rejected_cents=taken.waiting_cents, held_cents=0, unreadable=taken.unreadable,
+        amount_cents=taken.cents, posted_cents=taken.cents - taken.idle_cents, suspended_cents=0,
+        rejected_cents=taken.idle_cents, held_cents=0, unreadable=taken.unreadable,
         hold_code=None, hold_text=None, posted_at=at, business_date=business_date(work), reported="N",
     )  # fmt: skip
     if not work.dry:

@@ -30,7 +30,7 @@ from gateway.errors import Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.intake import archive, slots
 from gateway.intake.arrival import Complete, Identity, printable
-from gateway.intake.parsing import identified
+from gateway.intake.parsing import identified, identified_file
 from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, HoldCode, move, state_list
 from gateway.intake.turns import Turns
@@ -93,10 +93,7 @@ class Claimer:
         slot = self._slot(folder)
         group = []
         for path in paths:
-            what = identified(self.app.settings, path.name)
-            status = path.lstat() if path.exists() else None
-            if status is None or not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"processing {path}: found no ordinary file there, expected one; look at the name")
+            what = identified_file(self.app.settings, path)
             target = slot.folder / f"{self._token()}{_FROM_ARGUMENT}{path.name}"
             if path.resolve().parent == folder.path.resolve():
                 path.rename(target)

@@ -68,6 +68,24 @@ def identified(settings: Settings, name: str) -> Identified:
     return found
 
 
+def identified_file(settings: Settings, path: Path) -> Identified:
+    """The same of a file that a person names. Raises UsageError for one that cannot be taken, too."""
+    if not path.is_file() or path.is_symlink():
+        found = (
+            "a link"
+            if path.is_symlink()
+            else "a folder"
+            if path.is_dir()
+            else "no ordinary file"
+            if path.exists()
+            else "no such file"
+        )
+        raise UsageError(f"processing {path}: found {found}, expected a file to take; look at the name")
+    if (why := unknown_name(settings, path.name)) is not None:
+        raise UsageError(f"processing {path}: {why[:1].lower()}{why[1:]}")
+    return identified(settings, path.name)
+
+
 def unknown_name(settings: Settings, name: str) -> str | None:
     """Why no parser claims ``name``; None when exactly one does."""
     found = _claims(settings, name)

@@ -26,6 +26,7 @@ from gateway.intake.claim import Claimer
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import retry_failed
 from gateway.intake.hashes import remove_abandoned
+from gateway.intake.parsing import identified_file
 from gateway.intake.processing import ProcessedFile, process_file
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders
@@ -94,7 +95,11 @@ class Intake:
         return claimed
 
     def process_now(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> list[ProcessedFile]:
-        """What is complete now (after one quiet time), or these files at once; then everything that can post."""
+        """What is complete now (after one quiet time), or these files at once; then everything that can post. A file that
+        cannot be taken is told before anything is touched."""
+        paths = None if paths is None else list(paths)
+        for path in paths or ():
+            identified_file(self.app.settings, path)
         self.recover()
         if paths is None:
             self._claim_once()

@@ -54,6 +54,7 @@ def checks(connection: Connection) -> Iterator[Check]:
     yield none(connection, "answers are about an entry of their trace number and amount", _OTHER_ENTRY, "ach_answer")
     yield none(connection, "an entry came back once", _TWICE, "ach_answer")
     yield none(connection, "changes that the bank proposed are there", _CHANGES, "ach_answer")
+    yield none(connection, "what waits or repeats is not posted in its file's money", _IDLE, "inbound_file")
     returned = list(_returned(connection))
     now = _now(connection, {one.check for one in returned})
     yield _posted(connection, returned, now)
@@ -75,6 +76,12 @@ ORDER BY a.file_id, a.number
 _TWICE: Final = f"""
 SELECT 'file ' || MAX(a.file_id) || ' trace ' || MAX(a.original_trace) FROM ach_answer a WHERE {_IS_RETURN}
 GROUP BY a.outbound_id, a.seq HAVING COUNT(*) > 1 ORDER BY 1
+"""
+_IDLE: Final = """
+SELECT 'file ' || f.file_id FROM inbound_file f JOIN (SELECT file_id, COALESCE(SUM(amount_cents), 0) AS cents,
+    COALESCE(SUM(CASE WHEN state <> 'DONE' THEN amount_cents END), 0) AS idle FROM ach_answer GROUP BY file_id) a
+    ON a.file_id = f.file_id
+WHERE f.rejected_cents <> a.idle OR f.amount_cents <> a.cents ORDER BY f.file_id
 """
 _CHANGES: Final = """
 SELECT 'file ' || a.file_id || ' answer ' || a.number FROM ach_answer a

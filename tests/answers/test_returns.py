@@ -127,6 +127,9 @@ def test_the_same_answer_in_other_bytes_does_nothing(db: Database, home: Home, c
     drop(app, bank.whole(one, one))
     later = drop(app, bank.whole(one, end="\r\n"), "again.ach")
     assert (later.state, later.records, later.rejects) == ("POSTED", 1, 0)
+    assert (later.amount_cents, later.posted_cents, later.rejected_cents) == (12_345, 0, 12_345), (
+        "its money came before"
+    )
     assert [(state, outcome) for _, _, state, outcome in answers(db)[1:]] == [
         ("REPEATED", "the same as returns.ach (#1) entry 1: nothing done"),
         ("REPEATED", "the same as returns.ach (#1) entry 1: nothing done"),

@@ -39,6 +39,10 @@ WRONG = {
     "an entry sent twice": (
         "UPDATE ach_entry SET amount_cents = amount_cents + 1 WHERE check_no = '4713'", "paid = sent - returned - reversed"
     ),
+    "a repeated answer posted": (
+        "UPDATE inbound_file SET posted_cents = posted_cents + 501, rejected_cents = rejected_cents - 501 WHERE file_id = 1",
+        "what waits or repeats is not posted in its file's money",
+    ),
     "a change that is not there": ("UPDATE ach_answer SET change_id = 77 WHERE number = 3", "changes that the bank proposed are there"),
 }  # fmt: skip
 

@@ -49,6 +49,25 @@ def test_odd_things_in_the_inbox_are_told_and_left(own: Played) -> None:
     ]
 
 
+def test_a_file_that_cannot_be_taken_is_told_before_anything_is_touched(own: Played, tmp_path: Path) -> None:
+    """A file that waits stays one that waits; of several files none is taken."""
+    drop(own, "p2_btchassmt.dat", "<lease>1<assmt>LTCH<amount>1\n")
+    assert own.do("process", "--json").rows[0]["state"] == "WAITING"
+    good, bad = tmp_path / "p1_btchassmt.dat", tmp_path / "notes.txt"
+    good.write_text("<lease>1001<assmt>LTCH<amount>1\n")
+    bad.write_text("hello")
+    refused = own.do("process", str(good), str(bad))
+    assert refused.code == 2
+    assert refused.err.startswith(
+        f"gateway: processing {bad}: found the root name notes in 'notes.txt', expected p<n>_"
+    )
+    assert own.do("process", str(tmp_path)).err.startswith(
+        f"gateway: processing {tmp_path}: found a folder, expected a file"
+    )
+    states = [row["state"] for row in own.ok("files", "list", "--json").rows]
+    assert states[4:] == ["WAITING"]
+
+
 def test_the_same_file_twice_is_held_until_a_person_says_so(own: Played) -> None:
     shutil.copy(SAMPLE / "inbox" / "p1_btchpmt.dat", own.root / "inbox")
     done = own.do("process", "--json")

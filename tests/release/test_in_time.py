@@ -135,7 +135,7 @@ def test_status_names_the_money_at_stake_by_bank(
         "files": 2, "entries": 2, "amount": "125.50", "not_released": 2,
     }  # fmt: skip
     assert document(status(app, None))["windows"] == [window]
-    text = list(page(status(app, None)))
+    text = list(page(status(app, None), str))
     assert (
         "  The window of bank closes at 2026-03-02 10:30 EST: 2 files not sent, 2 entries, 125.50 at stake, 2 of them not released"
         in text
@@ -148,7 +148,7 @@ def test_status_names_the_money_at_stake_by_bank(
     ]
     clock.elapsed += 30 * 60
     approve(app, file)
-    text = list(page(status(app, None)))
+    text = list(page(status(app, None), str))
     assert (
         "  The window of bank CLOSES SOON at 2026-03-02 10:30 EST: 2 files not sent, 2 entries, 125.50 at stake" in text
     )
