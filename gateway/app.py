@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +51,15 @@ class App:
         """The instant as the database writes it."""
         return instant_text(self.clock.now())
 
-    def calendar(self) -> BankingCalendar:
-        """Banking days with the site's own holidays; read from the ledger when asked."""
+    def calendar(self, *, also: Iterable[int] = ()) -> BankingCalendar:
+        """Banking days with the site's own holidays; read from the ledger when asked. ``also``: years of what is past,
+        beside those of the settings."""
         from sqlalchemy import text
 
         with self.db.read() as connection:
             rows = connection.execute(text("SELECT date, name FROM holiday")).all()
         return BankingCalendar(
-            covered_years=frozenset(self.settings.gateway.calendar.covered), extra={row.date: row.name for row in rows}
+            covered_years={*self.settings.gateway.calendar.covered, *also}, extra={row.date: row.name for row in rows}
         )
 
     def close(self) -> None:

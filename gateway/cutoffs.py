@@ -1,4 +1,4 @@
-"""Until when an endpoint takes a file today, and whether a file still reaches its effective date.
+"""Until when an endpoint takes a file today, whether a file still reaches its effective date, and when it settles else.
 
 A bank takes files until its cutoffs on banking days; one that comes later goes with the next window. The times are a
 setting of the endpoint (``[endpoints.*.windows]``), because every bank has its own, earlier than those of the operator
@@ -37,6 +37,28 @@ def last_chance(windows: Windows, calendar: BankingCalendar, effective: date, le
     day = calendar.add_banking_days(effective, -lead_days)
     days = (_on(windows, calendar, day - timedelta(days=n)) for n in range(_LOOK_DAYS))
     return next(at for closings in days for at in reversed(list(closings)))
+
+
+def settlement_day(
+    windows: Windows,
+    calendar: BankingCalendar,
+    effective: date,
+    came_at: datetime,
+    *,
+    zone: ZoneInfo,
+    lead_days: int,
+    same_day_until: str | None = None,
+) -> date:
+    """When entries of this effective date settle that came to the bank then: ``lead_days`` banking days after the window
+    they came for (without windows, after that day in ``zone``), never before their date. ``same_day_until`` (``14:45`` in
+    ``zone``) is the cutoff of the same-day window that a file was built for: after it, the next banking day at the soonest.
+    """
+    here = came_at.astimezone(zone)
+    window = next_closing(windows, calendar, came_at).date() if windows.any else here.date()
+    day = calendar.add_banking_days(window, lead_days)
+    if same_day_until is not None and f"{here:%H:%M}" >= same_day_until and calendar.is_banking_day(here.date()):
+        day = max(day, calendar.add_banking_days(here.date(), 1))
+    return max(effective, day)
 
 
 def shown_instant(at: datetime) -> str:

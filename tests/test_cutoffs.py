@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.calendar import BankingCalendar
-from gateway.cutoffs import last_chance, last_closing, next_closing, shown_instant
+from gateway.cutoffs import last_chance, last_closing, next_closing, settlement_day, shown_instant
 from gateway.settings import Windows
 
 CALENDAR = BankingCalendar({2026}, {"2026-03-11": "site closed"})
@@ -50,6 +51,47 @@ def test_the_cutoffs_around_an_instant(now: str, following: str, before: str) ->
 )
 def test_the_last_cutoff_that_reaches_a_date(effective: str, lead_days: int, last: str) -> None:
     assert shown_instant(last_chance(DAY, CALENDAR, date.fromisoformat(effective), lead_days)) == last
+
+
+@pytest.mark.parametrize(
+    ("windows", "came", "lead_days", "same_day_until", "day"),
+    [
+        (DAY, "2026-03-02 19:14", 1, None, "2026-03-03"),
+        (DAY, "2026-03-02 19:15", 1, None, "2026-03-04"),  # at the cutoff is too late: Tuesday's window
+        (DAY, "2026-03-02 19:15", 0, None, "2026-03-03"),
+        (DAY, "2026-03-04 20:00", 1, None, "2026-03-09"),  # no window on Thursdays: Friday's
+        (DAY, "2026-02-20 12:00", 1, None, "2026-03-03"),  # early: its date stands
+        (Windows(), "2026-03-02 23:59", 1, None, "2026-03-03"),
+        (Windows(), "2026-03-04 04:59", 1, None, "2026-03-04"),  # still Tuesday there
+        (Windows(), "2026-03-04 05:00", 1, None, "2026-03-05"),
+        (Windows(), "2026-03-08 15:00", 1, None, "2026-03-09"),
+        (Windows(), "2026-03-03 14:59", 0, "10:00", "2026-03-03"),
+        (Windows(), "2026-03-03 15:00", 0, "10:00", "2026-03-04"),
+        (
+            Windows(),
+            "2026-03-08 18:00",
+            0,
+            "10:00",
+            "2026-03-09",
+        ),  # a Sunday: before the cutoff of the next banking day
+        (
+            DAY,
+            "2026-03-03 15:10",
+            0,
+            "10:00",
+            "2026-03-04",
+        ),  # the endpoint still takes, the window it was made for is over
+    ],
+)
+def test_the_day_that_what_came_settles(
+    windows: Windows, came: str, lead_days: int, same_day_until: str | None, day: str
+) -> None:
+    """For an effective date of Tuesday, 3 March."""
+    found = settlement_day(
+        windows, CALENDAR, date(2026, 3, 3), utc(came), zone=ZoneInfo("America/New_York"), lead_days=lead_days,
+        same_day_until=same_day_until,
+    )  # fmt: skip
+    assert found.isoformat() == day
 
 
 @pytest.mark.parametrize(("windows", "any_"), [({}, False), ({"times": ["10:00"]}, True), ({"by_weekday": {"friday": ["9:00"]}}, None),

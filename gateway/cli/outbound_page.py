@@ -39,6 +39,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         lines.append(f"  MISSED     it was not sent by {found['window_missed']}")
     if found.get("window"):
         lines.append(f"  window     the next one closes at {found['window']}")
+    if found.get("window_outcome"):
+        lines.append(f"             {found['window_outcome']}")
     if found["approved_by"]:
         decided = "rejected" if found["state"] == "REJECTED" else "released"
         lines.append(f"  {decided}   by {found['approved_by']} at {when(found['approved_at'])}")
@@ -53,6 +55,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")
+    if found["settles"]:
+        lines.append(f"  settles    {_settles(found['settles'], when)}")
     if found["classes"]:
         rows = [tuple(row.values()) for row in found["classes"]]
         lines += ["", *table(review.CLASS_COLUMNS, rows, money=("amount",))]
@@ -72,6 +76,14 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             else f"It is released or rejected with {leader['name']}: gateway outbound show {leader['id']}",
         ]
     return lines
+
+
+def _settles(its: dict[str, Any], when: Callable[[str | None], str]) -> str:
+    if its["error"]:
+        return str(its["error"])
+    came = f"it came to the bank at {when(its['came_at'])}" if its["at_bank"] else "if it comes to the bank now"
+    late = its["on"] > its["effective"]
+    return f"{its['on']}" + (f", not on its effective date {its['effective']}: {came}" if late else "")
 
 
 _SHOWN: Final = 20

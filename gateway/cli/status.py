@@ -127,7 +127,8 @@ def _outbound(found: Status) -> Iterator[str]:
         if (o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stopped")) and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
         if o.get("window_missed"):
-            yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}"
+            outcome = f"; {o['window_outcome']}" if o["window_outcome"] else ""
+            yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}{outcome}"
         if o.get("follows"):
             yield f"  {o['name']} (#{o['id']}) goes with #{o['follows']}: released or rejected with it"
         elif o["state"] == "BUILT":

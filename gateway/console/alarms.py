@@ -134,7 +134,7 @@ def _cutoffs(outbound: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
             yield Condition(
                 f"window:{o['id']}:{o['window_missed']}", "WINDOW_MISSED",
                 f"{o['name']} (#{o['id']}), {shown(o['at_stake_cents'])}, was not sent by {o['window_missed']}; the next window of "
-                f"{o['endpoint']} closes at {o['window']}",
+                f"{o['endpoint']} closes at {o['window']}" + (f"; {o['window_outcome']}" if o["window_outcome"] else ""),
             )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def status(app: App, date: str | None) -> Status:
             portfolios,
             files,
             late_files(portfolios, files, app.settings, app.clock.now(), date),
-            with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app),
+            with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app, connection),
             _end_of_period(connection, date),
             _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),

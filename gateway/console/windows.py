@@ -6,25 +6,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.clock import instant_text
 from gateway.cutoffs import last_closing, next_closing, shown_instant
 from gateway.money import shown
+from gateway.vendor_ach import settling
 
 _NOT_SENT: Final = ("PENDING", "SENDING", "NOT_DELIVERED")
 
 
-def with_windows(rows: Sequence[dict[str, Any]], app: App) -> Sequence[dict[str, Any]]:
+def with_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connection) -> Sequence[dict[str, Any]]:
     """Adds to what has not left yet: ``window``, the next cutoff of its endpoint, ``window_closes_at`` the same as an
     instant (None where no calendar reaches: ``window`` says so); ``window_near``, whether that is less than the endpoint's
-    warning away; ``window_missed``, a cutoff that passed since the file was released (or built)."""
+    warning away; ``window_missed``, a cutoff that passed since the file was released (or built), and ``window_outcome``,
+    what becomes of a bank file that missed one, in words."""
     endpoints, now = app.settings.gateway.endpoints, app.clock.now()
     calendar = None
     for row in rows:
-        row |= {"window": None, "window_closes_at": None, "window_near": False, "window_missed": None}
+        row |= {
+            "window": None,
+            "window_closes_at": None,
+            "window_near": False,
+            "window_missed": None,
+            "window_outcome": None,
+        }
         endpoint = endpoints.get(row["endpoint"] or "")
         waits = row["state"] == "BUILT" or row["delivery"] in _NOT_SENT
         if endpoint is None or not endpoint.windows.any or not waits:
@@ -33,13 +41,33 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App) -> Sequence[dict[str,
         try:
             calendar = calendar or app.calendar()
             closing, closed = next_closing(windows, calendar, now), last_closing(windows, calendar, now)
+            settles = settling.days(app, connection, [row["id"]] if since < closed else [])
         except CalendarError as error:
             row["window"] = str(error)  # the rest of the answer does not wait for a calendar
             continue
         row["window"], row["window_closes_at"] = shown_instant(closing), instant_text(closing)
         row["window_near"] = closing - now <= timedelta(minutes=windows.warn_minutes)
-        row["window_missed"] = shown_instant(closed) if since < closed else None
+        if since < closed:
+            row["window_missed"] = shown_instant(closed)
+            row["window_outcome"] = _outcome(row, settles.get(row["id"]))
     return rows
+
+
+def _outcome(row: Mapping[str, Any], settles: settling.Settling | None) -> str | None:
+    """What becomes of a file that missed a window; None of one that holds no payments."""
+    if settles is None:
+        return None
+    if not settles.is_late:
+        return f"sent by then it still settles on its effective date {settles.effective}"
+    if row["state"] == "BUILT":
+        return (
+            f"it is too late for its effective date {settles.effective}: reject it (gateway outbound reject {row['id']}) and "
+            "build it again"
+        )
+    return (
+        f"sent by then it settles on {settles.on}, not on its effective date {settles.effective}: leave it, or call it back "
+        f"(gateway outbound recall {row['id']}) and build it again"
+    )
 
 
 def at_stake(outbound: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -78,5 +106,5 @@ def by_file(app: App) -> dict[int, str]:
                 "WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'NOT_DELIVERED')"
             )
         ).mappings()
-        found = with_windows([dict(row) for row in rows], app)
+        found = with_windows([dict(row) for row in rows], app, connection)
     return {row["id"]: row["window"] for row in found if row["window"]}

@@ -783,7 +783,7 @@ ach_entry = Table(
     _money("amount_cents"),
     _text("transaction_code", nullable=False),
     _text("sec", nullable=False),
-    _text("effective_date", nullable=False),  # a banking day: the day it settles
+    _text("effective_date", nullable=False),  # a banking day; the day it settles: vendor_ach/settling.py
     Column("reverses_outbound_id", Id),
     Column("reverses_seq", Integer),
     Column("settled_unit_id", Id),  # of a reversal: the unit that posted its settlement

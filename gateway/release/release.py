@@ -21,8 +21,9 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_moot
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox, store
-from gateway.outbound.states import OutboundState
+from gateway.outbound.states import LEFT_STATES, OutboundState
 from gateway.release import makers, openpgp, review
+from gateway.vendor_ach import settling
 
 LIST_COLUMNS: Final = (
     "id", "name", "kind", "portfolio", "sha256", "bytes", "state", "endpoint", "total_debit", "total_credit", "records",
@@ -76,6 +77,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
             "follows": _leader(connection, outbound_id),
+            "settles": settling.shown(app, connection, outbound_id) if row["state"] in LEFT_STATES else None,
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
             "parts": [part.shown() for part in makers.parts(connection, outbound_id)] if waits else [],

@@ -20,9 +20,8 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.settings import Bank
 from gateway.vendor_ach.fraud import RULES
+from gateway.vendor_ach.settling import SAME_DAY
 
-SAME_DAY: Final = "SD"
-"""How the descriptive date of a batch begins that is to settle on the day it is sent."""
 CLASS_COLUMNS: Final = ("kind", "sec", "effective_date", "entries", "vendors", "amount")
 FINDING_COLUMNS: Final = (
     "rule",

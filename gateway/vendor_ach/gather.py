@@ -23,7 +23,7 @@ from gateway.outbound.states import LEFT_STATES, at_bank_sql
 from gateway.outbound.store import sealed_rows
 from gateway.settings import Bank
 from gateway.settings_portfolio import VendorAchSettings
-from gateway.vendor_ach import entries
+from gateway.vendor_ach import entries, settling
 from gateway.vendor_ach.pack import overhead, room_of
 from gateway.vendor_ach.rules import Candidate, Original, Prenote, Rules, SameDay, Vendor
 from parsers.nacha_records import FileHeader
@@ -169,12 +169,12 @@ _VENDORS: Final = f"""
     WHERE v.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
 """
 _PRENOTES: Final = f"""
-    SELECT e.vendor, e.details_version, f.name, f.state, e.effective_date,
+    SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state,
         (SELECT MIN(a.code) FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
             AND a.kind = 'RETURN') AS returned
     FROM ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED'
     WHERE e.kind = 'PRENOTE' AND e.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
-    ORDER BY e.effective_date DESC, e.outbound_id DESC
+    ORDER BY e.vendor, f.outbound_id
 """
 
 
@@ -196,16 +196,26 @@ def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
 
 
 def _prenotes(run: Context, values: Mapping[str, Any], vendors: Mapping[str, Vendor]) -> dict[str, Prenote]:
-    """One prenote a vendor, of its present details: one that came back before all, else the earliest that left."""
+    """One prenote a vendor, of its present details: one that came back before all, else the earliest that is at the bank,
+    or left."""
+    rows = [
+        row
+        for row in run.connection.execute(text(_PRENOTES), values)
+        if row.details_version == vendors[row.vendor].version
+    ]
+    settles = settling.days(run.app, run.connection, {row.outbound_id for row in rows})
     found: dict[str, Prenote] = {}
-    for vendor, version, file, state, settles_on, returned in run.connection.execute(text(_PRENOTES), values):
-        if version != vendors[vendor].version:
-            continue
-        prenote = Prenote(file, state in LEFT_STATES, settles_on, returned)
-        before = found.get(vendor)
-        if before is None or (returned is not None) or (before.returned is None and prenote.released):
-            found[vendor] = prenote
+    for row in rows:
+        its = settles[row.outbound_id]
+        left = row.state in LEFT_STATES
+        prenote = Prenote(row.name, left, its.on, row.returned, row.outbound_id, its.at_bank)
+        found[row.vendor] = min(found.get(row.vendor, prenote), prenote, key=_speaks)
     return found
+
+
+def _speaks(prenote: Prenote) -> tuple[bool, bool, bool, str]:
+    """Of several prenotes of a vendor, the least by this is the one that counts."""
+    return prenote.returned is None, not prenote.at_bank, not prenote.released, prenote.settles_on
 
 
 _LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
@@ -214,7 +224,7 @@ UNCLEAR: Final = """(SELECT MIN(CAST(u.file_id AS TEXT) || '/' || CAST(u.number 
 """In SQL: an answer about the ``ach_entry`` of alias e that waits for a person; NULL where there is none."""
 _VOIDED: Final = f"""
     SELECT {CHECK}, e.outbound_id, e.seq, e.trace_number, f.name, e.vendor, e.details_version, e.sec,
-        e.effective_date, {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
+        {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
         {UNCLEAR} AS unclear
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
     JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
@@ -232,6 +242,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
     """Entries that left, were not returned, whose checks are void, and that no file takes back yet; ``of``: one file's."""
     rows = run.connection.execute(text(_VOIDED), {"p": run.at.portfolio, "of": of}).all()
     companies = _companies(run, {row.outbound_id for row in rows})
+    settles = settling.days(run.app, run.connection, companies)
     frozen = sealed_rows(run.app, run.connection, {(row.outbound_id, row.seq) for row in rows})
     found = []
     for (outbound_id, seq), its in groupby(rows, key=lambda row: (row.outbound_id, row.seq)):
@@ -243,7 +254,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
                 outbound_id=outbound_id, seq=seq, trace_number=row.trace_number, file=row.name, vendor=row.vendor,
                 version=row.details_version, sec=row.sec, code=sent.transaction_code,
                 routing=sent.receiving_dfi + sent.check_digit, account=sent.account, name=sent.name,
-                amount_cents=sent.amount_cents, identification=sent.identification, settled_on=row.effective_date,
+                amount_cents=sent.amount_cents, identification=sent.identification, settled_on=settles[outbound_id].on,
                 company_id=companies[outbound_id][0], odfi=companies[outbound_id][1],
                 checks=tuple(Candidate(*check[: len(Candidate._fields)]) for check in checks), at_bank=bool(row.at_bank),
                 attempts=row.attempts, unclear=row.unclear,

@@ -1,7 +1,7 @@
 """Prenotes (rule A4): a zero-dollar entry to a vendor's bank details, and how long live entries wait for it.
 
 Where the portfolio uses prenotes, a vendor with a due check and no prenote of its present bank details gets one; in the
-corporate classes CCD and CTX only with ``prenote_ccd``. The check waits until the prenote was released and ``wait_days``
+corporate classes CCD and CTX only with ``prenote_ccd``. The check waits until the prenote is at the bank and ``wait_days``
 banking days after it settled (three by the rule; some banks' contracts say more). A prenote that came back blocks the
 vendor until its details change: a new version asks for a new prenote. What another system sent before (``prenote_sent``
 of vendors.csv) counts for the details of then, the first ones; without its date there is no waiting for it.
@@ -48,6 +48,11 @@ def standing(vendor: Vendor, rules: Rules) -> Standing:
         if not prenote.released:
             found = f"a prenote in {prenote.file}, which waits for release"
             return Standing(broken=broken("PRENOTE", found, "it released", "approve it, or reject it and build anew"))
+        if not prenote.at_bank:
+            return Standing(broken=broken("PRENOTE",
+                f"a prenote in {prenote.file}, which is released and not proved to be at the bank", "it there",
+                f"deliver it or say that it was fetched (gateway outbound taken {prenote.outbound_id})",
+            ))  # fmt: skip
         return Standing(first=_first(date.fromisoformat(prenote.settles_on), rules))
     if vendor.prenote_sent == "Y" and vendor.version == 1:
         if vendor.prenote_sent_on is None:

@@ -73,6 +73,8 @@ class Prenote(NamedTuple):
     released: bool
     settles_on: str
     returned: str | None  # the bank's reason code
+    outbound_id: int = 0
+    at_bank: bool = True  # its file left beyond doubt
 
 
 class Vendor(NamedTuple):

@@ -1,8 +1,8 @@
 """What reversals bring back: CASH of the bank against CLEARING, a check at a time, once they have settled.
 
-A void of a sent check posted CLEARING / ACCOUNTS PAYABLE. Its reversal debit settles on its effective date: End of Period
-(U0424) of that business date, or of the first one after the file is proved to be at the bank, posts CASH / CLEARING in the office of the
-check. A reversal that the bank returns, before that or after, is posted by its answer.
+A void of a sent check posted CLEARING / ACCOUNTS PAYABLE. Its reversal debit settles on its effective date, or later where
+its file came to the bank too late for it (``settling``): End of Period (U0424) of that business date, or of the first one
+after the file is proved to be at the bank, posts CASH / CLEARING in the office of the check. A reversal that the bank returns, before that or after, is posted by its answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.units import Unit
 from gateway.outbound.built import Place
 from gateway.outbound.states import LEFT_STATES, at_bank_sql
-from gateway.vendor_ach import entries
+from gateway.vendor_ach import entries, settling
 from gateway.vendor_ach.entries import CheckKey
 
 UNIT: Final = "U0424"
@@ -45,6 +45,8 @@ def settle(app: App, connection: Connection, at: Place) -> tuple[int | None, int
     keys = [
         (file, seq) for file, seq in connection.execute(text(_SETTLED), {"p": at.portfolio, "on": at.business_date})
     ]
+    settles = settling.days(app, connection, {file for file, _ in keys})
+    keys = [key for key in keys if settles[key[0]].on <= at.business_date]
     if not keys:
         return None, 0
     reversed_by = entries.checks_by_entry(connection, keys)

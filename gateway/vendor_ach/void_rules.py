@@ -10,7 +10,7 @@ from gateway.app import App
 from gateway.errors import Refused
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.outbound.built import place
-from gateway.vendor_ach import gather, reversals
+from gateway.vendor_ach import gather, reversals, settling
 from gateway.vendor_ach.entries import CheckKey
 from parsers.nacha_reasons import reason as reason_of
 
@@ -24,7 +24,7 @@ _TRIED_AGAIN: Final = frozenset({"R01", "R09"})
 
 
 class Check(NamedTuple):
-    """A check as it stands. The last three are of the live entry that it left by, if it did by ACH."""
+    """A check as it stands. The last two are of the live entry that it left by, if it did by ACH."""
 
     portfolio: str
     bank: str
@@ -40,7 +40,6 @@ class Check(NamedTuple):
     file: str | None  # the bank file it is in
     sent_in: int | None
     sent_seq: int | None
-    settled_on: str | None
 
     @property
     def key(self) -> CheckKey:
@@ -69,10 +68,10 @@ def voidable(check: Check, action: str) -> None:
         )
 
 
-def in_time(app: App, connection: Connection, check: Check, action: str) -> str:
-    """The last day of a reversal. Raises Refused when the next run would come too late for it."""
+def in_time(app: App, connection: Connection, check: Check, sent_in: int, action: str) -> str:
+    """The last day of a reversal of what left by that file. Raises Refused when the next run would come too late for it."""
     run = gather.context(app, connection, place(app, connection, check.portfolio))
-    settled = str(check.settled_on)
+    settled = settling.days(app, connection, [sent_in])[sent_in].on
     last = reversals.last_day(settled, run.calendar)
     earliest = run.calendar.add_banking_days(run.created.date(), run.bank.lead_days)
     if reversals.effective_date(settled, earliest) > last:

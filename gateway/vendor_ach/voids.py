@@ -51,7 +51,7 @@ class Voided(NamedTuple):
 _LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 _SELECT: Final = f"""
     SELECT c.portfolio, c.bank, c.check_no, c.issue, c.type, c.state, c.amount_cents, c.office_id, c.lease, c.asset,
-        c.void_entry_id, f.name, e.outbound_id, e.seq, e.effective_date
+        c.void_entry_id, f.name, e.outbound_id, e.seq
     FROM bank_check c LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id
     LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND f.state IN ({_LEFT})
         AND s.source = {entries.source_sql("c")}
@@ -80,12 +80,13 @@ def void(
         checks = [_again(connection, found.key, action)]
         void_rules.voidable(checks[0], action)
         last = None
-        if checks[0].sent_in is not None:
+        sent_in = checks[0].sent_in
+        if sent_in is not None:
             checks = _of_entry(connection, checks[0], action, whole=whole_entry)
             for one in checks:  # a reversal that came back leaves its check as sent
                 void_rules.not_reversed(connection, one, action)
             void_rules.not_unclear(connection, checks[0], action)
-            last = void_rules.in_time(app, connection, checks[0], action)
+            last = void_rules.in_time(app, connection, checks[0], sent_in, action)
         post(app.db, unit, checks)
     return Voided(checks, unit.unit_id, last)
 

@@ -18,7 +18,7 @@ from gateway.calendar import CalendarError
 from gateway.errors import Refused, UsageError
 from gateway.outbound.built import Built, place
 from gateway.outbound.states import LEFT_STATES, at_bank_sql
-from gateway.vendor_ach import entries, gather, reversals, voids
+from gateway.vendor_ach import entries, gather, reversals, settling, voids
 from gateway.vendor_ach.decide import decide
 from gateway.vendor_ach.entries import check_of_source
 from gateway.vendor_ach.freeze import BANK_KIND
@@ -69,11 +69,10 @@ def _left(connection: Connection, of: int, portfolio: str, action: str) -> str:
 
 
 def _in_time(connection: Connection, of: int, action: str, run: Context) -> None:
-    settled = connection.execute(
-        text("SELECT MIN(effective_date) FROM ach_entry WHERE outbound_id = :id AND kind = 'LIVE'"), {"id": of}
-    ).scalar()
-    if settled is None:
+    live = text("SELECT 1 FROM ach_entry WHERE outbound_id = :id AND kind = 'LIVE' LIMIT 1")
+    if connection.execute(live, {"id": of}).first() is None:
         raise Refused(f"{action}: found no live entry in it, expected one: prenotes and reversals are not reversed")
+    settled = settling.days(run.app, connection, [of])[of].on
     last = reversals.last_day(settled, run.calendar)
     effective = reversals.effective_date(settled, gather.rules(run).earliest)
     if effective > last:

@@ -12,6 +12,7 @@ from gateway.cli.status import document, page
 from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.status import status
+from gateway.delivery import queue
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -108,7 +109,7 @@ def test_money_at_stake_is_told_before_a_window_closes_and_after(home: Home, db:
     clock.elapsed += 3600
     assert conditions(app) == {
         "WINDOW_MISSED": "P01-VACH-BANK-260303.DAT (#1), 100.00, was not sent by 2026-03-02 10:30 EST; the next window of bank "
-        "closes at 2026-03-02 16:45 EST"
+        "closes at 2026-03-02 16:45 EST; sent by then it still settles on its effective date 2026-03-03"
     }
     assert alarms.sweep(app).fresh and not alarms.sweep(app).fresh
     world.change(db, "UPDATE delivery SET state = 'DELIVERED'")
@@ -162,3 +163,30 @@ def test_a_calendar_that_does_not_reach_is_said_and_stops_nothing(home: Home, db
         endpoints={"bank": {"host": "h", "user": "u", "key": "k", "windows": {"times": TIMES}}},
     )  # fmt: skip
     assert "expected one in the covered years" in status(late, None).outbound[0]["window"]
+
+
+def test_who_looks_at_a_missed_window_hears_what_becomes_of_the_file(
+    home: Home, db: Database, clock: FixedClock
+) -> None:
+    """Before the last window for its date nothing; after it the day it will settle, or that it is refused at release."""
+    app, file = built(home, db, clock, windows={"times": TIMES})
+    clock.elapsed += 2 * 3600  # past 10:30
+    assert conditions(app)["WINDOW_MISSED"].endswith(
+        "16:45 EST; sent by then it still settles on its effective date 2026-03-03"
+    )
+    clock.elapsed += 6 * 3600  # past 16:45
+    assert conditions(app)["WINDOW_MISSED"].endswith(
+        f"2026-03-03 10:30 EST; it is too late for its effective date 2026-03-03: reject it (gateway outbound reject "
+        f"{file.outbound_id}) and build it again"
+    )
+    world.change(db, "UPDATE outbound_file SET approved_at = built_at, state = 'APPROVED' WHERE kind = 'VACH-BANK'")
+    told = (
+        f"sent by then it settles on 2026-03-04, not on its effective date 2026-03-03: leave it, or call it back (gateway "
+        f"outbound recall {file.outbound_id}) and build it again"
+    )
+    with db.write() as connection:
+        queue.enqueue(connection, outbound_id=file.outbound_id, endpoint="bank", remote_name=file.name, at=app.now())
+    assert conditions(app)["WINDOW_MISSED"].endswith(f"closes at 2026-03-03 10:30 EST; {told}")
+    assert [line for line in page(status(app, None), str) if line.endswith(told)] == [
+        f"  MISSED {file.name} (#{file.outbound_id}) was not sent by 2026-03-02 16:45 EST; {told}"
+    ]
