@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ import structlog
 
 COMMANDS: Final = "gateway.cli"
 """The logger of commands: their faults, with the traceback."""
+REMIND_SECONDS: Final = 600.0
+"""After which a trouble that lasts is told again."""
 _MASKED_KEYS = frozenset({"account_number", "account", "dfi_account", "routing_account"})
 
 
@@ -31,6 +34,36 @@ def last_four(text: str) -> str:
     """``****6789``; at most the last four characters of an account number are ever shown, and of one that has no more
     letters and digits than that, none."""
     return "****" + text[-4:] if sum(map(str.isalnum, text)) > 4 else "****"
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What goes on failing while nobody changes anything, as with a database that is away for a night: logged with its
+    traceback when it begins or becomes another one, every ten minutes with how often it was met, and when it is over."""
+
+    logger: str
+    event: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    _fault: str | None = None
+    _times: int = 0
+    _told: float = 0.0
+
+    def met(self, fault: BaseException, at: float) -> None:
+        """``at`` in seconds of a monotonic clock."""
+        what = f"{type(fault).__name__}: {fault}"
+        self._times += 1
+        if what != self._fault:
+            get(self.logger).error(self.event, error=str(fault), exc_info=fault, **self.keys)
+        elif at - self._told >= REMIND_SECONDS:
+            get(self.logger).error(self.event, error=str(fault), times=self._times, **self.keys)
+        else:
+            return
+        self._fault, self._told = what, at
+
+    def over(self) -> None:
+        if self._fault is not None:
+            get(self.logger).info(f"{self.event}_over", times=self._times, **self.keys)
+        self._fault, self._times = None, 0
 
 
 def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None = None) -> None:

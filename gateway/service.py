@@ -64,11 +64,13 @@ class Service:
             _log.info("service.stopped")
 
     def _every(self, seconds: float, name: str, step: Callable[[], object]) -> None:
+        trouble = log.Trouble(__name__, "service.step_failed", {"step": name})
         while not self.stop.is_set():
             try:
                 step()
-            except Exception:
-                _log.exception("service.step_failed", step=name)
+                trouble.over()
+            except Exception as fault:
+                trouble.met(fault, self.app.clock.monotonic())
             self.stop.wait(seconds)
 
     def _deliver(self) -> None:

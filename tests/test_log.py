@@ -101,3 +101,27 @@ def test_a_traceback_is_for_the_file_and_debug(
     assert "fault of gateway.service" in shown
     assert (f"fault of {log.COMMANDS}" in shown) is verbose
     assert (tmp_path / "gateway.log").read_text().count("Traceback") == 2
+
+
+def test_a_trouble_that_lasts_is_told_once_in_ten_minutes_and_at_its_end(tmp_path: Path) -> None:
+    log.set_up(tmp_path, terminal=False)
+    trouble = log.Trouble("t", "step_failed", {"step": "look"})
+    for at, words in [(0.0, "away")] * 3 + [
+        (1.0, "starting"),
+        (2.0, "starting"),
+        (601.0, "starting"),
+        (602.0, "starting"),
+    ]:
+        trouble.met(OSError(words), at)
+    trouble.over()
+    trouble.over()
+    trouble.met(OSError("away"), 700.0)
+    told = [(line["event"], line.get("error"), line.get("times"), "exception" in line) for line in lines(tmp_path)]
+    assert told == [
+        ("step_failed", "away", None, True),
+        ("step_failed", "starting", None, True),
+        ("step_failed", "starting", 6, False),
+        ("step_failed_over", None, 7, False),
+        ("step_failed", "away", None, True),
+    ]
+    assert {line["step"] for line in lines(tmp_path)} == {"look"}

@@ -47,6 +47,9 @@ library holds back the events behind it for half a second, to find out where it 
 TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error)
 """What the loop survives: the machine's faults. Files stay where they are and are taken up again."""
 
+TROUBLE_PAUSE: Final = 1.0
+"""Seconds between two tries while the machine or the database is in trouble."""
+
 CONFIRM_FILES: Final = 32
 """Files whose reports are flushed to disk together."""
 
@@ -71,6 +74,7 @@ class Intake:
     _again: set[str] = field(default_factory=set)
     _periods: Sequence[Any] = ()
     _looked: float = 0.0
+    _troubles: dict[str, log.Trouble] = field(default_factory=dict)
     _wake: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -248,11 +252,12 @@ class Intake:
         try:
             while not stop.is_set():
                 now = self.app.clock.monotonic()
-                if now >= adopt_at and self._guard(self.recover if adopt_at == 0.0 else self._adopt):
+                if now >= adopt_at and self._guard("adopt", self.recover if adopt_at == 0.0 else self._adopt):
                     adopt_at = now + ADOPT_SCANS * seconds
-                if not self._guard(lambda: self._look(pool, stop)):
+                if not self._guard("look", lambda: self._look(pool, stop)):
                     adopt_at = min(adopt_at, now + seconds)
-                if now >= check_at and self._guard(lambda: self._post_all(pool, stop)):
+                    self.app.clock.wait(TROUBLE_PAUSE)
+                if now >= check_at and self._guard("post", lambda: self._post_all(pool, stop)):
                     check_at = now + seconds
                 self._rest()
         finally:
@@ -324,11 +329,13 @@ class Intake:
         (self.pause or self._wake.wait)(min(max(due - now, 0.0), LONGEST_WAIT))
         self._wake.clear()
 
-    def _guard(self, step: Callable[[], object]) -> bool:
+    def _guard(self, name: str, step: Callable[[], object]) -> bool:
         """Run a step of the loop; the machine's faults are an alarm and the loop goes on."""
+        trouble = self._troubles.setdefault(name, log.Trouble(__name__, "alarm.intake_trouble", {"step": name}))
         try:
             step()
         except TROUBLE as fault:
-            log.get(__name__).error("alarm.intake_trouble", error=str(fault), exc_info=fault)
+            trouble.met(fault, self.app.clock.monotonic())
             return False
+        trouble.over()
         return True
