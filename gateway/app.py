@@ -18,7 +18,8 @@ from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import revision
 from gateway.ledger.database import Database
-from gateway.settings import Right, Settings, secret
+from gateway.ledger.opening import ledger_of
+from gateway.settings import Right, Settings
 from gateway.settings_reading import load_settings
 
 
@@ -79,11 +80,8 @@ def open_app(
     place.make()
     settings = load_settings(place)
     acting = acting_operator(settings, operator, user or system_user())
-    url = settings.gateway.database.url
-    if url.startswith(("env:", "file:")):
-        url = secret(url, place, what="database.url")
     opened = vault.open_vault(place)
-    db = Database(url) if url else Database.at_path(place.ledger)
+    db = ledger_of(place, settings.gateway.database.url)
     if check_schema:
         try:
             revision.require_current(db)

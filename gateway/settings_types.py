@@ -20,10 +20,17 @@ def _reference(value: str) -> str:
     return value
 
 
-def _database(value: str) -> str:
+def database_address(value: str) -> str:
+    """'', an address without a password, or a reference to one. Raises ValueError."""
     if value and not value.startswith(("env:", "file:", "postgresql://", "sqlite:///")):
         raise PydanticCustomError(
             "reference", "found no address of a database, expected postgresql://…, env:NAME or file:PATH"
+        )
+    if re.match(r"postgresql://[^/@]*:[^/]*@|.*[?&](ssl)?password=", value):
+        raise PydanticCustomError(
+            "reference",
+            "found a password in it, expected postgresql://user@host/dbname and the password in ~/.pgpass, or the whole "
+            "address as env:NAME or file:PATH",
         )
     return value
 
@@ -85,7 +92,7 @@ def _modifiers(value: str) -> str:
 
 Secret = Annotated[str, AfterValidator(_reference)]
 Hour = Annotated[str, AfterValidator(_hour)]
-Address = Annotated[str, AfterValidator(_database)]
+Address = Annotated[str, AfterValidator(database_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Dollars = Annotated[str, AfterValidator(_dollars)]
 Description = Annotated[str, AfterValidator(_description)]

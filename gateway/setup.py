@@ -14,8 +14,7 @@ from gateway import vault
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import migrate
-from gateway.ledger.database import Database
-from gateway.settings import secret
+from gateway.ledger.opening import ledger_of, name_database
 from gateway.settings_reading import load_settings
 
 
@@ -27,10 +26,16 @@ def default_config() -> Path:
 
 
 def make_home(
-    root: Path, *, user: str, code: str | None = None, new_key: bool = False, group: str | None = None
+    root: Path,
+    *,
+    user: str,
+    code: str | None = None,
+    new_key: bool = False,
+    group: str | None = None,
+    database: str | None = None,
 ) -> Home:
     """Create a home at ``root``, which ``group`` shares. Refused when one is there already: nothing of it is ever
-    overwritten.
+    overwritten. ``database`` is written into its settings as ``database.url``.
 
     ``new_key`` makes a key for a home whose own was lost; what the old one sealed must then be loaded again.
     """
@@ -58,6 +63,8 @@ def make_home(
         if not target.exists() and path.name != "operators.toml":
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    if database is not None:
+        name_database(home, database)
     code = (code or operator_code(user)).upper()
     if not re.fullmatch(r"[A-Z0-9]{3}", code):
         raise UsageError(f"init: found operator code {code!r}, expected three letters or digits")
@@ -102,9 +109,7 @@ def group_id(name: str) -> int:
 def open_ledger(home: Home) -> tuple[str | None, str]:
     """Create or upgrade the ledger the home's settings name; gives the revision before and after."""
     url = load_settings(home).gateway.database.url
-    if url.startswith(("env:", "file:")):
-        url = secret(url, home, what="database.url")
-    db = Database(url) if url else Database.at_path(home.ledger)
+    db = ledger_of(home, url)
     try:
         changed = migrate.upgrade(db)
     finally:

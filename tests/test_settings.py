@@ -68,6 +68,10 @@ company_identification = "1"
          "operators.toml ()"),
         ("[database]\nurl = 'hunter2'", "", "config/gateway.toml: database.url: found no address of a database, expected "
          "postgresql://…, env:NAME or file:PATH"),
+        ("[database]\nurl = 'postgresql://u:hunter2@h/d'", "", "config/gateway.toml: database.url: found a password in it, expected "
+         "postgresql://user@host/dbname and the password in ~/.pgpass, or the whole address as env:NAME or file:PATH"),
+        ("[database]\nurl = 'postgresql://h/d?user=u&password=hunter2'", "", "config/gateway.toml: database.url: found a password "
+         "in it, expected postgresql://user@host/dbname and the password in ~/.pgpass, or the whole address as env:NAME or file:PATH"),
         ("[alarms]\nwebhook = 'https://hunter2'", "", "config/gateway.toml: alarms.webhook: found a plain value, expected env:NAME or file:PATH"),
         (BANK + "offset_account = '123456789'", "", "config/gateway.toml: banks.first.offset_account: found a plain value, "
          "expected env:NAME or file:PATH"),

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, SettingsError, UsageError
 from gateway.home import Home
 from gateway.settings import Settings
 from gateway.settings_reading import load_settings
+from gateway.settings_types import database_address
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +31,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(database, name="db")
 
 
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="The ledger's PostgreSQL database: postgresql://user@host/name, env:NAME or file:PATH.",
+    ),
+]
+
+
+def _check_address(database: str | None) -> None:
+    """Raises UsageError for what no settings file may hold."""
+    try:
+        database_address(database or "")
+    except ValueError as error:
+        raise UsageError(f"--database: {error}") from error
+
+
 def init(
     session: Session,
     folder: Annotated[
@@ -42,6 +61,7 @@ def init(
     group: Annotated[
         str | None, typer.Option("--group", help="A group that works in the home; shares a home that is there, too.")
     ] = None,
+    database: DatabaseOption = None,
 ) -> None:
     """Make a new home: folders, commented settings, a field key, you as its first operator, an empty ledger."""
     target = folder or session.home
@@ -52,11 +72,12 @@ def init(
             f"Group {group} shares {shared.root} now; name its people in config/operators.toml.",
         )
         return
-    home = setup.make_home(target, user=system_user(), code=code, new_key=new_key, group=group)
+    _check_address(database)
+    home = setup.make_home(target, user=system_user(), code=code, new_key=new_key, group=group, database=database)
     operators = load_settings(home).operators.operators
     own = next(c for c in operators if c != "SVC" or len(operators) == 1)
     session.show(
-        {"home": str(home.root), "operator": own, "ledger": str(home.ledger)},
+        {"home": str(home.root), "operator": own, "ledger": database or str(home.ledger)},
         [
             f"Made a home in {home.root}; you are operator {own}.",
             "",
@@ -203,16 +224,20 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
 
 
 def restore(
-    session: Session, source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")]
+    session: Session,
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")],
+    database: DatabaseOption = None,
 ) -> None:
-    """Restore a backup into a new home and an empty ledger, then prove it with verify."""
+    """Restore a backup into a new home and an empty ledger, then prove it with verify. With --database '' the ledger is
+    SQLite in the new home; without, it is where the settings of the backup say."""
+    _check_address(database)
     home = Home(session.home.resolve())
     from gateway.ledger import backup as backups
 
     if not (source / "manifest.json").is_file():
         raise UsageError(f"restoring {source}: found no manifest.json there, expected a folder that backup made")
     with session.progress("restoring") as progress:
-        result = backups.restore(source, home, progress=progress)
+        result = backups.restore(source, home, database_url=database, progress=progress)
     session.show(
         {"home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks, "ok": True},
         [

@@ -24,8 +24,8 @@ from gateway.home import Home, fsync_dir, write_durably
 from gateway.ledger import dump, migrate
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
+from gateway.ledger.opening import ledger_of, name_database
 from gateway.ledger.verify import Render, verify
-from gateway.settings import secret
 from gateway.settings_reading import load_settings
 from gateway.vault import Vault, open_vault
 
@@ -170,7 +170,7 @@ def restore(
 ) -> RestoreResult:
     """Bring a backup into an empty home and an empty database, and prove it.
 
-    The database is the one the backed-up settings name, or ``database_url``. One with rows is refused before anything is
+    The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows is refused before anything is
     done to it; nothing is left behind, in it or in the home, when the restore fails.
     """
     manifest = check_backup(source)
@@ -182,7 +182,9 @@ def restore(
             if name != LEDGER:
                 _copy(source / name, home.root, name)
         home.make()
-        db = _database(home, database_url)
+        if database_url is not None:
+            name_database(home, database_url)
+        db = ledger_of(home, load_settings(home).gateway.database.url)
         try:
             dump.require_empty(db)
             try:
@@ -204,13 +206,6 @@ def _vault(home: Home) -> Vault | None:
         return open_vault(home)
     except SettingsError:
         return None
-
-
-def _database(home: Home, url: str | None) -> Database:
-    url = load_settings(home).gateway.database.url if url is None else url
-    if url.startswith(("env:", "file:")):
-        url = secret(url, home, what="database.url")
-    return Database(url) if url else Database.at_path(home.ledger)
 
 
 def _fill(

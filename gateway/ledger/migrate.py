@@ -8,8 +8,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from gateway.errors import Refused
 from gateway.ledger import revision
 from gateway.ledger.database import Database
 from gateway.ledger.schema import metadata
@@ -23,7 +24,7 @@ def _config() -> Config:
 
 def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
     """Run what is missing in one transaction; gives the revision before and after. Safe to run again. Raises
-    Refused for a ledger of a newer version.
+    Refused for a ledger of a newer version, and for an empty database that is unfit.
 
     ``to`` is an earlier revision of ``revisions``, for the rows of a backup made then; by default this version's.
     """
@@ -32,10 +33,28 @@ def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
     with db.write() as connection:
         db.lock(connection, "schema")
         before = MigrationContext.configure(connection).get_current_revision()
+        if before is None and not db.is_sqlite:
+            _refuse_unfit(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, target)
     return before, target
+
+
+_FIT: Final = "SELECT 'B' < 'a' AND 'a-c' < 'ab' AND '1 2' < '12', current_setting('server_encoding')"
+
+
+def _refuse_unfit(connection: Connection) -> None:
+    """Order of text decides which invoice is meant, and the order of reports and digests: it must be that of the code
+    points, as on SQLite. It is a property of the whole database, given when that is created."""
+    by_code_point, encoding = connection.execute(text(_FIT)).one()
+    if not by_code_point or encoding != "UTF8":
+        found = "text ordered by the rules of a language" if not by_code_point else f"encoding {encoding}"
+        raise Refused(
+            f"making the ledger: found a database with {found}, expected UTF8 ordered by code point: drop it and make it "
+            "again with createdb --template=template0 --encoding=UTF8 --locale=C --locale-provider=libc NAME, then run "
+            "`gateway db upgrade`"
+        )
 
 
 def revisions() -> list[str]:

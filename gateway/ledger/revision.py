@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from gateway.errors import LedgerError, Refused
 from gateway.ledger.database import Database
@@ -23,13 +23,20 @@ def newest() -> str:
 
 
 def current(db: Database) -> str | None:
-    """The schema that a ledger has; None for an empty database. Raises LedgerError for a file that is no database."""
+    """The schema that a ledger has; None for an empty database. Raises LedgerError for a file that is no database, and
+    for a server that does not let us in."""
     try:
         with db.read() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     except DatabaseError as error:
+        if not db.is_sqlite and isinstance(error, OperationalError):
+            told = " ".join(str(error.orig).split())
+            raise LedgerError(
+                f"opening the ledger: found {told}; expected a PostgreSQL server that lets {db.url.username or 'us'} into "
+                f"database {db.url.database}: start it, or mend database.url in config/gateway.toml (or what it names)"
+            ) from error
         if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
             raise
         raise LedgerError(

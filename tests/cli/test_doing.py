@@ -201,6 +201,23 @@ def test_what_init_prints_can_be_typed(
     assert "business date 2026-03-02 open" in capsys.readouterr().out
 
 
+def test_init_names_the_database_that_it_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is behind a reference; one with a password, or none at all, is refused before anything is made."""
+    home = tmp_path / "h"
+    for wrong, found in (("postgresql://u:geheim@h/d", "a password in it"), ("oracle", "no address of a database")):
+        assert run(["init", str(home), "--database", wrong]) == 2
+        shown = capsys.readouterr().err
+        assert f"--database: found {found}, expected " in shown and "geheim" not in shown
+        assert not home.exists()
+    monkeypatch.setenv("LEDGER_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    assert run(["init", str(home), "--database", "env:LEDGER_URL"]) == 0
+    assert (tmp_path / "elsewhere.db").exists() and not (home / "var" / "ledger.db").exists()
+    assert (home / "config" / "gateway.toml").read_text().count('\nurl = "env:LEDGER_URL"\n') == 1
+    assert run(["status", "--home", str(home)]) == 0
+
+
 def test_the_demo_plays_twice_and_every_command_it_names_works(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,14 +164,26 @@ def test_every_error_is_one_document_and_a_traceback_only_with_debug(
     assert ("Traceback" in shown.err) == debug
 
 
-def test_a_fault_in_a_home_leaves_its_traceback_in_the_log(own: Played) -> None:
+def test_a_server_that_does_not_answer_is_told_without_its_password(own: Played) -> None:
     lost = Played(own.root, "postgresql://u:geheim@127.0.0.1:1/x")
     done = lost.do("status", "--json")
     assert done.code == 4
-    assert "OperationalError" in done.document["error"]["messages"][0]
-    log = (own.root / "var" / "log" / "gateway.log").read_text()
-    assert '"event": "fault"' in log
-    assert "geheim" not in log + done.out + done.err
+    (message,) = done.document["error"]["messages"]
+    assert re.fullmatch(
+        r'opening the ledger: found connection failed: .*"127.0.0.1", port 1 failed: Connection refused.*; expected a '
+        r"PostgreSQL server that lets u into database x: start it, or mend database.url in .*",
+        message,
+    )
+    log = own.root / "var" / "log" / "gateway.log"
+    assert "geheim" not in (log.read_text() if log.exists() else "") + done.out + done.err
+
+
+def test_a_fault_in_a_home_leaves_its_traceback_in_the_log(own: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.cli.status.gather", None)
+    done = own.do("status", "--json")
+    assert done.code == 4
+    assert done.document["error"]["messages"][0].startswith("fault: TypeError")
+    assert '"event": "fault"' in (own.root / "var" / "log" / "gateway.log").read_text()
 
 
 def test_a_bar_shows_only_what_takes_its_time() -> None:

@@ -66,7 +66,7 @@ def test_suspense_is_worked_as_written(own: Played) -> None:
 
 def test_a_backup_is_made_and_proved_as_written(own: Played, tmp_path: Path) -> None:
     """The second line into a ledger of the new home's own."""
-    (block,) = blocks("## Backups", "## Where things are")
+    (block,) = blocks("## Backups", "## For good")
     first, second = (
         [
             word.replace("/backup", str(tmp_path)).replace("/srv", str(tmp_path))

@@ -21,6 +21,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
+from gateway.settings_reading import load_settings
 from tests.conftest import _execute, database_at
 from tests.ledger.reference import AT, PAYMENTS, VAULT, loaded, run, write
 
@@ -64,12 +65,18 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return database_at(admin, name)
 
 
+def address(db: Database) -> str:
+    """As settings name it."""
+    return db.url.set(drivername=db.url.get_backend_name()).render_as_string(hide_password=False)
+
+
 def test_a_backup_restores_into_either_database(full: Home, db: Database, tmp_path: Path, empty_url: str) -> None:
     made = backup(full, db, tmp_path / "backup")
     assert made.files == 5 and made.rows > 300
     place = Home(tmp_path / "new")
     result = restore(tmp_path / "backup", place, database_url=empty_url)
     assert (result.files, result.rows) == (made.files, made.rows) and result.checks > 10
+    assert load_settings(place).gateway.database.url == empty_url
     other = Database(empty_url) if empty_url else Database.at_path(place.ledger)
     try:
         assert everything(other) == everything(db)
@@ -117,7 +124,7 @@ def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> Non
     with pytest.raises(Refused, match="expected no home yet"):
         restore(tmp_path / "backup", full)
     with pytest.raises(Refused, match="expected an empty database"):
-        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=db.url.render_as_string(hide_password=False))
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=address(db))
     assert not (tmp_path / "new").exists()
 
 
@@ -189,7 +196,7 @@ def test_a_ledger_with_rows_is_refused_as_it_is(full: Home, db: Database, tmp_pa
     with db.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(Refused, match="expected an empty database"):
-        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=db.url.render_as_string(hide_password=False))
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=address(db))
     assert revision.current(db) == "0001"
 
 

@@ -80,6 +80,35 @@ def test_migrations_make_exactly_the_schema(db: Database, made_whole: Database) 
     assert described(db) == described(made_whole)
 
 
+def empty(request: pytest.FixtureRequest, more: str) -> Database:
+    admin = request.getfixturevalue("postgres_url")
+    _execute(admin, f"CREATE DATABASE empty TEMPLATE template0 {more}")
+    request.addfinalizer(lambda: _execute(admin, "DROP DATABASE empty WITH (FORCE)"))
+    made = Database(database_at(admin, "empty"))
+    request.addfinalizer(made.close)
+    return made
+
+
+def test_a_database_of_another_encoding_gets_no_ledger(request: pytest.FixtureRequest) -> None:
+    db = empty(request, "ENCODING 'LATIN1' LOCALE 'C'")
+    with pytest.raises(Refused, match=r"found a database with encoding LATIN1, expected UTF8 .*: drop it .*createdb"):
+        migrate.upgrade(db)
+    assert revision.current(db) is None
+
+
+def test_a_database_in_the_order_of_a_language_gets_no_ledger(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of the tests has no languages: what one says of these texts is put in its mouth."""
+    db = empty(request, "ENCODING 'UTF8' LOCALE 'C'")
+    monkeypatch.setattr(migrate, "_FIT", "SELECT 'a' > 'B' AND 'b' < 'a', current_setting('server_encoding')")
+    with pytest.raises(Refused, match=r"found a database with text ordered by the rules of a language, expected UTF8"):
+        migrate.upgrade(db)
+    assert revision.current(db) is None
+    monkeypatch.undo()
+    assert migrate.upgrade(db) == (None, revision.newest())
+
+
 def test_upgrading_again_changes_nothing(db: Database) -> None:
     before = described(db)
     assert migrate.upgrade(db) == (revision.newest(), revision.newest())

@@ -1,0 +1,36 @@
+"""Which database a home's ledger is in."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.settings import secret
+
+
+def ledger_of(home: Home, url: str) -> Database:
+    """``url`` is ``database.url`` of the settings: an address, a reference to one, or '' for SQLite inside the home.
+
+    Nothing is opened yet. Raises SettingsError for a reference that leads nowhere, or to no address.
+    """
+    if url.startswith(("env:", "file:")):
+        url = secret(url, home, what="database.url")
+    return Database(url) if url else Database.at_path(home.ledger)
+
+
+_TABLE: Final = re.compile(r"^\[database\]\n(?:(?!\[).*\n)*?(?P<line>(?:# )?url = .*\n)", re.MULTILINE)
+
+
+def name_database(home: Home, url: str) -> None:
+    """Write ``database.url`` into the home's settings, in the place of what stands there; every other byte stays."""
+    settings = home.settings_file.read_text(encoding="utf-8")
+    line = f"url = {json.dumps(url)}\n"
+    found = _TABLE.search(settings)
+    if found is None:
+        settings = f"[database]\n{line}\n{settings}"
+    else:
+        settings = settings[: found.start("line")] + line + settings[found.end("line") :]
+    home.settings_file.write_text(settings, encoding="utf-8")
