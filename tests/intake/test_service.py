@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import psycopg
 import pytest
 from sqlalchemy import text
 
+from gateway import log
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.intake import archive, artifacts, processing
@@ -183,6 +185,46 @@ def test_the_loop_survives_a_fault_of_the_disk(app: App, monkeypatch: pytest.Mon
     (app.home.inbox / NAME).write_bytes(charge(100))
     play(app, [], 8.0)
     assert states(app) == [(NAME, "POSTED")]
+
+
+def test_the_loop_outlasts_a_database_that_is_away(
+    app: App, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL lets nobody in for ten seconds; SQLite's file is no database for as long."""
+    ledger = app.home.root / "away"
+
+    def away() -> None:
+        (app.home.inbox / NAME).write_bytes(charge(100))
+        if app.db.is_sqlite:
+            app.db.engine.dispose()
+            Path(str(app.db.url.database)).rename(ledger)
+            Path(str(app.db.url.database)).write_bytes(b"no database" * 100)
+        else:
+            admit(False)
+
+    def back() -> None:
+        if app.db.is_sqlite:
+            app.db.engine.dispose()
+            ledger.replace(str(app.db.url.database))
+        else:
+            admit(True)
+
+    def admit(yes: bool) -> None:
+        name = app.db.url.database
+        with psycopg.connect(request.getfixturevalue("postgres_url"), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}".encode())
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    log.set_up(tmp_path / "log", terminal=False)
+    try:
+        play(app, [(3.0, away), (13.0, back)], 25.0)
+    finally:
+        log.set_up(None, terminal=False)
+    assert states(app) == [(NAME, "POSTED")]
+    told = [json.loads(line)["event"] for line in (tmp_path / "log" / "gateway.log").read_text().splitlines()]
+    troubles = [event for event in told if event.startswith("alarm.intake_trouble")]
+    assert {"alarm.intake_trouble", "alarm.intake_trouble_over"} == set(troubles)
+    assert len(troubles) <= 10
 
 
 def test_a_restart_tries_failed_files_and_writes_missing_reports(
