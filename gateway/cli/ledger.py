@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,7 +12,6 @@ from gateway.cli.common import (
     FAULT,
     WITH_REJECTS,
     DateOption,
-    PortfolioOption,
     Session,
     command,
     complain,
@@ -22,10 +19,10 @@ from gateway.cli.common import (
     portfolio_number,
     table,
 )
+from gateway.cli.lists import list_command
 from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
 from gateway.ledger import load as loading
-from gateway.ledger import views
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify as prove
 from gateway.reports.render import render_text, write_report
@@ -36,8 +33,8 @@ def register(app: typer.Typer) -> None:
     command(app, "verify", example="gateway verify")(verify)
     command(app, "report", example="gateway report suspense --portfolio 1")(report)
     ledger = typer.Typer(no_args_is_help=True, help="Look at the ledger; every list has filters.")
-    for name in views.NAMES:
-        command(ledger, name, example=_EXAMPLES[name])(_view(name))
+    for name, example in _EXAMPLES.items():
+        command(ledger, name, example=example)(list_command(name, _ABOUT[name]))
     app.add_typer(ledger, name="ledger")
 
 
@@ -47,71 +44,20 @@ _EXAMPLES = {
     "lease": "gateway ledger lease --lease 1003",
     "receivables": "gateway ledger receivables --lease 1003",
     "payments": "gateway ledger payments --lease 1001",
-    "suspense": "gateway ledger suspense",
     "checks": "gateway ledger checks --state SENT --vendor V100",
     "vendors": "gateway ledger vendors",
     "accounts": "gateway ledger accounts --account 1011",
 }
 _ABOUT = {
-    "balance": "Every account by office: today, month to date, balance.",
+    "balance": "Accounts by office: today, month to date, balance; without those that have none of it, unless --all.",
     "journal": "Entries line by line, each with the file and line it came from.",
     "lease": "Leases and their standing.",
     "receivables": "What is billed, paid and open, by invoice and charge.",
     "payments": "Payments by batch and line, and what was applied from suspense; nothing reversed without --all.",
-    "suspense": "Money that could not be placed; only open items without --all.",
     "checks": "Checks and disbursements, and what became of them: NEW, RESERVED, SENT, RETURNED or VOID.",
     "vendors": "Vendors; account numbers by their last four.",
     "accounts": "The chart of accounts.",
 }
-
-
-def _view(name: str) -> Any:
-    def look(
-        session: Session,
-        portfolio: PortfolioOption = None,
-        lease: Annotated[str | None, typer.Option("--lease", help="Only this lease.")] = None,
-        invoice: Annotated[str | None, typer.Option("--invoice", help="Only this invoice.")] = None,
-        batch: Annotated[str | None, typer.Option("--batch", help="Only this payment batch.")] = None,
-        check: Annotated[str | None, typer.Option("--check", help="Only this check.")] = None,
-        vendor: Annotated[str | None, typer.Option("--vendor", help="Only this vendor.")] = None,
-        unit: Annotated[str | None, typer.Option("--unit", help="Only this posting unit.")] = None,
-        file: Annotated[str | None, typer.Option("--file", help="Only this inbound file, by number or name.")] = None,
-        account: Annotated[
-            str | None, typer.Option("--account", help="Only this account: number, vector, purpose.")
-        ] = None,
-        since: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="From this date.")] = None,
-        until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="To this date.")] = None,
-        state: Annotated[str | None, typer.Option("--state", help="Only this state.")] = None,
-        all_: Annotated[bool, typer.Option("--all", help="Also what is reversed, closed or paid.")] = False,
-        limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many rows.")] = None,
-    ) -> None:
-        filters = views.Filters(
-            portfolio=portfolio, lease=lease and lease.upper(), invoice=invoice and invoice.upper(), batch=batch, check=check,
-            vendor=vendor and vendor.upper(), unit=unit, file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
-            state=state and state.upper(), all=all_, limit=limit,
-        )  # fmt: skip
-        with session.app.db.read() as connection:
-            found = views.show(connection, name, filters, vault=session.app.vault)
-            if session.as_json:
-                session.show_rows(found.columns, found.rows, money=found.money)
-            else:
-                rows = list(found.rows)
-                why = [] if rows else views.unknown(connection, filters)[:1]
-                columns, on_paper = _on_paper(found, rows)
-                session.show_rows(columns, on_paper, money=found.money, empty=": ".join(["Nothing found", *why]) + ".")
-
-    look.__doc__ = _ABOUT[name]
-    whole = inspect.signature(look, eval_str=True)
-    taken = [p for key, p in whole.parameters.items() if key == "session" or key.rstrip("_") in views.filters_of(name)]
-    look.__signature__ = whole.replace(parameters=taken)  # type: ignore[attr-defined]  # offers what the list takes
-    return look
-
-
-def _on_paper(found: views.Listing, rows: Sequence[Sequence[Any]]) -> tuple[Sequence[str], list[list[Any]]]:
-    """The columns a person is shown, in their order, without those in which no row has anything unusual."""
-    at = {key: found.columns.index(key) for key in found.paper or found.columns}
-    columns = [key for key in at if key not in found.usual or any(row[at[key]] != found.usual[key] for row in rows)]
-    return columns, [[row[at[key]] for key in columns] for row in rows]
 
 
 def load(

@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "answers": ("answers", "What the bank answered: returns, changes, acknowledgements."),
     "payment": ("payment", "Payments by hand, by the rules of the files."),
     "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
-    "ledger": ("ledger", "Look at the ledger: nine lists with filters."),
+    "ledger": ("ledger", "Look at the ledger: lists with filters."),
     "trace": ("trace", "Follow money both ways, from any reference."),
     "explain": ("intake", "Show a file field by field."),
     "report": ("ledger", "A list as a report: text, CSV, JSON."),
@@ -136,6 +136,9 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
         said = f"found {option}, expected " + (
             f"an option such as {' or '.join(near)}" if near else "one of its options"
         )
+    elif strange := re.fullmatch(r"No such command '(.+?)'\.(?: Did you mean (.+)\?)?", str(error.message)):
+        also = f", or gateway {strange[1]}" if about and strange[1] in COMMANDS else ""
+        said = f"found no command {strange[1]}, expected {strange[2] or 'one that there is'}{also}"
     else:
         said = str(error.format_message()).rstrip(".")
     return f"{about}: {said}; {help_}" if about else f"{said}; {help_}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.common import (
-    PortfolioOption,
     Reason,
     Session,
     command,
@@ -18,8 +17,9 @@ from gateway.cli.common import (
     portfolio_number,
     table,
 )
+from gateway.cli.lists import list_command
 from gateway.errors import UsageError
-from gateway.ledger import suspense, suspense_history
+from gateway.ledger import suspense_history, views
 from gateway.ledger.suspense import Item
 from gateway.ledger.suspense_history import Move, Origin, Taken
 from gateway.money import from_cents, shown
@@ -42,7 +42,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Money without a place: list, note, apply, pay out, refund, clear, take back."
     )
-    command(group, "list", example="gateway suspense list --portfolio 1 --reason LEASE_UNKNOWN")(suspense_list)
+    command(group, "list", example="gateway suspense list --portfolio 1 --reason LEASE_UNKNOWN")(
+        list_command("suspense", "The open items in order, oldest first.", empty="Nothing waits in suspense")
+    )
     command(group, "show", example="gateway suspense show 7")(suspense_show)
     command(group, "note", example='gateway suspense note 7 --text "asked the lessee, answers on Monday"')(
         suspense_note
@@ -63,41 +65,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="suspense")
 
 
-_COLUMNS = (
-    "item", "kind", "portfolio", "lease", "invoice", "amount", "remaining", "reason", "batch", "check", "opened_on",
-    "closed_on",
-)  # fmt: skip
-
-
-def suspense_list(
-    session: Session,
-    portfolio: PortfolioOption = None,
-    lease: Annotated[str | None, typer.Option("--lease", help="Only this lease.")] = None,
-    kind: Annotated[
-        Literal["SUSPENSE", "REVERSAL"] | None, typer.Option("--kind", help="Only this kind.", case_sensitive=False)
-    ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="Only this reason, as LEASE_UNKNOWN or TMSA.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also closed items.")] = False,
-) -> None:
-    """The open items in order, oldest first."""
-    with session.app.db.read() as connection:
-        found = list(
-            suspense.items(
-                connection, portfolio=portfolio, lease=lease and lease.upper(), kind=kind,
-                reason=reason and reason.upper(), closed=all_,
-            )
-        )  # fmt: skip
-    rows = [tuple(_item(item).values()) for item in found]
-    session.show_rows(_COLUMNS, rows, money=("amount", "remaining"), empty="Nothing waits in suspense.")
-
-
 def _item(item: Item) -> dict[str, Any]:
-    """The columns of the list; money still in cents."""
+    """By the columns of the list; money still in cents."""
     values = (
         item.item, item.kind, item.portfolio, item.lease, item.invoice, item.amount_cents, item.remaining_cents,
         item.reason, item.batch, item.check_no, item.opened_on, item.closed_on,
     )  # fmt: skip
-    return dict(zip(_COLUMNS, values, strict=True))
+    return dict(zip(views.SUSPENSE.columns, values, strict=True))
 
 
 def _item_document(item: Item) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def report_list(app: App, name: str, portfolio: str) -> Report:
             raise UsageError(
                 f"report {name}: found no portfolio {portfolio}, expected one of {', '.join(sorted(known)) or 'none loaded'}"
             )
-        found = views.show(connection, name, Filters(portfolio=portfolio), vault=app.vault)
+        found = views.show(connection, name, Filters(portfolio=portfolio, all=name == "balance"), vault=app.vault)
         rows = list(found.rows)
         day, _ = business_date(connection, portfolio)
     columns = tuple(

@@ -8,7 +8,7 @@ is its history: ``suspense_history``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
@@ -101,24 +101,6 @@ def reduce(db: Database, connection: Connection, taken: Mapping[int, int], *, on
     ).rowcount
     if changed != len(taken):
         raise LedgerError(f"taking from suspense items {sorted(taken)}: found {changed} of them, expected all")
-
-
-def items(
-    connection: Connection,
-    *,
-    portfolio: str | None = None,
-    lease: str | None = None,
-    kind: Kind | None = None,
-    reason: str | None = None,
-    closed: bool = False,
-) -> Iterable[Item]:
-    """Items in order of number: the open ones, with ``closed`` all. Each filter leaves out what differs from it."""
-    given = {"portfolio": portfolio, "lease": lease, "kind": kind, "reason": reason}
-    asked = {name: value for name, value in given.items() if value is not None}
-    conditions = [f"{name} = :{name}" for name in asked] + ([] if closed else ["remaining_cents > 0"])
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = connection.execute(text(f"SELECT {', '.join(_SHOWN)} FROM suspense_item{where} ORDER BY item"), asked)
-    return (Item(*row) for row in rows)
 
 
 def find(connection: Connection, number: int) -> Item | None:

@@ -37,6 +37,8 @@ class Filters:
     since: str | None = None
     until: str | None = None
     state: str | None = None
+    kind: str | None = None
+    reason: str | None = None
     all: bool = False
     limit: int | None = None
 
@@ -44,13 +46,15 @@ class Filters:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Column keys, which of them are money, and the rows, fetched as they are read. ``paper``: the columns a person is
-    shown, in their order; none: all. ``usual``: columns left out on paper where every row has this value."""
+    shown, in their order; none: all. ``usual``: columns left out on paper where every row has this value. ``left_out``: how
+    many rows are not there because all their figures are zero, of a list that leaves such out."""
 
     columns: tuple[str, ...]
     money: frozenset[str]
     rows: Iterator[tuple[Any, ...]]
     paper: tuple[str, ...] = ()
     usual: Mapping[str, Any] = field(default_factory=dict)
+    left_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +177,14 @@ PAYMENTS = View(
 )  # fmt: skip
 SUSPENSE = View(
     {
-        "item": "s.item", "kind": "s.kind", "lease": "s.lease", "amount": "s.amount_cents",
-        "remaining": "s.remaining_cents", "reason": "s.reason", "batch": "s.batch", "check": "s.check_no",
+        "item": "s.item", "kind": "s.kind", "portfolio": "s.portfolio", "lease": "s.lease", "invoice": "s.invoice",
+        "amount": "s.amount_cents", "remaining": "s.remaining_cents", "reason": "s.reason", "batch": "s.batch",
+        "check": "s.check_no", "opened_on": "s.opened_on", "closed_on": "s.closed_on",
     },
     "suspense_item s",
     {
         "portfolio": "s.portfolio = :portfolio", "lease": "s.lease = :lease", "invoice": "s.invoice = :invoice",
+        "kind": "s.kind = :kind", "reason": "s.reason = :reason",
         "batch": "s.batch = :batch", "check": "s.check_no = :check", "file": _FILE.format("s"),
         "unit": "s.unit_id = CAST(:unit AS BIGINT)", "since": "s.opened_on >= :since", "until": "s.opened_on <= :until",
         "state": "CASE WHEN s.remaining_cents > 0 THEN 'OPEN' ELSE 'CLOSED' END = UPPER(:state)",
@@ -186,6 +192,7 @@ SUSPENSE = View(
     "s.item",
     frozenset({"amount", "remaining"}),
     unless_all="s.remaining_cents > 0",
+    usual={"closed_on": None},
     states=("OPEN", "CLOSED"),
 )  # fmt: skip
 CHECKS = View(
@@ -247,7 +254,7 @@ NAMES: Final = ("balance", *VIEWS)
 def filters_of(name: str) -> frozenset[str]:
     """The filters that a list takes."""
     if name == "balance":
-        return frozenset({"portfolio", "account", "limit"})
+        return frozenset({"portfolio", "account", "limit", "all"})
     view = VIEWS[name]
     return frozenset({*view.filters, "limit", *(["all"] if view.unless_all else [])})
 
@@ -304,15 +311,20 @@ def _given(name: str, filters: Filters) -> dict[str, Any]:
     strange = sorted(given.keys() - known)
     if strange:
         raise UsageError(
-            f"ledger {name}: found {', '.join(map(_option, strange))}, expected {', '.join(map(_option, sorted(known)))}; "
+            f"{_command(name)}: found {', '.join(map(_option, strange))}, expected {', '.join(map(_option, sorted(known)))}; "
             "leave it out"
         )
     states = () if name == "balance" else VIEWS[name].states
     if states and str(given.get("state", states[0])).upper() not in states:
-        raise UsageError(f"ledger {name}: found --state {given['state']}, expected one of {', '.join(states)}")
+        raise UsageError(f"{_command(name)}: found --state {given['state']}, expected one of {', '.join(states)}")
     if "unit" in given and not str(given["unit"]).isdigit():
-        raise UsageError(f"ledger {name}: found unit {given['unit']}, expected a number")
+        raise UsageError(f"{_command(name)}: found unit {given['unit']}, expected a number")
     return {key: value for key, value in given.items() if key != "all"}
+
+
+def _command(name: str) -> str:
+    """The command that shows a list."""
+    return "suspense list" if name == "suspense" else f"ledger {name}"
 
 
 def _option(key: str) -> str:
@@ -343,15 +355,18 @@ _BALANCE = (
 def _balance(connection: Connection, filters: Filters) -> Listing:
     given = _given("balance", filters)
     chosen = [given["portfolio"]] if "portfolio" in given else list(portfolios(connection))
-    rows = (
+    figures_ = [
+        f
+        for p in chosen
+        for f in figures(connection, p)
+        if given.get("account") in (None, f.vector, f.number, f.purpose)
+    ]
+    shown = figures_ if filters.all or "account" in given else [f for f in figures_ if any(f[-5:])]
+    rows = [
         (
             f.portfolio, f.company, f.region, f.office, f.vector, f.name, f.side, f.debit_today, f.credit_today,
             f.debit_mtd, f.credit_mtd, f.balance,
         )
-        for portfolio in chosen
-        for f in figures(connection, portfolio)
-        if given.get("account") in (None, f.vector, f.number, f.purpose)
-    )  # fmt: skip
-    if filters.limit is not None:
-        rows = (row for _, row in zip(range(filters.limit), rows, strict=False))
-    return Listing(_BALANCE, frozenset(_BALANCE[7:]), rows)
+        for f in shown[: filters.limit]
+    ]  # fmt: skip
+    return Listing(_BALANCE, frozenset(_BALANCE[7:]), iter(rows), left_out=len(figures_) - len(shown))

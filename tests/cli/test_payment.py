@@ -68,7 +68,7 @@ def test_what_is_left_waits_in_suspense_only_when_the_person_says_so(desk: Playe
     done = desk.ok(*POST, *given, "--rest-to-suspense", "--json").document
     assert (done["suspended"], [m["code"] for m in done["messages"]]) == ("82.50", ["MONEY_LEFT"])
     item = next(
-        r for r in desk.ok("ledger", "suspense", "--lease", "1006", "--json").rows if r["item"] == done["suspense_item"]
+        r for r in desk.ok("suspense", "list", "--lease", "1006", "--json").rows if r["item"] == done["suspense_item"]
     )
     assert (item["amount"], item["remaining"], item["reason"], item["batch"]) == (
         "82.50",

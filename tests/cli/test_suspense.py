@@ -41,7 +41,9 @@ def test_the_list_has_filters_and_the_keys_scripts_know(played: Played) -> None:
     ):
         assert {r["lease"] for r in played.ok("suspense", "list", *filters, "--json").rows} == left
     assert "LEASE_UNKNOWN" in played.ok("suspense", "list").out
-    assert played.ok("suspense", "list", "--lease", "1").out == "Nothing waits in suspense.\n"
+    assert played.ok("suspense", "list", "--lease", "1").out == (
+        "Nothing waits in suspense: no lease 1 is in this ledger; see gateway ledger lease.\n"
+    )
 
 
 def test_an_item_tells_where_it_came_from_and_what_was_done(own: Played) -> None:
