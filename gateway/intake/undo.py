@@ -18,13 +18,14 @@ from gateway.intake.files import InboundFile
 from gateway.intake.undo_base import (
     DEFERRAL_FEE,
     LINES,
-    Undo,
     change_escrow,
     close_items,
     escrow_charges,
     take_back_charges,
 )
+from gateway.intake.undo_in_the_way import BY_HAND, batch_reversed, corrected_since
 from gateway.intake.undo_reversals import reversals
+from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
@@ -59,22 +60,11 @@ def undo(
             unit.business_date,
             operator,
         )
-        _corrected_since(step)
+        corrected_since(step)
         _mirror(step)
         _SUBLEDGERS[file.kind](step)
         closed.append(units.close_unit(unit))
     return closed
-
-
-def _corrected_since(step: Undo) -> None:
-    """An entry of the file that was corrected, unless that correction was itself taken back."""
-    rows = step.rows(
-        "SELECT c.corrects, c.entry_id FROM journal_entry c "
-        "LEFT JOIN journal_entry again ON again.corrects = c.entry_id AND again.entry_id > :high "
-        "WHERE c.entry_id > :high AND c.corrects BETWEEN :low AND :high AND again.entry_id IS NULL LIMIT 1"
-    )
-    if rows:
-        step.stop(f"entry {rows[0][0]}", f"corrected by entry {rows[0][1]} since")
 
 
 def _mirror(step: Undo) -> None:
@@ -99,12 +89,14 @@ def _mirror(step: Undo) -> None:
 def _escrow(step: Undo) -> None:
     """Void the checks and give the balances their money back."""
     moved = step.rows(
-        "SELECT check_no, state, printed_on FROM bank_check WHERE file_id = :file AND portfolio = :portfolio "
+        "SELECT check_no, state, printed_on, outbound_id FROM bank_check WHERE file_id = :file AND portfolio = :portfolio "
         "AND (state <> 'NEW' OR printed_on IS NOT NULL) ORDER BY check_no LIMIT 1",
         file=step.file.file_id, portfolio=step.portfolio,
     )  # fmt: skip
     if moved:
-        step.stop(f"check {moved[0][0]}", "printed" if moved[0][2] else f"{moved[0][1].lower()}")
+        check, state, printed, outbound = moved[0]
+        freed = f"gateway outbound reject {outbound} --reason WHY frees it" if state == "RESERVED" else BY_HAND
+        step.stop(f"check {check}", "printed" if printed else state.lower(), freed)
     step.run(
         "UPDATE bank_check SET state = 'VOID', voided_on = :on, check_no = check_no || CAST(:mark AS TEXT) "
         "WHERE file_id = :file AND portfolio = :portfolio",
@@ -134,8 +126,10 @@ def _payments(step: Undo) -> None:
     escrow: Counter[payments.EscrowKey] = Counter()
     charges = escrow_charges(step)
     for batch, _no, lease, invoice, charge, asset, cents, item, state, _entry, batch_state, exported, _by in rows:
-        if exported or state != "APPLIED" or batch_state != "LIVE":
-            step.stop(f"batch {batch}", f"exported to {exported}" if exported else "reversed since")
+        if exported:
+            step.stop(f"batch {batch}", f"exported to {exported}", BY_HAND)
+        if state != "APPLIED" or batch_state != "LIVE":
+            batch_reversed(step, batch)
         if item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
             paid[invoice, charge, asset] -= int(cents)
         if charge in charges and lease is not None:

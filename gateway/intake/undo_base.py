@@ -1,17 +1,12 @@
-"""What taking a posted file back shares, whatever its kind: the step, escrow balances, suspense items."""
+"""What taking a posted file back shares, whatever its kind: escrow balances, suspense items, charges."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any, NoReturn
 
-from sqlalchemy import Connection, text
-
-from gateway.errors import Refused
-from gateway.intake.files import InboundFile
+from gateway.intake.undo_in_the_way import freeing_invoice, item_used
+from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, suspense
-from gateway.ledger.database import Database
 
 DEFERRAL_FEE = "DEF FEE"
 
@@ -21,42 +16,6 @@ LINES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """One unit of the file being taken back. ``move`` added to one of its entry ids gives the mirror's."""
-
-    db: Database
-    connection: Connection
-    file: InboundFile
-    portfolio: str
-    low: int
-    high: int
-    move: int
-    business_date: str
-    operator: str
-
-    @property
-    def mark(self) -> str:
-        """What is put behind a number that the file used, so that the corrected file may use it."""
-        return f"~{self.file.file_id}"
-
-    @property
-    def range(self) -> dict[str, Any]:
-        return {"low": self.low, "high": self.high}
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        return list(self.connection.execute(text(statement), {**self.range, **values}).all())
-
-    def run(self, statement: str, **values: Any) -> int:
-        return int(self.connection.execute(text(statement), {**self.range, **values}).rowcount)
-
-    def stop(self, what: str, found: str) -> NoReturn:
-        raise Refused(
-            f"reversing file {self.file.file_id} ({self.file.name}): found {what} {found}, expected its money where the "
-            "file put it; undo what followed first, or correct by hand"
-        )
-
-
 def change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
     """Move escrow balances; one that would go below zero has been disbursed."""
     if not changes:
@@ -64,7 +23,11 @@ def change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
     now = payments.escrow_balances(step.db, step.connection, {lease for lease, _ in changes})
     for key, cents in sorted(changes.items()):
         if cents < 0 and now.get(key, 0) + cents < 0:
-            step.stop(f"the escrow balance of lease {key[0]}, charge {key[1]},", "disbursed since")
+            step.stop(
+                f"the escrow balance of lease {key[0]}, charge {key[1]},",
+                "disbursed since",
+                f"gateway ledger checks --lease {key[0]} has the checks, and gateway files reverse takes their file back first",
+            )
     payments.change_escrow(step.db, step.connection, changes)
 
 
@@ -86,7 +49,7 @@ def close_items(step: Undo, *, but: Collection[int] = ()) -> None:
         if item in but:
             continue
         if amount != remaining:
-            step.stop(f"suspense item {item}", "used since")
+            item_used(step, int(item))
         whole[int(item)] = int(amount)
     suspense.reduce(step.db, step.connection, whole, on=step.business_date)
 
@@ -112,7 +75,7 @@ def take_back_charges(step: Undo, *, but: Collection[str] = ("",)) -> None:
         "WHERE r.invoice IS NULL OR r.billed_cents - u.cents < r.paid_cents ORDER BY 1, 2 LIMIT 1"
     )
     if paid:
-        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since")
+        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since", freeing_invoice(paid[0][0]))
     same = "u.invoice = receivable.invoice AND u.charge = receivable.charge AND u.asset = receivable.asset"
     step.run(
         f"UPDATE receivable SET billed_cents = billed_cents - (SELECT u.cents FROM undo_charge u WHERE {same}) "

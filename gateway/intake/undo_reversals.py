@@ -12,12 +12,13 @@ from collections import Counter
 from gateway.intake.undo_base import (
     DEFERRAL_FEE,
     LINES,
-    Undo,
     change_escrow,
     close_items,
     escrow_charges,
     take_back_charges,
 )
+from gateway.intake.undo_in_the_way import batch_reversed, freeing_invoice
+from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, schema
 from gateway.ledger.chart import RENT
 from gateway.updates.reversal_post import FAILED, REVERSED, SUSPENDED, TAKEN_BACK
@@ -43,7 +44,7 @@ def reversals(step: Undo) -> None:
             moved.add(batch)
         if is_made and state != "APPLIED":
             if not step.low <= back <= step.high:
-                step.stop(f"batch {batch}", "reversed since")
+                batch_reversed(step, batch)
             if item is not None:
                 closed.add(int(item))
             continue
@@ -56,7 +57,7 @@ def reversals(step: Undo) -> None:
             if back_cents != cents:
                 rest, left = spent.get(int(item), (0, 0))
                 if left != cents - back_cents:
-                    step.stop(f"batch {batch}", "reversed since")
+                    batch_reversed(step, batch)
                 made.append((int(back) + step.move, batch, rest))
         elif item is None and invoice not in (None, DEFERRAL_FEE) and charge is not None:
             paid[invoice, charge, asset] += sign * int(cents)
@@ -129,7 +130,7 @@ def _still_open(step: Undo, paid: Counter[payments.LineKey]) -> None:
     }
     for key, cents in sorted(paid.items()):
         if open_cents.get(key, 0) < cents:
-            step.stop(f"invoice {key[0]}, charge {key[1]},", "paid again or waived since")
+            step.stop(f"invoice {key[0]}, charge {key[1]},", "paid again or waived since", freeing_invoice(key[0]))
 
 
 def _count_nsf_back(step: Undo) -> None:

@@ -229,7 +229,7 @@ def test_wrong_use_and_refusals(played: Played, command: str, code: int, message
     assert message in plain.err
     assert "Traceback" not in plain.err
     first, *rest = words(played, command)
-    as_json = played.do(first, *rest, "--json") if first != "deliver" else played.do(first, "--json", *rest)
+    as_json = played.do(first, *rest, "--json") if rest[-1:] != ["list"] else played.do(first, "--json", *rest)
     assert as_json.code == code
     assert message in " ".join(as_json.document["error"]["messages"])
 

@@ -171,8 +171,9 @@ def test_the_fee_of_a_bounced_payment_goes_back_too(world: World, real: App, int
 def test_what_was_re_applied_and_reversed_since_stays(world: World, real: App, intake: Intake) -> None:
     drop(intake, "p1_btchpmt.dat", *RENTS)
     file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
-    drop(intake, "p1_bptmtrev.dat", f"L10,20000,B{B2},RNSF\n")
-    with pytest.raises(Refused, match="corrected by entry"):
+    later = drop(intake, "p1_bptmtrev.dat", f"L10,20000,B{B2},RNSF\n")
+    told = rf"found batch [0-9]+ corrected by entry \d+ of p1_bptmtrev.dat \(#{later.file_id}\) since, .*: gateway files reverse {later.file_id} --reason WHY"
+    with pytest.raises(Refused, match=told):
         actions.reverse(real, file.file_id, reason="x")
 
 
@@ -214,7 +215,10 @@ def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake
     file = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1001<assmt>LTCH<amount>700\n")
     drop(intake, "p1_btchpmt.dat", "I1001,33200\n")
     before = picture(world)
-    with pytest.raises(Refused, match="found invoice 1001, charge LTCH, paid or waived since"):
+    with pytest.raises(
+        Refused,
+        match=r"found invoice 1001, charge LTCH, paid or waived since, .*: gateway ledger payments --invoice 1001",
+    ):
         actions.reverse(real, file.file_id, reason="x")
     assert picture(world) == before
 
@@ -228,11 +232,29 @@ def test_checks_that_are_out_stay(world: World, real: App, intake: Intake, chang
         actions.reverse(real, file.file_id, reason="x")
 
 
+def test_suspense_that_a_person_used_is_freed_by_the_command_it_names(world: World, real: App, intake: Intake) -> None:
+    file = drop(intake, "p1_btchpmt.dat", *PAYMENTS)
+    before = picture(world)
+    (item,) = world.rows("SELECT item FROM suspense_item")[0]
+    suspense_work.clear(real, item, "CLEARING", cents=1, reason="x")
+    suspense_work.clear(real, item, "CLEARING", cents=1, reason="x")
+    for move in (2, 1):
+        told = rf"found suspense item {item} used since by move {move} \(CLEAR\), .*: gateway suspense undo {item} --move {move} --reason WHY$"
+        with pytest.raises(Refused, match=told):
+            actions.reverse(real, file.file_id, reason="x")
+        suspense_undo.undo(real, item, move, reason="x")
+    assert picture(world)["suspense"] == before["suspense"]
+    actions.reverse(real, file.file_id, reason="x")
+    assert picture(world)["suspense"] == []
+
+
 def test_payments_that_moved_on_stay(world: World, real: App, intake: Intake) -> None:
     file = drop(intake, "p1_btchpmt.dat", *PAYMENTS)
     with world.db.write() as connection:
         connection.execute(text("UPDATE suspense_item SET remaining_cents = remaining_cents - 1"))
-    with pytest.raises(Refused, match=r"found suspense item \d+ used since"):
+    with pytest.raises(
+        Refused, match=r"found suspense item (\d+) used since, .*: gateway suspense show \1 has the file"
+    ):
         actions.reverse(real, file.file_id, reason="x")
     with world.db.write() as connection:
         connection.execute(text("UPDATE suspense_item SET remaining_cents = amount_cents"))
@@ -265,7 +287,10 @@ def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, 
 def test_escrow_disbursed_since_stays(world: World, real: App, intake: Intake) -> None:
     file = drop(intake, "p1_btchassmt.dat", "<lease>10<duedate>030701<assmt>RCR2<amount>900\n")
     drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=4500, check=5))
-    with pytest.raises(Refused, match="the escrow balance of lease 10, charge RCR2, disbursed since"):
+    with pytest.raises(
+        Refused,
+        match=r"the escrow balance of lease 10, charge RCR2, disbursed since, .*: gateway ledger checks --lease 10",
+    ):
         actions.reverse(real, file.file_id, reason="x")
 
 

@@ -1,0 +1,100 @@
+"""What stands in the way of taking a posted file back, named as people know it, and the command that takes it away.
+
+One thing at a time, the last that happened first: what followed is undone in the order opposite to how it came.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from gateway.intake.undo_step import Undo
+from gateway.ledger.schema import ENTRIES_A_UNIT
+
+_WHY = "--reason WHY"
+BY_HAND = "correct what the file did by hand: gateway payment, gateway suspense, gateway vendor void"
+
+
+def corrected_since(step: Undo) -> None:
+    """An entry of the file that was corrected, unless that correction was itself taken back."""
+    rows = step.rows(
+        "SELECT c.corrects, c.entry_id FROM journal_entry c "
+        "LEFT JOIN journal_entry again ON again.corrects = c.entry_id AND again.entry_id > :high "
+        "WHERE c.entry_id > :high AND c.corrects BETWEEN :low AND :high AND again.entry_id IS NULL "
+        "ORDER BY c.entry_id DESC LIMIT 1"
+    )
+    if not rows:
+        return
+    entry, by = int(rows[0][0]), int(rows[0][1])
+    moved = step.rows("SELECT item, number FROM suspense_move WHERE entry_id = :by OR far_entry_id = :by", by=by)
+    if moved:
+        item, number = moved[0]
+        todo = f"gateway suspense undo {item} --move {number} {_WHY}"
+        step.stop(f"suspense item {item}", f"corrected by entry {by}, move {number} since", todo)
+    step.stop(_name(step, entry), f"corrected by entry {by} {_source(step, by)} since", _undo_of(step, by))
+
+
+def _name(step: Undo, entry: int) -> str:
+    """What an entry of the file is about: its batch, or its invoice or lease."""
+    batches = step.rows("SELECT batch FROM payment_line WHERE entry_id = :entry LIMIT 1", entry=entry)
+    if batches:
+        return f"batch {batches[0][0]}"
+    lease, invoice, txn = step.rows("SELECT lease, invoice, txn FROM journal_entry WHERE entry_id = :e", e=entry)[0]
+    of = f"invoice {invoice}" if invoice else f"lease {lease}" if lease else f"entry {entry}"
+    return f"{txn} of {of}"
+
+
+def _unit(step: Undo, entry: int) -> tuple[int | None, str | None, str, str]:
+    """File, its name, update and operator of the unit that an entry is in."""
+    (row,) = step.rows(
+        "SELECT u.file_id, f.name, u.update_name, u.operator FROM posting_unit u "
+        "LEFT JOIN inbound_file f ON f.file_id = u.file_id WHERE u.unit_id = :unit",
+        unit=entry // ENTRIES_A_UNIT,
+    )
+    return row[0], row[1], str(row[2]), str(row[3])
+
+
+def _source(step: Undo, entry: int) -> str:
+    file_id, name, update, operator = _unit(step, entry)
+    return f"of {name} (#{file_id})" if file_id is not None else f"of {update} by {operator}"
+
+
+def _undo_of(step: Undo, entry: int) -> str:
+    file_id = _unit(step, entry)[0]
+    if file_id is not None:
+        return f"gateway files reverse {file_id} {_WHY} takes that back first"
+    return f"look at it with gateway ledger journal --unit {entry // ENTRIES_A_UNIT}; it has no undo, so {BY_HAND}"
+
+
+def item_used(step: Undo, item: int) -> NoReturn:
+    """A suspense item of the file that is not whole any more."""
+    rows = step.rows(
+        "SELECT m.number, m.kind FROM suspense_move m LEFT JOIN suspense_move back ON back.item = m.item "
+        "AND back.undoes = m.number WHERE m.item = :item AND m.undoes IS NULL AND m.kind <> 'NOTE' AND back.item IS NULL "
+        "ORDER BY m.number DESC LIMIT 1",
+        item=item,
+    )
+    if rows:
+        todo = f"gateway suspense undo {item} --move {rows[0][0]} {_WHY}"
+        step.stop(f"suspense item {item}", f"used since by move {rows[0][0]} ({rows[0][1]})", todo)
+    todo = f"gateway suspense show {item} has the file that took of it; gateway files reverse takes that back first"
+    step.stop(f"suspense item {item}", "used since", todo)
+
+
+def batch_reversed(step: Undo, batch: str) -> NoReturn:
+    """A batch that was taken back after the file."""
+    rows = step.rows(
+        "SELECT reversed_by FROM payment_line WHERE batch = :batch AND reversed_by > :high ORDER BY reversed_by DESC LIMIT 1",
+        batch=batch,
+    )
+    if rows:
+        by = int(rows[0][0])
+        step.stop(f"batch {batch}", f"reversed since by entry {by} {_source(step, by)}", _undo_of(step, by))
+    step.stop(f"batch {batch}", "reversed since", f"look at it with gateway trace {batch}; {BY_HAND}")
+
+
+def freeing_invoice(invoice: str) -> str:
+    """How an invoice that was paid is open again."""
+    return (
+        f"gateway ledger payments --invoice {invoice} has the batches; take them back first with gateway payment reverse "
+        "BATCH --reason CODE, or their file with gateway files reverse"
+    )
