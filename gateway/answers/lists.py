@@ -57,7 +57,9 @@ def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
             text(f"{_SELECT} WHERE a.file_id = :file AND a.number = :number"), {"file": key[0], "number": key[1]}
         ).one_or_none()
         if row is None:
-            raise UsageError(f"answer {key[0]}/{key[1]}: found none of that number; see gateway answers list")
+            raise UsageError(
+                f"answer {key[0]}/{key[1]}: found none of that number, expected one of `gateway answers list`"
+            )
         more = (
             connection.execute(
                 text(
@@ -98,7 +100,7 @@ def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
             text("SELECT state FROM ach_answer WHERE file_id = :file AND number = :number"), at
         ).scalar()
         if state is None:
-            raise UsageError(f"{what}: found none of that number; see gateway answers list")
+            raise UsageError(f"{what}: found none of that number, expected one of `gateway answers list`")
         changed = connection.execute(
             text(
                 "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :when, clear_reason = :reason "

@@ -45,7 +45,12 @@ def answers_list(
     """Every answer of the bank: what it is about and what was done. Ends with 1 while one of them waits for a person."""
     with session.app.db.read() as connection:
         rows = lists.listing(connection, state=state, file_id=file_id, vendor=vendor and vendor.upper())
-    session.show_rows(lists.LIST_COLUMNS, rows, money=lists.MONEY_COLUMNS, empty="No answer of a bank.")
+    session.show_rows(
+        lists.LIST_COLUMNS,
+        rows,
+        money=lists.MONEY_COLUMNS,
+        empty="Nothing found." if state or file_id or vendor else "No answer of a bank.",
+    )
     at = lists.LIST_COLUMNS.index("state")
     return WITH_REJECTS if any(row[at] == "UNMATCHED" for row in rows) else DONE
 

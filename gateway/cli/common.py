@@ -47,6 +47,16 @@ def iso(text: str | None, *, what: str) -> str | None:
     return text
 
 
+def one_of(text: str | None, choices: Iterable[str], *, what: str) -> str | None:
+    """The choice that was typed, in any case. Raises UsageError for another: a list of it would be empty without a reason."""
+    if text is None:
+        return None
+    known = {str(choice).lower(): str(choice) for choice in choices}
+    if text.lower() not in known:
+        raise UsageError(f"{what}: found {text!r}, expected one of {', '.join(known.values())}")
+    return known[text.lower()]
+
+
 def portfolio_number(text: str) -> str:
     """``01`` and ``1`` are the same portfolio. A wrong number would show an empty list, so it is refused."""
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 99:

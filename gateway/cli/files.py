@@ -22,10 +22,12 @@ from gateway.cli.common import (
     Session,
     command,
     money_as_text,
+    one_of,
     table,
 )
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row
+from gateway.intake.registry import MODULES
 from gateway.intake.states import FileState
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
@@ -114,7 +116,9 @@ def files_list(
     ] = None,
 ) -> None:
     """Files that came, oldest first."""
-    where, values = _where({"portfolio": portfolio, "state": state and state.upper(), "kind": kind})
+    kind = one_of(kind, (*MODULES, *BANK_KINDS), what="files list --kind")
+    state = one_of(state, FileState, what="files list --state")
+    where, values = _where({"portfolio": portfolio, "state": state, "kind": kind})
     with session.app.db.read() as connection:
         found = connection.execute(
             text(
@@ -127,7 +131,9 @@ def files_list(
     if not session.as_json:
         rows = [(*r[:4], r[4][:12], *r[5:]) for r in found]
     money = tuple(k for k in _FILE_KEYS if k == "amount" or k.endswith("_amount"))
-    session.show_rows(_FILE_KEYS, rows, money=money, empty="No file yet. Drop one into inbox/.")
+    session.show_rows(
+        _FILE_KEYS, rows, money=money, empty="Nothing found." if values else "No file yet. Drop one into inbox/."
+    )
 
 
 def _where(given: dict[str, str | None]) -> tuple[str, dict[str, str]]:

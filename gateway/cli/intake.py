@@ -88,6 +88,8 @@ def check(
                 "",
             ]
             continue
+        if why := unknown_name(session.app.settings, path.name):
+            raise UsageError(f"check {path}: {why[:1].lower()}{why[1:]}")
         with session.progress(f"checking {path.name}"):
             result = checking.check(session.app, path)
         clean = clean and not result.holds and not result.file.rejects
@@ -234,7 +236,8 @@ def explain(
     try:
         found = _explanation(path, records)
     except OSError as error:
-        raise UsageError(f"explain {path}: {error.strerror}; expected a file to read") from error
+        there = "a folder" if path.is_dir() else "no such file" if not path.exists() else error.strerror
+        raise UsageError(f"explain {path}: found {there}, expected a file to read; name the file") from error
     session.show(
         {
             "kind": found.kind,

@@ -18,6 +18,7 @@ from gateway.cli.common import (
     Session,
     command,
     iso,
+    one_of,
     portfolio_number,
 )
 from gateway.console.windows import by_file, with_windows
@@ -25,6 +26,7 @@ from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
 from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
+from gateway.outbound.states import KINDS, OutboundState
 from gateway.release import build as building
 from gateway.release import copies, recall, release
 
@@ -63,8 +65,9 @@ def outbound_list(
     ] = None,
 ) -> None:
     """Files that were built, oldest first."""
-    upper = {"state": state and state.upper(), "kind": kind and kind.upper()}
-    rows = release.listing(session.app, portfolio=portfolio, **upper)
+    kind = one_of(kind, KINDS, what="outbound list --kind")
+    state = one_of(state, OutboundState, what="outbound list --state")
+    rows = release.listing(session.app, portfolio=portfolio, state=state, kind=kind)
     columns: list[str] = [*release.LIST_COLUMNS, "window"]
     windows = by_file(session.app)
     rows = [(*row, windows.get(row[0])) for row in rows]
@@ -73,7 +76,12 @@ def outbound_list(
         rows = [(*row[:at], row[at][:12], *row[at + 1 :]) for row in rows]
         if not windows:  # an empty column would only push the others down
             columns, rows = columns[:-1], [row[:-1] for row in rows]
-    session.show_rows(columns, rows, money=release.MONEY_COLUMNS, empty="No outbound file yet.")
+    session.show_rows(
+        columns,
+        rows,
+        money=release.MONEY_COLUMNS,
+        empty="Nothing found." if portfolio or state or kind else "No outbound file yet.",
+    )
 
 
 def outbound_show(session: Session, outbound_id: OutboundId) -> None:
@@ -170,7 +178,7 @@ def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -
 
 def outbound_build(
     session: Session,
-    kind: Annotated[str, typer.Argument(help="vach, vach-reversal, dsgl or xsellerator.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="vach, vach-reversal, dsgl or xsellerator.")],
     portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
     interface: Annotated[str | None, typer.Option("--interface", help="Xsellerator: BILLING, PAYMENTS, …")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
@@ -182,13 +190,12 @@ def outbound_build(
 ) -> int:
     """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface.
 
-    ``vach-reversal --of ID`` voids all that a bank file paid and takes it back, within five banking days.
+    `vach-reversal --of ID` voids all that a bank file paid and takes it back, within five banking days.
     """
     options: dict[str, Any] = {}
     name = kind.upper()
-    if name not in building.BUILDERS:
-        kinds = ", ".join(sorted(building.BUILDERS)).lower()
-        raise UsageError(f"building {kind}: found no such kind, expected one of {kinds}")
+    if name.lower() not in _KINDS:
+        raise UsageError(f"building {kind}: found no such kind, expected one of {', '.join(_KINDS)}")
     if name == "XSELLERATOR":
         if interface is None:
             raise UsageError("building xsellerator: found no --interface, expected one such as BILLING")
@@ -244,6 +251,8 @@ def outbound_build(
     return WITH_REJECTS if built.withheld else DONE
 
 
+_KINDS = ("vach", "vach-reversal", "dsgl", "xsellerator")
+"""What is built when a person asks; a refused notification of change is by `gateway answers refuse`."""
 _SHOWN = 5
 """Withheld checks named on the terminal; the report has all."""
 

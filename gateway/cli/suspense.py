@@ -31,7 +31,7 @@ from gateway.updates.suspense_work import Check
 ItemNumber = Annotated[int, typer.Argument(metavar="ITEM", help="The number `gateway suspense list` shows.")]
 Amount = Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="Less than all that remains.")]
 CheckNumber = Annotated[str, typer.Option("--check", help="The number of the check to write.")]
-PayingBank = Annotated[str | None, typer.Option("--bank", help="The bank that pays, 125 to 144; else 126.")]
+PayingBank = Annotated[str | None, typer.Option("--bank", metavar="125-144", help="The bank that pays; else 126.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 Due = Annotated[
     str | None, typer.Option("--due", metavar="YYYY-MM-DD", help="When the check is due; else the business date.")
@@ -283,7 +283,9 @@ def suspense_clear(
     check: Annotated[
         str | None, typer.Option("--check", help="Reversal Suspense: the check that came back for it.")
     ] = None,
-    bank: Annotated[str | None, typer.Option("--bank", help="The bank that check went into, 125 to 144.")] = None,
+    bank: Annotated[
+        str | None, typer.Option("--bank", metavar="125-144", help="The bank that check went into.")
+    ] = None,
     amount: Amount = None,
     dry_run: DryRun = False,
 ) -> None:

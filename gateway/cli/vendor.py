@@ -71,7 +71,7 @@ def vendor_show(session: Session, vendor: VendorKey) -> None:
         found = views.show(connection, "vendors", views.Filters(vendor=vendor), vault=session.app.vault)
         row = next(iter(found.rows), None)
         if row is None:
-            raise UsageError(f"vendor {vendor}: found no such vendor; see gateway vendor list")
+            raise UsageError(f"vendor {vendor}: found no such vendor, expected one of `gateway vendor list`")
         changes = vendor_changes.listing(connection, session.app.vault, vendor=vendor)
         version = vendor_changes.details_versions(connection).get(vendor, 1)
         values = dict(zip(found.columns, row, strict=True))
@@ -104,7 +104,12 @@ def vendor_changes_list(
         for c in found
     ]
     columns = ("change", "vendor", "state", "origin", "what", "maker", "proposed_at", "checker", "reason")
-    session.show_rows(columns, rows, instants=("proposed_at",), empty="No change of a vendor yet.")
+    session.show_rows(
+        columns,
+        rows,
+        instants=("proposed_at",),
+        empty="Nothing found." if vendor or state else "No change of a vendor yet.",
+    )
 
 
 def vendor_change(
@@ -329,7 +334,9 @@ def vendor_pay_again(
     ],
     reason: Reason,
     portfolio: PortfolioOption = None,
-    bank: Annotated[str | None, typer.Option("--bank", help="The cash account it is paid from, 125 to 144.")] = None,
+    bank: Annotated[
+        str | None, typer.Option("--bank", metavar="125-144", help="The cash account it is paid from.")
+    ] = None,
 ) -> None:
     """Pay a returned check again, as a further issue: the next Vendor ACH run takes it with the vendor's details of then."""
     done = paying_again.pay_again(session.app, check, reason=reason, portfolio=portfolio, bank=bank)

@@ -30,7 +30,8 @@ def report_list(app: App, name: str, portfolio: str) -> Report:
         known = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT portfolio, name FROM portfolio")}
         if portfolio not in known:
             raise UsageError(
-                f"report {name}: found no portfolio {portfolio}, expected one of {', '.join(sorted(known)) or 'none loaded'}"
+                f"report {name}: found no portfolio {portfolio}, expected "
+                + (f"one of {', '.join(sorted(known))}" if known else "one that is loaded: gateway load")
             )
         found = views.show(connection, name, Filters(portfolio=portfolio, all=name == "balance"), vault=app.vault)
         rows = list(found.rows)

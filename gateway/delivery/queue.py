@@ -355,7 +355,7 @@ def one(connection: Connection, delivery_id: int) -> Delivery:
     """Raises UsageError when there is no such delivery."""
     found = by_ids(connection, [delivery_id])
     if not found:
-        raise UsageError(f"delivery {delivery_id}: found none of that number; see `gateway deliver list`")
+        raise UsageError(f"delivery {delivery_id}: found none of that number, expected one of `gateway deliver list`")
     return found[0]
 
 

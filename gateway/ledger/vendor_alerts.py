@@ -53,7 +53,7 @@ def set_alert(
     no_account_in(connection, vault, reason, action=action)
     found = connection.execute(text("SELECT dealer_alert FROM vendor WHERE vendor = :v"), {"v": vendor}).one_or_none()
     if found is None:
-        raise UsageError(f"{action}: found no such vendor; see gateway vendor list")
+        raise UsageError(f"{action}: found no such vendor, expected one of `gateway vendor list`")
     if not on and found.dealer_alert != "Y":
         raise Refused(f"{action}: found none, expected one to take away")
     maker = Maker(operator.code, operator.user)

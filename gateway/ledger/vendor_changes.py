@@ -91,7 +91,7 @@ def propose(
         raise Refused(f"changing vendor {vendor}: found no reason, expected one: the second person asks why")
     now = current(connection, vault, [vendor])
     if vendor not in now:
-        raise UsageError(f"changing vendor {vendor}: found no such vendor; see gateway vendor list")
+        raise UsageError(f"changing vendor {vendor}: found no such vendor, expected one of `gateway vendor list`")
     after = differing(now[vendor], checked(vendor, changes))
     words = f"{reason}; {after.get('name', '')}"
     no_account_in(connection, vault, words, action=f"changing vendor {vendor}", new=after)
@@ -250,7 +250,7 @@ def _rows(connection: Connection, vault: Vault, where: str, **values: Any) -> It
 def _known(connection: Connection, vault: Vault, change_id: int) -> Change:
     found = next(iter(_rows(connection, vault, "c.change_id = :id", id=change_id)), None)
     if found is None:
-        raise UsageError(f"change {change_id}: found none of that number; see gateway vendor changes")
+        raise UsageError(f"change {change_id}: found none of that number, expected one of `gateway vendor changes`")
     return found
 
 

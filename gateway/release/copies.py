@@ -199,7 +199,9 @@ def _file(app: App, outbound_id: int) -> tuple[str, str, str]:
             text("SELECT name, kind, state FROM outbound_file WHERE outbound_id = :id"), {"id": outbound_id}
         ).one_or_none()
     if found is None:
-        raise UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
+        raise UsageError(
+            f"outbound file {outbound_id}: found none of that number, expected one of `gateway outbound list`"
+        )
     return str(found.name), str(found.kind), str(found.state)
 
 

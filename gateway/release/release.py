@@ -163,7 +163,9 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
 
 
 def _unknown(outbound_id: int) -> UsageError:
-    return UsageError(f"outbound file {outbound_id}: found none of that number; see gateway outbound list")
+    return UsageError(
+        f"outbound file {outbound_id}: found none of that number, expected one of `gateway outbound list`"
+    )
 
 
 FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint FROM outbound_file"

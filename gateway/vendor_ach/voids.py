@@ -172,7 +172,7 @@ def one_check(app: App, check_no: str, portfolio: str | None, bank: str | None, 
             {"no": check_no} | {column[2:]: value for column, value in given.items() if value is not None},
         ).all()
     if not rows:
-        raise UsageError(f"{action}: found none of that number; see gateway ledger checks")
+        raise UsageError(f"{action}: found none of that number, expected one of `gateway ledger checks`")
     if len(rows) > 1:
         places = ", ".join(f"--portfolio {row.portfolio} --bank {row.bank}" for row in rows)
         raise UsageError(f"{action}: found {len(rows)} of that number, expected one: say which ({places})")
