@@ -75,7 +75,7 @@ class Service:
 
     def _deliver(self) -> None:
         outbox.settle(self.app)
-        deliver(self.app, render=renderer(self.app))
+        deliver(self.app, render=renderer(self.app), stop=self.stop)
         copies.put_away(self.app)
 
     def _keep_house(self) -> None:

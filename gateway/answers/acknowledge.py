@@ -25,6 +25,7 @@ from gateway.delivery import settle
 from gateway.errors import Refused, UsageError
 from gateway.ledger import schema
 from gateway.money import from_cents, to_cents
+from gateway.outbound.states import LEFT_STATES
 
 _MOST_BYTES: Final = 1 << 20
 """More is no acknowledgement."""
@@ -116,7 +117,7 @@ class AcknowledgementFile:
 
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
         found = _sent(connection, read.name)
-        state, outcome = _outcome(app, connection, file_id, name, read, found, at)
+        state, outcome = _outcome(connection, file_id, name, read, found, at)
         app.vault.hold(app.db, connection)
         payload = app.vault.seal(json.dumps({"text": read.text}), field=PAYLOAD)
         app.db.bulk_insert(
@@ -153,7 +154,7 @@ def _sent(connection: Connection, name: str | None) -> Sent | None:
 
 
 def _outcome(
-    app: App, connection: Connection, file_id: int, name: str, word: Word, sent: Sent | None, at: str
+    connection: Connection, file_id: int, name: str, word: Word, sent: Sent | None, at: str
 ) -> tuple[AnswerState, str]:
     if sent is None:
         return AnswerState.UNMATCHED, (
@@ -169,6 +170,11 @@ def _outcome(
         return (
             AnswerState.UNMATCHED,
             f"found other totals for {sent.name} ({wrong}), expected ours: call the bank at once",
+        )
+    if sent.state not in LEFT_STATES:
+        return AnswerState.UNMATCHED, (
+            f"found {sent.name} {sent.state} here, expected a file that was released: it reached the bank all the same, and "
+            "what it pays may be paid again; ask the bank at once"
         )
     if sent.delivery_state is None:
         return AnswerState.DONE, f"{sent.name} was taken by the bank"

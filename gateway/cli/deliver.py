@@ -40,6 +40,9 @@ def register(app: typer.Typer) -> None:
     command(deliver, "resolve", example='gateway deliver resolve 4 --as delivered --reason "bank confirmed by phone"')(
         deliver_resolve
     )
+    command(deliver, "withdraw", example='gateway deliver withdraw 4 --reason "it was the other file"')(
+        deliver_withdraw
+    )
     command(deliver, "again", example='gateway deliver again 4 --reason "directory exists now"')(deliver_again)
     command(deliver, "acknowledge", example="gateway deliver acknowledge 3 --reference ACK-5512")(deliver_acknowledge)
     app.add_typer(deliver, name="deliver")
@@ -77,6 +80,9 @@ def _wrong(message: str) -> int:
 def deliver_run(
     session: Session,
     endpoint: Annotated[str | None, typer.Option("--endpoint", metavar="E", help="Only to this endpoint.")] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Do not wait for the next try of what failed: its cause is gone.")
+    ] = False,
 ) -> int:
     """Deliver what is released and due, to every endpoint or one; probe first what is in doubt."""
     session.app.operator.require("deliver", "delivering")
@@ -89,7 +95,9 @@ def deliver_run(
             sent[name] = done
             progress(done, total)
 
-        results = delivering.deliver(session.app, endpoint=endpoint, render=renderer(session.app), progress=note)
+        results = delivering.deliver(
+            session.app, endpoint=endpoint, render=renderer(session.app), progress=note, hurry=now
+        )
     copies.put_away(session.app)
     windows = by_file(session.app)
     rows = [
@@ -152,6 +160,15 @@ def deliver_resolve(
         f"gateway deliver resolve {delivery_id} --as {as_} --reason …",
     )
     return DONE if settled else WITH_REJECTS
+
+
+def deliver_withdraw(session: Session, delivery_id: DeliveryId, reason: Reason) -> None:
+    """Take back what the first of two people said of an unknown delivery, so that it can be said otherwise."""
+    with session.app.db.write() as connection:
+        settle.withdraw(connection, delivery_id, reason=reason, operator=session.app.operator, at=session.app.now())
+    session.show(
+        {"id": delivery_id}, f"The word on delivery {delivery_id} is taken back: gateway deliver resolve {delivery_id}"
+    )
 
 
 def deliver_again(session: Session, delivery_id: DeliveryId, reason: Reason) -> None:

@@ -67,8 +67,9 @@ def deliver(
     """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, in order of number.
 
     ``hurry``: what waits for a later try is due now; for an operator who knows that the cause is gone. ``stop``: set it
-    to end after the groups that are on their way. ``progress`` is called from several threads. Raises UsageError for an endpoint that is not configured and Refused
-    when another process delivers to the one that was named; whatever a far side does is a state, not an exception.
+    to end after the groups that are on their way. ``progress`` is called from several threads. Raises UsageError for an
+    endpoint that is not configured and Refused when another process delivers to the one that was named; whatever a far
+    side does is a state, not an exception.
     """
     settings = app.settings.gateway.endpoints
     if endpoint is not None and endpoint not in settings:

@@ -75,12 +75,6 @@ def overdue_acknowledgements(
     return found
 
 
-def troubled(connection: Connection) -> list[Delivery]:
-    """What needs a person: unknown, or not delivered and not tried again by itself."""
-    states = (DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
-    return [d for d in listing(connection, states=states) if d.next_attempt_at is None]
-
-
 def resolve(
     connection: Connection,
     delivery_id: int,
@@ -89,25 +83,22 @@ def resolve(
     reason: str,
     operator: Operator,
     at: str,
-    four_eyes: bool = True,
 ) -> bool:
     """Settle an unknown delivery by what the receiver said. True when it is settled, False when it now waits for the
     second person, who says the same with the same command.
 
     Raises Refused without a reason, without the right, for a delivery that is not unknown, for the same person twice,
-    or when the second person says otherwise (which takes the first one's word back).
+    or when the second person says otherwise: the first word stands until it is withdrawn.
     """
     operator.require("resolve", f"settling delivery {delivery_id}")
     delivery = one(connection, delivery_id)
-    if not reason.strip():
-        raise Refused(f"settling delivery {delivery_id}: found no reason, expected one; name who said so with --reason")
+    _require_reason(reason, f"settling delivery {delivery_id}")
     if delivery.state is not DeliveryState.UNKNOWN:
         raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
-    first = _proposal(connection, delivery_id) if four_eyes else None
-    if first is not None:
-        _require_second(delivery, first, as_, operator)
-    elif four_eyes:
+    first = _proposal(connection, delivery_id)
+    if first is None:
         return _propose(connection, delivery, as_, reason, operator, at)
+    _require_second(delivery, first, as_, operator)
     _audit(connection, operator, "resolve", delivery, f"{as_}: {reason}", at)
     connection.execute(
         text(
@@ -115,9 +106,9 @@ def resolve(
             "WHERE delivery_id = :d"
         ),
         {
-            "first": first.code if first else operator.code,
-            "second": operator.code if first else None,
-            "reason": f"{first.reason}; {reason}" if first else reason,
+            "first": first.code,
+            "second": operator.code,
+            "reason": f"{first.reason}; {reason}",
             "d": delivery_id,
         },
     )
@@ -180,27 +171,32 @@ def _require_second(delivery: Delivery, first: _First, as_: Resolution, operator
     if as_.value != first.as_:
         raise Refused(
             f"settling delivery {delivery.delivery_id}: found {as_.value!r}, expected {first.as_!r} as {first.code} "
-            "said; agree with each other first (`gateway deliver resolve` with the same --as), or withdraw the first word"
+            "said; agree with each other first (`gateway deliver resolve` with the same --as), or take the first word back: "
+            f"gateway deliver withdraw {delivery.delivery_id} --reason …"
         )
 
 
-def withdraw(connection: Connection, delivery_id: int, *, operator: Operator, at: str) -> None:
-    """Take the first person's word back, so that another can be said."""
-    operator.require("resolve", f"settling delivery {delivery_id}")
+def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
+    """Take the first person's word back, so that another can be said. Raises Refused without a reason or the right, and
+    where no word waits."""
+    action = f"withdrawing the word on delivery {delivery_id}"
+    operator.require("resolve", action)
+    _require_reason(reason, action)
     delivery = one(connection, delivery_id)
     if _proposal(connection, delivery_id) is None:
-        raise Refused(f"withdrawing the word on delivery {delivery_id}: found none, expected one that waits")
+        raise Refused(f"{action}: found none, expected one that waits for a second person")
     add_events(connection, at, [(delivery_id, "RESOLVE_WITHDRAWN", operator.code)])
     connection.execute(
         text("UPDATE delivery SET resolved_by = NULL, resolved_reason = NULL WHERE delivery_id = :d"),
         {"d": delivery_id},
     )
-    _audit(connection, operator, "resolve-withdrawn", delivery, None, at)
+    _audit(connection, operator, "resolve-withdrawn", delivery, reason, at)
 
 
 def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
     """Try a delivery again that was given up: proved not delivered, so safe. Raises Refused for any other."""
     operator.require("deliver", f"trying delivery {delivery_id} again")
+    _require_reason(reason, f"trying delivery {delivery_id} again")
     delivery = one(connection, delivery_id)
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
@@ -213,6 +209,11 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
     )
     add_events(connection, at, [(delivery_id, "REQUEUED", reason)])
     _audit(connection, operator, "requeue", delivery, reason, at)
+
+
+def _require_reason(reason: str, action: str) -> None:
+    if not reason.strip():
+        raise Refused(f"{action}: found no reason, expected one; name who said so, or what changed, with --reason")
 
 
 def _audit(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
@@ -85,6 +86,19 @@ def test_an_acknowledgement_of_what_was_not_sent_yet_waits(db: Database, home: H
     drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
     assert answers(db)[0][2] == "UNMATCHED"
     assert "found its delivery PENDING" in answers(db)[0][3]
+
+
+@pytest.mark.parametrize("state", ["BUILT", "REJECTED"])
+def test_an_acknowledgement_of_what_never_was_released_waits(
+    db: Database, home: Home, clock: FixedClock, state: str
+) -> None:
+    """Somebody carried it to the bank: what it pays stands as unpaid here."""
+    app = sent(db, home, clock, FORM, state=None)
+    with db.write() as connection:
+        connection.execute(text("UPDATE outbound_file SET state = :s WHERE name = :n"), {"s": state, "n": BANK_FILE})
+    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    assert answers(db)[0][2] == "UNMATCHED"
+    assert f"found {BANK_FILE} {state} here, expected a file that was released" in answers(db)[0][3]
 
 
 def test_a_text_that_does_not_read_is_quarantined(db: Database, home: Home, clock: FixedClock) -> None:
