@@ -1,4 +1,4 @@
-"""``python -m bench``: every measurement of the issue's speed section in one table, with the machine it was made on.
+"""``python -m bench``: every measurement in one table, with the machine it was made on.
 
 ``python -m bench assessments plain --scale 0.1`` runs some parts, smaller; targets are for scale 1 on a quiet machine.
 """

@@ -9,7 +9,9 @@ import os
 import pwd
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gateway import vault
 from gateway.calendar import BankingCalendar
@@ -51,6 +53,10 @@ class App:
     def now(self) -> str:
         """The instant as the database writes it."""
         return instant_text(self.clock.now())
+
+    def here(self) -> datetime:
+        """This moment by the clocks of the site (``service.timezone``): its date is what people call today."""
+        return self.clock.now().astimezone(ZoneInfo(self.settings.gateway.service.timezone))
 
     def calendar(self, *, also: Iterable[int] = ()) -> BankingCalendar:
         """Banking days with the site's own holidays; read from the ledger when asked. ``also``: years of what is past,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -56,8 +56,3 @@ def instant_text(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError(f"instant {at} has no zone")
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def parse_date(text: str) -> date:
-    """An ISO date; ValueError with the text found otherwise."""
-    return date.fromisoformat(text)

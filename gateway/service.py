@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
@@ -83,7 +82,7 @@ class Service:
             _log.info("eop.starting", portfolio=portfolio, business_date=day)
             run_eop(self.app, day, post_file=poster(self.app), portfolios=[portfolio], halted=self.stop.is_set)
         alarms.sweep(self.app)
-        retention.sweep(self.app.home, self.app.settings.gateway.retention, self.app.clock.now().date())
+        retention.sweep(self.app.home, self.app.settings.gateway.retention, self.app.here().date())
 
     def _due_for_end_of_period(self) -> list[tuple[str, str]]:
         settings = self.app.settings.gateway.service
@@ -96,7 +95,7 @@ class Service:
                     "WHERE r.portfolio = p.portfolio AND r.business_date = p.business_date) ORDER BY p.portfolio"
                 )
             ).all()
-        now = self.app.clock.now().astimezone(ZoneInfo(settings.timezone))
+        now = self.app.here()
         return [(r.portfolio, r.business_date) for r in rows if is_due(r.business_date, settings.eop_at, now)]
 
 

@@ -75,7 +75,7 @@ class XselleratorSettings(Model):
 
 
 class ReleaseSettings(Model):
-    four_eyes: bool = True  # a second person approves every file that leaves
+    four_eyes: bool = True  # who approves a file had no part in it
     kinds_without: tuple[Literal["DSGL", "XSELLERATOR", "VACH-SCRATCH"], ...] = ("DSGL", "VACH-SCRATCH")
 
 

@@ -37,7 +37,6 @@ from parsers.engine import Fast, Format, Row, parse_block
 from parsers.lines import LineBlock
 from parsers.profile import Profile
 
-OUTCOMES = ("posted", "rejected", "suspended", "held")
 MODULES = {"assessments": btchassmt, "escrow": btchescr, "reversals": bptmtrev, "payments": btchpmt}
 RECORDS: dict[str, tuple[str, ...]] = {
     "assessments": btchassmt.Assessment._fields,

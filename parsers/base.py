@@ -13,9 +13,8 @@ zeros stay.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 CHUNK_RECORDS = 1024
 """How many lines one ParsedChunk covers at most: enough to amortise a call, few enough to stay in the processor's
@@ -87,9 +86,3 @@ class ParsedChunk:
     hashes: array[int] = field(default_factory=lambda: array("Q"))
     hash_lines: array[int] = field(default_factory=lambda: array("Q"))
     unterminated: bool = False
-
-
-class Parser(Protocol):
-    """The verbs of a format module."""
-
-    def parse(self, chunks: Iterable[bytes], *, profile: Any) -> Iterator[ParsedChunk]: ...

@@ -1,7 +1,7 @@
 """How a site's inbound batch files are written: tags, letters, order, widths, as tables.
 
-Everything of ``formats/inbound.md`` that the vendor's public pages do not state outright is here and not
-in an ``if``, so that a site that owns the vendor's manual corrects a table. ``DEFAULT`` equals that page;
+Everything that the vendor's public pages on its batch files do not state outright is here and not in an ``if``, so that
+a site that owns the vendor's manual corrects a table. ``DEFAULT`` is this product's reading of those pages;
 ``profile_from_mapping`` lays the parsed TOML of ``config/formats/*.toml`` over it and reports every
 mistake at once. Profiles are frozen and hashable: the format modules compile a plan once for each.
 """
@@ -92,7 +92,6 @@ class AssessmentProfile:
     ptcode_with: tuple[str, ...] = ("PTAX",)
     fhcode_with: tuple[str, ...] = ("FHUT",)
     liendate_with: tuple[str, ...] = ("PTAX",)
-    reject_repeated_lines: bool = True
     tags: Tags = field(default_factory=Tags)
 
 
@@ -211,10 +210,6 @@ def _overlay(default: Any, mapping: Mapping[str, Any], path: str, mistakes: list
 
 def _like(default: Any, value: Any) -> Any:
     """``value`` in the type of ``default``; ValueError names the type expected."""
-    if isinstance(default, bool):
-        if isinstance(value, bool):
-            return value
-        raise ValueError("true or false")
     if isinstance(default, int):
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value

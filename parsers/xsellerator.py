@@ -44,7 +44,6 @@ __all__ = [
     "XselRow",
     "cents",
     "condense",
-    "missing_references",
     "profile_from_mapping",
     "read",
     "shared_control_numbers",
@@ -225,24 +224,6 @@ def zero_sum_problem(rows: Iterable[XselRow]) -> str | None:
         more = f" and {len(nameless) - 5} more" if len(nameless) > 5 else ""
         return f"no ledger account for {', '.join(nameless[:5])}{more}"
     return f"the rows add to {_money(total)}, not to 0.00" if total else None
-
-
-def missing_references(rows: Iterable[XselRow]) -> list[tuple[int, str]]:
-    """Rows (from 1) that lack what Xsellerator files them under, and what it is."""
-    found = []
-    for row_no, row in enumerate(rows, start=1):
-        lacks = [
-            name
-            for name, there in (
-                ("control number", row.control_number.strip()),
-                ("customer account", row.account_number.strip()),
-                ("deal number", row.deal_number > 0),
-            )
-            if not there
-        ]
-        if lacks:
-            found.append((row_no, " and ".join(lacks)))
-    return found
 
 
 class Deal(Protocol):

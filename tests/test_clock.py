@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.clock import FixedClock, SystemClock, instant_text, parse_date
+from gateway.clock import FixedClock, SystemClock, instant_text
 
 
 def test_instants_are_utc_text_and_naive_ones_are_refused() -> None:
@@ -30,9 +30,3 @@ def test_the_system_clock_is_aware_and_never_goes_back() -> None:
     clock.wait(0)
     assert clock.monotonic() >= first
     assert clock.now().tzinfo is UTC
-
-
-def test_dates() -> None:
-    assert parse_date("2026-03-02") == date(2026, 3, 2)
-    with pytest.raises(ValueError, match="day"):
-        parse_date("2026-02-30")

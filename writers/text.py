@@ -21,8 +21,6 @@ class WriterError(ValueError):
 
 BANK_CHARSET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .-/()&'")
 """What banks commonly take in names and references."""
-REMITTANCE_CHARSET: Final = BANK_CHARSET | frozenset("*~\\|:^>")
-"""In addenda texts: X12 needs its separators too."""
 PRINTABLE_CHARSET: Final = frozenset(map(chr, range(0x20, 0x7F)))
 """What the Nacha rules allow."""
 CHARSETS: Final = {"ascii": PRINTABLE_CHARSET, "narrow": BANK_CHARSET}

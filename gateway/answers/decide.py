@@ -1,7 +1,7 @@
 """What is done about each answer of the bank, one after the other in file order. Values in, values out.
 
 Return of a live credit: cash comes back and the payable is open again, check by check; its check is RETURNED, and the
-vendor goes on alert where the reason says that the next payment would come back too (nacha.md, part B). A check that
+vendor goes on alert where the reason says that the next payment would come back too (Nacha Operating Rules, return reason codes). A check that
 was voided meanwhile has its payable open already, against CLEARING: cash comes back for CLEARING. Return of our
 reversal debit: the payee keeps the money, so the payable is closed again and the check is SENT; where the credit
 itself came back too, CLEARING is closed instead. A returned prenote blocks its vendor: that follows from the answer.
@@ -22,7 +22,7 @@ from parsers.nacha_reasons import reason
 from parsers.nacha_records import ALL_CODES, ALL_DEBITS
 
 ALERTING: Final = frozenset({"R02", "R03", "R04", "R12", "R13", "R16", "R20"})
-"""Reasons by which the account is gone or takes no entries: dealer alert (nacha.md, part B)."""
+"""Reasons by which the account is gone or takes no entries: dealer alert (the texts of the return reason codes)."""
 
 
 def decide_all(answers: Iterable[Answer], facts: Facts, *, source: str) -> list[Decision]:

@@ -68,7 +68,7 @@ class AnswersFile:
     audit = reports.AUDIT
 
     def read(self, app: App, name: str, blocks: Iterable[bytes]) -> _Read | str:
-        today = app.clock.now().date()
+        today = app.here().date()
         found = read_answers(blocks)
         answers = answers_of(found, received_on=today)
         if not answers:

@@ -1,4 +1,4 @@
-"""Commands about what the bank answered: list, show, clear."""
+"""Commands about what the bank answered: list, show, refuse, clear."""
 
 from __future__ import annotations
 

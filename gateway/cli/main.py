@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "process": ("intake", "Post what is in the inbox (or these files) now."),
     "check": ("intake", "Try files without effect."),
     "eop": ("period", "End of Period of a business date; resumable."),
-    "outbound": ("outbound", "Files that leave: list, show, build, approve, reject."),
+    "outbound": ("outbound", "Files that leave: look, build, release, call back, put away."),
     "vendor": ("vendor", "Vendors: bank details changed with a second person, alerts, voids."),
     "deliver": ("deliver", "Deliver what is released; settle what is in doubt."),
     "endpoint": ("deliver", "Try a place that files are delivered to."),

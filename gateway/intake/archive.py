@@ -1,9 +1,9 @@
 """Original bytes under their SHA-256 in ``var/archive``, and the hashes of their lines beside them.
 
 ``ab/abcdef…`` holds the bytes as received, ``ab/abcdef….sealed`` those of a file with account numbers, encrypted with
-the home's key (``gateway/sealed_files.py``); the SHA-256 is that of the clear bytes either way. ``ab/abcdef….hashes`` holds the 64-bit hash of each non-blank line in file order,
-as raw little-endian numbers: random values do not compress, and a memory map of them is searched without reading
-a whole file in. The second can be made again from the first.
+the home's key (``gateway/sealed_files.py``); the SHA-256 is that of the clear bytes either way. ``ab/abcdef….hashes``
+holds the 64-bit hash of each non-blank line in file order, as raw little-endian numbers: random values do not compress,
+and a memory map of them is searched without reading a whole file in. The hashes can be made again from the bytes.
 """
 
 from __future__ import annotations

@@ -54,7 +54,6 @@ RENT: Final = "PYMT"
 """The charge code of rent."""
 
 CASH_VECTORS: Final = tuple(str(n) for n in range(125, 145))
-DEFAULT_CASH: Final = "125"
 DEFAULT_DISBURSAL: Final = "126"
 CLEARING_ACCOUNT: Final = "CLR"
 """What a payment names in place of a cash vector when no cash came."""

@@ -54,7 +54,7 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
         *_amounts(connection, ref, limit),
     ]
     for story in stories:
-        _complete(connection, story, limit)
+        _complete(connection, story)
     return stories
 
 
@@ -171,7 +171,7 @@ def _amounts(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         yield story
 
 
-def _complete(connection: Connection, story: Story, limit: int) -> None:
+def _complete(connection: Connection, story: Story) -> None:
     """Add the legs of the entries, the files they came from, and where they went out."""
     ids = [row["entry"] for row in story.entries]
     legs: dict[int, list[Row]] = {}

@@ -24,7 +24,6 @@ from gateway.vault import Vault
 
 ROUTING: Final = "routing_number"
 ACCOUNT: Final = "account_number"
-BANK_DETAILS: Final = (ROUTING, ACCOUNT, "account_type")
 FIELDS: Final[Mapping[str, t.ColumnType]] = {
     ROUTING: t.ROUTING,
     ACCOUNT: t.BANK_ACCOUNT,

@@ -58,7 +58,7 @@ def checks(connection: Connection) -> Iterator[Check]:
     returned = list(_returned(connection))
     now = _now(connection, {one.check for one in returned})
     yield _posted(connection, returned, now)
-    yield _marked(connection, returned, now)
+    yield _marked(returned, now)
     yield _summed(connection, returned, now)
 
 
@@ -155,7 +155,7 @@ def _either(purpose: str) -> str:
     return _PAYABLE if purpose in (ACCOUNTS_PAYABLE, CLEARING) else purpose
 
 
-def _marked(connection: Connection, returned: list[_Returned], now: dict[CheckName, _Paid]) -> Check:
+def _marked(returned: list[_Returned], now: dict[CheckName, _Paid]) -> Check:
     """A RETURNED check came back at its issue, and what came back is not SENT any more at that issue."""
     came_back = {(one.check, one.issue) for one in returned if one.kind == "LIVE"}
     wrong = {name for name, paid in now.items() if paid.state == "RETURNED" and (name, paid.issue) not in came_back}

@@ -248,7 +248,6 @@ VIEWS: Final[Mapping[str, View]] = {
     "journal": JOURNAL, "lease": LEASE, "receivables": RECEIVABLES, "payments": PAYMENTS, "suspense": SUSPENSE,
     "checks": CHECKS, "vendors": VENDORS, "accounts": ACCOUNTS,
 }  # fmt: skip
-NAMES: Final = ("balance", *VIEWS)
 
 
 def filters_of(name: str) -> frozenset[str]:

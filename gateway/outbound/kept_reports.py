@@ -12,16 +12,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import text
 
 from gateway.app import App
 from gateway.home import fsync_dir
+from gateway.outbound.built import Built
 from gateway.reports.render import write_report
-
-if TYPE_CHECKING:  # at run time it is the other way round
-    from gateway.outbound.built import Built
 
 _SUFFIX: Final = ".reports"
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
-
-Kind = Literal["VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR"]
-KINDS: Final[tuple[Kind, ...]] = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR")
+from typing import Final
 
 SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
 """Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
 
 
 class OutboundState(StrEnum):
-    BUILT = "BUILT"  # waits for release -> APPROVED | REJECTED | LOCAL
-    APPROVED = (
-        "APPROVED"  # leaves by its delivery row -> REJECTED, called back while nothing of it can be at the far side
-    )
-    REJECTED = "REJECTED"  # never leaves; its sources are free again; final
-    LOCAL = (
-        "LOCAL"  # released without an endpoint: a person fetches it from the outbox -> REJECTED, as long as nobody did
-    )
+    # waits for release -> APPROVED | REJECTED | LOCAL
+    BUILT = "BUILT"
+    # leaves by its delivery row -> REJECTED, called back while nothing of it can be at the far side
+    APPROVED = "APPROVED"
+    # never leaves; its sources are free again; final
+    REJECTED = "REJECTED"
+    # released without an endpoint: a person fetches it from the outbox -> REJECTED, as long as nobody did
+    LOCAL = "LOCAL"
 
-
-LIVE_STATES: Final = (OutboundState.BUILT, OutboundState.APPROVED, OutboundState.LOCAL)
-"""States of a file that has not been taken back."""
 
 LEFT_STATES: Final = (OutboundState.APPROVED, OutboundState.LOCAL)
 """States of a file that a person let go."""

@@ -248,7 +248,7 @@ def _check_references(at: Place, lines: Iterable[Line]) -> None:
             for name, good in (
                 ("control number", bool(line.control_number)),
                 ("account number", bool(line.account_number)),
-                ("deal number", bool(line.deal_number) and str(line.deal_number).isdecimal()),
+                ("deal number", str(line.deal_number or "").isdecimal() and int(line.deal_number or 0) > 0),
             )
             if not good
         ]

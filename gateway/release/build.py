@@ -61,8 +61,8 @@ def within(app: App, connection: Connection, kind: str, portfolio: str, **option
 
 
 def finish(app: App, built: Built) -> None:
-    """After the commit: bytes into the outbox. Repeatable; a crash before it is settled by ``settle`` at the
-    next start."""
+    """After the commit: bytes into the outbox. Repeatable; a crash before it is settled by ``outbox.settle`` at
+    the next start."""
     reached(Step.BUILT)
     for file in built.files:
         publish(app, file.outbound_id, file.name, file.sha256)

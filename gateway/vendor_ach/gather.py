@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
@@ -65,7 +64,7 @@ def context(app: App, connection: Connection, at: Place, *, same_day: bool = Fal
             f"building Vendor ACH of portfolio {at.portfolio}: found vendor_ach.used off or no bank, expected both in "
             f"config/portfolios/p{int(at.portfolio):02d}.toml"
         )
-    created = app.clock.now().astimezone(ZoneInfo(app.settings.gateway.service.timezone))
+    created = app.here()
     options = BankOptions(line_ending=bank.line_ending, service_class=bank.service_class, max_lines=bank.line_limit)
     charset = CHARSETS[bank.character_set]
     header = _file_header(bank, created, charset)

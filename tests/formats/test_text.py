@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from writers.text import BANK_CHARSET, CHARSETS, REMITTANCE_CHARSET, bank_text, payee_name
+from writers.text import BANK_CHARSET, CHARSETS, bank_text, payee_name
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ def test_unmappable(text: str) -> None:
 
 
 def test_sets() -> None:
-    assert bank_text("A*B\\", REMITTANCE_CHARSET).text == "A*B\\"
     assert bank_text("a_b", CHARSETS["ascii"]).text == "A_B"
 
 

@@ -90,7 +90,7 @@ def test_all_mistakes_at_once() -> None:
                 "pivot": 70,
                 "line_limit": "long",
                 "names": [],
-                "assessments": {"tags": {"lease": 5}, "reject_repeated_lines": 1, "lease_codes": "LTCH"},
+                "assessments": {"tags": {"lease": 5}, "lease_codes": "LTCH"},
             },
         )
     keys = "date_pivot, line_limit, names, widths, assessments, escrow, reversals, payments"
@@ -99,7 +99,6 @@ def test_all_mistakes_at_once() -> None:
         "Found 'long' for line_limit, expected a whole number, not negative: correct it.",
         "Found [] for names, expected a table: write it as [names].",
         "Found 5 for assessments.tags.lease, expected plain text, not empty: correct it.",
-        "Found 1 for assessments.reject_repeated_lines, expected true or false: correct it.",
         "Found 'LTCH' for assessments.lease_codes, expected a list: correct it.",
     ]
 
