@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+KINDS: Final = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR")
 SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
 """Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
 
