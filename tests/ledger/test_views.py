@@ -37,7 +37,7 @@ def rows(ledger: Database, name: str, **filters: Any) -> list[dict[str, Any]]:
         ("journal", "entry line portfolio company region office account name debit credit effective_date business_date "
             "source_file source_line unit reason operator unit_reason"),
         ("receivables", "invoice lease due_date charge asset billed paid open"),
-        ("suspense", "item kind lease amount remaining reason batch check"),
+        ("suspense", "item kind portfolio lease invoice amount remaining reason batch check opened_on closed_on"),
         ("balance", "portfolio company region office vector name side debit credit mtd_debit mtd_credit balance"),
     ],
 )  # fmt: skip
@@ -92,7 +92,10 @@ def test_vendors_show_four_characters_of_the_account(ledger: Database) -> None:
 
 def test_balance_and_accounts_agree(ledger: Database) -> None:
     opening = {(r["office"], r["vector"]): r["opening_balance"] for r in rows(ledger, "accounts", portfolio="1")}
-    assert {(r["office"], r["vector"]): r["balance"] for r in rows(ledger, "balance", portfolio="1")} == opening
+    assert {
+        (r["office"], r["vector"]): r["balance"] for r in rows(ledger, "balance", portfolio="1", all=True)
+    } == opening
+    assert all(any(row[key] for key in list(row)[7:]) for row in rows(ledger, "balance", portfolio="1"))
     assert [r["balance"] for r in rows(ledger, "balance", account="CASH 127")] == [0, 10000, 0]
     assert len(rows(ledger, "balance", limit=2)) == 2
     assert [r["lease"] for r in rows(ledger, "lease", invoice="3")] == ["1002"]
@@ -104,7 +107,7 @@ def test_balance_and_accounts_agree(ledger: Database) -> None:
         (
             "balance",
             {"lease": "1"},
-            "ledger balance: found --lease, expected --account, --limit, --portfolio; leave it out",
+            "ledger balance: found --lease, expected --account, --all, --limit, --portfolio; leave it out",
         ),
         ("vendors", {"all": True, "since": "2026-03-02"}, "found --all, --from, expected --limit, --vendor"),
         ("checks", {"state": "lost"}, "found --state lost, expected one of NEW, RESERVED, SENT, RETURNED, VOID"),
