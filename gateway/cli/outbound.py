@@ -26,7 +26,7 @@ from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
 from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
-from gateway.outbound.states import KINDS, OutboundState
+from gateway.outbound.states import KINDS, SEALED_KINDS, OutboundState
 from gateway.release import build as building
 from gateway.release import copies, recall, release
 
@@ -145,12 +145,17 @@ def _rules(given: list[str] | None) -> list[str]:
 
 
 def _by_hand(session: Session, file: release.Released) -> str:
+    say_so = (
+        f" Then say so, and its copy is put away: gateway outbound taken {file.outbound_id} --reason …"
+        if file.kind in SEALED_KINDS
+        else ""
+    )
     if release.show(session.app, file.outbound_id)["message"]:
         return (
             "It has no endpoint, and its bank wants an OpenPGP message: "
-            f"gateway outbound export {file.outbound_id} FILE --message --reason …"
+            f"gateway outbound export {file.outbound_id} FILE --message --reason …{say_so}"
         )
-    return f"It has no endpoint: fetch it from outbox/{file.name}."
+    return f"It has no endpoint: fetch it from outbox/{file.name}.{say_so}"
 
 
 def outbound_reject(session: Session, outbound_id: OutboundId, reason: Reason) -> None:
@@ -290,9 +295,22 @@ def outbound_export(
 
 def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) -> None:
     """Note that a file without an endpoint was fetched from the outbox; what holds account numbers is put away."""
-    names = copies.taken(session.app, outbound_id, reason=reason)
+    done = copies.taken(session.app, outbound_id, reason=reason)
     session.show(
-        {"id": outbound_id, "put_away": names},
-        [f"Noted. outbox/{name} is put away; gateway outbound export {outbound_id} writes it again." for name in names]
-        or "Noted.",
+        {"id": outbound_id, "put_away": done.put_away,
+         "waiting": [{"id": one.outbound_id, "name": one.name, "state": one.state} for one in done.waiting]},
+        [
+            "Noted.",
+            *(f"outbox/{name} is put away; gateway outbound export writes it again." for name in done.put_away),
+            *(f"{one.name} (#{one.outbound_id}), which goes with it, {_waits(one)}" for one in done.waiting),
+        ],
+    )  # fmt: skip
+
+
+def _waits(scratch: release.File) -> str:
+    if scratch.state == OutboundState.BUILT:
+        return f"waits for a release of its own: gateway outbound show {scratch.outbound_id}"
+    return (
+        "still lies in outbox/, with account numbers: when it is fetched too, gateway outbound taken "
+        f"{scratch.outbound_id} --reason …"
     )

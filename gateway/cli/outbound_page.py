@@ -7,7 +7,11 @@ from typing import Any, Final
 
 from gateway.cli.common import table
 from gateway.money import from_cents, shown
+from gateway.outbound.states import SEALED_KINDS
 from gateway.release import release, review
+
+_SHOWN: Final = 20
+"""Findings of one rule, and payees, on a page; --json has all."""
 
 
 def document(found: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +37,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             f"             {p['what']} by {p['operator']}" + (f" ({p['user']})" if p["user"] else "")
             for p in found["parts"][1:]
         ),
+        *_lifted(found["lifted"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
     ]
     if found.get("window_missed"):
@@ -55,6 +60,14 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")
+    if found["state"] == "LOCAL" and found["kind"] in SEALED_KINDS:
+        its = found["fetched"]
+        said = (
+            f"by {its['operator']} ({its['os_user']}) at {when(its['at'])}: {its['reason']}"
+            if its
+            else f"nobody said so yet; when it is: gateway outbound taken {found['id']} --reason …"
+        )
+        lines.append(f"  fetched    {said}")
     if found["settles"]:
         lines.append(f"  settles    {_settles(found['settles'], when)}")
     if found["classes"]:
@@ -78,16 +91,25 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     return lines
 
 
+def _lifted(its: list[dict[str, Any]], when: Callable[[str | None], str]) -> Iterator[str]:
+    """A line a payee."""
+    by_payee: dict[str, list[str]] = {}
+    for one in its:
+        said = f"{one['what']} by {one['operator']} ({one['user']}) at {when(one['at'])}: {one['reason']}"
+        by_payee.setdefault(one["vendor"], []).append(said)
+    for n, (vendor, said_of) in enumerate(by_payee.items()):
+        if n == _SHOWN:
+            yield f"             and of {len(by_payee) - _SHOWN:,} more payees: gateway outbound show --json"
+            return
+        yield f"  {'' if n else 'alerts':10} vendor {vendor} {'; '.join(said_of)}"
+
+
 def _settles(its: dict[str, Any], when: Callable[[str | None], str]) -> str:
     if its["error"]:
         return str(its["error"])
     came = f"it came to the bank at {when(its['came_at'])}" if its["at_bank"] else "if it comes to the bank now"
     late = its["on"] > its["effective"]
     return f"{its['on']}" + (f", not on its effective date {its['effective']}: {came}" if late else "")
-
-
-_SHOWN: Final = 20
-"""Findings of one rule on a page; --json has all."""
 
 
 def _findings(its: list[dict[str, Any]]) -> Iterator[str]:

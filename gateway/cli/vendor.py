@@ -12,6 +12,7 @@ import typer
 
 from gateway.answers import pay_again as paying_again
 from gateway.cli.common import (
+    DONE,
     WITH_REJECTS,
     PortfolioOption,
     Reason,
@@ -312,12 +313,31 @@ def vendor_clear(
     reason: Reason,
     portfolio: PortfolioOption = None,
     bank: Annotated[str | None, typer.Option("--bank", metavar="125-144", help="The bank it is drawn on.")] = None,
-) -> None:
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take back what the first person said.")] = False,
+) -> int:
     """Post that the money a check's return and its reversal both brought went where it belongs: from CLEARING out of the
-    cash of its bank, or into it where it left twice. `gateway vendor clearing` lists what there is."""
+    cash of its bank, or into it where it left twice. One person says so, a second one with the same command posts it.
+    `gateway vendor clearing` lists what there is."""
     from gateway.vendor_ach import clearing
 
+    if withdraw:
+        one = clearing.withdraw(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
+        session.show(
+            {"portfolio": one.portfolio, "bank": one.bank, "check": one.check_no, "withdrawn": True},
+            f"Taken back. Of check {one.check_no}, {one.todo}",
+        )
+        return DONE
     done = clearing.clear(session.app, check, reason=reason, portfolio=portfolio, bank=bank)
+    if isinstance(done, clearing.Held):
+        session.show(
+            {
+                "portfolio": done.portfolio, "bank": done.bank, "check": done.check_no, "unit": None,
+                "amount": from_cents(abs(done.cents)), "waits": True,
+            },
+            "Noted; nothing is posted yet. A second person (another code, another system user) posts it with the same "
+            f"command: gateway vendor clear {done.check_no} --reason …",
+        )  # fmt: skip
+        return WITH_REJECTS
     session.show(
         {
             "portfolio": done.held.portfolio, "bank": done.held.bank, "check": done.held.check_no, "unit": done.unit_id,
@@ -325,6 +345,7 @@ def vendor_clear(
         },
         f"Cleared {shown(abs(done.held.cents))} of check {done.held.check_no}: {done.debit} debited, {done.credit} credited.",
     )  # fmt: skip
+    return DONE
 
 
 def vendor_pay_again(

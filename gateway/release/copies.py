@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -25,6 +25,7 @@ from gateway.home import fsync_dir, write_durably
 from gateway.outbound import store
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
 from gateway.release import openpgp, release
+from gateway.release.release import File
 from gateway.sealed_files import SUFFIX
 from gateway.settings import Bank
 from gateway.vault import KEY_ID
@@ -76,8 +77,16 @@ def after_delivery(app: App, portfolio: str) -> str:
     return bank.after_delivery if bank is not None else str(Bank.model_fields["after_delivery"].default)
 
 
-def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
-    """Note that a file without an endpoint was fetched, and put its copy away; gives the names that were put away."""
+class Taken(NamedTuple):
+    """Names of the copies that were put away, and scratch files that go with the file and were not fetched yet."""
+
+    put_away: Sequence[str]
+    waiting: Sequence[File]
+
+
+def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
+    """Note that a file without an endpoint was fetched, and put its copy away. The scratch file that goes with it is
+    somebody else's to fetch, and stays."""
     app.operator.require("deliver", "noting that a file was taken")
     if not reason.strip():
         raise Refused("taking: found no reason, expected one: who fetched the file, and why; give --reason")
@@ -92,7 +101,12 @@ def taken(app: App, outbound_id: int, *, reason: str) -> list[str]:
                 f"taking {file.name}: found no account numbers in a {file.kind} file: move it away as you like"
             )
         _note(app, connection, TAKEN, file.name, reason)
-    return put_away(app)
+        beside = release.pairs(connection, file, OutboundState.BUILT, OutboundState.LOCAL)
+        fetched = text("SELECT 1 FROM operator_event WHERE action = :taken AND subject = :name")
+        waiting = [
+            one for one in beside if connection.execute(fetched, {"taken": TAKEN, "name": one.name}).first() is None
+        ]
+    return Taken(put_away(app), waiting)
 
 
 def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bool = False) -> int:

@@ -5,6 +5,8 @@ last paid; voiding what it takes back. Everything is read from what is kept anyw
 operators, ``vendor_change``, and the units that posted the voids. What a bank's notification changes was brought by
 whoever owned its file (``inbound_file.owner``), who is the maker of that change.
 
+Who took a payee's alert away, or paid despite it, is a checker and may release; ``lifted`` names them to whoever looks.
+
 An account that is a system (the one SFTP writes with, the service's) bars nobody, because nobody approves under it.
 """
 
@@ -18,6 +20,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.vendor_alerts import ALERT_OFF, OVERRIDE
 from gateway.ledger.vendor_changes import LOADED as VENDOR_LOADED
 from gateway.outbound.states import LEFT_STATES
 from gateway.settings import OperatorSettings
@@ -94,6 +97,29 @@ def parts(connection: Connection, outbound_id: int) -> list[Part]:
             named = first if count == 1 else f"{first} and {count - 1:,} more"
             found.append(Part(code, user, what.format(named)))
     return found
+
+
+class Lifted(NamedTuple):
+    """That somebody let money go to a payee on alert, since the payee was last paid."""
+
+    vendor: str
+    at: str
+    operator: str
+    user: str
+    what: str
+    reason: str
+
+
+_LIFTED: Final = f"""
+    SELECT e.vendor, o.at, o.operator, o.os_user, CASE o.action WHEN '{ALERT_OFF}' THEN 'alert taken away' ELSE 'paid despite its alert' END,
+        o.reason FROM {_PAYEES} JOIN operator_event o ON o.subject = 'vendor ' || e.vendor
+        AND o.action IN ('{ALERT_OFF}', '{OVERRIDE}') WHERE o.at >= {_LAST_PAID} ORDER BY e.vendor, o.event_id
+"""
+
+
+def lifted(connection: Connection, outbound_id: int) -> list[Lifted]:
+    """By payee of a file that waits, each in the order of time."""
+    return [Lifted(*row) for row in connection.execute(text(_LIFTED), {"id": outbound_id})]
 
 
 def refusal(app: App, connection: Connection, outbound_id: int, name: str) -> str | None:

@@ -21,7 +21,7 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_moot
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox, store
-from gateway.outbound.states import LEFT_STATES, OutboundState
+from gateway.outbound.states import LEFT_STATES, TAKEN, OutboundState
 from gateway.release import makers, openpgp, review
 from gateway.vendor_ach import settling
 
@@ -77,11 +77,25 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
             "follows": _leader(connection, outbound_id),
+            "fetched": _fetched(connection, row["name"]),
             "settles": settling.shown(app, connection, outbound_id) if row["state"] in LEFT_STATES else None,
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
+            "lifted": [one._asdict() for one in makers.lifted(connection, outbound_id)] if waits else [],
             "parts": [part.shown() for part in makers.parts(connection, outbound_id)] if waits else [],
         }
+
+
+def _fetched(connection: Connection, name: str) -> dict[str, Any] | None:
+    """The first word that a file without an endpoint was fetched."""
+    row = connection.execute(
+        text(
+            "SELECT at, operator, os_user, reason FROM operator_event WHERE action = :taken AND subject = :name "
+            "ORDER BY event_id LIMIT 1"
+        ),
+        {"taken": TAKEN, "name": name},
+    ).mappings()
+    return next((dict(r) for r in row), None)
 
 
 @dataclass(frozen=True, slots=True)

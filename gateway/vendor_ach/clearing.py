@@ -9,14 +9,15 @@
 
 All of it but the first and one of the next two is more than was paid. Where credit and reversal both brought the money, it
 belongs to the bank or to the vendor; nobody knows which before somebody asks. So the difference stays on CLEARING, as an
-alarm, until the reversal comes back too or a person says what became of it (``clear``). The amounts are sums over the
-journal, less what is still on its way; nothing is stored.
+alarm, until the reversal comes back too or people say what became of it (``clear``): one says so, and where four eyes
+apply a second one, with the same command, posts it. The amounts are sums over the journal, less what is still on its way;
+nothing is stored but the first word, an operator's event that names the amount it was said of.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -25,17 +26,32 @@ from gateway.errors import LedgerError, Refused
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.units import Side, Unit
 from gateway.money import shown
 from gateway.outbound.states import LEFT_STATES, at_bank_sql
+from gateway.settings import Right
 from gateway.vendor_ach import entries, voids
 from gateway.vendor_ach.entries import check_of_source
+from gateway.vendor_ach.void_rules import Check
 
 UNIT: Final = "VCLEAR"
 """``update_name`` of the posting units by which a person clears."""
 TRANSACTION: Final = "VCLR"
+PROPOSED: Final = "vendor.clear-proposed"
+WITHDRAWN: Final = "vendor.clear-withdrawn"
+"""Actions of the events by which the first person says what became of the money, or takes that back."""
 
 CheckName = tuple[str, str, str]
 """Portfolio, bank, number."""
+
+
+class Word(NamedTuple):
+    """What the first person said."""
+
+    operator: str
+    user: str
+    at: str
+    reason: str
 
 
 class Held(NamedTuple):
@@ -48,10 +64,21 @@ class Held(NamedTuple):
     office_id: int
     lease: str | None
     cents: int
+    word: Word | None = None  # it waits for a second person
+
+    @property
+    def subject(self) -> str:
+        return _subject(self.portfolio, self.bank, self.check_no)
 
     @property
     def todo(self) -> str:
         again = f"gateway vendor clear {self.check_no} --reason …"
+        if self.word is not None:
+            what = "came" if self.cents < 0 else "left"
+            return (
+                f"{shown(abs(self.cents))} {what} twice; {self.word.operator} ({self.word.user}) says: {self.word.reason}; a "
+                f"second person says so too: {again}"
+            )
         if self.cents < 0:
             return (
                 f"{shown(-self.cents)} came twice, as returned credit and by its reversal: ask the bank whose it is; when the "
@@ -105,7 +132,7 @@ _CHECKS: Final = (
 
 
 def held(connection: Connection, portfolio: str | None = None) -> list[Held]:
-    """Checks of which CLEARING holds more than what is on its way explains, by number."""
+    """Checks of which CLEARING holds more than what is on its way explains, by number, with what was said of them."""
     if connection.execute(text(_MOOT)).first() is None:  # without a return of what is taken back nothing comes twice
         return []
     posted: Counter[CheckName] = Counter()
@@ -126,8 +153,32 @@ def held(connection: Connection, portfolio: str | None = None) -> list[Held]:
         name = (row[0], row[1], row[2])
         cents = posted[name] - on_its_way[name] * row.amount_cents
         if name in wanted and cents and portfolio in (None, row[0]):
-            found.append(Held(*name, row.vendor, row.office_id, row.lease, cents))
+            word = _word(connection, _subject(*name), cents)
+            found.append(Held(*name, row.vendor, row.office_id, row.lease, cents, word))
     return sorted(found)
+
+
+def _subject(portfolio: str, bank: str, check_no: str) -> str:
+    return f"check {portfolio}/{bank}/{check_no}"
+
+
+_WORD: Final = text(
+    "SELECT action, operator, os_user, at, reason FROM operator_event WHERE subject = :subject "
+    f"AND action IN ('{PROPOSED}', '{WITHDRAWN}', '{UNIT}') ORDER BY event_id DESC LIMIT 1"
+)
+
+
+def _word(connection: Connection, subject: str, cents: int) -> Word | None:
+    """The first person's word, while it stands and is of this amount."""
+    row = connection.execute(_WORD, {"subject": subject}).one_or_none()
+    if row is None or row.action != PROPOSED or not row.reason.startswith(_amount(cents)):
+        return None
+    return Word(row.operator, row.os_user, row.at, row.reason.removeprefix(_amount(cents)))
+
+
+def _amount(cents: int) -> str:
+    """How the reason of a first word begins."""
+    return f"{shown(abs(cents))} {'came' if cents < 0 else 'left'} twice: "
 
 
 def check_of_reason(portfolio: str, reason: str | None) -> CheckName | None:
@@ -137,33 +188,80 @@ def check_of_reason(portfolio: str, reason: str | None) -> CheckName | None:
     return (portfolio, bank, number) if word and slash else None
 
 
-def clear(app: App, check_no: str, *, reason: str, portfolio: str | None = None, bank: str | None = None) -> Cleared:
-    """Post that what CLEARING holds of a check went where it belongs. Raises Refused where it holds nothing."""
+def clear(
+    app: App, check_no: str, *, reason: str, portfolio: str | None = None, bank: str | None = None
+) -> Cleared | Held:
+    """Say that what CLEARING holds of a check went where it belongs: posted with the second person's word, or at once where
+    the portfolio asks for no four eyes; the first person's gives what waits. Raises Refused where it holds nothing, or for
+    the same person twice."""
     action = f"clearing what CLEARING holds of check {check_no}"
     of = voids.one_check(app, check_no, portfolio, bank, action)
-    subject = f"check {of.portfolio}/{of.bank}/{of.check_no}"
-    with (
-        app.db.write() as connection,
-        voids.by_person(app, connection, of.portfolio, subject, action=action, reason=reason, update=UNIT) as unit,
-    ):
-        mine = [one for one in held(connection, of.portfolio) if one[:3] == (of.portfolio, of.bank, of.check_no)]
-        if not mine:
-            raise Refused(
-                f"{action}: found nothing beyond what is on its way, expected money that came or left twice: see gateway "
-                "vendor clearing"
-            )
-        (one,) = mine
-        known, cash = accounts(connection, one.portfolio), cash_purpose(one.bank)
-        missing = [purpose for purpose in (CLEARING, cash) if (one.office_id, purpose) not in known]
-        if missing:
-            raise LedgerError(
-                f"{action}: found no account {missing[0]} of its office, expected one; load gl_accounts.csv"
-            )
-        debit, credit = (CLEARING, cash) if one.cents < 0 else (cash, CLEARING)
-        sides: tuple[tuple[str, Literal["D", "C"]], ...] = ((debit, "D"), (credit, "C"))
-        unit.add(
-            office_id=one.office_id, txn=TRANSACTION, effective_date=unit.business_date, lease=one.lease,
-            reason=f"CHECK {one.bank}/{one.check_no}",
-            legs=[(known[one.office_id, purpose], side, abs(one.cents)) for purpose, side in sides],
-        )  # fmt: skip
+    with app.db.write() as connection:
+        app.db.lock_portfolios(connection, [of.portfolio])
+        one = _held_of(connection, of, action)
+        if app.settings.portfolio(of.portfolio).release.four_eyes:
+            if one.word is None:
+                voids.may(app, connection, "post", action=action, reason=reason)
+                voids.note(app, connection, PROPOSED, one.subject, _amount(one.cents) + reason)
+                return _held_of(connection, of, action)
+            _require_second(app, one.word, action)
+            right: Right = "approve"
+            said = f"{one.word.operator}: {one.word.reason}; {app.operator.code}: {reason}"
+        else:
+            said, right = reason, "post"
+        voids.may(app, connection, right, action=action, reason=reason)
+        with voids.by_person(
+            app, connection, of.portfolio, one.subject, action=action, reason=said, update=UNIT, right=right
+        ) as unit:
+            debit, credit = _post(connection, unit, one, action)
     return Cleared(one, unit.unit_id, debit, credit)
+
+
+def withdraw(app: App, check_no: str, *, reason: str, portfolio: str | None = None, bank: str | None = None) -> Held:
+    """Take the first person's word back. Raises Refused where none waits."""
+    action = f"taking back what was said of check {check_no}"
+    of = voids.one_check(app, check_no, portfolio, bank, action)
+    with app.db.write() as connection:
+        app.db.lock_portfolios(connection, [of.portfolio])
+        voids.may(app, connection, "post", action=action, reason=reason)
+        one = _held_of(connection, of, action)
+        if one.word is None:
+            raise Refused(
+                f"{action}: found no word that waits for a second person, expected one: see gateway vendor clearing"
+            )
+        voids.note(app, connection, WITHDRAWN, one.subject, reason)
+    return one._replace(word=None)
+
+
+def _held_of(connection: Connection, of: Check, action: str) -> Held:
+    for one in held(connection, of.portfolio):
+        if one[:3] == (of.portfolio, of.bank, of.check_no):
+            return one
+    raise Refused(
+        f"{action}: found nothing beyond what is on its way, expected money that came or left twice: see gateway vendor "
+        "clearing"
+    )
+
+
+def _require_second(app: App, first: Word, action: str) -> None:
+    if app.operator.code == first.operator or app.operator.user == first.user:
+        raise Refused(
+            f"{action}: found {app.operator.code} ({app.operator.user}), and the first word by {first.operator} ({first.user}), "
+            "expected a second person with another code and another user: ask one, or take the word back with --withdraw"
+        )
+
+
+def _post(connection: Connection, unit: Unit, one: Held, action: str) -> tuple[str, str]:
+    """The account debited and the one credited."""
+    known, cash = accounts(connection, one.portfolio), cash_purpose(one.bank)
+    missing = [purpose for purpose in (CLEARING, cash) if (one.office_id, purpose) not in known]
+    if missing:
+        raise LedgerError(f"{action}: found no account {missing[0]} of its office, expected one; load gl_accounts.csv")
+    debit, credit = (CLEARING, cash) if one.cents < 0 else (cash, CLEARING)
+    sides: tuple[tuple[str, Side], ...] = ((debit, "D"), (credit, "C"))
+    unit.add(
+        office_id=one.office_id, txn=TRANSACTION, effective_date=unit.business_date, lease=one.lease,
+        reason=f"CHECK {one.bank}/{one.check_no}",
+        legs=[(known[one.office_id, purpose], side, abs(one.cents)) for purpose, side in sides],
+    )  # fmt: skip
+    return debit, credit

@@ -30,6 +30,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.units import Side, Unit
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.states import LEFT_STATES
+from gateway.settings import Right
 from gateway.vendor_ach import entries, void_rules
 from gateway.vendor_ach.entries import CheckKey
 from gateway.vendor_ach.void_rules import Check
@@ -136,16 +137,21 @@ def _maybe(app: App, *, dry_run: bool) -> Iterator[Connection]:
 
 @contextmanager
 def by_person(
-    app: App, connection: Connection, portfolio: str, subject: str, *, action: str, reason: str, update: str = UNIT
+    app: App,
+    connection: Connection,
+    portfolio: str,
+    subject: str,
+    *,
+    action: str,
+    reason: str,
+    update: str = UNIT,
+    right: Right = "post",
 ) -> Iterator[Unit]:
     """An operator's unit in the caller's transaction, closed and told among the operator's events at the end.
 
-    Raises Refused without the right to post or on a closed business date, UsageError without a reason.
+    Raises Refused without the right or on a closed business date, UsageError without a reason.
     """
-    app.operator.require("post", action)
-    if not reason.strip():
-        raise UsageError(f"{action}: found no --reason, expected one; say why")
-    no_account_in(connection, app.vault, reason, action=action)
+    may(app, connection, right, action=action, reason=reason)
     now = app.now()
     unit = units.open_unit(
         app.db, connection, portfolio=portfolio, kind="OPERATOR", update_name=update, operator=app.operator.code,
@@ -153,8 +159,20 @@ def by_person(
     )  # fmt: skip
     yield unit
     units.close_unit(unit)
+    note(app, connection, update, subject, reason)
+
+
+def may(app: App, connection: Connection, right: Right, *, action: str, reason: str) -> None:
+    """Raises Refused without the right, or where the reason holds an account number, UsageError without a reason."""
+    app.operator.require(right, action)
+    if not reason.strip():
+        raise UsageError(f"{action}: found no --reason, expected one; say why")
+    no_account_in(connection, app.vault, reason, action=action)
+
+
+def note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
     event = {
-        "at": now, "operator": app.operator.code, "os_user": app.operator.user, "action": update, "subject": subject,
+        "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": action, "subject": subject,
         "reason": reason,
     }  # fmt: skip
     connection.execute(schema.operator_event.insert(), event)

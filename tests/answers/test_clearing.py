@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.app import App
@@ -14,7 +16,7 @@ from gateway.ledger.database import Database
 from gateway.release import recall, release
 from gateway.release.build import build
 from gateway.vendor_ach import clearing, voids
-from gateway.vendor_ach.clearing import Held
+from gateway.vendor_ach.clearing import Cleared, Held
 from tests.answers import bank
 from tests.answers.test_reversals import clearing_balance, reversal, settle
 from tests.answers.world import answers, check, company, differences, drop, send, state, taken_back, trace_of
@@ -39,6 +41,15 @@ def cash(db: Database) -> int:
     return int(world.one(db, statement) or 0)
 
 
+def clear(app: App, check_no: str, reason: str) -> Cleared:
+    """Two people say so."""
+    waits = clearing.clear(app, check_no, reason=reason)
+    assert isinstance(waits, Held), waits
+    done = clearing.clear(world.as_person(app, world.BOB), check_no, reason="so it is")
+    assert isinstance(done, Cleared), done
+    return done
+
+
 def wrong(app: App) -> list[str]:
     return [d for d in differences(app) if not d.startswith("business dates")]
 
@@ -60,11 +71,11 @@ def test_money_that_came_twice_is_told_and_cleared(db: Database, home: Home, clo
         settle(app, "2026-03-04")
     assert (clearing_balance(db), wrong(app)) == (-12_345, [])
     before = cash(db)
-    done = clearing.clear(app, "4711", reason="the bank debited us on 9 March")
+    done = clear(app, "4711", "the bank debited us on 9 March")
     assert (done.debit, done.credit) == ("CLEARING", "CASH 126")
     assert (clearing_balance(db), cash(db) - before, held(app), alarmed(app), wrong(app)) == (0, -12_345, [], [], [])
     assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'VCLEAR'") == [
-        ("ANN", "check 1/126/4711", "the bank debited us on 9 March")
+        ("BOB", "check 1/126/4711", "ANN: the bank debited us on 9 March; BOB: so it is")
     ]
     with pytest.raises(Refused, match="found nothing beyond what is on its way"):
         clearing.clear(app, "4711", reason="again")
@@ -83,12 +94,12 @@ def test_what_was_cleared_and_comes_back_after_all_left_twice(db: Database, home
     app, credit = taken_back(db, home, clock)
     settle(app, "2026-03-04")
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
-    clearing.clear(app, "4711", reason="paid to the bank")
+    clear(app, "4711", "paid to the bank")
     back = bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26", trace="091000010000002")
     drop(app, bank.whole(back), name="two.ach")
     ((only,), text) = held(app), alarmed(app)
     assert only.cents == 12_345 and "123.45 left twice: ask the bank for it" in text[0]
-    done = clearing.clear(app, "4711", reason="the bank gave it back")
+    done = clear(app, "4711", "the bank gave it back")
     assert (done.debit, done.credit, clearing_balance(db), held(app), wrong(app)) == ("CASH 126", "CLEARING", 0, [], [])
 
 
@@ -101,6 +112,54 @@ def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
     with pytest.raises(UsageError, match="found no --reason"):
         clearing.clear(app, "4711", reason=" ")
+
+
+def test_one_person_alone_clears_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    """The first word waits, is told to whoever looks, and can be taken back; it is of the amount of then."""
+    app, credit = taken_back(db, home, clock)
+    settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    before = cash(db)
+    clearing.clear(app, "4711", reason="the bank has it back")
+    (one,) = held(app)
+    assert one.word is not None and (one.word.operator, one.word.reason) == ("ANN", "the bank has it back")
+    assert "123.45 came twice; ANN (ann) says: the bank has it back; a second person says so too" in alarmed(app)[0]
+    same_user = replace(world.BOB, user="ann")
+    for person in (app, world.as_person(app, same_user)):
+        with pytest.raises(Refused, match=r"first word by ANN \(ann\), expected a second person with another code"):
+            clearing.clear(person, "4711", reason="me again")
+    poster = replace(world.BOB, rights=frozenset({"post"}))
+    with pytest.raises(Refused, match="without the right 'approve'"):
+        clearing.clear(world.as_person(app, poster), "4711", reason="so it is")
+    with pytest.raises(UsageError, match="found no --reason"):
+        clearing.clear(world.as_person(app, world.BOB), "4711", reason=" ")
+    assert (cash(db), clearing_balance(db)) == (before, -12_345)
+    assert clearing.withdraw(app, "4711", reason="not yet").word is None
+    with pytest.raises(Refused, match="found no word that waits for a second person"):
+        clearing.withdraw(app, "4711", reason="not yet")
+    assert isinstance(clearing.clear(world.as_person(app, world.BOB), "4711", reason="it has now"), Held)
+    approver = replace(world.ANN, rights=frozenset({"approve"}))
+    assert isinstance(clearing.clear(world.as_person(app, approver), "4711", reason="so it is"), Cleared)
+    assert (cash(db), held(app), wrong(app)) == (before - 12_345, [], [])
+
+
+def test_a_word_of_another_amount_counts_no_more(db: Database, home: Home, clock: FixedClock) -> None:
+    app, credit = taken_back(db, home, clock)
+    settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    clearing.clear(app, "4711", reason="the bank has it back")
+    world.change(db, "UPDATE operator_event SET reason = '99.00 came twice: x' WHERE action = 'vendor.clear-proposed'")
+    assert isinstance(clearing.clear(world.as_person(app, world.BOB), "4711", reason="so it is"), Held)
+
+
+def test_without_four_eyes_one_person_is_enough(db: Database, home: Home, clock: FixedClock) -> None:
+    app, credit = taken_back(db, home, clock)
+    settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    alone = world.app_at(
+        home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH, "release": {"four_eyes": False}}, bank=world.bank()
+    )
+    assert isinstance(clearing.clear(alone, "4711", reason="x"), Cleared)
 
 
 @pytest.mark.parametrize(

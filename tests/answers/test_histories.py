@@ -220,7 +220,8 @@ class History:
             found = clearing.held(connection)
         if found:
             one = self.chance.choice(found)
-            clearing.clear(self.app, one.check_no, reason="settled with the bank")
+            for person in (self.app, world.as_person(self.app, world.BOB)):
+                clearing.clear(person, one.check_no, reason="settled with the bank")
             self.given[one.check_no] -= one.cents
 
     def end_of_day(self) -> None:

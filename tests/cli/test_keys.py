@@ -80,10 +80,15 @@ def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
     files = {row["name"]: row for row in own.ok("outbound", "list", "--json").rows}
     bank, scratch = files[BANK_FILE], files[SCRATCH]
     accepted = ("--accept", "first-payment", "--reason", "called them")
-    own.ok("outbound", "approve", str(bank["id"]), "--sha256", bank["sha256"], *accepted)
+    approved = own.ok("outbound", "approve", str(bank["id"]), "--sha256", bank["sha256"], *accepted)
+    say_so = f"gateway outbound taken {scratch['id']} --reason …"
+    assert f"fetch it from outbox/{SCRATCH}. Then say so, and its copy is put away: {say_so}" in approved.out
+    assert f"fetched    nobody said so yet; when it is: {say_so}" in own.ok("outbound", "show", str(scratch["id"])).out
     assert own.do("outbound", "taken", str(bank["id"]), "--reason", "x").code == 3
     taken = own.ok("outbound", "taken", str(scratch["id"]), "--reason", "loaded", "--json").document
-    assert taken == {"id": scratch["id"], "put_away": [SCRATCH]}
+    assert taken == {"id": scratch["id"], "put_away": [SCRATCH], "waiting": []}
+    shown = own.ok("outbound", "show", str(scratch["id"]))
+    assert "  fetched    by ABC (" in shown.out and ": loaded\n" in shown.out
     outbox = own.root / "outbox"
     assert not (outbox / SCRATCH).exists() and (outbox / (SCRATCH + ".sealed")).exists()
     target = tmp_path / "copy.dat"

@@ -10,12 +10,14 @@ from sqlalchemy import text
 
 from gateway.answers.pay_again import pay_again
 from gateway.app import App, Operator
+from gateway.cli import outbound_page
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
+from gateway.ledger.vendor_alerts import set_alert
 from gateway.ledger.vendor_changes import Maker
 from gateway.outbound.store import Frozen
 from gateway.release import copies, makers, release
@@ -208,3 +210,40 @@ def test_one_person_alone_where_the_portfolio_says_so(app: App, tmp_path: Path) 
     app = replace(app, settings=replace(app.settings, portfolios={"1": alone}))
     loads(app, "ANN", tmp_path / "v", vendors=VENDORS, checks=CHECKS)
     approve(app, waiting(app, "ANN"), "ANN")
+
+
+def test_who_let_money_go_to_a_payee_on_alert_is_shown_until_it_is_paid(app: App, tmp_path: Path) -> None:
+    """A check, no part: whoever did it may release, and the one who looks sees it, a line a payee."""
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    for code, vendor, on, until in (
+        ("DAN", "V1", True, None),
+        ("EVE", "V1", False, None),
+        ("FAY", "V2", True, "2026-03-31"),
+    ):
+        later(app)
+        with app.db.write() as connection:
+            set_alert(
+                connection, app.vault, vendor, on=on, override_until=until, reason=f"{code} called", operator=PEOPLE[code],
+                at=app.now(),
+            )  # fmt: skip
+    file = waiting(app, "ANN")
+    found = release.show(app, file.outbound_id)
+    assert [tuple(one[key] for key in ("vendor", "operator", "user", "what", "reason")) for one in found["lifted"]] == [
+        ("V1", "EVE", "eve", "alert taken away", "EVE called"),
+        ("V2", "FAY", "fay", "paid despite its alert", "until 2026-03-31: FAY called"),
+    ]
+    shown = outbound_page.page(found, lambda at: "THEN" if at else "")
+    at = next(n for n, line in enumerate(shown) if line.startswith("  alerts"))
+    assert shown[at : at + 2] == [
+        "  alerts     vendor V1 alert taken away by EVE (eve) at THEN: EVE called",
+        "             vendor V2 paid despite its alert by FAY (fay) at THEN: until 2026-03-31: FAY called",
+    ]
+    approve(app, file, "EVE")
+    loads(
+        app,
+        "BOB",
+        tmp_path / "d",
+        checks="portfolio,check,type,amount,disbursement_date,vendor,lease\n1,9,NEWA,50.00,2026-03-03,V1,L1\n",
+    )
+    assert release.show(app, waiting(app, "ANN").outbound_id)["lifted"] == [], "it has been paid since"
