@@ -6,6 +6,7 @@ Rooms below take an ``App`` (or parts of it) and never look for these things the
 from __future__ import annotations
 
 import os
+import platform
 import pwd
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class App:
     def here(self) -> datetime:
         """This moment by the clocks of the site (``service.timezone``): its date is what people call today."""
         return self.clock.now().astimezone(ZoneInfo(self.settings.gateway.service.timezone))
+
+    @property
+    def machine(self) -> str | None:
+        """This machine and home, where a ledger may be shared by several; a SQLite ledger lies in its one home."""
+        return None if self.db.is_sqlite else f"{platform.node()}:{self.home.root}"
 
     def calendar(self, *, also: Iterable[int] = ()) -> BankingCalendar:
         """Banking days with the site's own holidays; read from the ledger when asked. ``also``: years of what is past,

@@ -172,12 +172,14 @@ def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -
     delivery decides; what left, or may have left, is not called back."""
     done = recall.recall(session.app, outbound_id, reason=reason)
     session.show(
-        {"recalled": [{"id": r.outbound_id, "name": r.name} for r in done.files], "gone": list(done.gone)},
+        {"recalled": [{"id": r.outbound_id, "name": r.name} for r in done.files], "gone": list(done.gone),
+         "machines": list(done.machines)},
         [
             *(f"Called back {r.name}; it does not leave, and its rows are free again." for r in done.files),
             *(f"{name} had left before: tell who reads it that it does not count." for name in done.gone),
+            *(f"A copy lies in the outbox of {there}: nobody may fetch it; its service takes it away." for there in done.machines),
         ],
-    )
+    )  # fmt: skip
     return WITH_REJECTS if done.gone else DONE
 
 
@@ -298,10 +300,12 @@ def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) ->
     done = copies.taken(session.app, outbound_id, reason=reason)
     session.show(
         {"id": outbound_id, "put_away": done.put_away,
-         "waiting": [{"id": one.outbound_id, "name": one.name, "state": one.state} for one in done.waiting]},
+         "waiting": [{"id": one.outbound_id, "name": one.name, "state": one.state} for one in done.waiting],
+         "machine": done.machine},
         [
             "Noted.",
             *(f"outbox/{name} is put away; gateway outbound export writes it again." for name in done.put_away),
+            *([f"Its copy lies in the outbox of {done.machine}, whose service puts it away."] if done.machine else []),
             *(f"{one.name} (#{one.outbound_id}), which goes with it, {_waits(one)}" for one in done.waiting),
         ],
     )  # fmt: skip

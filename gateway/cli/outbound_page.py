@@ -39,6 +39,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         ),
         *_lifted(found["lifted"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
+        *([f"  lies at    {found['machine']}, in its outbox"] if found["machine"] else []),
     ]
     if found.get("window_missed"):
         lines.append(f"  MISSED     it was not sent by {found['window_missed']}")

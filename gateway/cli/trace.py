@@ -180,7 +180,8 @@ def _step(s: Step) -> str:
         case "LISTED":
             return f"listed in {file}, {s.state}"
         case "RELEASED":
-            return f"{file} released{by}" + ("; it stays in outbox/" if s.state == "LOCAL" else "")
+            lies = "; it stays in outbox/" + (f" of {s.machine}" if s.machine else "")
+            return f"{file} released{by}" + (lies if s.state == "LOCAL" else "")
         case "REJECTED":
             called_back = (s.reason or "").startswith("called back: ")
             return f"{file} taken back{by}{why}" if called_back else f"{file} rejected{by}{why}"

@@ -720,6 +720,7 @@ outbound_file = Table(
     _text("approved_user"),
     _text("approved_at"),
     _text("reason"),
+    _text("machine"),  # whose outbox has the copy that was built or released; NULL where the ledger lies in its home
     UniqueConstraint("name"),
     sqlite_autoincrement=True,
 )

@@ -48,6 +48,7 @@ class Step(NamedTuple):
     entry_kind: str | None = None
     trace_number: str | None = None
     endpoint: str | None = None
+    machine: str | None = None  # whose outbox has the file
     file_id: int | None = None
     file: str | None = None
     line_no: int | None = None
@@ -115,7 +116,7 @@ def _units(connection: Connection, ids: Iterable[int | None]) -> list[Row]:
 
 _OUTBOUND: Final = """
     SELECT s.source, s.outbound_id, s.seq, f.name, f.kind, f.state, f.built_at, f.maker, f.approved_by, f.approved_at,
-           f.reason, f.business_date, e.kind AS entry_kind, e.trace_number, e.amount_cents, e.effective_date,
+           f.machine, f.reason, f.business_date, e.kind AS entry_kind, e.trace_number, e.amount_cents, e.effective_date,
            e.settled_unit_id, d.state AS delivery, d.endpoint, d.started_at, d.ended_at, d.last_error, d.resolved_by,
            d.resolved_second, d.resolved_reason
     FROM outbound_source s
@@ -131,7 +132,7 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
         check, "BUILT", row["built_at"], issue=issue, state=row["state"], amount_cents=row["amount_cents"],
         effective_date=row["effective_date"], business_date=row["business_date"], by=row["maker"],
         outbound_id=row["outbound_id"], outbound=row["name"], seq=row["seq"], entry_kind=row["entry_kind"],
-        trace_number=row["trace_number"],
+        trace_number=row["trace_number"], machine=row["machine"],
     )  # fmt: skip
     if row["entry_kind"] is None:
         yield base._replace(step="LISTED", endpoint=row["endpoint"])

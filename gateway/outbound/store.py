@@ -127,7 +127,7 @@ def freeze(app: App, connection: Connection, new: NewFile) -> Frozen:
             "approved_by": app.operator.code if released else None,
             "approved_user": app.operator.user if released else None,
             "approved_at": app.now() if released else None,
-            "reason": "released at build: release.kinds_without" if released else None,
+            "reason": "released at build: release.kinds_without" if released else None, "machine": app.machine,
         },
     )  # fmt: skip
     _insert_rows(app, connection, outbound_id, new)

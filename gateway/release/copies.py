@@ -78,10 +78,12 @@ def after_delivery(app: App, portfolio: str) -> str:
 
 
 class Taken(NamedTuple):
-    """Names of the copies that were put away, and scratch files that go with the file and were not fetched yet."""
+    """Names of the copies that were put away, and scratch files that go with the file and were not fetched yet.
+    ``machine``: another one, whose outbox has the copy until its service puts it away."""
 
     put_away: Sequence[str]
     waiting: Sequence[File]
+    machine: str | None = None
 
 
 def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
@@ -106,7 +108,7 @@ def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
         waiting = [
             one for one in beside if connection.execute(fetched, {"taken": TAKEN, "name": one.name}).first() is None
         ]
-    return Taken(put_away(app), waiting)
+    return Taken(put_away(app), waiting, release.elsewhere(app, file.machine))
 
 
 def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bool = False) -> int:

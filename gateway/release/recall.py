@@ -32,10 +32,12 @@ _INSTEAD: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Files that were called back, and scratch files that went with one and had left before."""
+    """Files that were called back, and scratch files that went with one and had left before. ``machines``: others whose
+    outbox has a copy of one, until their service takes it away."""
 
     files: tuple[Released, ...]
     gone: tuple[str, ...]
+    machines: tuple[str, ...] = ()
 
 
 def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
@@ -60,7 +62,8 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
     for one in called:
         outbox.withdraw(app, one.outbound_id, one.name)
     files = tuple(Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in called)
-    return Recalled(files, tuple(pair.name for pair in gone))
+    machines = {there for one in called for there in [release.elsewhere(app, one.machine)] if there is not None}
+    return Recalled(files, tuple(pair.name for pair in gone), tuple(sorted(machines)))
 
 
 def _released(app: App, connection: Connection, outbound_id: int) -> File:
@@ -103,10 +106,12 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
     statement = f"SELECT {at_bank_sql('f')} FROM outbound_file f WHERE f.outbound_id = :id"
     if connection.execute(text(statement), {"id": file.outbound_id}).scalar():
         return "found it fetched or answered, expected it in the outbox: take it back with gateway outbound build vach-reversal"
-    if not (app.home.outbox / file.name).exists():
+    there = release.elsewhere(app, file.machine)
+    if there is not None or not (app.home.outbox / file.name).exists():
+        found = "it gone from the outbox of this home" if there is None else f"it released in the outbox of {there}"
         return (
-            "found it gone from the outbox of this home, expected it there: call it back on the machine where it lies; if "
-            f"somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
+            f"found {found}, expected it there: call it back on {there or 'the machine where it lies'}; if somebody fetched "
+            f"it, say so with gateway outbound taken {file.outbound_id}"
         )
     return None
 

@@ -58,7 +58,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             connection.execute(
                 text(
                     "SELECT business_date, hold_text, maker, maker_user, built_at, approved_by, approved_user, "
-                    "approved_at, reason, header FROM outbound_file WHERE outbound_id = :id"
+                    "approved_at, reason, machine, header FROM outbound_file WHERE outbound_id = :id"
                 ),
                 {"id": outbound_id},
             )
@@ -73,6 +73,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
         return {
             **row,
             **{key: value for key, value in more.items() if key != "header"},
+            "machine": elsewhere(app, more["machine"]),
             "header": json.loads(more["header"]),
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
@@ -107,6 +108,7 @@ class File:
     state: str
     sha256: str
     endpoint: str | None
+    machine: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,12 @@ def _unknown(outbound_id: int) -> UsageError:
     )
 
 
-FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint FROM outbound_file"
+FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint, machine FROM outbound_file"
+
+
+def elsewhere(app: App, machine: str | None) -> str | None:
+    """The machine in whose outbox a copy lies, where that is another one than this."""
+    return None if machine == app.machine else machine
 
 
 def locked(app: App, connection: Connection, outbound_id: int) -> File:
@@ -284,14 +291,15 @@ def _release(app: App, connection: Connection, file: File) -> Released:
     )
     connection.execute(
         text(
-            "UPDATE outbound_file SET state = :state, approved_by = :code, approved_user = :user, approved_at = :at "
-            "WHERE outbound_id = :id AND state = 'BUILT'"
+            "UPDATE outbound_file SET state = :state, approved_by = :code, approved_user = :user, approved_at = :at, "
+            "machine = :machine WHERE outbound_id = :id AND state = 'BUILT'"
         ),
         {
             "state": state.value,
             "code": app.operator.code,
             "user": app.operator.user,
             "at": app.now(),
+            "machine": app.machine,
             "id": file.outbound_id,
         },
     )

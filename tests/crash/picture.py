@@ -22,7 +22,7 @@ _LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
     # digests hold instants; tokens are random; a bank file's header has its creation time
     "posting_unit": frozenset({"digest", "previous_digest"}),
     "inbound_file": frozenset({"claim_name", "archive_name"}),
-    "outbound_file": frozenset({"header", "sha256"}),
+    "outbound_file": frozenset({"header", "sha256", "machine"}),
     "outbound_row": frozenset({"payload"}),
     "vendor": frozenset({"routing_sealed", "account_sealed"}),
     "vendor_change": frozenset({"before_sealed", "after_sealed"}),

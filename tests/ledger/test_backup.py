@@ -221,7 +221,7 @@ def test_a_stream_of_another_kind_is_refused(
 
 
 _LATER_TABLES = ("ach_answer", "ach_entry", "fraud_finding", "outbound_message", "suspense_move", "vendor_change")
-_LATER_COLUMNS = {"bank_check": ("issue", "void_entry_id"), "inbound_file": ("owner",)}
+_LATER_COLUMNS = {"bank_check": ("issue", "void_entry_id"), "outbound_file": ("machine",), "inbound_file": ("owner",)}
 
 
 def _as_of_the_first_schema(folder: Path) -> None:

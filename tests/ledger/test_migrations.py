@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def described(db: Database) -> Any:
 
 def _clauses(statement: str) -> list[str]:
     """Lines of a CREATE statement in any order: constraints have none that means anything. A column that was added stands
-    before the last parenthesis, on its line."""
-    lines = [line.strip(" \t,") for line in statement.splitlines()]
+    behind the last one, on its line, or before the last parenthesis."""
+    lines = [line.strip(" \t,") for line in re.sub(r", (?=[a-z_]+ [A-Z]+)", "\n", statement).splitlines()]
     bare = (line[:-1] if line.count(")") > line.count("(") else line for line in lines)
     return sorted(line for line in bare if line)
 
@@ -122,6 +123,7 @@ def _as_of_0002(connection: Connection) -> None:
     for index in ("ix_bank_check_vendor", "ix_payment_line_entry_id", "ix_operator_event_subject"):
         connection.execute(text(f"DROP INDEX {index}"))
     connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
+    connection.execute(text("ALTER TABLE outbound_file DROP COLUMN machine"))
     for column in ("issue", "void_entry_id"):
         connection.execute(text(f"ALTER TABLE bank_check DROP COLUMN {column}"))
     connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))

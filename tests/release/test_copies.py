@@ -97,7 +97,7 @@ def test_a_fetched_file_is_put_away_when_a_person_says_so(db: Database, home: Ho
     app, bank_file, scratch = released(db, home, clock)
     with pytest.raises(Refused, match="taking: found no reason, expected one"):
         copies.taken(app, scratch.outbound_id, reason=" ")
-    assert copies.taken(app, scratch.outbound_id, reason="loaded by Pat") == ([scratch.name], [])
+    assert copies.taken(app, scratch.outbound_id, reason="loaded by Pat")[:2] == ([scratch.name], [])
     assert in_outbox(app) == sorted([bank_file.name, scratch.name + ".sealed"])
     assert world.all_of(db, "SELECT operator, subject, reason FROM operator_event WHERE action = 'outbound.taken'") == [
         ("ANN", scratch.name, "loaded by Pat")
@@ -114,8 +114,8 @@ def test_the_scratch_file_that_goes_with_a_fetched_one_is_named(db: Database, ho
     app, bank_file, scratch = released(db, home, clock, endpoint=None)
     done = copies.taken(app, bank_file.outbound_id, reason="brought to the bank")
     assert (done.put_away, [one.name for one in done.waiting]) == ([bank_file.name], [scratch.name])
-    assert copies.taken(app, scratch.outbound_id, reason="loaded") == ([scratch.name], [])
-    assert copies.taken(app, bank_file.outbound_id, reason="again") == ([], [])
+    assert copies.taken(app, scratch.outbound_id, reason="loaded")[:2] == ([scratch.name], [])
+    assert copies.taken(app, bank_file.outbound_id, reason="again")[:2] == ([], [])
 
 
 def test_a_file_without_account_numbers_is_nobodys_concern(db: Database, home: Home, clock: FixedClock) -> None:

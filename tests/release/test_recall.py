@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from gateway.app import App
+from gateway.cli import outbound_page
+from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
 from gateway.delivery import queue
 from gateway.delivery.queue import Change
@@ -17,6 +19,7 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import trace_way
 from gateway.ledger.database import Database
+from gateway.ledger.trace import trace as follow
 from gateway.outbound import outbox
 from gateway.outbound.built import Built
 from gateway.release import copies, recall, release
@@ -267,3 +270,37 @@ def test_release_is_unchanged_by_it(app: App, db: Database) -> None:
     built, _ = made(app)
     release.reject(app, built.files[0].outbound_id, reason="x")
     assert rows(db)[0] == [("1", "NEW", None)]
+
+
+THERE = "hostb:/srv/lease"
+
+
+def test_the_machine_that_has_the_copy_is_named(app: App, db: Database, home: Home, clock: FixedClock) -> None:
+    """A file without an endpoint is called back where it was released: here lies at most the copy of its build."""
+    app = set_up(db, home, clock)
+    bank_file, scratch = released(app).files
+    assert world.all_of(db, "SELECT DISTINCT machine FROM outbound_file") == [(app.machine,)]
+    assert release.show(app, bank_file.outbound_id)["machine"] is None, "here"
+    world.change(db, "UPDATE outbound_file SET machine = :m", m=THERE)
+    shown = outbound_page.page(release.show(app, bank_file.outbound_id), str)
+    assert f"  lies at    {THERE}, in its outbox" in shown
+    with pytest.raises(
+        Refused, match=f"found it released in the outbox of {THERE}, expected it there: call it back on {THERE}"
+    ):
+        recall.recall(app, bank_file.outbound_id, reason="x")
+    assert f"released by ANN; it stays in outbox/ of {THERE}" in "".join(
+        trace_cli.page("1", follow_check(db), lambda at: "THEN" if at else "")
+    )
+    done = copies.taken(app, bank_file.outbound_id, reason="fetched")
+    assert (done.machine, [one.name for one in done.waiting]) == (THERE, [scratch.name])
+
+
+def follow_check(db: Database) -> Any:
+    with db.read() as connection:
+        return follow(connection, "1/126/1", limit=10)
+
+
+def test_a_copy_elsewhere_of_what_is_called_back_is_named(app: App, db: Database) -> None:
+    bank_file, _scratch = released(app).files
+    world.change(db, "UPDATE outbound_file SET machine = :m WHERE kind = 'VACH-BANK'", m=THERE)
+    assert recall.recall(app, bank_file.outbound_id, reason="x").machines == (THERE,)

@@ -24,6 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_payment_line_entry_id", "payment_line", ["entry_id"])
     op.create_index("ix_operator_event_subject", "operator_event", ["subject"])
     op.add_column("inbound_file", sa.Column("owner", sa.Text(), nullable=True))
+    op.add_column("outbound_file", sa.Column("machine", sa.Text(), nullable=True))
     _bank_check()
     op.create_index("ix_bank_check_vendor", "bank_check", ["vendor", "disbursement_date"])
     op.create_table(
