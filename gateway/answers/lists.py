@@ -63,7 +63,9 @@ def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
         more = (
             connection.execute(
                 text(
-                    "SELECT trace_number, transaction_code, sec, change_id, cleared_by, cleared_at, clear_reason, payload "
+                    "SELECT trace_number, transaction_code, sec, change_id, cleared_by, cleared_at, clear_reason, payload, "
+                    "(SELECT r.name FROM outbound_claim c JOIN outbound_file r ON r.outbound_id = c.outbound_id "
+                    "WHERE c.source = 'answer:' || CAST(file_id AS TEXT) || '/' || CAST(number AS TEXT)) AS refused_in "
                     "FROM ach_answer WHERE file_id = :file AND number = :number"
                 ),
                 {"file": key[0], "number": key[1]},

@@ -11,7 +11,7 @@ from gateway.cli.common import DONE, WITH_REJECTS, Session, command, money_as_te
 from gateway.errors import UsageError
 from gateway.ledger.trace import trace as follow
 from gateway.ledger.trace_story import Story
-from gateway.ledger.trace_way import Step
+from gateway.ledger.trace_way import Step, ended
 from gateway.money import shown
 
 
@@ -130,7 +130,7 @@ def _left(story: Story, when: Callable[[str | None], str]) -> Iterator[str]:
         if (a["file_id"], a["number"]) not in answered:
             yield (
                 f"  the bank answered in {a['file']} (#{a['file_id']}) line {a['line_no']}, {a['state']}: {a['outcome']}"
-                + (f"; cleared by {a['cleared_by']}: {a['clear_reason']}" if a["cleared_by"] else "")
+                + ended(a)
             )
     for c in story.changes:
         decided = f" by {c['checker']}" if c["checker"] else ""

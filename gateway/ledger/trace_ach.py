@@ -25,7 +25,9 @@ OUTBOUND: Final = """
 """
 _ANSWER: Final = """
     SELECT a.file_id, i.name AS file, i.sha256, i.claimed_at, a.number, a.line_no, a.kind, a.code, a.original_trace, a.trace_number,
-           a.amount_cents, a.settled_on, a.outbound_id, a.seq, a.state, a.outcome, a.change_id, a.cleared_by, a.clear_reason
+           a.amount_cents, a.settled_on, a.outbound_id, a.seq, a.state, a.outcome, a.change_id, a.cleared_by, a.clear_reason,
+           (SELECT r.name FROM outbound_claim c JOIN outbound_file r ON r.outbound_id = c.outbound_id
+            WHERE c.source = 'answer:' || CAST(a.file_id AS TEXT) || '/' || CAST(a.number AS TEXT)) AS refused_in
     FROM ach_answer a JOIN inbound_file i ON i.file_id = a.file_id
 """
 _CHANGE: Final = (

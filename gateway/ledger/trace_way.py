@@ -188,14 +188,16 @@ def _answers(
             yield Step(
                 check, "ANSWERED", answer["claimed_at"], issue=issue, state=answer["state"],
                 amount_cents=answer["amount_cents"], effective_date=answer["settled_on"],
-                reason=answer["outcome"] + _cleared(answer), by=answer["cleared_by"], outbound_id=answer["outbound_id"],
+                reason=answer["outcome"] + ended(answer), by=answer["cleared_by"], outbound_id=answer["outbound_id"],
                 seq=answer["seq"], trace_number=answer["trace_number"], file_id=answer["file_id"], file=answer["file"],
                 line_no=answer["line_no"], number=answer["number"],
             )  # fmt: skip
 
 
-def _cleared(answer: Row) -> str:
-    return f"; cleared by {answer['cleared_by']}: {answer['clear_reason']}" if answer["cleared_by"] else ""
+def ended(answer: Row) -> str:
+    """What people did about an answer."""
+    cleared = f"; cleared by {answer['cleared_by']}: {answer['clear_reason']}" if answer["cleared_by"] else ""
+    return (f"; refused, back to its bank in {answer['refused_in']}" if answer["refused_in"] else "") + cleared
 
 
 def _by_hand(connection: Connection, checks: Sequence[Row], by_source: Mapping[str, tuple[str, int]]) -> Iterable[Step]:

@@ -74,10 +74,11 @@ def in_time(app: App, connection: Connection, check: Check, sent_in: int, action
     settled = settling.days(app, connection, [sent_in])[sent_in].on
     last = reversals.last_day(settled, run.calendar)
     earliest = run.calendar.add_banking_days(run.created.date(), run.bank.lead_days)
-    if reversals.effective_date(settled, earliest) > last:
+    possible = reversals.effective_date(settled, earliest)
+    if possible > last:
         raise Refused(
-            f"{action}: found it in {check.file}, settled on {settled}, expected a reversal by {last}, which is past: "
-            "ask the vendor for the money"
+            f"{action}: found it in {check.file}, settled on {settled}, and a reversal possible for {possible}, expected one by "
+            f"{last}: ask the vendor for the money"
         )
     return last
 

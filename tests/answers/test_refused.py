@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.answers import lists
+from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import vendor_changes
 from gateway.ledger.database import Database
+from gateway.ledger.trace import trace as follow
 from gateway.outbound.built import Built
 from gateway.release import release
 from gateway.release.build import build
@@ -59,6 +62,16 @@ def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home
         assert (change.state, change.decision_reason) == ("REFUSED", "C65: no account in it")
         assert vendor_changes.pending(connection, ["V1"]) == set()
     assert differences(app) == []
+
+
+def test_whoever_looks_at_the_answer_sees_where_it_went_back(db: Database, home: Home, clock: FixedClock) -> None:
+    app, trace = noticed(db, home, clock)
+    assert lists.show(app, (1, 1))["refused_in"] is None
+    refuse(app)
+    assert lists.show(app, (1, 1))["refused_in"] == NAME
+    with db.read() as connection:
+        stories = follow(connection, trace, limit=10)
+    assert f"; refused, back to its bank in {NAME}" in "".join(trace_cli.page(trace, stories, lambda at: at or ""))
 
 
 def test_one_without_data_that_waited_is_refused_and_cleared(db: Database, home: Home, clock: FixedClock) -> None:

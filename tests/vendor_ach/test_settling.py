@@ -195,7 +195,9 @@ def test_a_reversal_settles_not_before_what_it_takes_back(ledger: Database, home
 def test_after_five_days_it_is_refused_with_the_last(ledger: Database, home: Home, clock: FixedClock) -> None:
     file = paid_late(ledger, home, clock, "1")
     app = house(ledger, home, on("2026-03-13"))
-    with pytest.raises(Refused, match="settled on 2026-03-06, expected a reversal by 2026-03-13, which is past"):
+    with pytest.raises(
+        Refused, match="settled on 2026-03-06, and a reversal possible for 2026-03-16, expected one by 2026-03-13: ask"
+    ):
         voids.void(app, "1", reason="x")
     with pytest.raises(
         Refused, match="settled on 2026-03-06 and a reversal possible for 2026-03-16, expected one by 2026-03-13"

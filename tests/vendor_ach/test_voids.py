@@ -233,7 +233,9 @@ def test_five_banking_days(app: App, db: Database, home: Home, day: str, fine: b
     if fine:
         voids.void(later, "1", reason="x")
         return
-    with pytest.raises(Refused, match=r"settled on 2026-03-03, expected a reversal by 2026-03-10, which is past"):
+    with pytest.raises(
+        Refused, match=r"settled on 2026-03-03, and a reversal possible for .*, expected one by 2026-03-10: ask"
+    ):
         voids.void(later, "1", reason="x")
     assert state(db, "1") == "SENT"
 
