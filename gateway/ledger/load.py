@@ -20,6 +20,7 @@ from gateway.ledger import (
     load_payments,
     load_reference,
     load_stage,
+    load_vendors,
 )
 from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import KINDS, Kind
@@ -54,7 +55,7 @@ _STEPS: Mapping[str, Callable[[Loading, Staged], None]] = {
     "gl_accounts": load_reference.load_accounts,
     "charges": load_reference.load_charges,
     "leases": load_reference.load_leases,
-    "vendors": load_reference.load_vendors,
+    "vendors": load_vendors.load_vendors,
     "schedules": load_reference.load_schedules,
     "invoices": load_invoices.load,
     "payments": load_payments.load,
