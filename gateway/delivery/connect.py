@@ -17,7 +17,8 @@ from typing import Final
 
 import paramiko
 
-from gateway.delivery.sftp import ConnectionLostError, SftpSession
+from gateway.delivery.sftp import SftpSession
+from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.errors import DeliveryError, SettingsError
 from gateway.home import Home
 from gateway.settings import Endpoint, secret

@@ -26,7 +26,8 @@ from gateway.delivery.connect import Connection, connect
 from gateway.delivery.lock import StillHeld, endpoint_lock
 from gateway.delivery.probe import Verdict, probe
 from gateway.delivery.queue import Change, Delivery
-from gateway.delivery.sftp import ConnectionLostError, SftpSession
+from gateway.delivery.sftp import SftpSession
+from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.delivery.upload import Outcome, Paths, Progress, Render, Uploader
 from gateway.errors import GatewayError, Refused, UsageError

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from gateway.app import App
 from gateway.delivery.connect import Connection, connect, fingerprint, host_id, pinned_keys, private_key
 from gateway.delivery.probe import Sight, look, remove, sha256_of
-from gateway.delivery.sftp import Open, SftpRefusalError, SftpSession
+from gateway.delivery.sftp import SftpSession
+from gateway.delivery.sftp_wire import Open, SftpRefusalError
 from gateway.delivery.upload import join
 from gateway.errors import GatewayError, UsageError
 from gateway.settings import Endpoint

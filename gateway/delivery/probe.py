@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from gateway.delivery.sftp import Open, SftpRefusalError, SftpSession
+from gateway.delivery.sftp import SftpSession
+from gateway.delivery.sftp_wire import Open, SftpRefusalError
 
 
 class Sight(StrEnum):

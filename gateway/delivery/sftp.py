@@ -14,13 +14,24 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 from typing import Final
 
 import paramiko
 
-from gateway.errors import DeliveryError
+from gateway.delivery.sftp_wire import (
+    Attributes,
+    ConnectionLostError,
+    Kind,
+    Open,
+    Reply,
+    Status,
+    Ticket,
+    attributes,
+    check,
+    string,
+    strings,
+    unexpected,
+)
 
 WINDOW: Final = 8 * 1024 * 1024
 """What the far side may send us before we answer: enough for a fast line with a tenth of a second of delay."""
@@ -32,79 +43,6 @@ SAFE_REQUEST: Final = 32_768
 """Bytes of a read or write that every server takes (section 3 of the draft); more only where the server says so."""
 LARGEST_REQUEST: Final = 255 * 1024
 LARGEST_PACKET: Final = 16 * 1024 * 1024
-
-
-class Kind(IntEnum):
-    INIT = 1
-    VERSION = 2
-    OPEN = 3
-    CLOSE = 4
-    READ = 5
-    WRITE = 6
-    REMOVE = 13
-    REALPATH = 16
-    STAT = 17
-    RENAME = 18
-    STATUS = 101
-    HANDLE = 102
-    DATA = 103
-    NAME = 104
-    ATTRS = 105
-    EXTENDED = 200
-    EXTENDED_REPLY = 201
-
-
-class Status(IntEnum):
-    OK = 0
-    EOF = 1
-    NO_SUCH_FILE = 2
-    PERMISSION_DENIED = 3
-    FAILURE = 4
-    BAD_MESSAGE = 5
-    NO_CONNECTION = 6
-    CONNECTION_LOST = 7
-    OP_UNSUPPORTED = 8
-
-
-class Open(IntFlag):
-    READ = 1
-    WRITE = 2
-    CREATE = 8
-    EXCLUSIVE = 32
-
-
-class ConnectionLostError(DeliveryError):
-    """The connection is gone or silent: what was asked and not answered may or may not have happened."""
-
-
-class SftpRefusalError(DeliveryError):
-    """The far side answered, and the answer is no."""
-
-    def __init__(self, doing: str, code: int, message: str) -> None:
-        self.code = code
-        name = Status(code).name.lower().replace("_", " ") if code in Status._value2member_map_ else f"status {code}"
-        super().__init__(f"{doing}: the server answered {name}" + (f" ({message})" if message else ""))
-
-    @property
-    def absent(self) -> bool:
-        return self.code == Status.NO_SUCH_FILE
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    size: int | None
-    mode: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A request on its way, and what it was for, in words."""
-
-    number: int
-    doing: str
-
-
-Reply = tuple[int, bytes]
 
 
 class SftpSession:
@@ -148,7 +86,7 @@ class SftpSession:
         kind, body = self._packet()
         if kind != Kind.VERSION:
             raise ConnectionLostError(f"starting SFTP: found packet type {kind}, expected a version")
-        fields = list(_strings(body[4:]))
+        fields = list(strings(body[4:]))
         self.extensions = {
             name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
             for name, value in zip(fields[::2], fields[1::2], strict=False)
@@ -158,7 +96,7 @@ class SftpSession:
 
     def _learn_limits(self) -> None:
         """Larger requests where the server names its limits: a third fewer packets and answers."""
-        kind, body = self._answer(self._ask("asking for limits", Kind.EXTENDED, _string(b"limits@openssh.com")))
+        kind, body = self._answer(self._ask("asking for limits", Kind.EXTENDED, string(b"limits@openssh.com")))
         if kind == Kind.EXTENDED_REPLY and len(body) >= 32:
             _packet, read, write, _handles = struct.unpack(">QQQQ", body[:32])
             self.read_size = min(read, LARGEST_REQUEST) or SAFE_REQUEST
@@ -167,38 +105,38 @@ class SftpSession:
     # requests: each gives a ticket at once
 
     def open(self, path: str, flags: Open) -> Ticket:
-        return self._ask(f"opening {path}", Kind.OPEN, _string(path.encode()) + struct.pack(">II", flags, 0))
+        return self._ask(f"opening {path}", Kind.OPEN, string(path.encode()) + struct.pack(">II", flags, 0))
 
     def close_handle(self, handle: bytes) -> Ticket:
-        return self._ask("closing the file", Kind.CLOSE, _string(handle))
+        return self._ask("closing the file", Kind.CLOSE, string(handle))
 
     def write(self, handle: bytes, offset: int, data: bytes | bytearray | memoryview) -> Ticket:
-        head = _string(handle) + struct.pack(">QI", offset, len(data))
+        head = string(handle) + struct.pack(">QI", offset, len(data))
         return self._ask("writing", Kind.WRITE, head, data)
 
     def read(self, handle: bytes, offset: int, length: int) -> Ticket:
-        return self._ask("reading back", Kind.READ, _string(handle) + struct.pack(">QI", offset, length))
+        return self._ask("reading back", Kind.READ, string(handle) + struct.pack(">QI", offset, length))
 
     def stat(self, path: str) -> Ticket:
-        return self._ask(f"looking for {path}", Kind.STAT, _string(path.encode()))
+        return self._ask(f"looking for {path}", Kind.STAT, string(path.encode()))
 
     def remove(self, path: str) -> Ticket:
-        return self._ask(f"removing {path}", Kind.REMOVE, _string(path.encode()))
+        return self._ask(f"removing {path}", Kind.REMOVE, string(path.encode()))
 
     def rename(self, old: str, new: str) -> Ticket:
         """The plain rename of version 3, which may not replace a file; never ``posix-rename@openssh.com``."""
-        return self._ask(f"renaming {old} to {new}", Kind.RENAME, _string(old.encode()) + _string(new.encode()))
+        return self._ask(f"renaming {old} to {new}", Kind.RENAME, string(old.encode()) + string(new.encode()))
 
     def realpath(self, path: str) -> Ticket:
-        return self._ask(f"finding {path}", Kind.REALPATH, _string(path.encode()))
+        return self._ask(f"finding {path}", Kind.REALPATH, string(path.encode()))
 
     # answers: each waits for its ticket; SftpRefusalError when the answer is no
 
     def done(self, ticket: Ticket) -> None:
         kind, body = self._answer(ticket)
         if kind != Kind.STATUS:
-            raise _unexpected(ticket, kind)
-        _check(ticket, body)
+            raise unexpected(ticket, kind)
+        check(ticket, body)
 
     def handle(self, ticket: Ticket) -> bytes:
         return self._first_string(ticket, Kind.HANDLE)
@@ -213,10 +151,10 @@ class SftpSession:
     def attributes(self, ticket: Ticket) -> Attributes:
         kind, body = self._answer(ticket)
         if kind == Kind.STATUS:
-            _check(ticket, body)
+            check(ticket, body)
         if kind != Kind.ATTRS:
-            raise _unexpected(ticket, kind)
-        return _attributes(body)
+            raise unexpected(ticket, kind)
+        return attributes(body)
 
     def path(self, ticket: Ticket) -> str:
         kind, body = self._answer(ticket)
@@ -230,9 +168,9 @@ class SftpSession:
 
     def _string_of(self, ticket: Ticket, kind: int, body: bytes, expected: Kind) -> bytes:
         if kind == Kind.STATUS:
-            _check(ticket, body)
+            check(ticket, body)
         if kind != expected:
-            raise _unexpected(ticket, kind)
+            raise unexpected(ticket, kind)
         (length,) = struct.unpack_from(">I", body)
         return body[4 : 4 + length]
 
@@ -337,44 +275,6 @@ class SftpSession:
 
 def _words(error: BaseException) -> str:
     return "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-
-
-def _unexpected(ticket: Ticket, kind: int) -> ConnectionLostError:
-    return ConnectionLostError(f"{ticket.doing}: found an answer of type {kind}, which the protocol does not know here")
-
-
-def _check(ticket: Ticket, body: bytes) -> None:
-    (code,) = struct.unpack_from(">I", body)
-    if code != Status.OK:
-        message = next(_strings(body[4:]), b"").decode("utf-8", "replace")
-        raise SftpRefusalError(ticket.doing, code, message)
-
-
-def _string(value: bytes) -> bytes:
-    return struct.pack(">I", len(value)) + value
-
-
-def _strings(body: bytes) -> Iterator[bytes]:
-    position = 0
-    while position + 4 <= len(body):
-        (length,) = struct.unpack_from(">I", body, position)
-        yield body[position + 4 : position + 4 + length]
-        position += 4 + length
-
-
-def _attributes(body: bytes) -> Attributes:
-    """Size and mode of an ATTRS answer (draft section 5); the other fields say nothing about arrival."""
-    (flags,) = struct.unpack_from(">I", body)
-    position = 4
-    size = mode = None
-    if flags & 1:
-        (size,) = struct.unpack_from(">Q", body, position)
-        position += 8
-    if flags & 2:
-        position += 8
-    if flags & 4:
-        (mode,) = struct.unpack_from(">I", body, position)
-    return Attributes(size, mode)
 
 
 def _blocks(pieces: Iterable[bytes], size: int) -> Iterator[memoryview | bytes]:

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from gateway.crashpoints import Step, reached
 from gateway.delivery.probe import Verdict, probe, remove
 from gateway.delivery.queue import Delivery
-from gateway.delivery.sftp import ConnectionLostError, Open, SftpRefusalError, SftpSession, Ticket
+from gateway.delivery.sftp import SftpSession
+from gateway.delivery.sftp_wire import ConnectionLostError, Open, SftpRefusalError, Ticket
 from gateway.errors import DeliveryError, GatewayError
 from gateway.settings import Endpoint
 

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.delivery.connect import HostKeyError, LoginError, connect, fingerprint, host_id, pinned_keys
 from gateway.delivery.keys import make_key
-from gateway.delivery.sftp import ConnectionLostError
+from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.errors import SettingsError
 from gateway.home import Home
 from gateway.settings import Endpoint

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.probe import Verdict, probe, sha256_of
-from gateway.delivery.sftp import ConnectionLostError, Kind, Open, SftpRefusalError, SftpSession, Status, _blocks
+from gateway.delivery.sftp import SftpSession, _blocks
+from gateway.delivery.sftp_wire import ConnectionLostError, Kind, Open, SftpRefusalError, Status
 
 Answer = Callable[[int, int, bytes], bytes | None]
 LIMITS = struct.pack(">I", 18) + b"limits@openssh.com" + struct.pack(">I", 1) + b"1"
