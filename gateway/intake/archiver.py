@@ -1,9 +1,7 @@
 """``python -m gateway.intake.archiver HOME FILE_ID``: archive the records of one posted file as Avro, and end.
 
-The second process of ``artifacts.write_unconfirmed`` for large files. It makes ready, which takes as long as archiving tens
-of thousands of records, and waits for a byte on its standard input: so it can be started while the file posts. It reads only
-what is committed, and writes one file that appears whole or not at all, so that it may be killed and run again at any
-moment. When the posting ends without a word, so does it.
+The second process of ``artifacts.write_unconfirmed`` for large files that have no drafts. It reads only what is committed,
+and writes one file that appears whole or not at all, so that it may be killed and run again at any moment.
 """
 
 from __future__ import annotations
@@ -20,8 +18,6 @@ from gateway.intake.registry import update_for
 def main(home: str, file_id: str) -> None:
     app = open_app(Path(home))
     try:
-        if not sys.stdin.buffer.read(1):
-            return
         with app.db.read() as connection:
             file = file_row(connection, int(file_id))
             write_records(app, connection, file, update_for(file.kind))

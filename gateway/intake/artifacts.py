@@ -10,6 +10,7 @@ is written after the commit, and why a crash in between costs nothing: the next 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -25,7 +26,7 @@ from gateway.crashpoints import Step
 from gateway.errors import GatewayError
 from gateway.intake import archive
 from gateway.intake.archive import read_blocks
-from gateway.intake.drafting import RECORDS, Drafts, go, start_archiver
+from gateway.intake.drafting import RECORDS, Drafts
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.reader import BESIDE_RECORDS
@@ -102,7 +103,7 @@ def write_unconfirmed(
             return paths
         update = update or update_for(file.kind)
         drafted = drafts.finished(file) if drafts is not None else None
-        beside = _beside(app, file, drafts) if write is _write_report and drafted is None else None
+        beside = _beside(app, file) if write is _write_report and drafted is None else None
         paths = _reports(app, connection, file, update, folder, write, drafted)
         paths += _rejected_lines(app, connection, file, update, folder)
         crashpoints.reached(Step.REPORTED)
@@ -256,15 +257,12 @@ def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[
             wanted = next(numbers, None)
 
 
-def _beside(app: App, file: InboundFile, drafts: Drafts | None) -> subprocess.Popen[bytes] | None:
-    """A second process that archives the records of a large file while this one writes its reports; the one that made ready
-    while the file posted, where there is one."""
+def _beside(app: App, file: InboundFile) -> subprocess.Popen[bytes] | None:
+    """A second process that archives the records of a large file while this one writes its reports."""
     if (file.records or 0) < BESIDE_RECORDS:
         return None
-    ready = drafts.taken_archiver() if drafts is not None else None
-    process = ready or start_archiver(app, file.file_id)
-    go(process)
-    return process
+    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file.file_id)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def _finished(process: subprocess.Popen[bytes], app: App, file: InboundFile) -> Path:

@@ -2,7 +2,7 @@
 
 The second process of ``drafting.py``. It reads the records from the archived original, what became of them from the
 frames, and everything else from what is committed; it writes into FOLDER only, and at its end says how many lines
-posted. When the posting ends without a word, so does it.
+posted or went to suspense. When the posting ends without a word, so does it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import marshal
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +22,10 @@ from gateway.intake.artifacts import audit_report, container
 from gateway.intake.drafting import ALL, FRAMES, LENGTH, RECORDS, Frame
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.parsing import parse_stream
+from gateway.intake.registry import update_for
 from gateway.reports.render import draft_report
-from gateway.reports.table import Blocks, Columns
-from gateway.updates import u0418
-from gateway.updates.assess_report import audit_blocks
+from gateway.reports.table import Columns
+from gateway.updates.base import Draft
 from parsers.avro_archive import Archived, ArchiveWriter
 
 
@@ -46,74 +46,67 @@ def frames(notices: IO[bytes], spool: IO[bytes]) -> Iterator[Frame]:
 
 
 @dataclass(slots=True)
-class Posted:
-    """Which lines posted and as what, taken in file order. ``made`` fills with due dates of new invoices."""
+class Told:
+    """What was told of the lines, taken in file order."""
 
     frames: Iterator[Frame]
-    made: dict[str, str] = field(default_factory=dict)
-    first_id: int = 0
     _last: int = 0
-    _held: list[list[Any]] = field(default_factory=lambda: [[], [], [], []])
+    _held: list[list[Any]] = field(default_factory=list)
 
-    def upto(self, last: int) -> list[list[Any]]:
-        """Columns line, office_id, invoice and asset's lease of the lines to ``last`` that were not taken before."""
+    def upto(self, last: int) -> tuple[list[list[Any]], list[Any]]:
+        """The columns of the lines to ``last`` that were not taken before, and what came with them."""
+        more = []
         while self._last < last:
             frame = next(self.frames, None)
-            if frame is None:
-                raise GatewayError(f"drafting: found what became of lines to {self._last}, expected {last}")
-            self.first_id, self._last, made, columns = frame
-            self.made.update(made)
+            if frame is None:  # nothing more is told: the rest was rejected
+                self._last = last
+                break
+            self._last, columns, said = frame
+            self._held = self._held or [[] for _ in columns]
             for held, column in zip(self._held, columns, strict=True):
                 held += column
+            more.append(said)
+        if not self._held:
+            raise GatewayError(f"drafting: found nothing told of lines to {last}, expected what became of them")
         cut = bisect_right(self._held[0], last)
         taken = [held[:cut] for held in self._held]
         for held in self._held:
             del held[:cut]
-        return taken
+        return taken, more
 
 
-def blocks(app: App, file: InboundFile, posted: Posted, archive: ArchiveWriter) -> Iterator[Columns]:
-    """What ``audit_blocks`` wants, chunk by chunk of the original; each chunk is archived on its way."""
-    for chunk in parse_stream(file.archived(app.home), file.kind, file.form, app.settings.inbound):
-        if not chunk.records:
-            continue
-        columns: Sequence[Sequence[Any]] = list(zip(*chunk.records, strict=True))
-        lines, offices, invoices, asset_leases = posted.upto(columns[0][-1])
-        words = ["posted"] * len(columns[0])
-        entries = [[posted.first_id + line] for line in columns[0]]
-        standing = columns
-        if tuple(lines) != columns[0]:
-            stands = set(lines)
-            words = ["posted" if line in stands else "rejected" for line in columns[0]]
-            entries = [entry if word == "posted" else [] for word, entry in zip(words, entries, strict=True)]
-            standing = list(zip(*(record for record in chunk.records if record[0] in stands), strict=True))
-        archive.add(Archived(columns, [int(file.portfolio or 0)] * len(words), words, entries))
-        if not lines:
-            continue
-        if len(standing[0]) != len(lines):
-            raise GatewayError(f"drafting: found {len(standing[0])} records of {len(lines)} lines that posted")
-        _, leases, assets, _, _, codes, cents, *_ = standing
-        named = [lease or by_asset for lease, by_asset in zip(leases, asset_leases, strict=True)]
-        yield offices, named, assets, codes, cents, invoices
+@dataclass(slots=True)
+class Chunks:
+    """The chunks of the original beside what was told of them. ``count``: lines that posted or went to suspense."""
+
+    app: App
+    file: InboundFile
+    told: Told
+    archive: ArchiveWriter
+    count: int = 0
+
+    def parts(self, draft: Draft) -> Iterator[Any]:
+        """What report B is made of; each chunk is archived on its way."""
+        file = self.file
+        for chunk in parse_stream(file.archived(self.app.home), file.kind, file.form, self.app.settings.inbound):
+            if not chunk.records:
+                continue
+            columns: Columns = list(zip(*chunk.records, strict=True))
+            outcomes, entry_ids, parts = draft.follow(columns, *self.told.upto(columns[0][-1]))
+            self.archive.add(Archived(columns, [int(file.portfolio or 0)] * len(outcomes), outcomes, entry_ids))
+            self.count += len(outcomes) - outcomes.count("rejected")
+            yield from parts
 
 
-def draft(app: App, file: InboundFile, folder: Path, posted: Posted) -> int:
-    """Write all drafts; gives how many lines posted."""
-    count = 0
-
-    def counted(rows: Iterator[Columns]) -> Iterator[Columns]:
-        nonlocal count
-        for block in rows:
-            count += len(block[0])
-            yield block
-
+def make(app: App, file: InboundFile, folder: Path, told: Told) -> int:
+    """Write all drafts; gives how many lines posted or went to suspense."""
+    update = update_for(file.kind)
     with app.db.read() as connection, (folder / RECORDS).open("wb") as out:
         archive = container(out, file)
-        rows = counted(blocks(app, file, posted, archive))
-        audit = Blocks(audit_blocks(connection, file.file_id, rows, posted.made))
-        draft_report(audit_report(connection, file, u0418.UPDATE, audit), folder)
+        chunks, draft = Chunks(app, file, told, archive), update.draft(connection, file.file_id)
+        draft_report(audit_report(connection, file, update, draft.rows(chunks.parts(draft))), folder)
         archive.close()
-    return count
+    return chunks.count
 
 
 def main(home: str, folder: str, request: str) -> None:
@@ -123,8 +116,8 @@ def main(home: str, folder: str, request: str) -> None:
         with app.db.read() as connection:
             file = file_row(connection, values.pop("file_id"))
         with (Path(folder) / FRAMES).open("rb") as spool:
-            posted = Posted(frames(sys.stdin.buffer, spool))
-            count = draft(app, replace(file, hold_text=None, **values), Path(folder), posted)
+            told = Told(frames(sys.stdin.buffer, spool))
+            count = make(app, replace(file, hold_text=None, **values), Path(folder), told)
         sys.stdout.write(str(count))
     finally:
         app.close()

@@ -1,6 +1,6 @@
 """Drafts of what a large file leaves (report B, Avro archive), made by a second process while the first one posts it.
 
-What each block of lines became goes into a file of frames, in a folder ``<stem>.draft`` among the home's work in progress;
+What lines became goes into a file of frames, in a folder ``<stem>.draft`` among the home's work in progress;
 the second process (``drafter.py``) is told how much of it is there, so that neither waits for the other and memory is
 flat. Nothing of it counts before the commit: ``artifacts.py`` then gives the drafts their heads, names and places.
 Without a draft, or after any trouble with one, everything is written from the ledger as for small files; the bytes are
@@ -17,7 +17,7 @@ import struct
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,9 +29,7 @@ from gateway.errors import GatewayError
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import share
 from gateway.intake.states import FileState
-
-FOLLOWED: Final = frozenset({"assessments"})
-"""Kinds whose update tells a follower what became of its lines; of the others the archive is made ready for."""
+from gateway.reports.table import Columns
 
 FRAMES: Final = "frames"
 RECORDS: Final = "records.avro"
@@ -40,8 +38,8 @@ LENGTH: Final = struct.Struct("<Q")
 ALL: Final = (1 << 64) - 1
 """Told last: no further frame comes."""
 
-Frame = tuple[int, int, dict[str, str], tuple[Sequence[Any], ...]]
-"""As ``updates.base.Follower.block`` has them: first_id, last line, made, columns."""
+Frame = tuple[int, tuple[Sequence[Any], ...], Any]
+"""As ``updates.base.Follower.tell`` has them: last line, columns, what more there was."""
 
 
 class Drafts:
@@ -53,7 +51,6 @@ class Drafts:
         self._lock = -1
         self._frames: IO[bytes] | None = None
         self._drafter: subprocess.Popen[bytes] | None = None
-        self._archiver: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Drafts:
         return self
@@ -74,32 +71,19 @@ class Drafts:
             [*command, json.dumps(request)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def make_ready(self, file: InboundFile) -> None:
-        """Start what archives the records of a large file once it has posted, where its kind is not drafted: it makes ready
-        in the meantime. What was begun before is dropped."""
-        self.drop()
-        self._archiver = start_archiver(self._app, file.file_id)
-
-    def taken_archiver(self) -> subprocess.Popen[bytes] | None:
-        """The process that was made ready, now the caller's."""
-        taken, self._archiver = self._archiver, None
-        return taken
-
-    def block(
-        self, first_id: int, last: int, made: Mapping[str, str], posted: Iterable[Sequence[tuple[Any, ...]]]
-    ) -> None:
-        for rows in posted:
-            columns = tuple(zip(*rows, strict=True))
-            self._frame((first_id, columns[0][-1], dict(made), columns))
-            made = {}
-        self._frame((first_id, last, dict(made), ((), (), (), ())))
-        if self._frames is not None:
-            self._frames.flush()
-            self._tell(self._frames.tell())
+    def tell(self, last: int, told: Columns, more: Any = None) -> None:
+        if self._frames is None:
+            raise GatewayError("drafting: found lines told before the begin, expected them after")
+        frame: Frame = (last, tuple(told), more)
+        data = marshal.dumps(frame)  # type: ignore[arg-type]  # plain values, as marshal takes them
+        self._frames.write(LENGTH.pack(len(data)))
+        self._frames.write(data)
+        self._frames.flush()
+        self._say(self._frames.tell())
 
     def end(self) -> None:
-        """All blocks are known; the second process finishes while this one commits."""
-        self._tell(ALL)
+        """All lines are told; the second process finishes while this one commits."""
+        self._say(ALL)
 
     def finished(self, file: InboundFile) -> Path | None:
         """The folder of whole drafts of a file that posted; None when there are none."""
@@ -117,10 +101,9 @@ class Drafts:
 
     def drop(self) -> None:
         """End the second process and remove what it wrote."""
-        for process in (self._drafter, self._archiver):
-            if process is not None:
-                _end(process)
-        self._drafter = self._archiver = None
+        if self._drafter is not None:
+            _end(self._drafter)
+            self._drafter = None
         if self._frames is not None:
             self._frames.close()
             self._frames = None
@@ -129,14 +112,7 @@ class Drafts:
             self._folder = None
             os.close(self._lock)
 
-    def _frame(self, frame: Frame) -> None:
-        if self._frames is None:
-            raise GatewayError("drafting: found a block of lines before the begin, expected it after")
-        data = marshal.dumps(frame)  # type: ignore[arg-type]  # plain tuples, as marshal takes them
-        self._frames.write(LENGTH.pack(len(data)))
-        self._frames.write(data)
-
-    def _tell(self, size: int) -> None:
+    def _say(self, size: int) -> None:
         """A second process that ended is noticed when its drafts are asked for: the posting goes on."""
         if self._drafter is None or self._drafter.stdin is None:
             return
@@ -154,17 +130,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             if pipe is not None:
                 pipe.close()
     process.wait()
-
-
-def start_archiver(app: App, file_id: int) -> subprocess.Popen[bytes]:
-    """``archiver.py``, which makes ready and waits for ``go``."""
-    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file_id)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def go(archiver: subprocess.Popen[bytes]) -> None:
-    """The file is committed. An archiver that has ended is noticed when its archive is asked for."""
-    if archiver.stdin is not None:
-        with suppress(BrokenPipeError):
-            archiver.stdin.write(b"\n")
-            archiver.stdin.flush()

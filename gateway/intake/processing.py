@@ -23,7 +23,7 @@ from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import LedgerError
 from gateway.intake import archive, bank_files, overlap, staging
-from gateway.intake.drafting import FOLLOWED, Drafts
+from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile, file_row, hold_row
 from gateway.intake.hashes import Spool
 from gateway.intake.holds import (
@@ -261,10 +261,7 @@ def _post(work: Work, counts: Counts) -> None:
         FileFacts(file.file_id, file.name, file.kind, file.portfolio),
         work.app.operator.code, work.app.now(), unit_kind=work.unit_kind,
     )  # fmt: skip
-    drafts = work.drafts if counts.records >= BESIDE_RECORDS else None
-    if drafts is not None and file.kind not in FOLLOWED:
-        drafts.make_ready(file)
-        drafts = None
+    drafts = work.drafts if counts.records >= BESIDE_RECORDS and file.portfolio is not None else None
     if drafts is not None:
         drafts.begin(file, business_date=business_date(work), posted_at=context.posted_at)
         context.follower = drafts

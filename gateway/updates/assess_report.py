@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from sys import intern
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from gateway.ledger.database import stream_blocks, stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Column, Columns, ReportSpec
+from gateway.updates.beside import Beside, Offices, charge_names, spread
 from parsers.base import render_message
 
 
@@ -56,12 +55,6 @@ SELECT e.office_id, e.lease, e.asset, e.txn, s.amount_cents, e.invoice
 FROM journal_entry e JOIN staged_assessment s ON s.file_id = :file AND s.line_no = e.source_line
 WHERE e.entry_id BETWEEN :low AND :high ORDER BY e.entry_id
 """
-_OFFICES: Final = "SELECT office_id, portfolio, company, region, office FROM office"
-_CHARGES: Final = (
-    "SELECT c.code, c.name FROM charge c JOIN inbound_file f ON f.portfolio = c.portfolio WHERE f.file_id = :file"
-)
-_KEPT: Final = 200_000
-"""Keys of one table held at a time: more than a block has, and little memory."""
 
 
 def posted_blocks(connection: Connection, file_id: int, low: int, high: int) -> Iterator[Columns]:
@@ -79,48 +72,12 @@ def audit_blocks(
     What hangs on a key (an office's names, a lease's lessee) is put beside it here, a column at a time: joined in the
     database, each of a million rows would look all of them up again (measured: 7.6 s against 2.1 s).
     """
-    offices = {office_id: key for office_id, *key in stream_rows(connection, _OFFICES)}
-    names: dict[str, str] = dict(stream_rows(connection, _CHARGES, file=file_id))
-    lessees = _Beside(connection, "lease", "lessee")
-    due_dates = _Beside(connection, "invoice", "due_date", made)
+    offices = Offices(connection)
+    names = charge_names(connection, file_id)
+    lessees = Beside(connection, "lease", "lessee")
+    due_dates = Beside(connection, "invoice", "due_date", made)
     for office_ids, leases, assets, codes, cents, invoices in posted:
-        found = {office_id: offices[office_id] for office_id in set(office_ids)}
-        keys = [_spread(office_ids, {office_id: key[i] for office_id, key in found.items()}) for i in range(4)]
         yield (
-            *keys, leases, lessees.column(leases), assets, codes,
-            _spread(codes, {code: names[code] for code in set(codes)}), cents, invoices, due_dates.column(invoices),
+            *offices.columns(office_ids), leases, lessees.column(leases), assets, codes,
+            spread(codes, {code: names[code] for code in set(codes)}), cents, invoices, due_dates.column(invoices),
         )  # fmt: skip
-
-
-def _spread(keys: Sequence[Any], values: dict[Any, str]) -> Sequence[str]:
-    """The value of each key; one value for all is not looked up a row at a time."""
-    if len(set(values.values())) == 1:
-        return [next(iter(values.values()))] * len(keys)
-    return [values[key] for key in keys]
-
-
-class _Beside:
-    """``value`` of the rows of ``table`` that a column names, fetched a block at a time where not seen lately."""
-
-    def __init__(self, connection: Connection, table: str, value: str, more: Mapping[str, str] | None = None) -> None:
-        self._connection, self._more = connection, more or {}
-        listed = "SELECT value FROM JSON_EACH(:keys)"
-        if connection.dialect.name != "sqlite":
-            listed = "SELECT JSON_ARRAY_ELEMENTS_TEXT(CAST(:keys AS JSON))"
-        self._statement = f"SELECT {table}, {value} FROM {table} WHERE {table} IN ({listed})"
-        self._known: dict[str, str] = {}
-
-    def column(self, keys: Sequence[str]) -> Sequence[str]:
-        try:
-            return list(map(self._known.__getitem__, keys))
-        except KeyError:
-            self._fetch(set(keys))
-        return list(map(self._known.__getitem__, keys))
-
-    def _fetch(self, keys: set[str]) -> None:
-        if len(self._known) > _KEPT:
-            self._known.clear()
-        self._known.update((key, self._more[key]) for key in keys & self._more.keys())
-        missing = json.dumps(list(keys - self._known.keys()))
-        for key, value in stream_rows(self._connection, self._statement, keys=missing):
-            self._known[key] = intern(value)  # many invoices are due on one day

@@ -10,15 +10,15 @@ severity ``R``, checks the rest against the ledger set by set, and posts. It nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Table
 
 from gateway.ledger import schema, units
 from gateway.ledger.database import Database
-from gateway.reports.table import ReportSpec
+from gateway.reports.table import Columns, ReportSpec
 from gateway.settings import Settings
 
 MESSAGE_COLUMNS = (
@@ -52,14 +52,33 @@ class Outcome:
 
 
 class Follower(Protocol):
-    """Is told, while a file is being posted, what became of each block of its lines: so that what is written about it
-    afterwards can be prepared beside the posting. Only a commit makes it true."""
+    """Is told, while a file is being posted, what became of its lines: so that what is written about it afterwards can be
+    prepared beside the posting. Only a commit makes it true."""
 
-    def block(
-        self, first_id: int, last: int, made: Mapping[str, str], posted: Iterable[Sequence[tuple[Any, ...]]]
-    ) -> None:
-        """All lines after the block before, to line ``last``: (line, office_id, invoice, the asset's lease) of those that
-        posted, in order; the others did not. Line n has entry ``first_id + n``. ``made``: due dates of new invoices."""
+    def tell(self, last: int, told: Columns, more: Any = None) -> None:
+        """All lines after those told before, to line ``last``: columns of which the first are the lines' numbers, in order,
+        and what else there is to say, in plain values. The update's ``Draft`` gets them; a line that is not among them
+        was rejected, and so was what follows the last one told."""
+
+
+class Followed(NamedTuple):
+    """What became of a chunk of records, as the archive has it, and what of it report B shows."""
+
+    outcomes: Sequence[str]
+    entry_ids: Sequence[Sequence[int]]
+    parts: Sequence[Any]
+    """In order, as ``Draft.rows`` takes them."""
+
+
+class Draft(Protocol):
+    """What a ``Follower`` was told, put to use in the process beside the posting."""
+
+    def follow(self, records: Columns, told: Columns, more: Sequence[Any]) -> Followed:
+        """What became of these records, all of a chunk: of what was ``told``, that of their lines, and what was said ``more``
+        since the chunk before."""
+
+    def rows(self, parts: Iterator[Any]) -> Iterable[Sequence[Any]]:
+        """As ``Update.audit_rows``, of the parts of all chunks."""
 
 
 @dataclass(slots=True)
@@ -148,3 +167,6 @@ class Update(Protocol):
 
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
         """(line_no, 'posted'|'rejected'|'suspended'|'held', entry ids) of every staged line, in file order."""
+
+    def draft(self, connection: Connection, file_id: int) -> Draft:
+        """For a file that is being posted. ``connection`` sees what was committed before."""

@@ -7,11 +7,12 @@ its ordinal: debits of the payables in number order, then the credit of the bank
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
-from gateway.ledger.database import Database
+from gateway.ledger.database import Database, stream_blocks
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Unit
 
@@ -64,6 +65,12 @@ def write(db: Database, connection: Connection, file_id: int, units: Iterable[Un
     return int(lines), int(cents)
 
 
+def told(connection: Connection) -> list[tuple[Any, ...]]:
+    """What ``disbursement`` holds, for whoever follows: the columns of ``EscrowDraft``."""
+    return list(chain.from_iterable(stream_blocks(connection, _TOLD)))
+
+
+_TOLD = "SELECT line_no, office_id, payable_account, cents, cash_account FROM disbursement ORDER BY line_no, part"
 _ENTRIES = f"""
 INSERT INTO journal_entry (entry_id, office_id, lease, asset, txn, effective_date, source_line)
 SELECT u.unit_id * {ENTRIES_A_UNIT} + d.line_no, d.office_id, d.lease, d.asset, '{TRANSACTION}', u.business_date, d.line_no

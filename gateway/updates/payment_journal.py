@@ -7,11 +7,13 @@ Here tuples go straight to the bulk insert, and the database checks the balance 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.ledger import schema
 from gateway.ledger.payments import OpenLine
 from gateway.ledger.units import ENTRY_COLUMNS, LINE_COLUMNS, Leg, Unit
+
+_SOURCE_LINE: Final = ENTRY_COLUMNS.index("source_line")
 
 
 class Journal:
@@ -50,12 +52,14 @@ class Journal:
         self._last += 1
         return self._last
 
-    def flush(self) -> None:
-        """Write what was entered; rows that refer to an entry need this first."""
+    def flush(self) -> list[tuple[int | None, int]]:
+        """Write what was entered; rows that refer to an entry need this first. Gives (source line, entry) of each."""
         db, connection = self.unit.db, self.unit.connection
         db.bulk_insert(connection, schema.journal_entry, ENTRY_COLUMNS, self._entries)
         db.bulk_insert(connection, schema.journal_line, LINE_COLUMNS, self._lines)
+        written = [(entry[_SOURCE_LINE], entry[0]) for entry in self._entries]
         self._entries, self._lines = [], []
+        return written
 
 
 def payment_legs(cash: int, parts: Sequence[tuple[OpenLine, int]]) -> Sequence[Leg]:

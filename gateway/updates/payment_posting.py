@@ -87,6 +87,8 @@ class PaymentRun:
             if decision.warning is not None:
                 record = decision.record
                 posting.emit(record.line_no, "W", decision.warning, amount_cents=record.amount_cents)
+        if posting.follower is not None:
+            posting.follower.tell(records[-1].line_no, rows.told())
         self.journal.flush()
         rows.write(posting)
         self.batches.chunk_written()

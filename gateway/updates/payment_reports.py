@@ -12,8 +12,12 @@ from sqlalchemy import Connection, text
 
 from gateway.ledger.database import stream_blocks, stream_rows
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
+from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, Columns, ReportSpec
+from gateway.updates.beside import Beside, Offices, charge_names, spread
 from parsers.base import render_message
+
+IN_SUSPENSE, SUSPENSE_NAME = "SUSP", "SUSPENSE"
+"""In place of a charge code and its name, where money went to suspense."""
 
 EXCEPTIONS = ReportSpec(
     "U0415A",
@@ -75,15 +79,11 @@ WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 
 # Entries of a unit rise with the lines that made them: SQLite then has nothing to sort.
 _AUDIT = """
-SELECT o.portfolio, o.company, o.region, o.office, p.lease, l.lessee_name, p.asset,
-    COALESCE(p.charge, 'SUSP'), COALESCE(c.name, 'SUSPENSE'), b.check_no, SUBSTR(b.batch, 1, 20), p.amount_cents, p.invoice,
-    v.due_date, p.suspense_item
-FROM journal_entry e CROSS JOIN payment_line p CROSS JOIN payment_batch b CROSS JOIN office o
-LEFT JOIN lease l ON l.lease = p.lease
-LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge
-LEFT JOIN invoice v ON v.invoice = p.invoice
+SELECT e.office_id, p.lease, p.asset, p.charge, b.check_no, SUBSTR(b.batch, 1, 20), p.amount_cents, p.invoice,
+    p.suspense_item, v.due_date
+FROM journal_entry e CROSS JOIN payment_line p CROSS JOIN payment_batch b LEFT JOIN invoice v ON v.invoice = p.invoice
 WHERE e.entry_id BETWEEN :low AND :high AND p.entry_id = e.entry_id AND p.source_line IS NOT NULL AND b.batch = p.batch
-    AND o.office_id = e.office_id ORDER BY e.entry_id, p.line
+ORDER BY e.entry_id, p.line
 """
 
 
@@ -102,8 +102,23 @@ def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[An
 
 def audit_rows(connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
     """Rows of U0415B: what each line paid, and what of it went to suspense."""
-    blocks = stream_blocks(connection, _AUDIT, **_bounds(connection, file_id))
-    return Blocks(list(zip(*block, strict=True)) for block in blocks)
+    posted = stream_blocks(connection, _AUDIT, **_bounds(connection, file_id))
+    return Blocks(audit_blocks(connection, file_id, (list(zip(*block, strict=True)) for block in posted)))
+
+
+def audit_blocks(connection: Connection, file_id: int, posted: Iterable[Columns]) -> Iterator[Columns]:
+    """Columns of U0415B for blocks of office_id, lease, asset, charge, check, batch, cents, invoice, suspense item and
+    due date."""
+    offices, lessees = Offices(connection), Beside(connection, "lease", "lessee_name")
+    names = charge_names(connection, file_id)
+    for office_ids, leases, assets, charges, checks, batches, cents, invoices, items, due_dates in posted:
+        codes = set(charges)
+        yield (
+            *offices.columns(office_ids), leases, lessees.column(leases), assets,
+            spread(charges, {code: code or IN_SUSPENSE for code in codes}),
+            spread(charges, {code: names.get(code, SUSPENSE_NAME) for code in codes}),
+            checks, batches, cents, invoices, due_dates, items,
+        )  # fmt: skip
 
 
 def _bounds(connection: Connection, file_id: int) -> dict[str, int]:

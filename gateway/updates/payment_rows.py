@@ -17,7 +17,9 @@ from gateway.errors import LedgerError
 from gateway.ledger import payments, suspense
 from gateway.ledger.chart import RENT
 from gateway.ledger.payments import OpenLine
+from gateway.reports.table import Columns
 from gateway.updates.payment_batches import Batch
+from gateway.updates.payment_draft import TOLD
 from gateway.updates.posting import Posting
 
 _COLUMNS: Final = {
@@ -71,6 +73,7 @@ class PaymentRows:
     """What one chunk writes beside the journal."""
 
     parts: list[tuple[Any, ...]] = field(default_factory=list)
+    due_dates: list[str | None] = field(default_factory=list)  # of the parts' invoices
     items: list[suspense.NewItem] = field(default_factory=list)
     paid: set[payments.LineKey] = field(default_factory=set)
     escrow: dict[payments.EscrowKey, int] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class PaymentRows:
             (entry, batch.batch, batch.lines, 0 if batch.is_stored else 1, check_no, account, effective_date, batch.origination,
              batch.note, office, lease, invoice, charge, asset, cents, None, source_line, cash, receivable)
         )  # fmt: skip
+        self.due_dates.append(line.due_date)
         self.paid.add(key)
         if line.terms.is_escrow:
             owed = (lease, charge)
@@ -96,10 +100,16 @@ class PaymentRows:
         """Money of the line that opens an item; its entry is in the journal."""
         batch.lines += 1
         self.items.append(item)
+        self.due_dates.append(None)
         self.parts.append(
             (item.entry_id, batch.batch, batch.lines, 0 if batch.is_stored else 1, *batch.header, batch.origination,
              batch.note, item.office_id, item.lease, None, None, "", item.amount_cents, item.item, source_line, None, None)
         )  # fmt: skip
+
+    def told(self) -> Columns:
+        """For whoever follows: the columns of ``payment_draft``."""
+        columns = dict(zip(_COLUMNS, zip(*self.parts, strict=True), strict=True))
+        return [*map(columns.__getitem__, TOLD), self.due_dates]
 
     def write(self, posting: Posting) -> None:
         """Write all of it; what is in the journal must be flushed."""

@@ -20,7 +20,7 @@ from gateway.ledger import schema, units
 from gateway.ledger.database import Database
 from gateway.ledger.units import Unit
 from gateway.settings_portfolio import PortfolioSettings
-from gateway.updates.base import PostingContext, Severity
+from gateway.updates.base import Follower, PostingContext, Severity
 from gateway.updates.payment_messages import Finding, emit
 
 
@@ -44,6 +44,7 @@ class Posting:
     posted_at: str
     file_id: int | None
     emit: Emit
+    follower: Follower | None = None
 
     def source_line(self, line_no: int) -> int | None:
         """The line an entry leads back to: none where there is no file."""
@@ -67,7 +68,7 @@ def of_file(context: PostingContext, update_name: str) -> Posting:
         raise LedgerError(f"posting {context.file.name}: found no portfolio in its name, expected p<n>_")
     return Posting(
         context.db, context.connection, context.settings.portfolio(portfolio), context.unit(portfolio, update_name),
-        context.operator, context.posted_at, context.file.file_id, partial(emit, context),
+        context.operator, context.posted_at, context.file.file_id, partial(emit, context), context.follower,
     )  # fmt: skip
 
 

@@ -30,12 +30,12 @@ class Bounced(NamedTuple):
     lease: str
 
 
-def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> None:
-    """Assess the portfolio's fee on each, in this order; nothing where it sets none."""
+def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> list[tuple[int | None, int]]:
+    """Assess the portfolio's fee on each, in this order; nothing where it sets none. Gives (source line, entry) of each."""
     settings, connection = posting.settings, posting.connection
     code, cents = settings.reversals.nsf_fee_code, to_cents(settings.reversals.nsf_fee)
     if code is None or not bounced:
-        return
+        return []
     posting.db.scratch(
         connection,
         _FEES.name,
@@ -63,7 +63,7 @@ def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> No
             lease, invoice,
         )  # fmt: skip
         posting.emit(line_no, "W", fee_assessed(code, shown(cents), lease, invoice), amount_cents=cents)
-    journal.flush()
+    return journal.flush()
 
 
 def _resolve(scope: assess_resolve.Scope, last: int) -> None:

@@ -7,11 +7,11 @@ its rows. Lines of a named batch are found by it, the others by their entry and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -48,10 +48,16 @@ class Touched:
         return sum(self.new.values())
 
 
+Row = tuple[Any, ...]
+"""Of a payment line taken back or made: source line, entry, batch, line, transaction code and reason of the entry, batch as
+it is printed, check, lease, lessee, invoice (None: suspense), cents."""
+LEASE: Final = 8
+"""The place of the lease, behind which the lessee is."""
+
 _BLOCK_ENTRIES = BULK_ROWS
 _ROW = """
 SELECT e.source_line, e.entry_id, p.batch, p.line, e.txn, e.reason, SUBSTR(p.batch, 1, 20), b.check_no, p.lease, l.lessee_name,
-    COALESCE(p.invoice, :suspense), {cents}
+    p.invoice, {cents}
 FROM {tables} CROSS JOIN payment_batch b LEFT JOIN lease l ON l.lease = p.lease WHERE b.batch = p.batch AND {which}
 """
 _MADE = _ROW.format(
@@ -82,41 +88,53 @@ SELECT MIN(source_line), MAX(source_line) FROM journal_entry WHERE entry_id BETW
 
 def of_file(connection: Connection, file_id: int) -> Iterator[Touched]:
     """Batches that the records of a file touched, streamed."""
+    yield from _touched(rows_of_file(connection, file_id))
+
+
+def rows_of_file(connection: Connection, file_id: int) -> Iterator[Row]:
+    """What the records of a file moved, in the order of its entries."""
     unit = connection.execute(
         text("SELECT unit_id FROM posting_unit WHERE file_id = :file AND kind IN ('FILE', 'MODULE')"),
         {"file": file_id},
     ).scalar()
     if unit is not None:
-        yield from _touched(connection, int(unit), _OF_FILE, {"file": file_id})
+        yield from _rows(connection, int(unit), _OF_FILE, {"file": file_id})
 
 
 def of_unit(connection: Connection, unit_id: int, batch: str) -> list[Touched]:
     """Batches that reversing one by hand touched, in the unit that did."""
-    return list(_touched(connection, unit_id, _OF_BATCH, {"batch": batch}))
+    return list(_touched(_rows(connection, unit_id, _OF_BATCH, {"batch": batch})))
 
 
-def _touched(connection: Connection, unit_id: int, named: str, values: Mapping[str, Any]) -> Iterator[Touched]:
-    rows = chain.from_iterable(_blocks(connection, unit_id, named, values))
+def audit_rows(rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    """Rows of U0470B: one for each lease of each batch that a line reversed, beneath it the batches re-applied."""
+    for one in _touched(rows):
+        yield (
+            one.lease, one.lessee, one.check_no, one.batch, one.reason, one.old_cents if one.is_named else None,
+            None if one.is_named else one.new_cents, spelled(one.old), spelled(one.new),
+        )  # fmt: skip
+
+
+def _touched(rows: Iterable[Row]) -> Iterator[Touched]:
     for source_line, of_record in groupby(rows, key=itemgetter(0)):
         found: dict[tuple[str, str | None], Touched] = {}
-        for _, _, _, _, txn, reason, batch, check_no, lease, lessee, place, cents in of_record:
+        for _, _, _, _, txn, reason, batch, check_no, lease, lessee, invoice, cents in of_record:
             one = found.get((batch, lease))
             if one is None:
                 one = Touched(source_line, txn == REVERSED, batch, check_no, lease, lessee, reason)
                 found[batch, lease] = one
             side = one.old if txn in (REVERSED, TAKEN_BACK) else one.new
+            place = invoice or IN_SUSPENSE
             side[place] = side.get(place, 0) + cents
         yield from found.values()
 
 
-def _blocks(
-    connection: Connection, unit_id: int, named: str, values: Mapping[str, Any]
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Lines taken back and made, block by block in the order of their entries."""
+def _rows(connection: Connection, unit_id: int, named: str, values: Mapping[str, Any]) -> Iterator[Row]:
+    """Lines taken back and made, read block by block in the order of their entries."""
     first, last = unit_id * ENTRIES_A_UNIT, units.last_entry(connection, unit_id)
     for low in range(first, last + 1, _BLOCK_ENTRIES):
         bounds = {
-            "low": low, "high": low + _BLOCK_ENTRIES - 1, "suspense": IN_SUSPENSE, "reversed": REVERSED, "taken": TAKEN_BACK,
+            "low": low, "high": low + _BLOCK_ENTRIES - 1, "reversed": REVERSED, "taken": TAKEN_BACK,
         }  # fmt: skip
         with as_written(connection):
             lines = connection.execute(text(_RECORDS), bounds).one()
@@ -124,7 +142,7 @@ def _blocks(
             blocks = (stream_blocks(connection, part, **bounds) for part in (named, _TAKEN, _MADE))
             rows = list(chain.from_iterable(chain.from_iterable(blocks)))
         rows.sort(key=itemgetter(1, 2, 3))
-        yield rows
+        yield from rows
 
 
 def spelled(amounts: Mapping[str, int]) -> str:

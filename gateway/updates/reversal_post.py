@@ -21,22 +21,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import text
 
 from gateway.ledger import payments, schema, suspense
 from gateway.ledger.accounts import default_office
-from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE, SUSPENSE
+from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE
 from gateway.ledger.database import as_written
 from gateway.ledger.units import Leg
 from gateway.updates import reversal_fee, reversal_messages
 from gateway.updates.payment_journal import Journal
 from gateway.updates.posting import Posting
-from gateway.updates.reversal_facts import Entry, Facts, Line, Record, Standing, load, swapped
+from gateway.updates.reversal_facts import Batch, Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_fee import Bounced
 from gateway.updates.reversal_reapply import Applied, Moved
 from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
+from gateway.updates.reversal_swap import live_legs, moves_nothing, swap_of
+from gateway.updates.reversal_telling import Move, Telling
 
 REVERSED = "REVL"
 TAKEN_BACK = "REVA"
@@ -64,6 +66,7 @@ class _Rows:
     paid: Counter[payments.LineKey] = field(default_factory=Counter)
     escrow: Counter[payments.EscrowKey] = field(default_factory=Counter)
     nsf: Counter[str] = field(default_factory=Counter)
+    moves: list[Move] = field(default_factory=list)
 
 
 class Reversals:
@@ -81,6 +84,10 @@ class Reversals:
             posting.settings,
         )
         self._bounced: list[Bounced] = []
+        self._telling: Telling | None = None
+        if posting.follower is not None:
+            fees = posting.settings.reversals.nsf_fee_code is not None
+            self._telling = Telling(posting.follower, waits=fees)
 
     def live_cents(self, batch: str) -> int:
         """What a record that names this batch must come to."""
@@ -104,7 +111,9 @@ class Reversals:
 
     def finish(self) -> None:
         """What follows when all records are done."""
-        reversal_fee.assess(self._posting, self._journal, self._bounced)
+        written = reversal_fee.assess(self._posting, self._journal, self._bounced)
+        if self._telling is not None:
+            self._telling.finish(written)
 
     def _post(self, decisions: Sequence[Decision], facts: Facts) -> None:
         items = iter(suspense.reserve(self._posting.db, self._posting.connection, sum(map(_items_needed, decisions))))
@@ -117,6 +126,9 @@ class Reversals:
                     self._fail(decision, next(items), rows)
                 case Refuse(record=record):
                     self._posting.emit(record.line_no, "R", decision.why, amount_cents=record.amount_cents)
+        written = self._journal.flush()
+        if self._telling is not None:
+            self._telling.chunk(decisions, written, rows.moves)
         self._write(rows)
 
     # --- the named batch -------------------------------------------------------------------------------------------
@@ -130,10 +142,10 @@ class Reversals:
         # An entry of suspense has the one line, which may be less than all of it.
         entries = {line.entry: line.amount_cents if line.item else None for line in decision.lines}
         for swap in sorted(
-            (_swap(entry, cents, decision, facts) for entry, cents in entries.items()), key=_moves_nothing
+            (swap_of(entry, cents, decision, facts) for entry, cents in entries.items()), key=moves_nothing
         ):
             entry, place = swap.entry, (swap.entry.office_id, swap.entry.lease)
-            if _moves_nothing(swap) and place in waiting:
+            if moves_nothing(swap) and place in waiting:
                 number = waiting[place][0]
             else:
                 number = self._enter_swap(decision, entry, REVERSED, swap.net or swap.legs)
@@ -144,6 +156,9 @@ class Reversals:
         rows.reversed.append(batch.batch)
         for line in decision.lines:
             self._undo(batch.batch, line, line.amount_cents, new[line.entry], rows)
+            rows.moves.append(
+                _move(record, batch, line, line.amount_cents, REVERSED, decision.reason, line.reversed_by)
+            )
         for (office, lease), (number, cents) in waiting.items():
             self._wait(decision, next(items), office, lease, number, cents, rows)
         if decision.family == NSF:
@@ -189,27 +204,32 @@ class Reversals:
 
     def _move(self, decision: Reverse, items: Iterator[int], rows: _Rows) -> None:
         """Take every later batch back, then apply them again, one after the other."""
+        record = decision.record
         for moved in decision.moved:
             new: dict[Entry, int] = {}
             for line, cents in moved.taken:
                 if line.entry not in new:
-                    live = _live(line.entry, cents if line.item else None)
+                    live = live_legs(line.entry, cents if line.item else None)
                     legs = [(account, swapped(side), moving) for account, side, moving in live]
                     new[line.entry] = self._enter_swap(decision, line.entry, TAKEN_BACK, legs)
                 self._undo(moved.batch.batch, line, cents, new[line.entry], rows)
+                rows.moves.append(
+                    _move(record, moved.batch, line, cents, TAKEN_BACK, decision.reason, line.reversed_by)
+                )
             rows.moved.add(moved.batch.batch)
         for moved in decision.moved:
             rows.made += [(moved.batch.batch, line) for line in moved.spent]
             for applied in moved.applied:
                 if applied.parts:
-                    self._apply(decision.record, moved, applied, rows)
+                    self._apply(record, moved, applied, rows)
                 else:
-                    self._leave(decision.record, moved, applied, next(items), rows)
+                    self._leave(record, moved, applied, next(items), rows)
 
     def _apply(self, record: Record, moved: Moved, applied: Applied, rows: _Rows) -> None:
         self._enter_payment(record, moved, applied.entry, RENT, None)
         for line in applied.lines:
             rows.made.append((moved.batch.batch, line))
+            rows.moves.append(_move(record, moved.batch, line, line.amount_cents, RENT, None, line.entry.entry_id))
             if line.key is not None:
                 rows.paid[line.key] += line.amount_cents
 
@@ -221,6 +241,7 @@ class Reversals:
         if line.item is not None:
             line.item.item = number
         rows.made.append((batch.batch, line))
+        rows.moves.append(_move(record, batch, line, cents, SUSPENDED, LEFT, entry.entry_id))
         rows.items.append(
             self._item(number, entry.office_id, "SUSPENSE", entry.lease, None, cents, LEFT, batch.batch, batch.check_no,
                        entry.entry_id, record.line_no)
@@ -266,7 +287,6 @@ class Reversals:
 
     def _write(self, rows: _Rows) -> None:
         db, connection = self._posting.db, self._posting.connection
-        self._journal.flush()
         suspense.open_items(db, connection, rows.items)
         suspense.reduce(db, connection, rows.spent, on=self._unit.business_date)
         self._write_batches(rows)
@@ -300,47 +320,13 @@ def _line_row(batch: str, line: Line) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-class _Swap(NamedTuple):
-    """An entry swapped, how much of its money stays in suspense, and the legs with those of SUSPENSE made one: none
-    where the money was in suspense already."""
-
-    entry: Entry
-    legs: list[Leg]
-    net: list[Leg]
-    kept: int
-
-
-def _live(entry: Entry, cents: int | None) -> list[Leg]:
-    """The legs of an entry; of one of suspense, with as many cents as still stand for its line."""
-    return entry.legs if cents is None else [(account, side, cents) for account, side, _ in entry.legs]
-
-
-def _swap(entry: Entry, live: int | None, decision: Reverse, facts: Facts) -> _Swap:
-    legs: list[Leg] = []
-    kept = 0
-    waits: int | None = None
-    for account, side, cents in _live(entry, live):
-        if decision.family == TRANSFER and side == "D" and (account in facts.cash or account in facts.clearing):
-            account = waits = facts.accounts.need(entry.office_id, SUSPENSE)
-            kept += cents
-        elif account in facts.cash:
-            account = decision.cash.get(entry.office_id, account)
-        legs.append((account, swapped(side), cents))
-    return _Swap(entry, legs, _netted(legs, waits), kept)
-
-
-def _netted(legs: list[Leg], account: int | None) -> list[Leg]:
-    """The legs with those of the account as one, on the side that is left."""
-    rest = [leg for leg in legs if leg[0] != account]
-    if len(legs) - len(rest) < 2 or account is None:
-        return legs
-    credit = sum(cents if side == "C" else -cents for other, side, cents in legs if other == account)
-    return rest if credit == 0 else [*rest, (account, "C" if credit > 0 else "D", abs(credit))]
-
-
-def _moves_nothing(swap: _Swap) -> bool:
-    """The first entry of the lease's batch that moves something then stands for this one too."""
-    return not swap.net
+def _move(
+    record: Record, batch: Batch, line: Line, cents: int, txn: str, reason: str | None, entry: int | None
+) -> Move:
+    return (
+        record.line_no, entry, batch.batch, line.line, txn, reason, batch.batch[:20], batch.check_no, line.lease,
+        line.invoice, cents,
+    )  # fmt: skip
 
 
 def _items_needed(decision: Decision) -> int:

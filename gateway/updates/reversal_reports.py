@@ -63,9 +63,5 @@ def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[An
 
 
 def audit_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-    """Rows of U0470B: one for each lease of each batch that a line reversed, beneath it the batches re-applied."""
-    for one in reversal_moves.of_file(connection, file_id):
-        yield (
-            one.lease, one.lessee, one.check_no, one.batch, one.reason, one.old_cents if one.is_named else None,
-            None if one.is_named else one.new_cents, reversal_moves.spelled(one.old), reversal_moves.spelled(one.new),
-        )  # fmt: skip
+    """Rows of U0470B, read back."""
+    return reversal_moves.audit_rows(reversal_moves.rows_of_file(connection, file_id))

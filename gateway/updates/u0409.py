@@ -11,19 +11,21 @@ A bare ``btchescr.dat`` belongs to no portfolio: each line posts in its lease's,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from gateway.ledger import payments, schema
 from gateway.ledger.database import stream_rows
-from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
+from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
 from gateway.updates import assess_report, escrow_plain, escrow_post
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.escrow_decide import Disbursement, Refusal, decide
 from gateway.updates.escrow_facts import Charts, Line, load_chart, load_facts
 from gateway.updates.escrow_plain import Block
+from gateway.updates.escrow_report import EscrowDraft, audit_blocks, posted_blocks
 
 BLOCK_LINES = 20_000
 """Lines decided together: facts are loaded for so many at once, so that memory stays flat in file size."""
@@ -72,23 +74,20 @@ class EscrowDisbursement:
         escrow_plain.prepare(context.db, context.connection, charts)
         for block in _blocks(context.connection, context.file.file_id, self.block_lines):
             escrow_plain.decide_plain(context.db, context.connection, block)
-            _write(context, outcome)
+            told = _write(context, outcome)
             if lines := _undecided(context, block):
                 with payments.no_collection():
                     _decide_in_order(context, charts, lines, outcome)
-                _write(context, outcome)
+                told += _write(context, outcome)
+            _tell(context, block, told)
         return outcome
 
-    def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
+    def audit_rows(self, connection: Connection, file_id: int) -> Iterable[Sequence[Any]]:
         """One row for each escrow charge a line was paid from."""
-        codes = {
-            (portfolio, purpose): code
-            for portfolio, purpose, code in connection.execute(
-                text("SELECT portfolio, income_purpose, code FROM charge WHERE type = 'E' ORDER BY used, code DESC")
-            )
-        }
-        for row in stream_rows(connection, _AUDIT, file=file_id, each=schema.ENTRIES_A_UNIT):
-            yield (*row[:7], codes.get((row[0], row[7])), *row[8:])
+        return Blocks(audit_blocks(connection, posted_blocks(connection, file_id)))
+
+    def draft(self, connection: Connection, file_id: int) -> EscrowDraft:
+        return EscrowDraft(connection)
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return assess_report.exception_rows(
@@ -115,20 +114,6 @@ _STATES = """
 SELECT s.line_no, m.code FROM staged_escrow s
 LEFT JOIN line_message m ON m.file_id = s.file_id AND m.line_no = s.line_no AND m.severity = 'R'
 WHERE s.file_id = :file ORDER BY s.line_no
-"""
-_AUDIT = """
-SELECT o.portfolio, o.company, o.region, o.office, e.lease, l.lessee, e.asset, a.purpose, s.disbursal_date,
-    d.amount_cents, s.check_no, ca.vector, s.payee, s.reference
-FROM posting_unit u
-JOIN journal_entry e ON e.entry_id >= u.unit_id * :each AND e.entry_id < (u.unit_id + 1) * :each
-JOIN staged_escrow s ON s.file_id = u.file_id AND s.line_no = e.source_line
-JOIN journal_line d ON d.entry_id = e.entry_id AND d.side = 'D'
-JOIN gl_account a ON a.account_id = d.account_id
-JOIN journal_line c ON c.entry_id = e.entry_id AND c.side = 'C'
-JOIN gl_account ca ON ca.account_id = c.account_id
-JOIN office o ON o.office_id = e.office_id
-JOIN lease l ON l.lease = e.lease
-WHERE u.file_id = :file AND u.kind = 'FILE' ORDER BY e.source_line, d.line
 """
 _UNDECIDED = f"""
 SELECT {", ".join(f"s.{name}" for name in Line._fields)} FROM staged_escrow s
@@ -197,14 +182,26 @@ def _decided(line: Line, decision: Disbursement) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def _write(context: PostingContext, outcome: Outcome) -> None:
+def _write(context: PostingContext, outcome: Outcome) -> list[tuple[Any, ...]]:
+    """Post what was decided; gives what a follower, where there is one, is to be told of it."""
     named = escrow_post.portfolios(context.connection)
     if not named:
-        return
+        return []
     units = [context.unit(portfolio, UPDATE.name) for portfolio in named]
     posted, posted_cents = escrow_post.write(context.db, context.connection, context.file.file_id, units)
     outcome.posted += posted
     outcome.posted_cents += posted_cents
+    return escrow_post.told(context.connection) if context.follower is not None else []
+
+
+def _tell(context: PostingContext, block: Block, told: list[tuple[Any, ...]]) -> None:
+    """What became of a block of a file that has one portfolio."""
+    portfolio = context.file.portfolio
+    if context.follower is None or portfolio is None:
+        return
+    told.sort(key=itemgetter(0))
+    columns = list(zip(*told, strict=True)) if told else [()] * 5
+    context.follower.tell(block.last, columns, context.unit(portfolio, UPDATE.name).first_id if told else None)
 
 
 def _refuse(context: PostingContext, line: Line, refusal: Refusal) -> None:

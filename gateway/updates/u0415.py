@@ -14,6 +14,7 @@ from gateway.ledger import schema
 from gateway.ledger.payments import no_collection
 from gateway.updates import payment_reports
 from gateway.updates.base import Outcome, PostingContext
+from gateway.updates.payment_draft import PaymentDraft
 from gateway.updates.payment_posting import PaymentRun
 from gateway.updates.payment_rules import Record
 from gateway.updates.payment_strangers import refuse_strangers
@@ -55,6 +56,9 @@ class BatchPayments:
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return payment_reports.exception_rows(connection, file_id)
+
+    def draft(self, connection: Connection, file_id: int) -> PaymentDraft:
+        return PaymentDraft(connection, file_id)
 
     def outcomes(self, connection: Connection, file_id: int) -> Iterator[tuple[int, str, list[int]]]:
         return payment_reports.outcomes(connection, file_id, self.staging.name)

@@ -24,7 +24,8 @@ from gateway.ledger import schema
 from gateway.ledger.database import stream_blocks
 from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
 from gateway.updates import assess_invoices, assess_post, assess_problems, assess_report, assess_resolve
-from gateway.updates.base import Outcome, PostingContext
+from gateway.updates.assess_draft import AssessDraft
+from gateway.updates.base import Follower, Outcome, PostingContext
 
 CODE = Column("code", "CODE", 4)
 DUE_DATE = Column("due_date", "DUE DATE", 10, "date")
@@ -81,7 +82,7 @@ class BatchAssessment:
             assess_resolve.resolve(scope, first, last, rejects=rejects)
             made = self._apply(scope, unit.first_id, first, far=far)
             if context.follower is not None:
-                context.follower.block(unit.first_id, last, made, assess_post.posted(scope))
+                _tell(context.follower, scope, unit.first_id, last, made)
             posted, posted_cents, rejected, rejected_cents = assess_post.sums(scope)
             if rejected:
                 assess_problems.report_problems(scope, context)
@@ -129,6 +130,18 @@ class BatchAssessment:
                 if line in refused:
                     words[at], entries[at] = "rejected", []
             yield from zip(lines, words, entries, strict=True)
+
+    def draft(self, connection: Connection, file_id: int) -> AssessDraft:
+        return AssessDraft(connection, file_id)
+
+
+def _tell(follower: Follower, scope: assess_resolve.Scope, first_id: int, last: int, made: dict[str, str]) -> None:
+    """What became of a block to line ``last``: (line, office_id, invoice, the asset's lease) of what posted. More: line n
+    has entry ``first_id + n``; due dates of new invoices."""
+    for rows in assess_post.posted(scope):
+        follower.tell(rows[-1][0], list(zip(*rows, strict=True)), (first_id, made))
+        made = {}
+    follower.tell(last, ((), (), (), ()), (first_id, made))
 
 
 _LINES = "SELECT line_no FROM staged_assessment WHERE file_id = :file ORDER BY line_no"

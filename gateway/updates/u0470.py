@@ -17,6 +17,7 @@ from gateway.updates import payment_reports, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_strangers import refuse_strangers
 from gateway.updates.posting import of_file
+from gateway.updates.reversal_draft import ReversalDraft
 from gateway.updates.reversal_facts import Record
 from gateway.updates.reversal_post import Reversals
 from gateway.updates.reversal_rules import Decision, Fail, Reverse
@@ -54,6 +55,9 @@ class BatchPaymentReversal:
         if run is not None:
             run.finish()
         return outcome
+
+    def draft(self, connection: Connection, file_id: int) -> ReversalDraft:
+        return ReversalDraft(connection)
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return reversal_reports.audit_rows(connection, file_id)

@@ -14,6 +14,7 @@ from typing import Any
 
 import fastavro
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from gateway import crashpoints
@@ -26,9 +27,10 @@ from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
+from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.setup import make_home
-from gateway.updates import assess_post, u0418
+from gateway.updates import assess_post, u0409, u0415, u0418, u0470
 from tests.updates.assess_world import World
 
 NAME = "p1_btchassmt.dat"
@@ -84,15 +86,15 @@ def lines(count: int = 2500) -> bytes:
     return ("\n".join(out) + "\n").encode()
 
 
-def drop(app: App, data: bytes) -> InboundFile:
-    path = app.home.inbox / NAME
+def drop(app: App, data: bytes, *, name: str = NAME, missing: bool = False) -> InboundFile:
+    path = app.home.inbox / name
     path.write_bytes(data)
     intake = Intake(app)
     try:
         [done] = intake.process_now([path])
     finally:
         intake.close()
-    assert unreported(app) == []
+    assert bool(unreported(app)) == missing
     return done.file
 
 
@@ -208,57 +210,155 @@ def test_drafts_in_use_are_not_abandoned(home: Home) -> None:
     assert not draft.exists()
 
 
+# the other kinds
+
+
+def batch(n: int) -> str:
+    return f"260302777777{n:08d}"
+
+
+def payments(count: int = 900) -> bytes:
+    """Given numbers and none, batches of several lines and leases, money beyond what is open, strangers, refused lines."""
+    out = []
+    for n in range(1, count + 1):
+        lease, cents = 1000 + n % 60, 300 + n % 7
+        if n % 97 in (0, 1) or 300 < n < 370:
+            out.append(f"L{lease},x")
+        elif n % 29 == 0:
+            out.append(f"L77,{cents},C{n}")
+        elif n % 23 == 0:
+            out.append(f"L{lease},9000000,C{n},B{batch(n)}")
+        elif n % 19 == 0:
+            out += [f"L{lease},{cents + more},B{batch(n)}" for more in range(3)]
+        elif n % 17 == 0:
+            out += [f"L{1000 + (n + more) % 60},{cents},C{n},B{batch(n)}" for more in range(2)]
+        elif n % 13 == 0:
+            out.append(f"I{5000 + n % 60},{cents},C{n}")
+        else:
+            out.append(f"L{lease},{cents},C{n},B{batch(n)},E2603{n % 27 + 1:02d}")
+    return ("\n".join(out) + "\n").encode()
+
+
+def reversals(count: int = 900) -> bytes:
+    """Of batches in and out of order, of several leases, of money in suspense, unknown, twice, of another amount."""
+    out = []
+    for n in [*range(1, count, 5), *range(2, count, 3)]:
+        lease, cents = 1000 + n % 60, 300 + n % 7
+        reason = ("NSFC", "TRAN", "STOP", "TXFR")[n % 4]
+        if n % 19 == 0:
+            out.append(f"L{lease},{3 * cents + 3},B{batch(n)},R{reason}")
+        else:
+            out.append(f"L{lease},{9000000 if n % 23 == 0 else cents},B{batch(n)},R{reason},C{n if n % 31 else 7}")
+    out.append(out[0])  # reversed already: no one is told of the last line
+    return ("\n".join(out) + "\n").encode()
+
+
+def escrow(count: int = 900) -> bytes:
+    """Of one charge and of several, beyond what there is, of a check again, by other banks, of unknown leases."""
+    tail = "COUNTY, 1 A ST, RENO, NV, 89501"
+    rows = []
+    for n in range(1, count + 1):
+        lease, check = (77 if n % 37 == 0 or 400 < n < 450 else 1000 + n % 60), n if n % 41 else 5
+        rows.append(f"{lease}, 260310, {900 if n % 11 else 70000}, {check}, {tail}, R{n}, , {126 if n % 3 else 125}")
+    return ("\n".join(rows) + "\n").encode()
+
+
+NAMES = {"payments": "p1_btchpmt.dat", "reversals": "p1_bptmtrev.dat", "escrow": "p1_btchescr.dat"}
+
+
+@pytest.fixture(params=["payments", "reversals", "reversals with a fee", "escrow"])
+def other(
+    request: pytest.FixtureRequest, place: Home, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, str]:
+    """Kind and name of another file; the ledger has what it needs, and chunks are small."""
+    kind, _, fee = str(request.param).partition(" ")
+    monkeypatch.setattr(u0415, "CHUNK_LINES", 190)
+    monkeypatch.setattr(u0470, "CHUNK_LINES", 70)
+    monkeypatch.setattr(u0409.UPDATE, "block_lines", 130)
+    if fee:
+        path = place.root / "config" / "portfolios" / "p01.toml"
+        words = path.read_text(encoding="utf-8")
+        for setting in ('nsf_fee_code = "LTCH"', 'nsf_fee = "25.00"'):
+            name = setting.partition("=")[0]
+            words = "\n".join(setting if line.startswith(f"# {name}") else line for line in words.split("\n"))
+        assert 'nsf_fee = "25.00"' in words
+        path.write_text(words, encoding="utf-8")
+    with db.write() as connection:
+        for n in range(60):
+            owed = [{"invoice": str(5000 + n), "charge": code, "asset": "", "position": at, "billed_cents": 2000 + n,
+                     "paid_cents": 0} for at, code in enumerate(("LTCH", "LEGF", "RCR9"), 1)]  # fmt: skip
+            if n % 3:
+                connection.execute(schema.receivable.insert(), owed)
+            for at, code in enumerate(("RCR2", "RCR9", "RC10")):
+                if n % 4 >= at:
+                    balance = {"lease": str(1000 + n), "charge": code, "balance_cents": 4000 if at else 60_000}
+                    connection.execute(schema.escrow_balance.insert(), balance)
+    return kind, NAMES[kind]
+
+
+@pytest.fixture
+def posted(other: tuple[str, str], real: App, used: list[Path | None]) -> InboundFile:
+    kind, name = other
+    if kind == "reversals":
+        drop(real, payments(), name=NAMES["payments"])
+    return drop(real, {"payments": payments, "reversals": reversals, "escrow": escrow}[kind](), name=name)
+
+
+def test_drafts_of_other_kinds_have_the_bytes_that_the_ledger_gives(
+    posted: InboundFile, real: App, used: list[Path | None]
+) -> None:
+    assert posted.state is FileState.POSTED and posted.rejects and posted.posted_cents
+    assert posted.kind == "escrow" or posted.suspended_cents
+    assert used and None not in used
+    drafted = left(real)
+    assert set(write_artifacts(real, posted.file_id)) <= drafted.keys()
+    assert left(real) == drafted
+    archived = next(data for path, data in drafted.items() if path.name == f"{posted.file_id}-{posted.name}.avro")
+    rows = list(fastavro.reader(BytesIO(archived)))
+    words = {"payments": {"posted", "suspended"}, "escrow": {"posted", "rejected"}}
+    assert {row["outcome"] for row in rows} == words.get(posted.kind, {"posted", "rejected", "suspended"})
+    assert sum(row["outcome"] != "rejected" for row in rows) == posted.records
+    with real.db.read() as connection:
+        unit = connection.execute(text("SELECT MAX(unit_id) FROM posting_unit")).scalar_one()
+        made = connection.execute(
+            text("SELECT entry_id, txn FROM journal_entry WHERE entry_id / 100000000 = :unit"), {"unit": unit}
+        ).all()
+    named = [entry for row in rows for entry in row["entry_ids"]]
+    assert sorted(named) == sorted(entry for entry, _ in made)
+    has_fee = real.settings.portfolio("1").reversals.nsf_fee_code is not None
+    assert any(txn == "LTCH" for _, txn in made) == has_fee
+
+
 PAYMENTS = b"L1001,500,C1\nL77,200\n\nL1002,1,C2\nI5004,2500,C3\nx\n"
 
 
 @pytest.mark.parametrize("program", [None, "import sys; sys.exit(3)"])
-def test_other_kinds_are_archived_by_a_process_that_made_ready(
+def test_records_without_drafts_are_archived_by_a_second_process(
     real: App, program: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where that fails, the next start writes what is missing."""
     monkeypatch.setattr(artifacts, "BESIDE_RECORDS", 1)
     popen: Callable[..., Any] = subprocess.Popen
-    commands: list[list[str]] = []
+    commands: list[str] = []
 
     def noted(command: list[str], **more: Any) -> Any:
-        commands.append(command)
-        assert not list(real.home.avro.rglob("*.avro"))
-        return popen([sys.executable, "-c", program] if program else command, **more)
+        commands.append(command[2])
+        fails = commands[-1].endswith("drafter") or program
+        return popen([sys.executable, "-c", "import sys; sys.exit(3)"] if fails else command, **more)
 
     monkeypatch.setattr(drafting.subprocess, "Popen", noted)
-    path = real.home.inbox / "p1_btchpmt.dat"
-    path.write_bytes(PAYMENTS)
-    intake = Intake(real)
-    [done] = intake.process_now([path])
-    assert done.file.state is FileState.POSTED
-    assert [command[2] for command in commands] == ["gateway.intake.archiver"]
-    assert unreported(real) == ([done.file.file_id] if program else [])
+    file = drop(real, PAYMENTS, name=NAMES["payments"], missing=bool(program))
+    assert commands == ["gateway.intake.drafter", "gateway.intake.archiver"]
+    assert unreported(real) == ([file.file_id] if program else [])
     monkeypatch.setattr(artifacts, "BESIDE_RECORDS", 50_000)
     if program:
+        intake = Intake(real)
         intake.recover()
-    intake.close()
+        intake.close()
     written = left(real)
     assert unreported(real) == [] and len(written) == 8
-    write_artifacts(real, done.file.file_id)
+    write_artifacts(real, file.file_id)
     assert left(real) == written
-    archived = written[real.home.avro / str(done.file.business_date) / "1-p1_btchpmt.dat.avro"]
+    archived = written[real.home.avro / str(file.business_date) / "1-p1_btchpmt.dat.avro"]
     outcomes = {row["line_no"]: (row["outcome"], len(row["entry_ids"])) for row in fastavro.reader(BytesIO(archived))}
     assert outcomes[2] == ("suspended", 1) and outcomes.keys() == {1, 2, 4, 5}
-
-
-def test_a_process_that_made_ready_ends_with_the_posting(real: App) -> None:
-    drafts = Drafts(real)
-    path = real.home.inbox / "p1_btchpmt.dat"
-    path.write_bytes(PAYMENTS)
-    intake = Intake(real)
-    [done] = intake.process_now([path])
-    intake.close()
-    drafts.make_ready(done.file)
-    process = drafts.taken_archiver()
-    assert process is not None
-    _, complaint = process.communicate()  # which closes its input
-    assert (process.returncode, complaint) == (0, b"")
-    drafts.make_ready(done.file)
-    with drafts:
-        waiting = drafts._archiver
-    assert waiting is not None and waiting.returncode == -signal.SIGKILL
