@@ -21,7 +21,8 @@ from gateway.intake.undo_in_the_way import batch_reversed, freeing_invoice
 from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, schema
 from gateway.ledger.chart import RENT
-from gateway.updates.reversal_post import FAILED, REVERSED, SUSPENDED, TAKEN_BACK
+from gateway.updates.reversal_plain import REVERSED
+from gateway.updates.reversal_post import FAILED, SUSPENDED, TAKEN_BACK
 
 
 def reversals(step: Undo) -> None:

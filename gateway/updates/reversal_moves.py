@@ -19,7 +19,8 @@ from gateway.ledger import units
 from gateway.ledger.database import BULK_ROWS, as_written, stream_blocks
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import from_cents
-from gateway.updates.reversal_post import REVERSED, TAKEN_BACK
+from gateway.updates.reversal_plain import REVERSED
+from gateway.updates.reversal_post import TAKEN_BACK
 
 IN_SUSPENSE = "SUSPENSE"
 

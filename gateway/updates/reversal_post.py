@@ -18,9 +18,11 @@ payments they name none. Their entries name the record that moved them.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import text
@@ -30,17 +32,17 @@ from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import RENT, REVERSAL_SUSPENSE
 from gateway.ledger.database import as_written
 from gateway.ledger.units import Leg
-from gateway.updates import reversal_fee, reversal_messages
+from gateway.updates import reversal_fee, reversal_messages, reversal_plain
 from gateway.updates.payment_journal import Journal
 from gateway.updates.posting import Posting
 from gateway.updates.reversal_facts import Batch, Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_fee import Bounced
+from gateway.updates.reversal_plain import REVERSED, Chunk, Plain
 from gateway.updates.reversal_reapply import Applied, Moved
 from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
 from gateway.updates.reversal_swap import live_legs, moves_nothing, swap_of
 from gateway.updates.reversal_telling import Move, Telling
 
-REVERSED = "REVL"
 TAKEN_BACK = "REVA"
 """Transaction code of a later batch's entries taken back to be applied again; the named batch's carry REVL."""
 FAILED = "RSUS"
@@ -66,6 +68,7 @@ class _Rows:
     paid: Counter[payments.LineKey] = field(default_factory=Counter)
     escrow: Counter[payments.EscrowKey] = field(default_factory=Counter)
     nsf: Counter[str] = field(default_factory=Counter)
+    bounced: list[Bounced] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
 
 
@@ -100,13 +103,29 @@ class Reversals:
         )
         return int(lines.scalar_one())
 
-    def handle(self, records: Sequence[Record]) -> list[Decision]:
-        """Gather the facts of a chunk, decide its records, post what follows; gives what was decided."""
+    def find_plain(self, chunk: Chunk) -> Plain:
+        """The records of a chunk of the file about which nothing is special."""
+        return reversal_plain.find(self._posting, chunk)
+
+    def handle(self, records: Sequence[Record], plain: Plain | None = None) -> list[Decision]:
+        """Gather the facts of a chunk, decide its records, post what follows, and its ``plain`` ones; gives what was
+        decided."""
         db, connection = self._posting.db, self._posting.connection
+        plain = plain or Plain()
+        decisions: list[Decision] = []
         with as_written(connection):
-            facts = load(db, connection, records, self._standing)
-            decisions = [decide(record, facts) for record in records]
-            self._post(decisions, facts)
+            rows = _Rows()
+            if records:
+                facts = load(db, connection, records, self._standing)
+                decisions = [decide(record, facts) for record in records]
+                self._post(decisions, facts, plain, rows)
+            self._number(plain, len(plain.records))
+            written = self._journal.flush()
+            if self._telling is not None:
+                self._telling.chunk(decisions, written, rows.moves, plain)
+            self._write(rows)
+            reversal_plain.write(self._posting, plain)
+        self._bounce(rows, plain)
         return decisions
 
     def finish(self) -> None:
@@ -115,10 +134,21 @@ class Reversals:
         if self._telling is not None:
             self._telling.finish(written)
 
-    def _post(self, decisions: Sequence[Decision], facts: Facts) -> None:
+    def _number(self, plain: Plain, before: int) -> None:
+        """Number the entries of the plain records that come first."""
+        plain.entries += (self._journal.number() for _ in range(before - len(plain.entries)))
+
+    def _bounce(self, rows: _Rows, plain: Plain) -> None:
+        """Whom a fee is assessed on in the end, in the order of the records."""
+        if self._standing.settings.reversals.nsf_fee_code is not None:
+            also = [Bounced(one.line_no, one.lease) for one in plain.records if one.reason[0] == NSF]
+            self._bounced += sorted(rows.bounced + also, key=attrgetter("line_no"))
+
+    def _post(self, decisions: Sequence[Decision], facts: Facts, plain: Plain, rows: _Rows) -> None:
         items = iter(suspense.reserve(self._posting.db, self._posting.connection, sum(map(_items_needed, decisions))))
-        rows = _Rows()
+        lines = [record.line_no for record in plain.records]
         for decision in decisions:
+            self._number(plain, bisect_left(lines, decision.record.line_no))
             match decision:
                 case Reverse():
                     self._reverse(decision, facts, items, rows)
@@ -126,10 +156,6 @@ class Reversals:
                     self._fail(decision, next(items), rows)
                 case Refuse(record=record):
                     self._posting.emit(record.line_no, "R", decision.why, amount_cents=record.amount_cents)
-        written = self._journal.flush()
-        if self._telling is not None:
-            self._telling.chunk(decisions, written, rows.moves)
-        self._write(rows)
 
     # --- the named batch -------------------------------------------------------------------------------------------
 
@@ -164,8 +190,7 @@ class Reversals:
         if decision.family == NSF:
             leases = dict.fromkeys(line.lease for line in decision.lines if line.lease is not None)
             rows.nsf.update(list(leases))
-            if self._standing.settings.reversals.nsf_fee_code is not None:
-                self._bounced += [Bounced(record.line_no, lease) for lease in leases]
+            rows.bounced += [Bounced(record.line_no, lease) for lease in leases]
         for key, cents in decision.escrow.items():
             rows.escrow[key] += cents
         self._move(decision, items, rows)

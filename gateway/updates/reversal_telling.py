@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from gateway.updates.base import Follower
+from gateway.updates.reversal_plain import REVERSED, Found, Plain
 from gateway.updates.reversal_rules import Decision, Fail, Refuse
 
 _IN_ORDER: Final = itemgetter(1, 2, 3)
@@ -30,17 +31,24 @@ class Telling:
         self._last = 0
 
     def chunk(
-        self, decisions: Sequence[Decision], written: Iterable[tuple[int | None, int]], moves: Sequence[Move]
+        self,
+        decisions: Sequence[Decision],
+        written: Iterable[tuple[int | None, int]],
+        moves: Sequence[Move],
+        plain: Plain,
     ) -> None:
-        """The records of a chunk, (source line, entry) of their entries, and what they moved."""
+        """The records of a chunk, (source line, entry) of their entries, and what they moved; the ``plain`` ones beside."""
         self._words |= {
             one.record.line_no: "suspended" if isinstance(one, Fail) else "posted"
             for one in decisions
             if not isinstance(one, Refuse)
         }
         self._note(written)
-        moves = sorted(moves, key=_IN_ORDER)
-        self._last = decisions[-1].record.line_no
+        if plain.records:
+            self._words |= dict.fromkeys((one.line_no for one in plain.records), "posted")
+            self._entries |= {one.line_no: [entry] for one, entry in zip(plain.records, plain.entries, strict=True)}
+        moves = sorted([*moves, *map(_plain_move, plain.records, plain.entries)], key=_IN_ORDER)
+        self._last = max([self._last, *self._words])
         if self._waits:
             self._follower.tell(0, ((), (), ()), moves)
         else:
@@ -58,6 +66,12 @@ class Telling:
                 self._entries.setdefault(line, []).append(entry)
 
     def _tell(self, moves: Sequence[Move]) -> None:
-        lines = list(self._words)
-        self._follower.tell(self._last, (lines, list(self._words.values()), [self._entries[n] for n in lines]), moves)
+        lines = sorted(self._words)
+        told = lines, [self._words[n] for n in lines], [self._entries[n] for n in lines]
+        self._follower.tell(self._last, told, moves)
         self._words, self._entries = {}, {}
+
+
+def _plain_move(record: Found, entry: int) -> Move:
+    line_no, cents, batch, line, check_no, lease, invoice, reason = record
+    return line_no, entry, batch, line, REVERSED, reason, batch[:20], check_no, lease, invoice, cents
