@@ -77,6 +77,7 @@ PortfolioOption = Annotated[
     str | None,
     typer.Option("--portfolio", metavar="N", help="Only this portfolio, 1 to 99.", parser=portfolio_number),
 ]
+FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
 
 

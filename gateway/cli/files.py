@@ -14,9 +14,11 @@ import typer
 from sqlalchemy import Connection, text
 
 from gateway.answers.names import KINDS as BANK_KINDS
+from gateway.cli import preloaded
 from gateway.cli.common import (
     DONE,
     WITH_REJECTS,
+    FileId,
     PortfolioOption,
     Reason,
     Session,
@@ -33,7 +35,6 @@ from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from parsers.base import render_message
 
-FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
 SEVERITY: Final = {"R": "REJECTED", "W": "WARNING", "S": "SUSPENSE", "A": "WOULD BE"}  # A: an answer of a bank, tried
 
 
@@ -49,6 +50,7 @@ def register(app: typer.Typer) -> None:
     command(files, "export", example='gateway files export 3 /safe/returns.ach --reason "the bank asks for it"')(
         files_export
     )
+    preloaded.register(files)
     app.add_typer(files, name="files")
 
 

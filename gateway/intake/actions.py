@@ -35,7 +35,7 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
     ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass: a torn file
     that is also an overlap is held once more.
     """
-    _allow(app, "releasing a file", reason)
+    allow(app, "releasing a file", reason)
     with app.db.write() as connection:
         file = _held_row(connection, file_id, (FileState.HELD, FileState.FAILED), "releasing")
         if file.state is FileState.FAILED:
@@ -47,14 +47,14 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
                 word += ":" + ",".join(seen) if seen else ""
             before = (file.release or "").split()[1:]
             move(connection, file_id, file.state, FileState.CLAIMED, release=" ".join([how, *before, word]))
-        _note(app, connection, f"files.release.{how}", f"file:{file_id}", reason)
+        note(app, connection, f"files.release.{how}", f"file:{file_id}", reason)
         return file_row(connection, file_id)
 
 
 def discard(app: App, file_id: int, *, reason: str) -> InboundFile:
     """Say no to a file that has not posted, or note that one in quarantine was seen to. Its bytes stay where they are; all
     of its money counts as rejected."""
-    _allow(app, "discarding a file", reason)
+    allow(app, "discarding a file", reason)
     states = (FileState.HELD, FileState.WAITING, FileState.STAGED, FileState.FAILED, FileState.QUARANTINED)
     with app.db.write() as connection:
         file = _held_row(connection, file_id, states, "discarding")
@@ -63,7 +63,7 @@ def discard(app: App, file_id: int, *, reason: str) -> InboundFile:
             records=None if file.lines is None else 0,
             rejects=None if file.lines is None else file.lines - (file.blank or 0),
         )  # fmt: skip
-        _note(app, connection, "files.discard", f"file:{file_id}", reason)
+        note(app, connection, "files.discard", f"file:{file_id}", reason)
         return file_row(connection, file_id)
 
 
@@ -73,7 +73,7 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
     Raises UsageError for a line that was not rejected or a text that is not one line, Refused for a line that was
     repaired before.
     """
-    _allow(app, "repairing lines", reason)
+    allow(app, "repairing lines", reason)
     with app.db.read() as connection:
         file = file_row(connection, file_id)
         if file.state not in (FileState.POSTED, FileState.REJECTED):
@@ -105,23 +105,24 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
             },
         )  # fmt: skip
         for number in sorted(lines):
-            _note(app, connection, "files.repair", f"file:{file_id}/{number}", f"file {new}: {reason}")
+            note(app, connection, "files.repair", f"file:{file_id}/{number}", f"file {new}: {reason}")
         return file_row(connection, new)
 
 
 def reverse(app: App, file_id: int, *, reason: str) -> InboundFile:
     """Undo a posted file whole, in one transaction. Raises Refused, naming it, when its money has moved on."""
-    _allow(app, "reversing a file", reason)
+    allow(app, "reversing a file", reason)
     with app.db.write() as connection:
         file = _held_row(connection, file_id, (FileState.POSTED,), "reversing")
         _lines_only(file, "reversing")
         undo(app.db, connection, file, operator=app.operator.code, posted_at=app.now(), reason=reason)
         move(connection, file_id, file.state, FileState.REVERSED)
-        _note(app, connection, "files.reverse", f"file:{file_id}", reason)
+        note(app, connection, "files.reverse", f"file:{file_id}", reason)
         return file_row(connection, file_id)
 
 
-def _allow(app: App, action: str, reason: str) -> None:
+def allow(app: App, action: str, reason: str) -> None:
+    """Raises Refused without the right to post, UsageError without a reason."""
     app.operator.require("post", action)
     if not reason.strip():
         raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
@@ -145,7 +146,7 @@ def export(app: App, file_id: int, target: Path, *, reason: str) -> int:
                 f"exporting file {file_id}: found its original with other bytes than were received, expected SHA-256 "
                 f"{file.sha256[:12]}…; put it back from a backup (see gateway verify)"
             )
-        _note(app, connection, "files.export", f"file:{file_id}", reason)
+        note(app, connection, "files.export", f"file:{file_id}", reason)
     write_durably(target, clear_blocks(_original(app, file), app.vault), mode=0o600)
     return file.bytes
 
@@ -199,7 +200,7 @@ def _once(connection: Connection, file_id: int, number: int) -> None:
         )
 
 
-def _note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
+def note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
     connection.execute(
         schema.operator_event.insert(),
         {

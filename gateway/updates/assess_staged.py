@@ -1,4 +1,5 @@
-"""What an operator may do to preloaded assessments before they post: look, correct, delete (the vendor's U0232).
+"""Preloaded assessments corrected or struck out before they post (the vendor's U0232): the rows. Who may, and when, is
+for ``intake/preloaded.py``.
 
 Only a file in state STAGED can be touched. A correction goes through the format itself: the changed record is rendered
 and read again, so nothing can be staged that could not have come in a file. Who did it and why is kept as a message of
@@ -71,7 +72,10 @@ def correct_staged(
         {**after._asdict(), "file": file_id},
     )
     connection.execute(
-        text("UPDATE inbound_file SET amount_cents = amount_cents + :change WHERE file_id = :file"),
+        text(
+            "UPDATE inbound_file SET amount_cents = amount_cents + :change, held_cents = held_cents + :change "
+            "WHERE file_id = :file"
+        ),
         {"change": after.amount_cents - before.amount_cents, "file": file_id},
     )
     _note(

@@ -1,0 +1,92 @@
+"""What a person does to preloaded assessments before U0418 posts them (the vendor's U0232): look, correct, strike out.
+
+Each leaves an ``operator_event`` and a message of the line. The portfolio is held meanwhile, so that nothing is changed
+under a posting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway.app import App
+from gateway.errors import Refused, UsageError
+from gateway.intake.actions import allow, note
+from gateway.money import to_cents
+from gateway.updates import assess_staged
+from parsers.btchassmt import Assessment
+
+Line = tuple[Assessment, str | None]
+"""A staged record, and the code of what refused it."""
+
+FIELDS: Final = {name.removesuffix("_cents"): name for name in Assessment._fields[1:]}
+"""What a person calls the fields of a record; ``amount`` is in dollars."""
+
+
+def lines(app: App, file_id: int) -> list[Line]:
+    """The staged records of a file in its order. Raises Refused for a file that is not preloaded assessments."""
+    with app.db.read() as connection:
+        _portfolio(connection, file_id, "looking at preloaded lines")
+        return list(assess_staged.staged_rows(connection, file_id))
+
+
+def correct(app: App, file_id: int, line_no: int, changes: Mapping[str, str], *, reason: str) -> Assessment:
+    """Change fields, named as in ``FIELDS``; an empty text takes an item away. Gives the record as it will post.
+
+    Raises UsageError for an unknown field or an amount that is none, Refused as ``assess_staged.correct_staged`` does.
+    """
+    action = f"correcting line {line_no} of file {file_id}"
+    allow(app, action, reason)
+    values: dict[str, object] = {}
+    for name, value in changes.items():
+        if name not in FIELDS:
+            raise UsageError(f"{action}: found the field {name}, expected one of {', '.join(FIELDS)}")
+        values[FIELDS[name]] = value or None
+    if "amount_cents" in values:
+        try:
+            values["amount_cents"] = to_cents(changes["amount"])
+        except ValueError:
+            raise UsageError(
+                f"{action}: found amount {changes['amount']!r}, expected dollars and cents such as 25.00"
+            ) from None
+    with app.db.write() as connection:
+        _hold(app, connection, file_id, action)
+        after = assess_staged.correct_staged(
+            connection,
+            file_id,
+            line_no,
+            operator=app.operator.code,
+            reason=reason,
+            profile=app.settings.inbound,
+            **values,
+        )
+        note(app, connection, "files.correct", f"file:{file_id}:{line_no}", reason)
+        return after
+
+
+def strike(app: App, file_id: int, line_no: int, *, reason: str) -> None:
+    """Keep a record from posting. Raises Refused as ``assess_staged.delete_staged`` does."""
+    action = f"striking out line {line_no} of file {file_id}"
+    allow(app, action, reason)
+    with app.db.write() as connection:
+        _hold(app, connection, file_id, action)
+        assess_staged.delete_staged(connection, file_id, line_no, operator=app.operator.code, reason=reason)
+        note(app, connection, "files.strike", f"file:{file_id}:{line_no}", reason)
+
+
+def _hold(app: App, connection: Connection, file_id: int, action: str) -> None:
+    app.db.lock_portfolios(connection, [_portfolio(connection, file_id, action)])
+
+
+def _portfolio(connection: Connection, file_id: int, action: str) -> str:
+    """Of a file of assessments, which names one. Raises Refused for another kind, UsageError for no file."""
+    found = connection.execute(
+        text("SELECT kind, portfolio FROM inbound_file WHERE file_id = :id"), {"id": file_id}
+    ).one_or_none()
+    if found is None:
+        raise UsageError(f"{action}: found no file {file_id}, expected one of `gateway files list`")
+    if found.kind != "assessments":
+        raise Refused(f"{action}: found file {file_id} with {found.kind}, expected assessments")
+    return str(found.portfolio)

@@ -1,0 +1,62 @@
+"""Preloaded assessments: looked at, corrected and struck out before End of Period posts them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Played
+
+LINES = b"<lease>1001<assmt>LTCH<amount>2611\n<lease>1001<assmt>LEGF<amount>117\n"
+
+
+@pytest.fixture
+def file(own: Played) -> str:
+    settings = own.root / "config" / "portfolios" / "p01.toml"
+    settings.write_text('[assessments]\nposting = "end-of-period"\n' + settings.read_text())
+    (own.root / "inbox" / "p1_btchassmt.dat").write_bytes(LINES)
+    (done,) = own.ok("process", "--json").rows
+    assert done["state"] == "STAGED"
+    return str(done["id"])
+
+
+def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
+    own.ok("files", "correct", file, "--line", "1", "--set", "amount=12.50", "--set", "due_date=2026-04-15",
+           "--reason", "agreed")  # fmt: skip
+    own.ok("files", "strike", file, "--line", "2", "--reason", "billed before")
+    rows = own.ok("files", "staged", file, "--json").rows
+    assert [(r["line"], r["amount"], r["due_date"], r["refused"]) for r in rows] == [
+        (1, "12.50", "2026-04-15", None), (2, "1.17", None, "STAGED_DELETED"),
+    ]  # fmt: skip
+    own.ok("files", "correct", file, "--line", "1", "--set", "due_date=", "--reason", "the next invoice")
+    (first, _) = own.ok("files", "staged", file, "--json").rows
+    assert first["due_date"] is None
+    told = own.ok("files", "show", file).out
+    assert "because agreed" in told and "because billed before" in told
+    checks = own.do("verify", "--json").document["checks"]
+    assert [c for c in checks if c["detail"]] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("correct", "{}", "--line", "1", "--set", "colour=red", "--reason", "x"), 2, "found the field colour, expected one of lease,"),
+        (("correct", "{}", "--line", "1", "--set", "amount", "--reason", "x"), 2, "found --set amount, expected FIELD=VALUE in each"),
+        (("correct", "{}", "--line", "1", "--set", "amount=1e3", "--reason", "x"), 2, "found amount '1e3', expected dollars and cents"),
+        (("correct", "{}", "--line", "1", "--set", "amount=1", "--reason", " "), 2, "found no reason, expected one"),
+        (("correct", "{}", "--line", "9", "--set", "amount=1", "--reason", "x"), 3, "found no staged record, expected a record that stands"),
+        (("strike", "{posted}", "--line", "1", "--reason", "x"), 3, "found the file POSTED, expected it STAGED"),
+        (("strike", "99", "--line", "1", "--reason", "x"), 2, "striking out line 1 of file 99: found no file 99, expected one of"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done(own: Played, file: str, words: tuple[str, ...], code: int, message: str) -> None:
+    posted = own.ok("files", "list", "--kind", "assessments", "--state", "POSTED", "--json").rows[0]["id"]
+    done = own.do("files", *(word.format(file, posted=posted) for word in words))
+    assert (done.code, message in done.err) == (code, True), done.err
+
+
+def test_only_assessments_are_preloaded_by_line(own: Played, file: str) -> None:
+    other = next(row["id"] for row in own.ok("files", "list", "--json").rows if row["kind"] == "payments")
+    done = own.do("files", "staged", str(other))
+    assert (done.code, done.err) == (
+        3, f"gateway: looking at preloaded lines: found file {other} with payments, expected assessments\n",
+    )  # fmt: skip
