@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -59,7 +60,7 @@ def report_of(
     app: App,
     at: Place,
     spec: ReportSpec,
-    rows: list[tuple[object, ...]],
+    rows: Iterable[Sequence[object]],
     *,
     notes: tuple[str, ...] = (),
     figures: dict[str, object] | None = None,

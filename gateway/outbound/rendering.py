@@ -7,10 +7,11 @@ stand; a writer that changes its output is caught by the SHA-256 that was stored
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from typing import Any, Final
+from itertools import repeat
+from typing import Any, Final, cast
 
 from parsers.gl_scratch import GlRecord
 from parsers.nacha_answers import AnswerBatch, AnswerEntry, CorrectedData, RefusedChange
@@ -39,10 +40,13 @@ def bank_options(frozen: Mapping[str, Any]) -> BankOptions:
 
 def entry_of(row: Sequence[Any]) -> Entry:
     """An entry from its frozen row; JSON has lists where the entry has a tuple."""
-    if isinstance(row, Entry):  # of the build itself
-        return row
     code, bank, digit, account, cents, identification, name, extra, addenda, trace = row
     return Entry(code, bank, digit, account, cents, identification, name, extra, tuple(addenda), trace)
+
+
+def entries_of(rows: Rows) -> Iterable[Entry]:
+    """The same of many; those of the build itself are entries."""
+    return cast("Iterable[Entry]", rows) if set(map(type, rows)) == {Entry} else map(entry_of, rows)
 
 
 def _nacha(header: Header, rows: Rows) -> Iterator[bytes]:
@@ -51,7 +55,8 @@ def _nacha(header: Header, rows: Rows) -> Iterator[bytes]:
     for batch in header["batches"]:
         fields = dict(batch)
         count = fields.pop("entries")
-        batches.append(Batch(entries=tuple(map(entry_of, rows[at : at + count])), **fields))
+        its = rows[at : at + count]
+        batches.append(Batch(entries=tuple(entries_of(its)), **fields))
         at += count
     file = NachaFile(header=FileHeader(**header["file"]), batches=tuple(batches))
     yield from nacha.render_chunks(file, bank_options(header["options"]))
@@ -70,7 +75,7 @@ def _refused(header: Header, rows: Rows) -> Iterator[bytes]:
 
 
 def _vach_scratch(_header: Header, rows: Rows) -> Iterator[bytes]:
-    yield vach_scratch.render(list(map(VachRecord._make, rows)))
+    yield vach_scratch.render(list(map(tuple.__new__, repeat(VachRecord), rows)))
 
 
 def _gl(header: Header, rows: Rows) -> Iterator[bytes]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
-from operator import itemgetter, not_
+from operator import attrgetter, not_
 from typing import Final, NamedTuple
 
+from gateway.vendor_ach.columns import column, rows_of
 from gateway.vendor_ach.rules import WIDTHS, Candidate, Item, Payee, Rules, identification
 from parsers.nacha_records import LIVE_CREDIT_CODE
 from writers.nacha import RMR_FORBIDDEN, rmr_text
@@ -21,7 +22,8 @@ from writers.text import PRINTABLE_CHARSET
 _BLOCK: Final = 4_000
 _REFERENCE: Final = 57
 """What an addenda holds beside the widest amount."""
-_AT: Final = {name: at for at, name in enumerate(Candidate._fields)}
+_JUDGED: Final = attrgetter("vendor", "amount_cents", "disbursement_date")
+_TEXTS: Final = attrgetter("check_no", "lease", "asset", "reference")
 
 
 class Terms(NamedTuple):
@@ -41,32 +43,29 @@ def items(
     if identification(rules, "X") != f"{rules.origin}-X":
         return [], list(candidates)
     line = _line(rules)
+    first = {vendor: its.first for vendor, its in terms.items()}
+    most = rules.max_entry_cents
     made: list[Item] = []
     others: list[Candidate] = []
     for at in range(0, len(candidates), _BLOCK):
         block = candidates[at : at + _BLOCK]
-        plain = list(map(_plain(terms, effective, rules.max_entry_cents), block))
+        plain = [
+            vendor in first and 0 < cents <= most and first[vendor] <= effective[due]
+            for vendor, cents, due in map(_JUDGED, block)
+        ]
         rows = list(compress(block, plain))
         texts = [
-            f"{c.check_no}\t{c.lease or ''}\t{c.asset or ''}\t{c.reference or c.lease or c.check_no}\n" for c in rows
+            f"{check_no}\t{lease or ''}\t{asset or ''}\t{reference or lease or check_no}\n"
+            for check_no, lease, asset, reference in map(_TEXTS, rows)
         ]
-        if not line("".join(texts)) or "".join(texts).count("\n") != len(rows):
+        together = "".join(texts)
+        if not line(together) or together.count("\n") != len(rows):
             fits = [line(text) is not None and text.count("\n") == 1 for text in texts]
             plain = _narrowed(plain, fits)
             rows = list(compress(rows, fits))
         made += _made(rows, terms, effective, rules)
         others += compress(block, map(not_, plain))
     return made, others
-
-
-def _plain(terms: Mapping[str, Terms], effective: Mapping[str, str], most: int) -> Callable[[Candidate], bool]:
-    """Whether vendor, day and amount of a check are plain."""
-
-    def plain(c: Candidate) -> bool:
-        known = terms.get(c.vendor or "")
-        return known is not None and 0 < c.amount_cents <= most and known.first <= effective[c.disbursement_date]
-
-    return plain
 
 
 def _narrowed(plain: Sequence[bool], fits: Sequence[bool]) -> list[bool]:
@@ -98,24 +97,29 @@ def _made(
     rows: Sequence[Candidate], terms: Mapping[str, Terms], effective: Mapping[str, str], rules: Rules
 ) -> Iterator[Item]:
     """As ``rules.live_item`` makes them."""
-    cents = list(map(itemgetter(_AT["amount_cents"]), rows))
-    vendors = list(map(itemgetter(_AT["vendor"]), rows))
+    cents, vendors = column(rows, "amount_cents"), column(rows, "vendor")
     its = list(map(terms.__getitem__, vendors))
-    codes = {one.account_type: LIVE_CREDIT_CODE[one.account_type] for one in terms.values()}
+    codes = {vendor: LIVE_CREDIT_CODE[one.account_type] for vendor, one in terms.items()}
     prefix = f"{rules.origin}-"
-    return map(
+    names = [reference or lease or check_no for check_no, lease, _, reference in map(_TEXTS, rows)]
+    return rows_of(
         Item,
-        repeat("LIVE"),
-        rows,
-        zip(rows),
-        map(effective.__getitem__, map(itemgetter(_AT["disbursement_date"]), rows)),
-        [one.sec for one in its],
-        [one.payee for one in its],
-        [codes[one.account_type] for one in its],
-        cents,
-        [prefix + c.check_no for c in rows],
-        [(rmr_text(c.reference or c.lease or c.check_no, c.amount_cents),) for c in rows],
-        vendors,
-        [one.version for one in its],
-        repeat(2),
+        (
+            repeat("LIVE"),
+            rows,
+            zip(rows, strict=True),
+            map(effective.__getitem__, column(rows, "disbursement_date")),
+            column(its, "sec"),
+            column(its, "payee"),
+            map(codes.__getitem__, vendors),
+            cents,
+            [prefix + check_no for check_no in column(rows, "check_no")],
+            zip(map(rmr_text, names, cents), strict=True),
+            vendors,
+            column(its, "version"),
+            repeat(2),
+            repeat(None),
+            repeat(None),
+            repeat(1),
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from operator import attrgetter
 
 from gateway.vendor_ach import by_column, ctx, prenotes, reversals
 from gateway.vendor_ach.by_column import Terms
@@ -34,10 +35,11 @@ from gateway.vendor_ach.rules import (
 def decide(
     candidates: Sequence[Candidate], vendors: Mapping[str, Vendor], originals: Iterable[Original], rules: Rules
 ) -> Decision:
-    """What goes out and what stays; items in file order."""
+    """What goes out and what stays: items in file order; checks that stay, or are paid together, by due date, bank and
+    number."""
     deciding = _Deciding(rules, vendors)
     plain, others = by_column.items(candidates, deciding.terms(candidates), deciding.days, rules)
-    for candidate in others:
+    for candidate in sorted(others, key=attrgetter("disbursement_date", "bank", "check_no")):
         deciding.take(candidate)
     deciding.close_ctx()
     out = deciding.out

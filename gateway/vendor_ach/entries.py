@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
@@ -95,8 +95,8 @@ class NewEntry(NamedTuple):
     reverses_seq: int | None = None
 
 
-def add(db: Database, connection: Connection, rows: Iterable[NewEntry]) -> None:
-    """In the transaction that freezes the file."""
+def add(db: Database, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
+    """Rows as ``NewEntry``, in the transaction that freezes the file."""
     db.bulk_insert(connection, schema.ach_entry, NewEntry._fields, rows)
 
 

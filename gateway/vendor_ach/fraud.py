@@ -206,7 +206,7 @@ class _Run:
 def may_repeat(debts: Iterable[tuple[str, int]], facts: Facts) -> set[tuple[str, int]]:
     """Of these vendors and amounts of checks, those of which there is another one: what ``duplicate`` may concern."""
     one = facts.same_as.get
-    found = Counter((one(vendor, vendor), cents) for vendor, cents in debts)
+    found = Counter(((one(vendor, vendor), cents) for vendor, cents in debts) if facts.same_as else debts)
     earlier = {(one(check.vendor, check.vendor), check.amount_cents) for check in facts.earlier}
     return {key for key, count in found.items() if count > 1 or key in earlier}
 

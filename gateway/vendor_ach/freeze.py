@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -18,9 +20,10 @@ from gateway.errors import Refused
 from gateway.outbound.store import Frozen, NewFile, Source, first_free_names, freeze, numbered
 from gateway.settings import secret
 from gateway.vendor_ach import ctx, entries, reversals
-from gateway.vendor_ach.entries import NewEntry, source_of
+from gateway.vendor_ach.columns import checks_of, column, owners_of, rows_of
+from gateway.vendor_ach.entries import source_of
 from gateway.vendor_ach.gather import Context, fitting
-from gateway.vendor_ach.numbers import take_modifiers, take_traces, trace_number
+from gateway.vendor_ach.numbers import take_modifiers, take_traces, trace_number, trace_numbers
 from gateway.vendor_ach.pack import Run
 from gateway.vendor_ach.reports import Pair
 from gateway.vendor_ach.rules import Item
@@ -31,10 +34,14 @@ from writers.nacha import OffsetAccount, balanced, service_class_for, totals
 
 BANK_KIND: Final = "VACH-BANK"
 SCRATCH_KIND: Final = "VACH-SCRATCH"
+_KEY: Final = attrgetter("bank", "check_no", "issue")
+_NO_CHECK: Final = (None, None, None)
+_NOTHING: Final = (None, None)
 _SCRATCH_NAME: Final = "DSPP-P{portfolio:0>2}-VACH-{date}{further}.DAT"
 
 Plan = tuple[str, list[Run]]
 """What goes into one bank file: its effective date and its batches."""
+Row = tuple[Any, ...]
 
 
 def freeze_all(run: Context, plans: Sequence[Plan], screen: Screening) -> Iterator[Pair]:
@@ -64,16 +71,13 @@ def freeze_all(run: Context, plans: Sequence[Plan], screen: Screening) -> Iterat
 def _freeze_pair(run: Context, effective: str, runs: Sequence[Run], modifier: str, sequence: int, hold: str) -> Pair:
     bank_name, scratch_name = _names(run, effective)
     batches = _batches(run, effective, runs, sequence)
-    items = [item for one in runs for item in one.items]
     new = _bank_file(run, bank_name, batches, runs, modifier, hold)
     bank_file = freeze(run.app, run.connection, new)
-    _reserve(run, bank_file.outbound_id, sum(len(item.checks) for item in items if item.kind == "LIVE"))
+    paid = sum(sum(map(len, column(one.items, "checks"))) for one in runs if one.kind == "LIVE")
+    _reserve(run, bank_file.outbound_id, paid)
     entries.add(run.app.db, run.connection, _entries(run, bank_file.outbound_id, batches, runs))
-    scratch = freeze(run.app, run.connection, _scratch_file(run, scratch_name, items, new.claims, bank_file))
-    out = (
-        pair for batch, one in zip(batches, runs, strict=True) for pair in zip(one.items, batch.entries, strict=False)
-    )
-    return Pair(effective, bank_file, scratch, tuple(batches), tuple(out))
+    scratch = freeze(run.app, run.connection, _scratch_file(run, scratch_name, runs, new.claims, bank_file))
+    return Pair(effective, bank_file, scratch, tuple(batches), tuple(runs))
 
 
 def _names(run: Context, effective: str) -> tuple[str, str]:
@@ -134,26 +138,35 @@ def _offset(run: Context) -> OffsetAccount:
 
 
 def _entries_of(items: Sequence[Item], odfi: str, sequence: int) -> Iterator[Entry]:
-    made = Entry._make
-    for n, item in enumerate(items, sequence):
-        to, trace = item.payee, trace_number(odfi, n)
-        addenda = item.addenda if item.advice is None else ctx.addenda(item.advice, trace)
-        routing = to.routing
-        yield made((
-            item.code, routing[:8], routing[8], to.account, item.amount_cents, item.identification, to.name, "", addenda,
-            trace,
-        ))  # fmt: skip
+    payees, traces = column(items, "payee"), trace_numbers(odfi, sequence, len(items))
+    routing, addenda = column(payees, "routing"), column(items, "addenda")
+    for at, advice in enumerate(column(items, "advice")):
+        if advice is not None:
+            addenda[at] = ctx.addenda(advice, traces[at])
+    return rows_of(
+        Entry,
+        (
+            column(items, "code"), [number[:8] for number in routing], [number[8] for number in routing],
+            column(payees, "account"), column(items, "amount_cents"), column(items, "identification"),
+            column(payees, "name"), repeat(""), addenda, traces,
+        ),
+    )  # fmt: skip
 
 
-def _sources(portfolio: str, items: Iterable[Item], first: int) -> Iterator[Source]:
+def _sources(portfolio: str, one: Run, first: int) -> Iterable[Source]:
     """Where entries, numbered from ``first``, came from, which goes out once: their checks, or the details they test."""
-    for seq, item in enumerate(items, first):
-        if item.kind == "PRENOTE":
-            yield seq, f"prenote:{portfolio}:{item.vendor}:{item.version}"
-            continue
-        word, attempt = "reversal" if item.kind == "REVERSAL" else "check", item.attempt
-        for c in item.checks:
-            yield seq, source_of(portfolio, c.bank, c.check_no, c.issue, word, attempt)
+    if one.kind == "PRENOTE":
+        return [(seq, f"prenote:{portfolio}:{item.vendor}:{item.version}") for seq, item in enumerate(one.items, first)]
+    checks = column(one.items, "checks")
+    seqs = [seq for seq, its in enumerate(checks, first) for _ in its]
+    attempts = column(owners_of(one.items), "attempt")
+    word = "reversal" if one.kind == "REVERSAL" else "check"
+    keys = map(_KEY, checks_of(one.items))
+    sources = (
+        source_of(portfolio, bank, check_no, issue, word, attempt)
+        for (bank, check_no, issue), attempt in zip(keys, attempts, strict=True)
+    )
+    return zip(seqs, sources, strict=True)
 
 
 def _bank_file(
@@ -174,7 +187,7 @@ def _bank_file(
     offsets: list[Source] = []
     for batch, one in zip(batches, runs, strict=True):
         last = len(rows) + len(one.items)
-        came_from += _sources(run.at.portfolio, one.items, len(rows) + 1)
+        came_from += _sources(run.at.portfolio, one, len(rows) + 1)
         rows += batch.entries
         offsets += [(seq, f"offset:{run.settings.bank}") for seq in range(last + 1, len(rows) + 1)]
     return NewFile(
@@ -194,25 +207,26 @@ def _bank_file(
     )
 
 
-def _entries(run: Context, outbound_id: int, batches: Sequence[Batch], runs: Sequence[Run]) -> Iterator[NewEntry]:
-    """What each row of the bank file was for, in the order of the rows."""
-    made, portfolio, seq = NewEntry._make, run.at.portfolio, 0
+def _entries(run: Context, outbound_id: int, batches: Sequence[Batch], runs: Sequence[Run]) -> Iterator[Row]:
+    """What each row of the bank file was for, in the order of the rows: rows of ``ach_entry``."""
+    seq = 1
     for batch, one in zip(batches, runs, strict=True):
-        sec, on = batch.sec_code, batch.effective_date
-        for item, entry in zip(one.items, batch.entries, strict=False):
-            seq += 1
-            c = item.checks[0] if len(item.checks) == 1 else None
-            bank, check_no, issue = (c.bank, c.check_no, c.issue) if c else (None, None, None)
-            yield made((
-                outbound_id, seq, entry.trace_number, item.kind, portfolio, item.vendor, item.version, bank, check_no,
-                issue, item.amount_cents, item.code, sec, on, *(item.reverses or (None, None)),
-            ))  # fmt: skip
-        for entry in batch.entries[len(one.items) :]:
-            seq += 1
-            yield NewEntry(
-                outbound_id, seq, entry.trace_number, "OFFSET", portfolio, None, None, None, None, None,
-                entry.amount_cents, entry.transaction_code, sec, on,
+        items = one.items
+        checks = [_KEY(its[0]) if len(its) == 1 else _NO_CHECK for its in column(items, "checks")]
+        banks, numbers, issues = zip(*checks, strict=True)
+        reverses = [its or _NOTHING for its in column(items, "reverses")]
+        yield from zip(
+            repeat(outbound_id), range(seq, seq + len(items)), column(batch.entries, "trace_number"), repeat(one.kind),
+            repeat(run.at.portfolio), column(items, "vendor"), column(items, "version"), banks, numbers, issues,
+            column(items, "amount_cents"), column(items, "code"), repeat(batch.sec_code), repeat(batch.effective_date),
+            [file for file, _ in reverses], [row for _, row in reverses],
+        )  # fmt: skip
+        for at, offset in enumerate(batch.entries[len(items) :], seq + len(items)):
+            yield (
+                outbound_id, at, offset.trace_number, "OFFSET", run.at.portfolio, None, None, None, None, None,
+                offset.amount_cents, offset.transaction_code, batch.sec_code, batch.effective_date, None, None,
             )  # fmt: skip
+        seq += len(batch.entries)
 
 
 def _frozen_batch(batch: Batch) -> dict[str, Any]:
@@ -227,10 +241,10 @@ def _frozen_batch(batch: Batch) -> dict[str, Any]:
 # --- the scratch file ---------------------------------------------------------------------------------------
 
 
-def _scratch_file(run: Context, name: str, items: Sequence[Item], sources: Sequence[str], bank_file: Frozen) -> NewFile:
+def _scratch_file(run: Context, name: str, runs: Sequence[Run], sources: Sequence[str], bank_file: Frozen) -> NewFile:
     """A record a source of the bank file: a check paid or taken back, or a prenote."""
-    rows = list(_scratch_records(run.at.portfolio, run.origin, items))
-    cents = [row.amount_cents for row in rows]
+    rows = [row for one in runs for row in _scratch_records(run.at.portfolio, run.origin, one)]
+    cents = column(rows, "amount_cents")
     return NewFile(
         name=name,
         kind=SCRATCH_KIND,
@@ -248,22 +262,29 @@ def _scratch_file(run: Context, name: str, items: Sequence[Item], sources: Seque
     )
 
 
-def _scratch_records(portfolio: str, origin: str, items: Iterable[Item]) -> Iterator[VachRecord]:
-    made = VachRecord._make
-    for item in items:
-        to, vendor, code, sec = item.payee, item.vendor, item.code, item.sec
-        if item.kind == "PRENOTE":
-            yield VachRecord(
-                portfolio, "", vendor, "", "", to.routing, to.account, code, 0, item.effective_date, "", sec, origin,
-                to.name, "P", "Y",
-            )  # fmt: skip
-            continue
-        flag, sign = ("V", -1) if item.kind == "REVERSAL" else ("P", 1)
-        for check_no, bank, cents, due, _, lease, asset, *_ in item.checks:
-            yield made((
-                portfolio, bank, vendor, lease or "", asset or "", to.routing, to.account, code, sign * cents, due,
-                check_no, sec, origin, to.name, flag, "N",
-            ))  # fmt: skip
+def _scratch_records(portfolio: str, origin: str, one: Run) -> Iterator[VachRecord]:
+    if one.kind == "PRENOTE":
+        return (
+            VachRecord(
+                portfolio, "", item.vendor, "", "", item.payee.routing, item.payee.account, item.code, 0,
+                item.effective_date, "", item.sec, origin, item.payee.name, "P", "Y",
+            )
+            for item in one.items
+        )  # fmt: skip
+    flag, sign = ("V", -1) if one.kind == "REVERSAL" else ("P", 1)
+    checks, owners = list(checks_of(one.items)), owners_of(one.items)
+    payees = column(owners, "payee")
+    return rows_of(
+        VachRecord,
+        (
+            repeat(portfolio), column(checks, "bank"), column(owners, "vendor"),
+            [lease or "" for lease in column(checks, "lease")], [asset or "" for asset in column(checks, "asset")],
+            column(payees, "routing"), column(payees, "account"), column(owners, "code"),
+            [sign * cents for cents in column(checks, "amount_cents")], column(checks, "disbursement_date"),
+            column(checks, "check_no"), repeat(one.sec), repeat(origin), column(payees, "name"), repeat(flag),
+            repeat("N"),
+        ),
+    )  # fmt: skip
 
 
 # --- checks -------------------------------------------------------------------------------------------------

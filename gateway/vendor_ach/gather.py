@@ -23,6 +23,7 @@ from gateway.outbound.store import sealed_rows
 from gateway.settings import Bank
 from gateway.settings_portfolio import VendorAchSettings
 from gateway.vendor_ach import entries, settling
+from gateway.vendor_ach.columns import named
 from gateway.vendor_ach.pack import overhead, room_of
 from gateway.vendor_ach.rules import Candidate, Original, Prenote, Rules, SameDay, Vendor
 from parsers.nacha_records import FileHeader
@@ -159,8 +160,9 @@ CHECK: Final = (
 _DUE: Final = "c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'NEW' AND c.disbursement_date <= :due"
 _CANDIDATES: Final = f"""
     SELECT {CHECK} FROM bank_check c JOIN office o ON o.office_id = c.office_id WHERE {_DUE}
-    ORDER BY c.disbursement_date, c.bank, c.check_no
+    ORDER BY c.vendor, c.disbursement_date, c.bank, c.check_no
 """
+"""About as they stand in the file: what is read one after the other later lies side by side in memory then."""
 _VENDORS: Final = f"""
     SELECT v.vendor, v.name, v.routing_sealed, v.account_sealed, v.account_last4, v.account_type, v.sec, v.prenote_sent,
         v.prenote_sent_on, v.dealer_alert, v.suspense_override_on, COALESCE(n.version, 1) AS version
@@ -184,7 +186,7 @@ def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
     else:
         last = run.calendar.add_banking_days(date.fromisoformat(run.at.business_date), run.settings.grace_days)
     values = {"p": run.at.portfolio, "due": last.isoformat()}
-    candidates = list(map(Candidate._make, run.app.db.fetch(run.connection, _CANDIDATES, **values)))
+    candidates = list(named(Candidate, run.app.db.fetch(run.connection, _CANDIDATES, **values)))
     vendors = {row[0]: Vendor(*row) for row in run.connection.execute(text(_VENDORS), values)}
     for vendor in pending(run.connection, vendors):
         vendors[vendor] = vendors[vendor]._replace(pending=True)

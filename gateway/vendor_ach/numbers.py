@@ -65,6 +65,15 @@ def trace_number(odfi: str, sequence: int) -> str:
     return f"{odfi}{sequence:07d}"
 
 
+def trace_numbers(odfi: str, first: int, count: int) -> list[str]:
+    """Consecutive ones.
+
+    >>> trace_numbers("09100001", 9, 2)
+    ['091000010000009', '091000010000010']
+    """
+    return [f"{odfi}{sequence:07d}" for sequence in range(first, first + count)]
+
+
 def take_modifiers(
     db: Database, connection: Connection, *, origin: str, destination: str, on: date, alphabet: str, count: int
 ) -> list[str]:

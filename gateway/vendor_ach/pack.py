@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
+from gateway.vendor_ach.columns import column
 from gateway.vendor_ach.entries import EntryKind
 from gateway.vendor_ach.rules import Item
 from parsers.nacha_records import MAX_BATCH_LINES, MAX_ENTRY_CENTS, MAX_TOTAL_CENTS
@@ -37,8 +40,8 @@ def pack(items: Sequence[Item], *, max_lines: int, balanced: bool) -> list[list[
     """A file holds ``max_lines`` records with headers, controls and filler, and 9,999,999,999.99; so does a batch, but a
     balanced one only 99,999,999.99, which is what its one offset entry can carry."""
     packing = _Packing(room_of(max_lines), overhead(balanced=balanced), balanced)
-    for item in items:
-        packing.add(item)
+    for _, its in groupby(items, key=attrgetter("kind", "sec")):
+        packing.add_all(list(its))
     packing.close_file()
     return packing.files
 
@@ -56,6 +59,24 @@ class _Packing:
     run_lines: int = 0
     run_cents: int = 0
 
+    def add_all(self, items: Sequence[Item]) -> None:
+        """Entries of one kind and class, other than those before: most fit in as one batch, and are looked at as one."""
+        lines, cents = sum(column(items, "lines")), sum(column(items, "amount_cents"))
+        self.close_run()
+        whole = (
+            self.used + lines + self.overhead <= self.room
+            and self.file_cents + cents <= MAX_TOTAL_CENTS
+            and cents <= self.batch_cents
+            and lines + self.balanced <= MAX_BATCH_LINES
+        )
+        if not whole:
+            for item in items:
+                self.add(item)
+            return
+        self.runs.append(Run(items[0].kind, items[0].sec, tuple(items)))
+        self.used += lines + self.overhead
+        self.file_cents += cents
+
     def add(self, item: Item) -> None:
         cents = item.amount_cents
         fresh = self._needs_new_batch(item)
@@ -72,12 +93,15 @@ class _Packing:
         self.run_cents += cents
 
     def _needs_new_batch(self, item: Item) -> bool:
-        if not self.run or (self.run[0].kind, self.run[0].sec) != (item.kind, item.sec):
-            return True
-        limit = MAX_ENTRY_CENTS if self.balanced else MAX_TOTAL_CENTS
         return (
-            self.run_cents + item.amount_cents > limit or self.run_lines + item.lines + self.balanced > MAX_BATCH_LINES
+            not self.run
+            or self.run_cents + item.amount_cents > self.batch_cents
+            or self.run_lines + item.lines + self.balanced > MAX_BATCH_LINES
         )
+
+    @property
+    def batch_cents(self) -> int:
+        return MAX_ENTRY_CENTS if self.balanced else MAX_TOTAL_CENTS
 
     def close_run(self) -> None:
         if self.run:

@@ -13,9 +13,11 @@ from gateway.app import App
 from gateway.log import last_four
 from gateway.outbound.built import NamedReport, Place, report_of
 from gateway.outbound.store import Frozen
-from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
-from gateway.vendor_ach.rules import Item, Withheld
-from parsers.nacha_records import PRENOTES, Batch, Entry
+from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, Columns, ReportSpec
+from gateway.vendor_ach.columns import checks_of, column
+from gateway.vendor_ach.pack import Run
+from gateway.vendor_ach.rules import Withheld
+from parsers.nacha_records import PRENOTES, Batch
 from writers.nacha import totals
 
 _ENTRY: Final = (
@@ -59,15 +61,19 @@ U0424C: Final = ReportSpec(
 )
 
 
+_BLOCK: Final = 4_000
+"""Entries whose rows are made at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A bank file and its scratch file as built; ``entries`` pairs each item with its entry (offsets left out)."""
+    """A bank file and its scratch file as built. The entries of a batch are those of its run, then an offset."""
 
     effective_date: str
     bank_file: Frozen
     scratch: Frozen
     batches: tuple[Batch, ...]
-    entries: tuple[tuple[Item, Entry], ...]
+    runs: tuple[Run, ...]
 
     @property
     def files(self) -> tuple[Frozen, Frozen]:
@@ -78,7 +84,7 @@ def reports(
     app: App, at: Place, pairs: Sequence[Pair], exceptions: Sequence[Withheld]
 ) -> tuple[NamedReport, NamedReport, NamedReport]:
     """The three reports of a run, in file order."""
-    sent = [row for pair in pairs for row in _sent_rows(at, pair.entries)]
+    sent = Blocks([block for pair in pairs for block in _sent(at, pair)])
     summary = [row for pair in pairs for row in _summary_rows(pair)]
     withheld = [_withheld_row(at, one) for one in exceptions]
     return (
@@ -88,24 +94,42 @@ def reports(
     )
 
 
-def _sent_rows(at: Place, entries: Iterable[tuple[Item, Entry]]) -> Iterator[tuple[object, ...]]:
+def _sent(at: Place, pair: Pair) -> Iterator[Columns]:
+    for batch, one in zip(pair.batches, pair.runs, strict=True):
+        for start in range(0, len(one.items), _BLOCK):
+            part = Run(one.kind, one.sec, one.items[start : start + _BLOCK])
+            traces = column(batch.entries[start : start + len(part.items)], "trace_number")
+            yield (_prenotes if one.kind == "PRENOTE" else _checks)(at, part, traces)
+
+
+def _checks(at: Place, run: Run, traces: Sequence[str]) -> Columns:
     """A row a check, so that a CTX entry has several with one trace number; a debit is below zero."""
-    portfolio = at.portfolio
-    for item, entry in entries:
-        to, vendor, trace = item.payee, item.vendor, entry.trace_number
-        routing, account = to.routing, last_four(to.account)
-        if item.kind == "PRENOTE":
-            c = item.about
-            yield (
-                portfolio, c.company, c.region, c.office, None, None, vendor, to.called, routing, account, None,
-                item.effective_date, "PRENOTE", trace, 0,
-            )  # fmt: skip
-        direction, sign = ("DEBIT", -1) if item.kind == "REVERSAL" else ("CREDIT", 1)
-        for check_no, _, cents, due, _, lease, asset, _, company, region, office, _ in item.checks:
-            yield (
-                portfolio, company, region, office, lease, asset, vendor, to.called, routing, account, check_no, due,
-                direction, trace, sign * cents,
-            )  # fmt: skip
+    direction, sign = ("DEBIT", -1) if run.kind == "REVERSAL" else ("CREDIT", 1)
+    checks = list(checks_of(run.items))
+    owners = [(item, trace) for item, trace in zip(run.items, traces, strict=True) for _ in item.checks]
+    payees = [item.payee for item, _ in owners]
+    return [
+        [at.portfolio] * len(checks), *(column(checks, name) for name in ("company", "region", "office", "lease", "asset")),
+        [item.vendor for item, _ in owners], column(payees, "called"), column(payees, "routing"), _shown(column(payees, "account")),
+        column(checks, "check_no"), column(checks, "disbursement_date"), [direction] * len(checks),
+        [trace for _, trace in owners], [sign * cents for cents in column(checks, "amount_cents")],
+    ]  # fmt: skip
+
+
+def _prenotes(at: Place, run: Run, traces: Sequence[str]) -> Columns:
+    """A row a prenote, at the office of the check that asks for it."""
+    items, nothing = run.items, [None] * len(run.items)
+    asking, payees = column(items, "about"), column(items, "payee")
+    return [
+        [at.portfolio] * len(items), *(column(asking, name) for name in ("company", "region", "office")), nothing, nothing,
+        column(items, "vendor"), column(payees, "called"), column(payees, "routing"), _shown(column(payees, "account")),
+        nothing, column(items, "effective_date"), ["PRENOTE"] * len(items), traces, [0] * len(items),
+    ]  # fmt: skip
+
+
+def _shown(accounts: Sequence[str]) -> list[str]:
+    known = {account: last_four(account) for account in set(accounts)}
+    return list(map(known.__getitem__, accounts))
 
 
 def _withheld_row(at: Place, one: Withheld) -> tuple[object, ...]:

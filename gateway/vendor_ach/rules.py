@@ -238,10 +238,11 @@ def effective_date(disbursement_date: date, rules: Rules) -> date:
 _KINDS: Final = {"LIVE": "1", "PRENOTE": "2", "REVERSAL": "3"}
 
 
-def file_order(item: Item) -> tuple[str, ...]:
+def file_order(item: Item) -> str:
+    """One text, which compares faster than its parts; what parts them sorts before every character."""
     kind, c, _, effective, sec, *_ = item
     check_no, bank, _, due, *_ = c
-    return effective, _KINDS[kind], sec, item.vendor, due, bank, check_no.rjust(20)
+    return f"{effective}\0{_KINDS[kind]}\0{sec}\0{item.vendor}\0{due}\0{bank}\0{check_no:>20}"
 
 
 # --- the vendor ---------------------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,6 +27,7 @@ from gateway.ledger import schema
 from gateway.ledger.vendor_details import NEW_VERSION
 from gateway.settings_portfolio import FraudSettings
 from gateway.vendor_ach import fraud
+from gateway.vendor_ach.columns import checks_of, column
 from gateway.vendor_ach.fraud import Check, Facts, Finding, Payment, Sent
 from gateway.vendor_ach.gather import Context
 from gateway.vendor_ach.rules import Decision, Item, Withheld
@@ -74,8 +78,9 @@ class Screening:
 
     def judge(self, files: Sequence[Sequence[Item]]) -> list[list[Finding]]:
         """The findings of each file of the build."""
-        live = [[item for item in items if item.kind == "LIVE"] for items in files]
-        debts = ((item.vendor, c.amount_cents) for items in live for item in items for c in item.checks)
+        live = list(map(_live, files))
+        checks = list(chain.from_iterable(map(checks_of, live)))
+        debts = zip(column(checks, "vendor"), column(checks, "amount_cents"), strict=True)
         repeated = fraud.may_repeat(debts, self.facts) if self.settings.duplicate.on else set()
         payments = [self._payments(items, repeated) for items in live]
         warnings = [
@@ -85,25 +90,23 @@ class Screening:
             [*its, *more] for its, more in zip(fraud.judge(payments, self.facts, self.settings), warnings, strict=True)
         ]
 
-    def _payments(self, items: Iterable[Item], repeated: Container[tuple[str, int]]) -> list[Payment]:
+    def _payments(self, items: Sequence[Item], repeated: Container[tuple[str, int]]) -> list[Payment]:
         """By vendor and effective date, in the order of the file."""
         portfolio, one = self.run.at.portfolio, self.facts.same_as.get
-        sums: dict[tuple[str, int, str], tuple[int, int, list[Check]]] = {}
-        for item in items:
-            vendor, key = item.vendor, (item.vendor, item.version, item.effective_date)
-            entries, cents, checks = sums.get(key) or (0, 0, [])
-            sums[key] = (entries + 1, cents + item.amount_cents, checks)
-            if not repeated:
-                continue
-            checks += [
+        keys = list(map(attrgetter("vendor", "version", "effective_date"), items))
+        entries = Counter(keys)
+        sums = dict.fromkeys(keys, 0)
+        for key, cents in zip(keys, column(items, "amount_cents"), strict=True):
+            sums[key] += cents
+        alike: dict[tuple[str, int, str], list[Check]] = {key: [] for key in sums}
+        for key, item in zip(keys, items, strict=True) if repeated else ():
+            vendor = item.vendor
+            alike[key] += [
                 Check(vendor, portfolio, c.bank, c.check_no, c.amount_cents, c.disbursement_date, c.reference)
                 for c in item.checks
                 if (one(vendor, vendor), c.amount_cents) in repeated
             ]
-        return [
-            Payment(vendor, version, cents, effective, checks, entries)
-            for (vendor, version, effective), (entries, cents, checks) in sums.items()
-        ]
+        return [Payment(key[0], key[1], cents, key[2], alike[key], entries[key]) for key, cents in sums.items()]
 
     def keep(self, findings: Iterable[Finding], outbound_id: int | None) -> None:
         """With their file; without one where payments were withheld."""
@@ -117,6 +120,10 @@ class Screening:
                 for f in findings
             ),
         )  # fmt: skip
+
+
+def _live(items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if item.kind == "LIVE"]
 
 
 def _of_withheld(one: Withheld) -> Finding:
@@ -135,13 +142,13 @@ def hold_text(findings: Sequence[Finding]) -> str:
 
 def screening(run: Context, decision: Decision) -> Screening:
     """Look up what the rules ask of the vendors that would be paid."""
-    live = [item for item in decision.items if item.kind == "LIVE"]
+    live = _live(decision.items)
     if not live:
         return Screening(run, Facts())
     app, connection = run.app, run.connection
     settings = app.settings.portfolio(run.at.portfolio).fraud
-    vendors = {item.vendor for item in live}
-    first = min(item.effective_date for item in live)
+    vendors = set(column(live, "vendor"))
+    first = min(column(live, "effective_date"))
     same_as = _same_as(app, connection, vendors) if settings.duplicate.on else {}
     app.db.scratch(connection, _VENDORS.name, "vendor TEXT PRIMARY KEY")
     app.db.bulk_insert(connection, _VENDORS, ("vendor",), ((v,) for v in sorted(vendors | same_as.keys())))
@@ -217,8 +224,9 @@ def _day_cents(connection: Connection, first: str, portfolio: str, created: date
 def _earlier(app: App, connection: Connection, live: Sequence[Item], settings: FraudSettings) -> list[Check]:
     """Checks of these amounts that are in a file or were sent, to these vendors and those of the same name or account."""
     back = max(settings.duplicate.near_days, settings.duplicate.reference_days)
-    since = date.fromisoformat(min(c.disbursement_date for item in live for c in item.checks)) - timedelta(days=back)
-    amounts = {c.amount_cents for item in live for c in item.checks}
+    checks = list(checks_of(live))
+    since = date.fromisoformat(min(column(checks, "disbursement_date"))) - timedelta(days=back)
+    amounts = set(column(checks, "amount_cents"))
     app.db.scratch(connection, _AMOUNTS.name, "cents BIGINT PRIMARY KEY")
     app.db.bulk_insert(connection, _AMOUNTS, ("cents",), ((cents,) for cents in sorted(amounts)))
     app.db.analyze(connection, _AMOUNTS.name, _VENDORS.name)

@@ -12,6 +12,7 @@ a name was used before. The scratch file is released with its bank file.
 from __future__ import annotations
 
 from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import Connection, text
 
@@ -53,7 +54,7 @@ def freeze_decided(run: Context, decision: Decision) -> Built:
     decision = screen.withhold(decision)
     plans: list[Plan] = [
         (effective, runs)
-        for effective, items in groupby(decision.items, key=lambda item: item.effective_date)
+        for effective, items in groupby(decision.items, key=attrgetter("effective_date"))
         for runs in pack(list(items), max_lines=run.options.max_lines, balanced=run.bank.balanced)
     ]
     try:

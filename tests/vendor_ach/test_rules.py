@@ -249,7 +249,7 @@ def test_ctx_joins_the_checks_of_a_vendor_and_day() -> None:
 def test_ctx_entries_hold_their_limits_and_their_addenda_are_as_many_as_counted(
     cents: list[int], max_addenda: int, trace: int
 ) -> None:
-    checks = [candidate(check_no=str(n), amount_cents=amount, reference=f"R{n}") for n, amount in enumerate(cents)]
+    checks = [candidate(check_no=f"{n:02d}", amount_cents=amount, reference=f"R{n}") for n, amount in enumerate(cents)]
     found = decide(checks, rules(max_addenda=max_addenda), vendor(sec="CTX")).items
     assert [c.amount_cents for item in found for c in item.checks] == cents
     for item in found:
