@@ -9,9 +9,10 @@ The journal (``posting_unit journal_entry journal_line unit_total``) is append-o
 ``unit_total``, one row an account and unit, never stored.
 
 The tables that take a row or more a line of a file (``journal_entry journal_line receivable payment_batch payment_line
-suspense_item bank_check``) have next to no foreign keys: a check a row costs more than the row (measured: 85 s against
-28 s a million records on PostgreSQL). What the journal points at is checked in one pass when the posting unit closes
-(``guards.py``), the rest by ``gateway verify``; offices, accounts and invoices cannot be deleted.
+suspense_item bank_check``), or a row or more an outbound record (``outbound_source outbound_claim ach_entry``), have next
+to no foreign keys: a check a row costs more than the row (measured: 85 s against 28 s a million records on PostgreSQL).
+What the journal points at is checked in one pass when the posting unit closes (``guards.py``), the rest by
+``gateway verify``; offices, accounts and invoices cannot be deleted.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ bank_check = Table(
     Column("state", Text, CheckConstraint("state IN ('NEW','RESERVED','SENT','RETURNED','VOID')"), nullable=False),
     _text("voided_on"),
     _text("printed_on"),
-    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id")),
+    Column("outbound_id", Id),
     Column("unit_id", Id),
     Column("file_id", Id),
     Column("line_no", Integer),
@@ -752,7 +753,7 @@ outbound_message = Table(
 outbound_source = Table(
     "outbound_source",
     metadata,
-    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
+    Column("outbound_id", Id, primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),  # the row it went into
     Column("source", Text, primary_key=True),  # 'check:1:125:4711', 'entry:300000001', 'account:12'
     Index("ix_outbound_source_source", "source"),
@@ -762,8 +763,7 @@ outbound_claim = Table(
     "outbound_claim",
     metadata,
     Column("source", Text, primary_key=True),  # what may go out once only; deleted when a file is rejected
-    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), nullable=False),
-    Index("ix_outbound_claim_outbound_id", "outbound_id"),
+    Column("outbound_id", Id, nullable=False),
     sqlite_with_rowid=False,
 )
 ach_entry = Table(
@@ -771,7 +771,7 @@ ach_entry = Table(
     metadata,
     # What an entry of a bank file was for: outbound_row holds its bytes, sealed; this is what answers are matched by.
     # Whether it left follows from the file's state, whether it came back from ach_answer.
-    Column("outbound_id", Id, ForeignKey("outbound_file.outbound_id"), primary_key=True, autoincrement=False),
+    Column("outbound_id", Id, primary_key=True, autoincrement=False),
     Column("seq", Integer, primary_key=True, autoincrement=False),  # of the row in its file, from 1
     _text("trace_number", nullable=False),
     Column("kind", Text, CheckConstraint("kind IN ('PRENOTE','LIVE','REVERSAL','OFFSET')"), nullable=False),

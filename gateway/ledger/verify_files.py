@@ -168,6 +168,8 @@ def outbound(connection: Connection) -> Iterator[Check]:
     rows = connection.execute(text("SELECT COALESCE(SUM(records), 0) FROM outbound_file")).scalar_one()
     loose = connection.execute(text(_WITHOUT_SOURCE)).scalars().all()
     yield none_of("every outbound record has its source", loose, "no file without one", total=rows)
+    fileless = connection.execute(text(_NO_OUTBOUND_FILE)).scalars().all()
+    yield none_of("what went into an outbound file has its file", fileless, "nothing without one", total=rows)
     twice = connection.execute(text(_CHECK_TWICE)).scalars().all()
     yield none_of("no check goes out twice", twice, "no check", total=rows)
     unclaimed = connection.execute(text(_UNCLAIMED)).scalars().all()
@@ -179,6 +181,13 @@ SELECT f.name FROM outbound_file f LEFT JOIN outbound_source s ON s.outbound_id 
 GROUP BY f.outbound_id, f.name, f.records
 HAVING COUNT(DISTINCT s.seq) <> f.records OR COALESCE(MAX(s.seq), 0) <> f.records ORDER BY f.outbound_id
 """
+# Without foreign keys: a check a row cost as much as the row.
+_NO_OUTBOUND_FILE: Final = " UNION ".join(
+    f"SELECT '{table} of outbound file ' || t.outbound_id FROM (SELECT DISTINCT outbound_id FROM {table} "
+    "WHERE outbound_id IS NOT NULL) t LEFT JOIN outbound_file f ON f.outbound_id = t.outbound_id "
+    "WHERE f.outbound_id IS NULL"
+    for table in ("outbound_source", "outbound_claim", "ach_entry", "bank_check")
+)
 _CHECK_TWICE: Final = """
 SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
 WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%'

@@ -293,7 +293,7 @@ def _scratch_records(portfolio: str, origin: str, one: Run) -> Iterator[VachReco
 _RESERVE: Final = f"""
     UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA'
     AND state = 'NEW' AND {entries.source_sql("bank_check")} IN
-        (SELECT c.source FROM outbound_claim c WHERE c.outbound_id = :id)
+        (SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id)
 """
 
 

@@ -122,6 +122,7 @@ def _as_of_0002(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE {table}"))
     for index in ("ix_bank_check_vendor", "ix_payment_line_entry_id", "ix_operator_event_subject"):
         connection.execute(text(f"DROP INDEX {index}"))
+    connection.execute(text("CREATE INDEX ix_outbound_claim_outbound_id ON outbound_claim (outbound_id)"))
     connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
     connection.execute(text("ALTER TABLE outbound_file DROP COLUMN machine"))
     for column in ("issue", "void_entry_id"):

@@ -291,6 +291,14 @@ def _claim(connection: Connection) -> None:
         (lambda c: c.execute(text("DELETE FROM outbound_claim")), {"every check that is out is claimed by its file"}),
         (lambda c: c.execute(text("DELETE FROM outbound_source")), {"every outbound record has its source"}),
         (
+            lambda c: c.execute(text("INSERT INTO outbound_claim VALUES ('check:1:126:78', 3)")),
+            {"what went into an outbound file has its file"},
+        ),
+        (
+            lambda c: c.execute(text("INSERT INTO outbound_source VALUES (3, 1, 'check:1:126:78')")),
+            {"what went into an outbound file has its file"},
+        ),
+        (
             lambda c: c.execute(text("UPDATE outbound_file SET sha256 = 'x'")),
             {"outbound files give the bytes they were built with"},
         ),
