@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= var/demo
 
-.PHONY: demo test lint types unit nightly bench lock clean
+.PHONY: demo test lint types unit nightly bench install lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/gateway demo $(HOME_DIR)
@@ -28,11 +28,24 @@ nightly: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
+# requirements.lock is for working on it, requirements-run.lock, of the same versions, for running it.
 lock: $(VENV)/.installed
 	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links pyproject.toml --group dev -o requirements.lock
-	! grep -nE 'https?://|index-url|find-links' requirements.lock
+	$(COMPILE) --group dev -o requirements.lock
+	$(COMPILE) -c requirements.lock -o requirements-run.lock
+	! grep -nE 'https?://|index-url|find-links' requirements.lock requirements-run.lock
+
+install: $(VENV)/.installed
+	test -n "$(PREFIX)" || { echo "make install: found no PREFIX, expected make install PREFIX=/opt/lease-gateway" >&2; exit 2; }
+	rm -rf dist
+	$(BIN)/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+	$(PYTHON) -m venv $(PREFIX)/.venv
+	$(PREFIX)/.venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-run.lock
+	$(PREFIX)/.venv/bin/pip install -q --disable-pip-version-check --no-deps --force-reinstall dist/*.whl
+	$(PREFIX)/.venv/bin/gateway --version
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

@@ -11,7 +11,7 @@ from gateway import setup
 from gateway.app import find_home, system_user
 from gateway.cli.common import Session, command
 from gateway.clock import SystemClock
-from gateway.errors import GatewayError, SettingsError, UsageError
+from gateway.errors import LedgerError, Refused, SettingsError, UsageError
 from gateway.home import Home
 from gateway.settings import Settings
 from gateway.settings_reading import load_settings
@@ -113,10 +113,14 @@ def config_check(session: Session) -> None:
         )
     settings = load_settings(home)
     _check_keys(home, settings)
-    hierarchies = _hierarchies(session)
+    try:
+        hierarchies, unread = _hierarchies(session), None
+    except (LedgerError, Refused) as error:  # before it is made or upgraded, or while its server is away
+        hierarchies, unread = {}, str(error)
     session.show(
         {
             "ok": True,
+            "ledger_unread": unread,
             "hierarchies": hierarchies,
             "portfolios": sorted(settings.portfolios),
             "endpoints": sorted(settings.gateway.endpoints),
@@ -130,6 +134,7 @@ def config_check(session: Session) -> None:
             f"  banks:     {', '.join(sorted(settings.gateway.banks)) or 'none'}",
             f"  operators: {', '.join(sorted(settings.operators.operators)) or 'none'}",
             *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
+            *([] if unread is None else [f"The charges in the ledger were not looked at: {unread}"]),
         ],
     )
 
@@ -154,11 +159,9 @@ def _check_keys(home: Home, settings: Settings) -> None:
 
 
 def _hierarchies(session: Session) -> dict[str, list[str]]:
-    """The charges of each loaded portfolio in the order in which money pays them, those without an order as one; none
-    where the ledger cannot be opened, as before it is made. Raises SettingsError for payment orders with a gap and for a
-    fee's code that the portfolio cannot charge."""
-    from sqlalchemy.exc import SQLAlchemyError
-
+    """The charges of each loaded portfolio in the order in which money pays them, those without an order as one.
+    Raises SettingsError for payment orders with a gap and for a fee's code that the portfolio cannot charge, LedgerError
+    or Refused where the ledger cannot be opened or the caller is no operator."""
     from gateway.ledger import hierarchy
     from gateway.ledger.accounts import portfolios
     from gateway.ledger.payments import load_charges
@@ -166,10 +169,7 @@ def _hierarchies(session: Session) -> dict[str, list[str]]:
 
     orders: dict[str, list[str]] = {}
     mistakes = []
-    try:
-        app = session.app
-    except (GatewayError, SQLAlchemyError):
-        return {}
+    app = session.app
     with app.db.read() as connection:
         for portfolio in portfolios(connection):
             charges = load_charges(connection, portfolio)

@@ -122,7 +122,7 @@ LOOKS = [
     ("report balance --portfolio 1", 0, ["ACCOUNT FIGURES", "CASH 126"], "rows files"),
     ("config check", 0,
      ["The settings are sound.", "endpoints: bank", "money pays in portfolio 1: LTCH, the rest in invoice order"],
-     "ok hierarchies portfolios endpoints banks operators"),
+     "ok ledger_unread hierarchies portfolios endpoints banks operators"),
     ("db upgrade", 0, ["already"], "before after"),
     ("explain {home}/outbox/P01-VACH-BANK-260303.DAT", 0, ["file_header", "18,250.00", "finds nothing wrong"], "kind records problems"),
     ("explain {home}/outbox/DSGL_P01.DAT --records 2", 0, ["The first 2 records are shown"], "kind records problems"),
