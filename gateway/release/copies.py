@@ -10,6 +10,7 @@ has the bytes as they left, whatever becomes of rows and writers.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.outbound import store
+from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
 from gateway.release import openpgp, release
 from gateway.release.release import File
@@ -33,9 +35,10 @@ from gateway.vault import KEY_ID
 EXPORT: Final = "outbound.export"
 """Action of a person, as ``operator_event`` has it."""
 
+_BY_DEFAULT: Final = str(Bank.model_fields["after_delivery"].default)
 _log = log.get(__name__)
 _NO_LONGER_WAITED_FOR: Final = f"""
-    SELECT f.outbound_id, f.name, f.portfolio, f.sha256 FROM outbound_file f
+    SELECT f.outbound_id, f.name, f.portfolio, f.sha256, f.header FROM outbound_file f
     WHERE f.kind IN ({", ".join(f"'{kind}'" for kind in sorted(SEALED_KINDS))}) AND f.state IN ('APPROVED', 'LOCAL')
         AND {at_bank_sql("f")}
     ORDER BY f.outbound_id
@@ -54,8 +57,11 @@ def put_away(app: App) -> list[str]:
         app.vault.hold(app.db, connection)
         for row in connection.execute(text(_NO_LONGER_WAITED_FOR)):
             path = app.home.outbox / row.name
-            action = after_delivery(app, row.portfolio)
-            if action == "keep" or not path.exists():
+            if not path.exists():
+                continue
+            bank = bank_of(app, json.loads(row.header), row.portfolio)
+            action = _BY_DEFAULT if bank is None else bank.after_delivery
+            if action == "keep":
                 continue
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != row.sha256:
@@ -68,13 +74,6 @@ def put_away(app: App) -> list[str]:
             _log.info("outbox.put_away", name=row.name, action=action)
             done.append(str(row.name))
     return done
-
-
-def after_delivery(app: App, portfolio: str) -> str:
-    """The setting of the portfolio's bank; the default where it names none any more."""
-    settings = app.settings
-    bank = settings.gateway.banks.get(settings.portfolio(portfolio).vendor_ach.bank or "")
-    return bank.after_delivery if bank is not None else str(Bank.model_fields["after_delivery"].default)
 
 
 class Taken(NamedTuple):

@@ -9,6 +9,7 @@ release, and ``gateway config check`` tells the same before.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from gateway.app import App
 from gateway.errors import SettingsError, UsageError
 from gateway.home import Home
 from gateway.outbound import store
+from gateway.outbound.banks import bank_name, required_bank
 from gateway.settings import GatewaySettings, OpenPgp, secret
 
 if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
@@ -37,12 +39,18 @@ class _Keys:
 
 def freeze(app: App, connection: Connection, outbound_id: int, *, name: str, kind: str, portfolio: str) -> str:
     """Make and keep the message of a file that is being released, where its bank wants one; gives the name under which
-    the file leaves. Raises SettingsError for keys that cannot be used."""
-    bank = app.settings.portfolio(portfolio).vendor_ach.bank or ""
-    found = app.settings.gateway.banks.get(bank)
-    if kind not in ENCRYPTED_KINDS or found is None or found.openpgp is None:
+    the file leaves. Raises SettingsError for keys that cannot be used, Refused where the settings do not know the bank."""
+    if kind not in ENCRYPTED_KINDS:
         return name
-    wanted, where = found.openpgp, f"banks.{bank}.openpgp"
+    header = json.loads(
+        connection.execute(
+            text("SELECT header FROM outbound_file WHERE outbound_id = :id"), {"id": outbound_id}
+        ).scalar_one()
+    )
+    found = required_bank(app, header, portfolio, f"releasing {name}")
+    if found.openpgp is None:
+        return name
+    wanted, where = found.openpgp, f"banks.{bank_name(app, header, portfolio)}.openpgp"
     keys = _keys(app.home, wanted, where, app.clock.now())
     body = _encrypted(store.render(app, outbound_id), keys, wanted, where)
     connection.execute(

@@ -18,6 +18,7 @@ from gateway.app import App, Operator
 from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
 from gateway.ledger.vendor_changes import VERSIONS
+from gateway.outbound.banks import required_bank
 from gateway.settings import Bank
 from gateway.vendor_ach.fraud import RULES
 from gateway.vendor_ach.settling import SAME_DAY
@@ -149,7 +150,8 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
     ).one_or_none()
     if row is None:
         return
-    batch = json.loads(row.header)["batches"][0]
+    header = json.loads(row.header)
+    batch = header["batches"][0]
     effective = date.fromisoformat(batch["effective_date"])
     settings = app.settings.gateway
     now = app.clock.now()
@@ -159,9 +161,7 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
     if effective < today:
         raise Refused(f"approving {name}: found its effective date {effective} past, expected one to come; {todo}")
     place = settings.endpoints.get(endpoint or "")
-    bank = settings.banks.get(app.settings.portfolio(row.portfolio).vendor_ach.bank or "")
-    if bank is None:
-        return
+    bank = required_bank(app, header, row.portfolio, f"approving {name}")
     is_same_day = batch["descriptive_date"].startswith(SAME_DAY)
     if is_same_day:
         _check_same_day(name, batch["descriptive_date"], bank, now.astimezone(zone), todo)

@@ -174,6 +174,7 @@ def _bank_file(
 ) -> NewFile:
     sums = [totals(batch.entries) for batch in batches]
     header: dict[str, Any] = {
+        "bank": run.settings.bank,
         "file": asdict(run.header) | {"file_id_modifier": modifier},
         "options": {
             "line_ending": run.options.line_ending,
@@ -250,7 +251,7 @@ def _scratch_file(run: Context, name: str, runs: Sequence[Run], sources: Sequenc
         kind=SCRATCH_KIND,
         portfolio=run.at.portfolio,
         business_date=run.at.business_date,
-        header={"bank_file": bank_file.name},
+        header={"bank_file": bank_file.name, "bank": run.settings.bank},
         rows=rows,
         sources=enumerate(sources, start=1),
         records=len(rows),

@@ -138,6 +138,7 @@ def _file(run: Context, notice: AnswerEntry, code: str, source: str) -> NewFile:
         numbered(),
     )
     header = {
+        "bank": run.settings.bank,
         "file": asdict(run.header) | {"file_id_modifier": modifier},
         "options": {
             "line_ending": run.options.line_ending, "service_class": run.options.service_class,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar, CalendarError
 from gateway.cutoffs import settlement_day
+from gateway.outbound.banks import bank_of
 from gateway.outbound.states import TAKEN, at_bank_sql
 from gateway.settings import Windows
 
@@ -83,10 +84,11 @@ def _came(row: Row[Any]) -> datetime | None:
 
 
 def _settling(app: App, calendar: BankingCalendar, row: Row[Any], came: datetime | None, now: datetime) -> Settling:
-    batch = json.loads(row.header)["batches"][0]
+    header = json.loads(row.header)
+    batch = header["batches"][0]
     effective: str = batch["effective_date"]
     settings = app.settings.gateway
-    bank = settings.banks.get(app.settings.portfolio(row.portfolio).vendor_ach.bank or "")
+    bank = bank_of(app, header, row.portfolio)
     proof = (bool(row.at_bank), row.came_at if came is not None else None)
     if bank is None or (row.at_bank and came is None):
         return Settling(effective, effective, *proof)

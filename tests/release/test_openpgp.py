@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pysequoia import Cert, Tsk, decrypt
+from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.delivery import queue
-from gateway.errors import SettingsError, UsageError
+from gateway.errors import Refused, SettingsError, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
@@ -23,6 +25,7 @@ from gateway.outbound.store import Frozen
 from gateway.parts import renderer, verify_options
 from gateway.release import copies, openpgp, release
 from gateway.release.build import build
+from gateway.settings import Bank
 from tests.outbound import world
 
 OURS = Path(__file__).parents[1] / "support" / "openpgp" / "ours.asc"
@@ -95,6 +98,37 @@ def test_what_leaves_is_the_message_and_stays_the_same(
         "recipient": bank_key.extract_certificate().fingerprint, "signer": ours().fingerprint,
     }  # fmt: skip
     assert [c.name for c in verify(db, **verify_options(app)) if not c.ok] == []
+
+
+def with_banks(app: App, used: str, **banks: Bank) -> App:
+    """The same home, whose settings were changed since: these banks, and the portfolio uses that one."""
+    gateway = app.settings.gateway.model_copy(update={"banks": banks})
+    own = app.settings.portfolio("1")
+    portfolio = own.model_copy(update={"vendor_ach": own.vendor_ach.model_copy(update={"bank": used})})
+    return replace(app, settings=replace(app.settings, gateway=gateway, portfolios={"1": portfolio}))
+
+
+def test_a_file_goes_by_the_bank_it_was_built_for(db: Database, keys: Home, clock: FixedClock, bank_key: Tsk) -> None:
+    """The portfolio went over to another bank, which takes files in clear, while this one waited."""
+    app = built(db, keys, clock)
+    clear = (keys.outbox / NAME).read_bytes()
+    other = world.FIRST_BANK.model_copy(update={"after_delivery": "keep"})
+    moved = with_banks(app, "second", first=app.settings.gateway.banks["first"], second=other)
+    released(moved)
+    (data,) = renderer(moved)(1)
+    assert decrypt(data, decryptor=bank_key.decryptor()).bytes == clear
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = 'DELIVERED'"))
+    assert copies.put_away(moved) == [NAME]
+
+
+def test_a_file_of_a_bank_that_the_settings_forgot_does_not_leave(db: Database, keys: Home, clock: FixedClock) -> None:
+    app = with_banks(built(db, keys, clock), "second", second=world.FIRST_BANK)
+    with pytest.raises(
+        Refused, match=r"found it built for bank first, which .* not name any more, expected .*banks.first"
+    ):
+        released(app)
+    assert world.one(db, "SELECT state FROM outbound_file WHERE outbound_id = 1") == "BUILT"
 
 
 def test_a_bank_with_gnupg_reads_it(
