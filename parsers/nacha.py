@@ -1,10 +1,10 @@
 """NACHA files of any entry class, strictly validated; those we send (PPD, CCD and CTX) read back in their frozen form.
 
-Sent by the gateway to the originating bank, and by banks to us (`parsers.nacha_answers` reads those); record tables
-in `parsers.nacha_records` and its neighbours, after the Nacha operating rules, appendix three (2026). Record order: file header 1, then for each batch a header 5, entries
-6 each with its addenda 7, a control 8; then the file control 9 and filler lines of nines up to a multiple of
-ten records. Records are 94 characters; LF, CR LF or nothing separates them, one way throughout. Money is
-integer cents.
+Sent by the gateway to the originating bank, and by banks to us (`parsers.nacha_answers` reads those); record tables in
+`parsers.nacha_records` and its neighbours, after the Nacha operating rules, appendix three (2026). Record order: file
+header 1, then for each batch a header 5, entries 6 each with its addenda 7, a control 8; then the file control 9 and
+filler lines of nines up to a multiple of ten records. Records are 94 characters; LF, CR LF or nothing separates them,
+one way throughout. Money is integer cents.
 
 Validation recomputes every count, hash and total and compares; checks field formats, order of batch and trace
 numbers, check digits, transaction codes against class and service class, addenda against entries, and what answers

@@ -1,9 +1,10 @@
 """``DSPP-Pxx-VACH-YYMMDD.DAT``: the scratch file beside a Vendor ACH bank file (U0424), read back.
 
-Written by the gateway for people and programs of the leasing company: one record of 128 characters for each
-check paid or taken back by the bank file and for each prenote, which has no check; each ended by a line feed. Identifiers are right-justified as in the other scratch
-files, account and payee left-justified as in the bank file. The amount is 11 digits of cents and a sign, a
-debit (reversal) is negative. Positions 97-101 carry the start of the immediate origin name and a dash.
+Written by the gateway for people and programs of the leasing company: one record of 128 characters for each check paid
+or taken back by the bank file and for each prenote, which has no check; each ended by a line feed. Identifiers are
+right-justified as in the other scratch files, account and payee left-justified as in the bank file. The amount is 11
+digits of cents and a sign, a debit (reversal) is negative. Positions 97-101 carry the start of the immediate origin
+name and a dash.
 """
 
 from __future__ import annotations

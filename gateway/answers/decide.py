@@ -1,10 +1,11 @@
 """What is done about each answer of the bank, one after the other in file order. Values in, values out.
 
 Return of a live credit: cash comes back and the payable is open again, check by check; its check is RETURNED, and the
-vendor goes on alert where the reason says that the next payment would come back too (Nacha Operating Rules, return reason codes). A check that
-was voided meanwhile has its payable open already, against CLEARING: cash comes back for CLEARING. Return of our
-reversal debit: the payee keeps the money, so the payable is closed again and the check is SENT; where the credit
-itself came back too, CLEARING is closed instead. A returned prenote blocks its vendor: that follows from the answer.
+vendor goes on alert where the reason says that the next payment would come back too (Nacha Operating Rules, return
+reason codes). A check that was voided meanwhile has its payable open already, against CLEARING: cash comes back for
+CLEARING. Return of our reversal debit: the payee keeps the money, so the payable is closed again and the check is
+SENT; where the credit itself came back too, CLEARING is closed instead. A returned prenote blocks its vendor: that
+follows from the answer.
 """
 
 from __future__ import annotations

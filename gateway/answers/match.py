@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.money import shown
+from gateway.outbound.states import LEFT_STATES
 from gateway.vendor_ach.entries import CheckKey, SentEntry
 from gateway.vendor_ach.numbers import NOT_AGAIN_DAYS
 
-_LEFT: Final = ("APPROVED", "LOCAL")
 """States of a file that left us."""
 
 
@@ -96,7 +96,7 @@ def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry |
             f"found trace number {trace} last used in {last.file} for {last.entry.effective_date}, expected one settled "
             f"within {NOT_AGAIN_DAYS} days: ask the bank"
         )
-    left = [s for s in recent if s.state in _LEFT]
+    left = [s for s in recent if s.state in LEFT_STATES]
     if not left:
         last = recent[-1]
         return (

@@ -180,7 +180,8 @@ class Claimer:
         return ids
 
     def _archive(self, folder: Folder, claim: _Claim) -> tuple[archive.Stored, str, Identity] | None:
-        """Copy the claimed bytes and say whose file it is; None when they changed meanwhile, then the file goes back to be watched."""
+        """Copy the claimed bytes and say whose file it is; None when they changed meanwhile, then the file goes back
+        to be watched."""
         try:
             fd = os.open(claim.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except PermissionError:  # its owner closed it since it was looked at

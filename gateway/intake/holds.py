@@ -1,5 +1,6 @@
-"""What stands in the way of a file: it waits (portfolio not known, business date closed), or it is held until an operator
-says so (a torn tail, the same bytes again, lines that posted before). A check notes all of it and goes on. A bank's file under the name of a file of lines is refused.
+"""What stands in the way of a file: it waits (portfolio not known, business date closed), or it is held until an
+operator says so (a torn tail, the same bytes again, lines that posted before). A check notes all of it and goes on. A
+bank's file under the name of a file of lines is refused.
 """
 
 from __future__ import annotations

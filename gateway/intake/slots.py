@@ -29,7 +29,8 @@ class Slot:
 
 
 def acquire(claimed: Path, mode: int = 0o700) -> Slot:
-    """The first claim folder below ``claimed`` that nobody owns; made if all are owned, with ``mode`` (``Home.private_folder``)."""
+    """The first claim folder below ``claimed`` that nobody owns; made if all are owned, with ``mode``
+    (``Home.private_folder``)."""
     claimed.mkdir(mode=mode, exist_ok=True)
     for number in count(1):
         slot = _try(claimed, str(number), mode)

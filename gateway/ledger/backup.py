@@ -170,8 +170,8 @@ def restore(
 ) -> RestoreResult:
     """Bring a backup into an empty home and an empty database, and prove it.
 
-    The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows is refused before anything is
-    done to it; nothing is left behind, in it or in the home, when the restore fails.
+    The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows
+    is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails.
     """
     manifest = check_backup(source)
     if home.root.exists() and any(home.root.iterdir()):

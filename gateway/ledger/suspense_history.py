@@ -1,8 +1,9 @@
 """What people did with a suspense item: notes and moves of money, numbered, each with who, when and why.
 
-A move of money names the entry that posts it. Its ``cents`` are what the item's remainder changes by, so that for every
-item its amount, its moves and what reversals took (``taken``, read from the journal) come to what remains. ``APPLY`` has a move for each charge line paid; ``ADD`` and ``CHANGE`` (a pair:
-the old amount away, the new one in) make the amount itself; ``UNDO`` takes one move back. Rows are never changed.
+A move of money names the entry that posts it. Its ``cents`` are what the item's remainder changes by, so that for
+every item its amount, its moves and what reversals took (``taken``, read from the journal) come to what remains.
+``APPLY`` has a move for each charge line paid; ``ADD`` and ``CHANGE`` (a pair: the old amount away, the new one in)
+make the amount itself; ``UNDO`` takes one move back. Rows are never changed.
 """
 
 from __future__ import annotations

@@ -64,8 +64,9 @@ def verify(
 ) -> list[Check]:
     """Check everything, in one consistent view of the database.
 
-    ``archive`` is the folder of the originals, ``vault`` opens those that are sealed, ``render`` makes an outbound file again, ``outbox`` names copies
-    that are not as built, ``keys`` the ids of the home's keys; without them those checks are left out.
+    ``archive`` is the folder of the originals, ``vault`` opens those that are sealed, ``render`` makes an outbound
+    file again, ``outbox`` names copies that are not as built, ``keys`` the ids of the home's keys; without them those
+    checks are left out.
     """
     checks: list[Check] = []
     with db.read() as connection:

@@ -1,8 +1,9 @@
 """Frozen rows in, bytes out: which writer renders which kind of outbound file.
 
-A file is rendered from two things only, both frozen in the database when it is built: its header (JSON) and its
-rows (JSON values, in order, many sealed as one value). Nothing else is asked, so the same rows give the same bytes for as long as the writers
-stand; a writer that changes its output is caught by the SHA-256 that was stored when the file was built.
+A file is rendered from two things only, both frozen in the database when it is built: its header (JSON) and its rows
+(JSON values, in order, many sealed as one value). Nothing else is asked, so the same rows give the same bytes for as
+long as the writers stand; a writer that changes its output is caught by the SHA-256 that was stored when the file was
+built.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ class OutboundState(StrEnum):
 
 LEFT_STATES: Final = (OutboundState.APPROVED, OutboundState.LOCAL)
 """States of a file that a person let go."""
+LEFT_SQL: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
+"""The same for ``IN (…)``."""
 
 TAKEN: Final = "outbound.taken"
 """Action of a person, as ``operator_event`` has it: a file without an endpoint was fetched."""

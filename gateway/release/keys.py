@@ -2,8 +2,8 @@
 
 The steps, each durable before the next: the next key is written (or named in the environment), and seals from then on;
 every sealed value of the ledger is sealed with it in one transaction; the sealed copies in the outbox and the sealed
-originals follow; the next key takes the former one's place. A process that is killed between two of them leaves both keys, with which everything
-opens, and ``rotate`` goes on where it stopped.
+originals follow; the next key takes the former one's place. A process that is killed between two of them leaves both
+keys, with which everything opens, and ``rotate`` goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.vendor_alerts import ALERT_OFF, OVERRIDE
 from gateway.ledger.vendor_changes import LOADED as VENDOR_LOADED
-from gateway.outbound.states import LEFT_STATES
+from gateway.outbound.states import LEFT_SQL
 from gateway.settings import OperatorSettings
 from gateway.vendor_ach import entries
 
@@ -42,10 +42,9 @@ class Part(NamedTuple):
         return {"operator": self.code, "user": self.user, "what": self.what}
 
 
-_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 _LAST_PAID: Final = (
     "COALESCE((SELECT MAX(f.approved_at) FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id "
-    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({_LEFT})), '')"
+    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL})), '')"
 )
 _PAYEES: Final = (
     "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "

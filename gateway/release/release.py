@@ -1,8 +1,8 @@
 """Release: a person looks at a finished file's totals and lets it leave, or sends it back with a reason.
 
-The approval is bound to the SHA-256 of the bytes the approver was shown. Where four eyes apply, the approver differs in
-operator code and in operating system user from whoever had a part in the file (``makers``). A rejected file never leaves; what went into it is free again,
-and a file built anew takes another name, modifier and trace numbers.
+The approval is bound to the SHA-256 of the bytes the approver was shown. Where four eyes apply, the approver differs
+in operator code and in operating system user from whoever had a part in the file (``makers``). A rejected file never
+leaves; what went into it is free again, and a file built anew takes another name, modifier and trace numbers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """U0409: the lines of a block that no other line has a say in, decided by a few statements for all of them at once.
 
-Such a line has its lease, asset, accounts and check number in order, nobody else in the block uses its check, no charge
-of its lease is below zero, and all that the block takes of its lease lies in the first escrow charge that has anything.
-It comes to the same whatever becomes of the lines around it. ``escrow_decide`` has the rules and decides the others, one after the other; a test
-holds both ways to the same model.
+Such a line has its lease, asset, accounts and check number in order, nobody else in the block uses its check, no
+charge of its lease is below zero, and all that the block takes of its lease lies in the first escrow charge that has
+anything. It comes to the same whatever becomes of the lines around it. ``escrow_decide`` has the rules and decides the
+others, one after the other; a test holds both ways to the same model.
 """
 
 from __future__ import annotations

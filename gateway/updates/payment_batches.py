@@ -1,10 +1,10 @@
 """Which batch a payment line belongs to, and the numbers of batches the sender did not number.
 
 Lines with the same ``B`` form one batch. Without ``B``, consecutive lines of equal check number, cash account,
-effective date and lessee form one; a line without check number is its own. A batch number is 20 digits: the entry
-date YYMMDD (the business date), the payment session (6 digits, one a file or a person's payment, from the settings'
-first session on), and the place in the session (8 digits, from 1). It is never given twice: a session that a sender's own batch numbers
-already used on that date is passed over.
+effective date and lessee form one; a line without check number is its own. A batch number is 20 digits: the entry date
+YYMMDD (the business date), the payment session (6 digits, one a file or a person's payment, from the settings' first
+session on), and the place in the session (8 digits, from 1). It is never given twice: a session that a sender's own
+batch numbers already used on that date is passed over.
 
 A ``B`` that an earlier file used, or whose lines differ in check, account or date (one batch is one check), cannot
 take the money: the line goes into a batch of its own numbering, with the finding that sends it to suspense.

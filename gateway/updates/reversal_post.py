@@ -12,8 +12,9 @@ Postings, one entry for each entry of the batch, pointing at it (``corrects``)::
                        D cash account  C SUSPENSE, and an item, for what finds no open invoice
 
 Receivables open again, suspense closes, escrow balances follow their payable, family N raises the NSF counter of every
-lease the named batch paid, and assesses its fee in the end (``reversal_fee``). New payment lines go on with the batch's numbers; as they are of no line of a file of
-payments they name none. Their entries name the record that moved them.
+lease the named batch paid, and assesses its fee in the end (``reversal_fee``). New payment lines go on with the
+batch's numbers; as they are of no line of a file of payments they name none. Their entries name the record that moved
+them.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Side, Unit
 from gateway.money import shown
-from gateway.outbound.states import LEFT_STATES, at_bank_sql
+from gateway.outbound.states import LEFT_SQL, at_bank_sql
 from gateway.settings import Right
 from gateway.vendor_ach import entries, voids
 from gateway.vendor_ach.entries import check_of_source
@@ -107,7 +107,6 @@ _POSTED: Final = f"""
     JOIN gl_account a ON a.account_id = j.account_id AND a.purpose = '{CLEARING}'
     WHERE u.update_name IN ('{voids.UNIT}', 'U0424', 'ANSWERS', '{UNIT}') GROUP BY u.portfolio, e.reason
 """
-_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 # Reversals that will settle: not those of a credit that came back, unless they left all the same.
 _TO_SETTLE: Final = f"""
     SELECT s.source FROM ach_entry v
@@ -122,7 +121,7 @@ _TO_REVERSE: Final = f"""
     SELECT c.portfolio, c.bank, c.check_no FROM bank_check c
     JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
-    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT})
+    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL})
     WHERE c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED} AND NOT EXISTS (SELECT 1 FROM ach_answer a
         WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq AND a.kind = 'RETURN' AND a.state = 'DONE')
 """

@@ -18,7 +18,7 @@ from gateway.ledger.vendor_changes import VERSIONS, pending
 from gateway.money import to_cents
 from gateway.outbound.built import Place
 from gateway.outbound.rendering import entry_of
-from gateway.outbound.states import LEFT_STATES, at_bank_sql
+from gateway.outbound.states import LEFT_SQL, LEFT_STATES, at_bank_sql
 from gateway.outbound.store import sealed_rows
 from gateway.settings import Bank
 from gateway.settings_portfolio import VendorAchSettings
@@ -219,7 +219,6 @@ def _speaks(prenote: Prenote) -> tuple[bool, bool, bool, str]:
     return prenote.returned is None, not prenote.at_bank, not prenote.released, prenote.settles_on
 
 
-_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 UNCLEAR: Final = """(SELECT MIN(CAST(u.file_id AS TEXT) || '/' || CAST(u.number AS TEXT)) FROM ach_answer u
     WHERE u.original_trace = e.trace_number AND u.kind IN ('RETURN', 'DISHONORED', 'CONTESTED') AND u.state = 'UNMATCHED')"""
 """In SQL: an answer about the ``ach_entry`` of alias e that waits for a person; NULL where there is none."""
@@ -230,7 +229,7 @@ _VOIDED: Final = f"""
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
     JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
-    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT})
+    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL})
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED}
         AND (CAST(:of AS BIGINT) IS NULL OR e.outbound_id = :of)
         AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq

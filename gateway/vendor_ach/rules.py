@@ -67,7 +67,8 @@ class Candidate(NamedTuple):
 
 
 class Prenote(NamedTuple):
-    """The latest prenote of a vendor's present bank details, of a file that was not rejected."""
+    """The prenote that counts for a vendor's present bank details: one that came back, else the earliest that is at the
+    bank, or left."""
 
     file: str
     released: bool

@@ -1,8 +1,9 @@
 """What reversals bring back: CASH of the bank against CLEARING, a check at a time, once they have settled.
 
-A void of a sent check posted CLEARING / ACCOUNTS PAYABLE. Its reversal debit settles on its effective date, or later where
-its file came to the bank too late for it (``settling``): End of Period (U0424) of that business date, or of the first one
-after the file is proved to be at the bank, posts CASH / CLEARING in the office of the check. A reversal that the bank returns, before that or after, is posted by its answer.
+A void of a sent check posted CLEARING / ACCOUNTS PAYABLE. Its reversal debit settles on its effective date, or later
+where its file came to the bank too late for it (``settling``): End of Period (U0424) of that business date, or of the
+first one after the file is proved to be at the bank, posts CASH / CLEARING in the office of the check. A reversal that
+the bank returns, before that or after, is posted by its answer.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.units import Unit
 from gateway.outbound.built import Place
-from gateway.outbound.states import LEFT_STATES, at_bank_sql
+from gateway.outbound.states import LEFT_SQL, at_bank_sql
 from gateway.vendor_ach import entries, settling
 from gateway.vendor_ach.entries import CheckKey
 
 UNIT: Final = "U0424"
-_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 _SETTLED: Final = f"""
     SELECT e.outbound_id, e.seq FROM ach_entry e
-    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({_LEFT}) AND {at_bank_sql("f")}
+    JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL}) AND {at_bank_sql("f")}
     WHERE e.portfolio = :p AND e.kind = 'REVERSAL' AND e.settled_unit_id IS NULL AND e.effective_date <= :on
     ORDER BY e.outbound_id, e.seq
 """

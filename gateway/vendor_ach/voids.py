@@ -29,7 +29,7 @@ from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database
 from gateway.ledger.units import Side, Unit
 from gateway.ledger.vendor_details import no_account_in
-from gateway.outbound.states import LEFT_STATES
+from gateway.outbound.states import LEFT_SQL
 from gateway.settings import Right
 from gateway.vendor_ach import entries, void_rules
 from gateway.vendor_ach.entries import CheckKey
@@ -49,12 +49,11 @@ class Voided(NamedTuple):
     last_day: str | None
 
 
-_LEFT: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 _SELECT: Final = f"""
     SELECT c.portfolio, c.bank, c.check_no, c.issue, c.type, c.state, c.amount_cents, c.office_id, c.lease, c.asset,
         c.void_entry_id, f.name, e.outbound_id, e.seq
     FROM bank_check c LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id
-    LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND f.state IN ({_LEFT})
+    LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND f.state IN ({LEFT_SQL})
         AND s.source = {entries.source_sql("c")}
     LEFT JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
 """

@@ -16,7 +16,8 @@ POST = ("payment", "post", "--reason", "paid at the desk")
 
 @pytest.fixture
 def desk(own: Played) -> Played:
-    """Lease 1006 owes 117.50 on two invoices and 505.25 on its third, 1007 is repossessed, 1001 owes nothing; the business date is 2026-03-03."""
+    """Lease 1006 owes 117.50 on two invoices and 505.25 on its third, 1007 is repossessed, 1001 owes nothing; the
+    business date is 2026-03-03."""
     rows = "invoice,lease,due_date,charge,amount\n90001,1006,2026-02-01,PYMT,50.00\n90001,1006,2026-02-01,LTCH,7.50\n"
     rows += "90002,1006,2026-03-01,PYMT,60.00\n90003,1007,2026-03-01,PYMT,60.00\n"
     (own.root / "invoices.csv").write_text(rows)

@@ -1,4 +1,5 @@
-"""The day a bank file really settles, where it came to the bank too late for its effective date, and all that counts from it."""
+"""The day a bank file really settles, where it came to the bank too late for its effective date, and all that counts
+from it."""
 
 from __future__ import annotations
 

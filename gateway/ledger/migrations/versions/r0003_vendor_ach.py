@@ -227,7 +227,8 @@ def _of_file(bind: sa.Connection, file: Any, checks: dict[tuple[str, str], Any])
 
 
 def _bank_check() -> None:
-    """A check may be RETURNED, has a number of issue, and the entry that voided it. SQLite changes a CHECK only by making the table anew."""
+    """A check may be RETURNED, has a number of issue, and the entry that voided it. SQLite changes a CHECK only by
+    making the table anew."""
     if op.get_bind().dialect.name != "sqlite":
         op.add_column("bank_check", sa.Column("issue", sa.Integer(), nullable=False, server_default="1"))
         op.add_column("bank_check", sa.Column("void_entry_id", Id, nullable=True))
