@@ -220,8 +220,8 @@ class Reversals:
         """Money of family T that stays: an item that awaits its target."""
         batch, line_no = decision.batch, decision.record.line_no
         rows.items.append(
-            self._item(item, office, "SUSPENSE", lease, None, cents, decision.reason, batch.batch, batch.check_no, entry,
-                       line_no)
+            self._item(item, "SUSPENSE", office=office, lease=lease, cents=cents, reason=decision.reason, batch=batch.batch,
+                       check_no=batch.check_no, entry=entry, line_no=line_no)
         )  # fmt: skip
         finding = reversal_messages.target_required(batch.batch, cents)
         self._posting.emit(line_no, "W", finding, amount_cents=cents, item=item)
@@ -269,8 +269,8 @@ class Reversals:
         rows.made.append((batch.batch, line))
         rows.moves.append(_move(record, batch, line, cents, SUSPENDED, LEFT, entry.entry_id))
         rows.items.append(
-            self._item(number, entry.office_id, "SUSPENSE", entry.lease, None, cents, LEFT, batch.batch, batch.check_no,
-                       entry.entry_id, record.line_no)
+            self._item(number, "SUSPENSE", office=entry.office_id, lease=entry.lease, cents=cents, reason=LEFT,
+                       batch=batch.batch, check_no=batch.check_no, entry=entry.entry_id, line_no=record.line_no)
         )  # fmt: skip
         finding = reversal_messages.reapplied_money_left(batch.batch, str(entry.lease), cents)
         self._posting.emit(record.line_no, "W", finding, amount_cents=cents, item=number)
@@ -295,18 +295,21 @@ class Reversals:
             decision.office_id, FAILED, effective, record.line_no, legs, decision.lease, invoice, reason=why.code
         )
         rows.items.append(
-            self._item(item, decision.office_id, "REVERSAL", decision.lease, invoice, record.amount_cents, why.code,
-                       record.batch, record.check_no, entry, record.line_no)
+            self._item(item, "REVERSAL", office=decision.office_id, lease=decision.lease, invoice=invoice,
+                       cents=record.amount_cents, reason=why.code, batch=record.batch, check_no=record.check_no, entry=entry,
+                       line_no=record.line_no)
         )  # fmt: skip
         self._posting.emit(record.line_no, "S", why, amount_cents=record.amount_cents, item=item)
 
     def _item(
-        self, item: int, office: int, kind: suspense.Kind, lease: str | None, invoice: str | None, cents: int,
+        self, item: int, kind: suspense.Kind, *, office: int, lease: str | None, invoice: str | None = None, cents: int,
         reason: str, batch: str, check_no: str | None, entry: int, line_no: int,
     ) -> suspense.NewItem:  # fmt: skip
         return suspense.NewItem(
-            item, office, self._unit.portfolio, kind, lease, invoice, cents, reason, batch, check_no,
-            self._unit.business_date, self._unit.unit_id, entry, self._posting.file_id, self._posting.source_line(line_no),
+            item=item, office_id=office, portfolio=self._unit.portfolio, kind=kind, lease=lease, invoice=invoice,
+            amount_cents=cents, reason=reason, batch=batch, check_no=check_no, opened_on=self._unit.business_date,
+            unit_id=self._unit.unit_id, entry_id=entry, file_id=self._posting.file_id,
+            line_no=self._posting.source_line(line_no),
         )  # fmt: skip
 
     # --- writing ---------------------------------------------------------------------------------------------------
