@@ -98,7 +98,7 @@ def test_the_day_that_what_came_settles(
                                               ({"by_weekday": {"friday": ["09:00"]}}, True), ({"by_weekday": {"friday": []}}, None)])  # fmt: skip
 def test_what_a_setting_may_say(windows: dict[str, Any], any_: bool | None) -> None:
     if any_ is None:
-        with pytest.raises(ValueError, match=r"expected a time o[fn]"):
+        with pytest.raises(ValueError, match=r"expected (a time of|one at least)"):
             Windows.model_validate(windows)
     else:
         assert Windows.model_validate(windows).any is any_

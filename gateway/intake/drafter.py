@@ -109,19 +109,20 @@ def make(app: App, file: InboundFile, folder: Path, told: Told) -> int:
     return chunks.count
 
 
-def main(home: str, folder: str, request: str) -> None:
+def main(home: str, folder: str, request: str, notices: IO[bytes], out: IO[str]) -> None:
     app = open_app(Path(home))
     try:
         values = json.loads(request)
         with app.db.read() as connection:
             file = file_row(connection, values.pop("file_id"))
         with (Path(folder) / FRAMES).open("rb") as spool:
-            told = Told(frames(sys.stdin.buffer, spool))
+            told = Told(frames(notices, spool))
             count = make(app, replace(file, hold_text=None, **values), Path(folder), told)
-        sys.stdout.write(str(count))
+        out.write(str(count))
     finally:
         app.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    HOME, FOLDER, REQUEST = sys.argv[1:]
+    main(HOME, FOLDER, REQUEST, sys.stdin.buffer, sys.stdout)

@@ -48,10 +48,11 @@ class Offices:
 
 class Beside:
     """``value`` of the rows of ``table`` that a column names, fetched a block at a time where not seen lately; None beside
-    None and beside what the table does not have. ``more``: values that ``connection`` does not see yet."""
+    None and beside what the table does not have. ``more``: values that ``connection`` does not see yet; it may be filled
+    while columns are asked for, and be empty before."""
 
     def __init__(self, connection: Connection, table: str, value: str, more: Mapping[str, str] | None = None) -> None:
-        self._connection, self._more = connection, more or {}
+        self._connection, self._more = connection, {} if more is None else more
         listed = "SELECT value FROM JSON_EACH(:keys)"
         if connection.dialect.name != "sqlite":
             listed = "SELECT JSON_ARRAY_ELEMENTS_TEXT(CAST(:keys AS JSON))"

@@ -168,7 +168,7 @@ def test_a_temporary_name_is_never_used_twice(sqlite_office: Office, faulty: Fau
 
 
 def test_it_gives_up_after_the_attempts_and_a_person_may_start_again(sqlite_office: Office, faulty: Faulty) -> None:
-    from gateway.delivery.settle import requeue, troubled
+    from gateway.delivery.settle import requeue
 
     office = sqlite_office.with_endpoints(bank=endpoint_of(faulty, retry=Retry(attempts=3)))
     office.release("A.DAT", CONTENT)
@@ -179,7 +179,6 @@ def test_it_gives_up_after_the_attempts_and_a_person_may_start_again(sqlite_offi
     (row,) = office.rows()
     assert (row.state, row.attempts, row.next_attempt_at) == ("NOT_DELIVERED", 3, None)
     with office.app.db.write() as connection:
-        assert [d.delivery_id for d in troubled(connection)] == [1]
         requeue(connection, 1, reason="disk enlarged", operator=office.app.operator, at=office.app.now())
     office.deliver()
     assert office.states() == ["NOT_DELIVERED"]

@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from sqlalchemy.exc import OperationalError
 from gateway import crashpoints
 from gateway.app import App, open_app, system_user
 from gateway.clock import FixedClock
+from gateway.errors import GatewayError
 from gateway.home import Home
-from gateway.intake import artifacts, drafting, hashes, processing, registry
+from gateway.intake import artifacts, drafter, drafting, hashes, processing, registry
 from gateway.intake.artifacts import unreported, write_artifacts
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile
@@ -118,6 +121,52 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
     return found
 
 
+class Inside:
+    """The second process as a thread of this one: what runs there is measured for its branches too."""
+
+    def __init__(self, command: list[str], **_: Any) -> None:
+        (notices, told), (heard, said) = os.pipe(), os.pipe()
+        self.stdin, self.stdout, self.stderr = os.fdopen(told, "wb"), os.fdopen(heard), BytesIO()
+        self.returncode: int | None = None
+        self._thread = threading.Thread(
+            target=self._run, args=(*command[3:], os.fdopen(notices, "rb"), os.fdopen(said, "w"))
+        )
+        self._thread.start()
+
+    def _run(self, home: str, folder: str, request: str, notices: Any, out: Any) -> None:
+        with notices, out:
+            try:
+                drafter.main(home, folder, request, notices, out)
+                self.returncode = 0
+            except GatewayError:  # the posting ended
+                self.returncode = 1
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        self.kill()
+        self._thread.join()
+        return self.stdout.read().encode(), b""
+
+    def kill(self) -> None:
+        with suppress(BrokenPipeError):  # it may be done before the end is said
+            self.stdin.close()
+
+    def wait(self) -> None:
+        self._thread.join()
+
+
+@pytest.fixture(params=["process", "thread"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where drafts are made: as at work, or inside."""
+    popen: Callable[..., Any] = subprocess.Popen
+
+    def inside(command: list[str], **more: Any) -> Any:
+        return Inside(command) if "gateway.intake.drafter" in command else popen(command, **more)
+
+    if request.param == "thread":
+        monkeypatch.setattr(drafting.subprocess, "Popen", inside)
+
+
+@pytest.mark.usefixtures("where")
 def test_drafts_have_the_bytes_that_the_ledger_gives(real: App, used: list[Path | None]) -> None:
     file = drop(real, lines())
     assert file.state is FileState.POSTED and file.rejects and file.records
@@ -304,6 +353,7 @@ def posted(other: tuple[str, str], real: App, used: list[Path | None]) -> Inboun
     return drop(real, {"payments": payments, "reversals": reversals, "escrow": escrow}[kind](), name=name)
 
 
+@pytest.mark.usefixtures("where")
 def test_drafts_of_other_kinds_have_the_bytes_that_the_ledger_gives(
     posted: InboundFile, real: App, used: list[Path | None]
 ) -> None:
