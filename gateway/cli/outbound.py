@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -199,38 +200,13 @@ def outbound_build(
 
     `vach-reversal --of ID` voids all that a bank file paid and takes it back, within five banking days.
     """
-    options: dict[str, Any] = {}
-    name = kind.upper()
-    if name.lower() not in _KINDS:
-        raise UsageError(f"building {kind}: found no such kind, expected one of {', '.join(_KINDS)}")
-    if name == "XSELLERATOR":
-        if interface is None:
-            raise UsageError("building xsellerator: found no --interface, expected one such as BILLING")
-        options["interface"] = interface.upper()
-        start, end = iso(start, what="--from"), iso(end, what="--to")
-        if start is not None:
-            options["start"] = date.fromisoformat(start)
-        if end is not None:
-            options["end"] = date.fromisoformat(end)
-    if same_day:
-        if name != "VACH":
-            raise UsageError(f"building {kind}: found --same-day, expected it with vach alone; leave it out")
-        options["same_day"] = True
-    if (of is not None) != (name == "VACH-REVERSAL"):
-        raise UsageError(
-            "building vach-reversal: found no --of, expected the number of the bank file to take back; see gateway outbound "
-            "list"
-            if of is None
-            else f"building {kind}: found a --of, expected it with vach-reversal alone; leave it out"
-        )
-    if of is not None:
-        options |= {"of": of, "reason": reason or ""}
-    if again:
-        options["again"] = True
-        if name == "DSGL":
-            options["reason"] = reason
+    given = {
+        "--interface": interface, "--from": iso(start, what="--from"), "--to": iso(end, what="--to"), "--again": again,
+        "--reason": reason, "--of": of, "--same-day": same_day,
+    }  # fmt: skip
+    options = _options(kind.lower(), {flag: value for flag, value in given.items() if value not in (None, False)})
     with session.progress("building"):
-        built = building.build(session.app, name, portfolio, **options)
+        built = building.build(session.app, kind.upper(), portfolio, **options)
     path, withheld = _withheld(session, built, portfolio)
     session.show(
         {
@@ -258,10 +234,43 @@ def outbound_build(
     return WITH_REJECTS if built.withheld else DONE
 
 
-_KINDS = ("vach", "vach-reversal", "dsgl", "xsellerator")
-"""What is built when a person asks; a refused notification of change is by `gateway answers refuse`."""
+_TAKES: Final[Mapping[str, Mapping[str, str]]] = {
+    "vach": {"--same-day": "same_day"},
+    "vach-reversal": {"--of": "of", "--reason": "reason"},
+    "dsgl": {"--again": "again", "--reason": "reason"},
+    "xsellerator": {"--interface": "interface", "--from": "start", "--to": "end", "--again": "again"},
+}
+"""What is built when a person asks, and what each is told; a refused notification of change is by `gateway answers
+refuse`."""
+_NEEDED: Final = {
+    "vach-reversal": (
+        ("--of", "the number of the bank file to take back; see gateway outbound list"),
+        ("--reason", "one; say why the file is taken back"),
+    ),
+    "xsellerator": (("--interface", "one such as BILLING"),),
+}
 _SHOWN = 5
 """Withheld checks named on the terminal; the report has all."""
+
+
+def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed as options of the builder. Raises UsageError for an unknown kind, and for an option that the kind does
+    not take or lacks: none is left out without a word."""
+    if kind not in _TAKES:
+        raise UsageError(f"building {kind}: found no such kind, expected one of {', '.join(_TAKES)}")
+    takes = _TAKES[kind]
+    if wrong := [flag for flag in given if flag not in takes]:
+        raise UsageError(
+            f"building {kind}: found {' '.join(wrong)}, expected only {' '.join(takes)} with it; leave it out"
+        )
+    for flag, expected in _NEEDED.get(kind, ()):
+        if flag not in given:
+            raise UsageError(f"building {kind}: found no {flag}, expected {expected}")
+    if kind == "dsgl" and "--reason" in given and "--again" not in given:
+        raise UsageError("building dsgl: found --reason without --again, expected both or neither")
+    options = {takes[flag]: value for flag, value in given.items()}
+    options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}
+    return options | ({"interface": options["interface"].upper()} if "interface" in options else {})
 
 
 def _withheld(session: Session, built: Built, portfolio: str) -> tuple[Path | None, list[dict[str, str]]]:

@@ -185,9 +185,9 @@ def test_a_build_names_what_it_withholds(own: Played) -> None:
             2,
             "found no --of, expected the number of the bank file to take back",
         ),
-        ("outbound build vach --portfolio 1 --of 1", 2, "found a --of"),
+        ("outbound build vach --portfolio 1 --of 1", 2, "found --of, expected only --same-day"),
         ("outbound build vach-reversal --portfolio 1 --of 1 --reason x", 3, "BUILT, expected one that left"),
-        ("outbound build dsgl --portfolio 1 --same-day", 2, "expected it with vach alone"),
+        ("outbound build dsgl --portfolio 1 --same-day", 2, "found --same-day, expected only --again --reason"),
         ("outbound build vach --portfolio 1 --same-day", 3, "same_day = 'never', expected 'asked'"),
     ],
 )
