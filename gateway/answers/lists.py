@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from gateway.answers.post import PAYLOAD
 from gateway.app import App
 from gateway.errors import Refused, UsageError
-from gateway.ledger import schema
+from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.log import last_four
 from parsers.nacha_reasons import reason
@@ -90,11 +90,11 @@ def _masked(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
-    """A person has seen to an answer that waited. Raises Refused without a reason, or for one that does not wait."""
+    """A person has seen to an answer that waited. Raises UsageError without a reason, Refused for one that
+    does not wait."""
     what = f"clearing answer {key[0]}/{key[1]}"
     app.operator.require("post", what)
-    if not reason.strip():
-        raise Refused(f"{what}: found no reason, expected one: say what was done about it with --reason")
+    require_reason(reason, what)
     with app.db.write() as connection:
         no_account_in(connection, app.vault, reason, action=what)
         at = {"file": key[0], "number": key[1]}
@@ -112,8 +112,4 @@ def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
         ).rowcount
         if changed != 1:
             raise Refused(f"{what}: found it {state}, expected UNMATCHED: only what waits is cleared")
-        event = {
-            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": "answers.clear",
-            "subject": f"answer:{key[0]}/{key[1]}", "reason": reason,
-        }  # fmt: skip
-        connection.execute(schema.operator_event.insert(), event)
+        note(connection, app.operator, "answers.clear", f"answer:{key[0]}/{key[1]}", reason, at=app.now())

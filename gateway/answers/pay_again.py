@@ -13,9 +13,10 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
-from gateway.ledger import schema, units
+from gateway.ledger import units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
+from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.vendor_ach.entries import PAID_AGAIN, CheckKey
 
@@ -53,8 +54,7 @@ def pay_again(
     """Raises Refused for a check that did not come back, UsageError for a number that is none or several."""
     action = f"paying check {check_no} again"
     app.operator.require("post", action)
-    if not reason.strip():
-        raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+    require_reason(reason, action)
     with app.db.write() as connection:
         no_account_in(connection, app.vault, reason, action=action)
         check = _found(connection, check_no, portfolio, bank, action)
@@ -89,11 +89,7 @@ def pay_again(
             ),
             at,
         )
-        event = {
-            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": PAID_AGAIN,
-            "subject": source, "reason": reason,
-        }  # fmt: skip
-        connection.execute(schema.operator_event.insert(), event)
+        note(connection, app.operator, PAID_AGAIN, source, reason, at=app.now())
     return PaidAgain(
         check.portfolio, check.bank, check.check_no, check.vendor, check.issue + 1, check.amount_cents, unit.unit_id, entry
     )  # fmt: skip

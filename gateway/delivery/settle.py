@@ -17,6 +17,7 @@ from gateway.clock import instant_text
 from gateway.delivery.queue import Change, Delivery, add_events, listing, one, record
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import Refused, UsageError
+from gateway.ledger.events import note, require_reason
 from gateway.settings import Endpoint
 
 _ACKNOWLEDGEABLE = (DeliveryState.DELIVERED, DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
@@ -87,19 +88,19 @@ def resolve(
     """Settle an unknown delivery by what the receiver said. True when it is settled, False when it now waits for the
     second person, who says the same with the same command.
 
-    Raises Refused without a reason, without the right, for a delivery that is not unknown, for the same person twice,
-    or when the second person says otherwise: the first word stands until it is withdrawn.
+    Raises UsageError without a reason; Refused without the right, for a delivery that is not unknown, for the same person
+    twice, or when the second person says otherwise: the first word stands until it is withdrawn.
     """
     operator.require("resolve", f"settling delivery {delivery_id}")
     delivery = one(connection, delivery_id)
-    _require_reason(reason, f"settling delivery {delivery_id}")
+    require_reason(reason, f"settling delivery {delivery_id}")
     if delivery.state is not DeliveryState.UNKNOWN:
         raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
     first = _proposal(connection, delivery_id)
     if first is None:
         return _propose(connection, delivery, as_, reason, operator, at)
     _require_second(delivery, first, as_, operator)
-    _audit(connection, operator, "resolve", delivery, f"{as_}: {reason}", at)
+    note(connection, operator, "resolve", f"delivery:{delivery.delivery_id}", f"{as_}: {reason}", at=at)
     connection.execute(
         text(
             "UPDATE delivery SET resolved_by = :first, resolved_second = :second, resolved_reason = :reason "
@@ -158,7 +159,7 @@ def _propose(
         ),
         {"code": operator.code, "reason": reason, "d": delivery.delivery_id},
     )
-    _audit(connection, operator, "resolve-proposed", delivery, f"{as_}: {reason}", at)
+    note(connection, operator, "resolve-proposed", f"delivery:{delivery.delivery_id}", f"{as_}: {reason}", at=at)
     return False
 
 
@@ -177,11 +178,11 @@ def _require_second(delivery: Delivery, first: _First, as_: Resolution, operator
 
 
 def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
-    """Take the first person's word back, so that another can be said. Raises Refused without a reason or the right, and
-    where no word waits."""
+    """Take the first person's word back, so that another can be said. Raises UsageError without a reason, Refused without
+    the right and where no word waits."""
     action = f"withdrawing the word on delivery {delivery_id}"
     operator.require("resolve", action)
-    _require_reason(reason, action)
+    require_reason(reason, action)
     delivery = one(connection, delivery_id)
     if _proposal(connection, delivery_id) is None:
         raise Refused(f"{action}: found none, expected one that waits for a second person")
@@ -190,13 +191,14 @@ def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator:
         text("UPDATE delivery SET resolved_by = NULL, resolved_reason = NULL WHERE delivery_id = :d"),
         {"d": delivery_id},
     )
-    _audit(connection, operator, "resolve-withdrawn", delivery, reason, at)
+    note(connection, operator, "resolve-withdrawn", f"delivery:{delivery.delivery_id}", reason, at=at)
 
 
 def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
-    """Try a delivery again that was given up: proved not delivered, so safe. Raises Refused for any other."""
+    """Try a delivery again that was given up: proved not delivered, so safe. Raises Refused for any other, UsageError without
+    a reason."""
     operator.require("deliver", f"trying delivery {delivery_id} again")
-    _require_reason(reason, f"trying delivery {delivery_id} again")
+    require_reason(reason, f"trying delivery {delivery_id} again")
     delivery = one(connection, delivery_id)
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
@@ -208,24 +210,4 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
         {"at": at, "d": delivery_id, "s": delivery.state},
     )
     add_events(connection, at, [(delivery_id, "REQUEUED", reason)])
-    _audit(connection, operator, "requeue", delivery, reason, at)
-
-
-def _require_reason(reason: str, action: str) -> None:
-    if not reason.strip():
-        raise Refused(f"{action}: found no reason, expected one; name who said so, or what changed, with --reason")
-
-
-def _audit(
-    connection: Connection, operator: Operator, action: str, delivery: Delivery, reason: str | None, at: str
-) -> None:
-    connection.execute(
-        text(
-            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
-            "VALUES (:at, :operator, :user, :action, :subject, :reason)"
-        ),
-        {
-            "at": at, "operator": operator.code, "user": operator.user, "action": action,
-            "subject": f"delivery:{delivery.delivery_id}", "reason": reason,
-        },
-    )  # fmt: skip
+    note(connection, operator, "requeue", f"delivery:{delivery.delivery_id}", reason, at=at)

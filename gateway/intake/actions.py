@@ -21,6 +21,7 @@ from gateway.intake.registry import is_bank_kind
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.intake.undo import undo
 from gateway.ledger import schema
+from gateway.ledger.events import note, require_reason
 from gateway.sealed_files import clear_blocks
 
 REPAIR_SOURCE: Final = "repair:"
@@ -47,7 +48,7 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
                 word += ":" + ",".join(seen) if seen else ""
             before = (file.release or "").split()[1:]
             move(connection, file_id, file.state, FileState.CLAIMED, release=" ".join([how, *before, word]))
-        note(app, connection, f"files.release.{how}", f"file:{file_id}", reason)
+        note(connection, app.operator, f"files.release.{how}", f"file:{file_id}", reason, at=app.now())
         return file_row(connection, file_id)
 
 
@@ -63,7 +64,7 @@ def discard(app: App, file_id: int, *, reason: str) -> InboundFile:
             records=None if file.lines is None else 0,
             rejects=None if file.lines is None else file.lines - (file.blank or 0),
         )  # fmt: skip
-        note(app, connection, "files.discard", f"file:{file_id}", reason)
+        note(connection, app.operator, "files.discard", f"file:{file_id}", reason, at=app.now())
         return file_row(connection, file_id)
 
 
@@ -105,7 +106,14 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
             },
         )  # fmt: skip
         for number in sorted(lines):
-            note(app, connection, "files.repair", f"file:{file_id}/{number}", f"file {new}: {reason}")
+            note(
+                connection,
+                app.operator,
+                "files.repair",
+                f"file:{file_id}/{number}",
+                f"file {new}: {reason}",
+                at=app.now(),
+            )
         return file_row(connection, new)
 
 
@@ -117,23 +125,21 @@ def reverse(app: App, file_id: int, *, reason: str) -> InboundFile:
         _lines_only(file, "reversing")
         undo(app.db, connection, file, operator=app.operator.code, posted_at=app.now(), reason=reason)
         move(connection, file_id, file.state, FileState.REVERSED)
-        note(app, connection, "files.reverse", f"file:{file_id}", reason)
+        note(connection, app.operator, "files.reverse", f"file:{file_id}", reason, at=app.now())
         return file_row(connection, file_id)
 
 
 def allow(app: App, action: str, reason: str) -> None:
     """Raises Refused without the right to post, UsageError without a reason."""
     app.operator.require("post", action)
-    if not reason.strip():
-        raise UsageError(f"{action}: found no reason, expected one; say why with --reason")
+    require_reason(reason, action)
 
 
 def export(app: App, file_id: int, target: Path, *, reason: str) -> int:
     """Write a file's bytes as they were received, for someone who may see account numbers; gives how many. Refused
     when the archive has other bytes."""
     app.operator.require("approve", "exporting an inbound file")
-    if not reason.strip():
-        raise UsageError("exporting an inbound file: found no reason, expected one; say why with --reason")
+    require_reason(reason, "exporting an inbound file")
     if target.exists() or not target.parent.is_dir():
         raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
     with app.db.write() as connection:
@@ -146,7 +152,7 @@ def export(app: App, file_id: int, target: Path, *, reason: str) -> int:
                 f"exporting file {file_id}: found its original with other bytes than were received, expected SHA-256 "
                 f"{file.sha256[:12]}…; put it back from a backup (see gateway verify)"
             )
-        note(app, connection, "files.export", f"file:{file_id}", reason)
+        note(connection, app.operator, "files.export", f"file:{file_id}", reason, at=app.now())
     write_durably(target, clear_blocks(_original(app, file), app.vault), mode=0o600)
     return file.bytes
 
@@ -198,13 +204,3 @@ def _once(connection: Connection, file_id: int, number: int) -> None:
             f"repairing line {number} of file {file_id}: found it repaired before ({str(before).partition(':')[0]}), expected a "
             "line that is repaired once; repair the line of that file if it was rejected again"
         )
-
-
-def note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
-    connection.execute(
-        schema.operator_event.insert(),
-        {
-            "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": action,
-            "subject": subject, "reason": reason,
-        },
-    )  # fmt: skip

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused, UsageError
-from gateway.intake.actions import allow, note
+from gateway.intake.actions import allow
+from gateway.ledger.events import note
 from gateway.money import to_cents
 from gateway.updates import assess_staged
 from parsers.btchassmt import Assessment
@@ -62,7 +63,7 @@ def correct(app: App, file_id: int, line_no: int, changes: Mapping[str, str], *,
             profile=app.settings.inbound,
             **values,
         )
-        note(app, connection, "files.correct", f"file:{file_id}:{line_no}", reason)
+        note(connection, app.operator, "files.correct", f"file:{file_id}:{line_no}", reason, at=app.now())
         return after
 
 
@@ -73,7 +74,7 @@ def strike(app: App, file_id: int, line_no: int, *, reason: str) -> None:
     with app.db.write() as connection:
         _hold(app, connection, file_id, action)
         assess_staged.delete_staged(connection, file_id, line_no, operator=app.operator.code, reason=reason)
-        note(app, connection, "files.strike", f"file:{file_id}:{line_no}", reason)
+        note(connection, app.operator, "files.strike", f"file:{file_id}:{line_no}", reason, at=app.now())
 
 
 def _hold(app: App, connection: Connection, file_id: int, action: str) -> None:

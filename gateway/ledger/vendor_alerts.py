@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.errors import Refused, UsageError
+from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_changes import Maker, record
 from gateway.ledger.vendor_details import no_account_in
 from gateway.vault import Vault
@@ -48,8 +49,7 @@ def set_alert(
     """
     action = f"the alert of vendor {vendor}"
     operator.require("load" if on and override_until is None else "approve", action)
-    if not reason.strip():
-        raise Refused(f"{action}: found no reason, expected one; give --reason")
+    require_reason(reason, action)
     no_account_in(connection, vault, reason, action=action)
     found = connection.execute(text("SELECT dealer_alert FROM vendor WHERE vendor = :v"), {"v": vendor}).one_or_none()
     if found is None:

@@ -18,6 +18,7 @@ from gateway.app import Operator
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import schema
 from gateway.ledger.database import Database
+from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_details import (
     NEW_VERSION,
     Details,
@@ -87,8 +88,7 @@ def propose(
     ``changes`` are values of ``vendor_details.FIELDS`` in clear. The same change proposed again while it waits is the
     one that waits. Raises UsageError for an unknown vendor or a value that a vendor cannot have.
     """
-    if not reason.strip():
-        raise Refused(f"changing vendor {vendor}: found no reason, expected one: the second person asks why")
+    require_reason(reason, f"changing vendor {vendor}")
     now = current(connection, vault, [vendor])
     if vendor not in now:
         raise UsageError(f"changing vendor {vendor}: found no such vendor, expected one of `gateway vendor list`")
@@ -204,8 +204,7 @@ def approve(
 def refuse(connection: Connection, vault: Vault, change_id: int, *, reason: str, operator: Operator, at: str) -> Change:
     """End a change that waits without applying it; its maker may do so too."""
     operator.require("approve", f"refusing change {change_id}")
-    if not reason.strip():
-        raise Refused(f"refusing change {change_id}: found no reason, expected one; give --reason")
+    require_reason(reason, f"refusing change {change_id}")
     row = _waiting(connection, vault, change_id, "refusing")
     no_account_in(connection, vault, reason, action=f"refusing change {change_id}", new=row.after)
     _decide(connection, row, "REFUSED", reason, operator, at)

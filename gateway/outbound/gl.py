@@ -24,6 +24,7 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused
 from gateway.ledger import accounts
 from gateway.ledger.accounts import Figure
+from gateway.ledger.events import require_reason
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place, report_of
@@ -114,8 +115,8 @@ def _refuse_second_transfer(connection: Connection, at: Place, *, again: bool, r
         ),
         {"p": at.portfolio},
     ).one_or_none()
-    if again and not (reason or "").strip():
-        raise Refused("building the GL file again: found no reason, expected one: today would count twice")
+    if again:
+        require_reason(reason, "building the GL file again, so that today counts twice")
     if earlier is None or again:
         return
     zeroed = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)

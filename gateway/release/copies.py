@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from gateway import log
 from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
+from gateway.ledger.events import note, require_reason
 from gateway.outbound import store
 from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
@@ -89,8 +90,7 @@ def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
     """Note that a file without an endpoint was fetched, and put its copy away. The scratch file that goes with it is
     somebody else's to fetch, and stays."""
     app.operator.require("deliver", "noting that a file was taken")
-    if not reason.strip():
-        raise Refused("taking: found no reason, expected one: who fetched the file, and why; give --reason")
+    require_reason(reason, f"noting that outbound file {outbound_id} was taken")
     with app.db.write() as connection:  # one of two that mean it at once, this and a recall, sees that it came too late
         file = release.locked(app, connection, outbound_id)
         if file.state != OutboundState.LOCAL:
@@ -101,7 +101,7 @@ def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
             raise Refused(
                 f"taking {file.name}: found no account numbers in a {file.kind} file: move it away as you like"
             )
-        _note(app, connection, TAKEN, file.name, reason)
+        note(connection, app.operator, TAKEN, file.name, reason, at=app.now())
         beside = release.pairs(connection, file, OutboundState.BUILT, OutboundState.LOCAL)
         fetched = text("SELECT 1 FROM operator_event WHERE action = :taken AND subject = :name")
         waiting = [
@@ -114,14 +114,13 @@ def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bo
     """Write a file's bytes as built, or the OpenPGP message in which it leaves, for someone who may see them; gives how
     many. The record says who and why."""
     app.operator.require("approve", "exporting an outbound file")
-    if not reason.strip():
-        raise Refused("exporting: found no reason, expected one: the file may hold account numbers; give --reason")
+    require_reason(reason, f"exporting outbound file {outbound_id}")
     name, _kind, _state = _file(app, outbound_id)
     if target.exists() or not target.parent.is_dir():
         raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
     data = openpgp.message(app, outbound_id) if message else content(app, outbound_id)
     with app.db.write() as connection:
-        _note(app, connection, EXPORT, name, reason)
+        note(connection, app.operator, EXPORT, name, reason, at=app.now())
     write_durably(target, data, mode=0o600)
     return len(data)
 
@@ -218,16 +217,3 @@ def _file(app: App, outbound_id: int) -> tuple[str, str, str]:
             f"outbound file {outbound_id}: found none of that number, expected one of `gateway outbound list`"
         )
     return str(found.name), str(found.kind), str(found.state)
-
-
-def _note(app: App, connection: Connection, action: str, name: str, reason: str) -> None:
-    connection.execute(
-        text(
-            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
-            "VALUES (:at, :code, :user, :action, :subject, :reason)"
-        ),
-        {
-            "at": app.now(), "code": app.operator.code, "user": app.operator.user, "action": action, "subject": name,
-            "reason": reason,
-        },
-    )  # fmt: skip

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import Refused
+from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox
 from gateway.outbound.states import LEFT_STATES, OutboundState, at_bank_sql
@@ -41,10 +42,10 @@ class Recalled:
 
 
 def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
-    """Raises Refused without the right or a reason, and for a file that left, may have left, or was never released."""
+    """Raises UsageError without a reason, Refused without the right and for a file that left, may have left, or was never
+    released."""
     app.operator.require("approve", "calling an outbound file back")
-    if not reason.strip():
-        raise Refused("calling back: found no reason, expected one: the next person asks why; give --reason")
+    require_reason(reason, f"calling outbound file {outbound_id} back")
     with app.db.write() as connection:
         file = _released(app, connection, outbound_id)
         action = f"calling {file.name} back"
@@ -58,7 +59,7 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
         called = [file, *(pair for pair in pairs if pair not in gone)]
         for one in called:
             release.take_back(app, connection, one, f"called back: {reason}")
-        release.record(app, connection, ACTION, file, reason)
+        note(connection, app.operator, ACTION, file.name, reason, at=app.now())
     for one in called:
         outbox.withdraw(app, one.outbound_id, one.name)
     files = tuple(Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in called)

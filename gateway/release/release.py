@@ -19,6 +19,7 @@ from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_moot
+from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox, store
 from gateway.outbound.states import LEFT_STATES, TAKEN, OutboundState
@@ -153,7 +154,8 @@ def approve(
             text("UPDATE bank_check SET state = 'SENT' WHERE outbound_id = :id AND state = 'RESERVED'"),
             {"id": outbound_id},
         )
-        record(app, connection, "outbound.approve", file, "; ".join(filter(None, [f"sha256 {file.sha256}", accepted])))
+        said = "; ".join(filter(None, [f"sha256 {file.sha256}", accepted]))
+        note(connection, app.operator, "outbound.approve", file.name, said, at=app.now())
     reached(Step.APPROVED)
     return released
 
@@ -161,18 +163,17 @@ def approve(
 def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
     """Take a waiting file back for a reason, with the scratch file that goes with it; free what went into them.
 
-    The maker may reject too. Raises Refused without a reason or when the file does not wait.
+    The maker may reject too. Raises UsageError without a reason, Refused when the file does not wait.
     """
     app.operator.require("approve", "rejecting an outbound file")
-    if not reason.strip():
-        raise Refused("rejecting: found no reason, expected one: the next person asks why; give --reason")
+    require_reason(reason, f"rejecting outbound file {outbound_id}")
     with app.db.write() as connection:
         file = _waiting(app, connection, outbound_id, "rejecting")
         no_account_in(connection, app.vault, reason, action=f"rejecting {file.name}")
         taken_back = [file, *pairs(connection, file, OutboundState.BUILT)]
         for one in taken_back:
             take_back(app, connection, one, reason)
-        record(app, connection, "outbound.reject", file, reason)
+        note(connection, app.operator, "outbound.reject", file.name, reason, at=app.now())
     for one in taken_back:
         outbox.withdraw(app, one.outbound_id, one.name)
     return [Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in taken_back]
@@ -331,20 +332,3 @@ def take_back(app: App, connection: Connection, file: File, reason: str) -> None
     }
     for statement in _FREE:
         connection.execute(text(statement), {k: v for k, v in values.items() if f":{k}" in statement})
-
-
-def record(app: App, connection: Connection, action: str, file: File, reason: str) -> None:
-    connection.execute(
-        text(
-            "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
-            "VALUES (:at, :code, :user, :action, :subject, :reason)"
-        ),
-        {
-            "at": app.now(),
-            "code": app.operator.code,
-            "user": app.operator.user,
-            "action": action,
-            "subject": file.name,
-            "reason": reason,
-        },
-    )

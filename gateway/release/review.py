@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App, Operator
 from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
+from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.banks import required_bank
 from gateway.settings import Bank
@@ -97,8 +98,7 @@ def accept(
         )
     if not held:
         return ""
-    if reason is None or not reason.strip():
-        raise Refused(f"approving {name}: found no reason, expected why {', '.join(held)} is accepted; give --reason")
+    require_reason(reason, f"approving {name}, held by {', '.join(held)}")
     connection.execute(
         text(
             "UPDATE fraud_finding SET accepted_by = :code, accepted_user = :user, accepted_at = :at, "

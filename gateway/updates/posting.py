@@ -15,8 +15,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from gateway.app import App
-from gateway.errors import LedgerError, UsageError
-from gateway.ledger import schema, units
+from gateway.errors import LedgerError
+from gateway.ledger import events, units
 from gateway.ledger.database import Database
 from gateway.ledger.units import Unit
 from gateway.settings_portfolio import PortfolioSettings
@@ -94,8 +94,7 @@ def by_hand(
     Raises Refused without the right to post or on a closed business date, UsageError without a reason.
     """
     app.operator.require("post", action)
-    if not reason.strip():
-        raise UsageError(f"{action}: found no --reason, expected one; say why")
+    events.require_reason(reason, action)
 
     def note(line_no: int, severity: Severity, finding: Finding, *, amount_cents: int, item: int | None = None) -> None:
         notes.append(Note(severity, finding, amount_cents, item))
@@ -108,10 +107,6 @@ def by_hand(
         )  # fmt: skip
         yield Posting(app.db, connection, app.settings.portfolio(portfolio), unit, app.operator.code, now, None, note)
         units.close_unit(unit)
-        event = {
-            "at": now, "operator": app.operator.code, "os_user": app.operator.user, "action": update_name,
-            "subject": subject, "reason": reason,
-        }  # fmt: skip
-        connection.execute(schema.operator_event.insert(), event)
+        events.note(connection, app.operator, update_name, subject, reason, at=now)
         if dry_run:
             raise _DryRunError

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.errors import Refused, UsageError
-from gateway.ledger import schema, suspense_history
+from gateway.ledger import events, schema, suspense_history
 from gateway.ledger.chart import DEFAULT_DISBURSAL
 from gateway.ledger.suspense_history import Move
 from gateway.updates import suspense_rules as rules
@@ -36,11 +36,7 @@ def note(app: App, number: int, words: str) -> Move:
             operator=app.operator.code, at=app.now(),
         )  # fmt: skip
         suspense_history.add(app.db, connection, [made])
-        event = {
-            "at": made.at, "operator": made.operator, "os_user": app.operator.user, "action": "suspense.note",
-            "subject": f"item:{number}", "reason": words,
-        }  # fmt: skip
-        connection.execute(schema.operator_event.insert(), event)
+        events.note(connection, app.operator, "suspense.note", f"item:{number}", words, at=made.at)
     return made
 
 

@@ -25,6 +25,7 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import CLEARING, cash_purpose
+from gateway.ledger.events import note
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Side, Unit
 from gateway.money import shown
@@ -201,7 +202,7 @@ def clear(
         if app.settings.portfolio(of.portfolio).release.four_eyes:
             if one.word is None:
                 voids.may(app, connection, "post", action=action, reason=reason)
-                voids.note(app, connection, PROPOSED, one.subject, _amount(one.cents) + reason)
+                note(connection, app.operator, PROPOSED, one.subject, _amount(one.cents) + reason, at=app.now())
                 return _held_of(connection, of, action)
             _require_second(app, one.word, action)
             right: Right = "approve"
@@ -228,7 +229,7 @@ def withdraw(app: App, check_no: str, *, reason: str, portfolio: str | None = No
             raise Refused(
                 f"{action}: found no word that waits for a second person, expected one: see gateway vendor clearing"
             )
-        voids.note(app, connection, WITHDRAWN, one.subject, reason)
+        note(connection, app.operator, WITHDRAWN, one.subject, reason, at=app.now())
     return one._replace(word=None)
 
 

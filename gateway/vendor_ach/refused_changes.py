@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.ledger import vendor_changes
+from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.built import Built, place
 from gateway.outbound.store import NewFile, first_free_names, freeze, numbered
@@ -36,8 +37,7 @@ def build_refused(
 ) -> Built:
     """Refuse entry ``number`` of file ``file_id``. Raises Refused when it is no notification, or its change is applied."""
     action = f"refusing answer {file_id}/{number}"
-    if not reason.strip():
-        raise Refused(f"{action}: found no reason, expected one; say why with --reason")
+    require_reason(reason, action)
     no_account_in(connection, app.vault, reason, action=action)
     if code not in REFUSED_REASONS:
         known = ", ".join(f"{known} {words}" for known, words in REFUSED_REASONS.items())

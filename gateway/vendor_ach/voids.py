@@ -27,6 +27,7 @@ from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database
+from gateway.ledger.events import note, require_reason
 from gateway.ledger.units import Side, Unit
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.states import LEFT_SQL
@@ -158,23 +159,14 @@ def by_person(
     )  # fmt: skip
     yield unit
     units.close_unit(unit)
-    note(app, connection, update, subject, reason)
+    note(connection, app.operator, update, subject, reason, at=now)
 
 
 def may(app: App, connection: Connection, right: Right, *, action: str, reason: str) -> None:
     """Raises Refused without the right, or where the reason holds an account number, UsageError without a reason."""
     app.operator.require(right, action)
-    if not reason.strip():
-        raise UsageError(f"{action}: found no --reason, expected one; say why")
+    require_reason(reason, action)
     no_account_in(connection, app.vault, reason, action=action)
-
-
-def note(app: App, connection: Connection, action: str, subject: str, reason: str) -> None:
-    event = {
-        "at": app.now(), "operator": app.operator.code, "os_user": app.operator.user, "action": action, "subject": subject,
-        "reason": reason,
-    }  # fmt: skip
-    connection.execute(schema.operator_event.insert(), event)
 
 
 # --- looking ------------------------------------------------------------------------------------------------

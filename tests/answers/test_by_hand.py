@@ -106,7 +106,7 @@ def test_clearing_ends_what_waits(db: Database, home: Home, clock: FixedClock) -
     )
     with db.read() as connection:
         assert [(row[0], row[-2]) for row in lists.listing(connection)] == [("1/1", "UNMATCHED"), ("1/2", "DONE")]
-    with pytest.raises(Refused, match="found no reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         lists.clear(app, (1, 1), reason="")
     with pytest.raises(Refused, match="found it DONE, expected UNMATCHED"):
         lists.clear(app, (1, 2), reason="R")

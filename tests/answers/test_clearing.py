@@ -110,7 +110,7 @@ def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:
     with pytest.raises(UsageError, match="found none of that number"):
         clearing.clear(app, "4712", reason="x")
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
-    with pytest.raises(UsageError, match="found no --reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         clearing.clear(app, "4711", reason=" ")
 
 
@@ -131,7 +131,7 @@ def test_one_person_alone_clears_nothing(db: Database, home: Home, clock: FixedC
     poster = replace(world.BOB, rights=frozenset({"post"}))
     with pytest.raises(Refused, match="without the right 'approve'"):
         clearing.clear(world.as_person(app, poster), "4711", reason="so it is")
-    with pytest.raises(UsageError, match="found no --reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         clearing.clear(world.as_person(app, world.BOB), "4711", reason=" ")
     assert (cash(db), clearing_balance(db)) == (before, -12_345)
     assert clearing.withdraw(app, "4711", reason="not yet").word is None

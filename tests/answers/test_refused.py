@@ -128,7 +128,7 @@ def test_what_was_applied_is_not_refused(db: Database, home: Home, clock: FixedC
     ("code", "number", "reason", "error", "words"),
     [
         ("C60", 1, "R", UsageError, "found the code C60, expected one of C61 "),
-        ("C65", 1, " ", Refused, "found no reason"),
+        ("C65", 1, " ", UsageError, "found no reason"),
         ("C65", 9, "R", UsageError, "found no answer of that number"),
         ("C65", 2, "R", UsageError, "found no answer of that number"),
     ],

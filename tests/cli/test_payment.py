@@ -229,7 +229,10 @@ def test_what_is_refused_and_in_which_words(desk: Played) -> None:
 
 def test_rights_reason_and_a_closed_business_date(desk: Played) -> None:
     given = ("payment", "post", "--lease", "1006", "--amount", "1")
-    assert desk.do(*given, "--reason", " ").err == "gateway: payment post: found no --reason, expected one; say why\n"
+    assert (
+        desk.do(*given, "--reason", " ").err
+        == "gateway: payment post: found no reason, expected one; say why with --reason\n"
+    )
     operators: Path = desk.root / "config" / "operators.toml"
     written = operators.read_text()
     operators.write_text('[operators.ABC]\nusers = ["' + system_user() + '"]\nrights = ["load"]\n')

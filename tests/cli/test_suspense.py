@@ -192,7 +192,7 @@ WRONG = [
      "found --amount 1 beside --to, expected each amount in its --to; with --to give the amount as lease:1003=1"),
     (("apply", "ITEM", "--to", "1003", *WHY), 2, "--to 1003: found no such target"),
     (("apply", "ITEM", "--lease", "1003", "--amount", "0", *WHY), 2, "--amount: found '0'"),
-    (("apply", "ITEM", "--lease", "1003", "--reason", " "), 2, "found no --reason"),
+    (("apply", "ITEM", "--lease", "1003", "--reason", " "), 2, "found no reason"),
     (("apply", "ITEM", "--lease", "1007", *WHY), 3, "found lease 1007 with status HREP"),
     (("apply", "ITEM", "--lease", "1001", "--amount", "500", *WHY), 3, "expected at most 120.00"),
     (("clear", "ITEM", *WHY), 2, "found not one way to clear"),

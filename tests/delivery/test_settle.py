@@ -65,7 +65,6 @@ def test_settled_as_not_delivered_is_due_again(office: Office) -> None:
         ),
         (operator("AAA", "carl"), "delivered", "x", "expected a second person"),
         (BERT, "not-delivered", "x", "found 'not-delivered', expected 'delivered' as AAA said"),
-        (BERT, "delivered", " ", "found no reason"),
         (operator("BBB", "bert", "deliver"), "delivered", "x", "without the right 'resolve'"),
     ],
 )
@@ -77,12 +76,18 @@ def test_what_the_second_may_not(sqlite_office: Office, who: Operator, as_: str,
     assert sqlite_office.states() == ["UNKNOWN"]
 
 
+def test_settling_needs_a_reason(sqlite_office: Office) -> None:
+    in_state(sqlite_office, "UNKNOWN")
+    with pytest.raises(UsageError, match="settling delivery 1: found no reason, expected one"):
+        resolve(sqlite_office, ANNA, reason=" ")
+
+
 def test_a_word_can_be_withdrawn(sqlite_office: Office) -> None:
     office = sqlite_office
     in_state(office, "UNKNOWN")
     resolve(office, ANNA, "delivered")
     with office.app.db.write() as connection:
-        with pytest.raises(Refused, match="withdrawing the word on delivery 1: found no reason, expected one"):
+        with pytest.raises(UsageError, match="withdrawing the word on delivery 1: found no reason, expected one"):
             settle.withdraw(connection, 1, reason=" ", operator=ANNA, at=office.app.now())
         settle.withdraw(connection, 1, reason="it was the other file", operator=ANNA, at=office.app.now())
         with pytest.raises(Refused, match="found none, expected one that waits"):
@@ -147,7 +152,7 @@ def test_only_what_is_proved_not_delivered_is_tried_again(sqlite_office: Office,
 
 def test_another_try_needs_a_reason(sqlite_office: Office) -> None:
     in_state(sqlite_office, "NOT_DELIVERED")
-    with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match="found no reason, expected one"):
+    with sqlite_office.app.db.write() as connection, pytest.raises(UsageError, match="found no reason, expected one"):
         settle.requeue(connection, 1, reason=" ", operator=ANNA, at=sqlite_office.app.now())
 
 

@@ -453,18 +453,21 @@ def test_bare_files_post_in_the_order_of_their_claims(
         return done
 
     monkeypatch.setattr("gateway.intake.service.process_file", noted)
-    for number, name in enumerate(names):
-        (app.home.inbox / name).write_bytes(charge(100 + number))
-        intake.claimer.take(intake.folders[0], [app.home.inbox / name])
+
+    def drop(first: int) -> None:
+        for number, name in enumerate(names, first):
+            (app.home.inbox / name).write_bytes(charge(100 + number))
+            intake.claimer.take(intake.folders[0], [app.home.inbox / name])
+
+    drop(0)
     with app.db.write() as connection:
         connection.execute(text("UPDATE inbound_file SET state = 'WAITING' WHERE file_id IN (1, 3)"))
     intake.process_now([])
     assert sorted(posted[:2]) == [1, 2] and posted[2:] == [3, 4, 5, 6]
-    with app.db.write() as connection:
-        connection.execute(text("UPDATE inbound_file SET state = 'CLAIMED'"))
     posted.clear()
+    drop(6)
     play(app, [], 3.0)
-    assert sorted(posted[:2]) == [1, 2] and posted[2:] == [3, 4, 5, 6]
+    assert sorted(posted[:2]) == [7, 8] and posted[2:] == [9, 10, 11, 12]
 
 
 def test_reports_are_on_disk_before_the_ledger_says_so(

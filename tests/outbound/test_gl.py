@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway.clock import FixedClock
-from gateway.errors import LedgerError, Refused
+from gateway.errors import LedgerError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import accounts
 from gateway.ledger.database import Database
@@ -68,7 +68,7 @@ def test_second_transfer_of_a_day_is_refused_until_decided(db: Database, home: H
     app = world.app_at(home, db, clock)
     with pytest.raises(Refused, match=r"transferred in DSGL_P01.DAT of 2026-03-02 and not zeroed since"):
         build(app, "DSGL", "1")
-    with pytest.raises(Refused, match="found no reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         build(app, "DSGL", "1", again=True)
     again = build(app, "DSGL", "1", again=True, reason="first one was lost over there")
     assert again.files[0].name == "DSGL_P01-260302.DAT"

@@ -95,7 +95,7 @@ def test_a_kill_before_the_clear_copy_went_is_finished(db: Database, home: Home,
 
 def test_a_fetched_file_is_put_away_when_a_person_says_so(db: Database, home: Home, clock: FixedClock) -> None:
     app, bank_file, scratch = released(db, home, clock)
-    with pytest.raises(Refused, match="taking: found no reason, expected one"):
+    with pytest.raises(UsageError, match="was taken: found no reason, expected one"):
         copies.taken(app, scratch.outbound_id, reason=" ")
     assert copies.taken(app, scratch.outbound_id, reason="loaded by Pat")[:2] == ([scratch.name], [])
     assert in_outbox(app) == sorted([bank_file.name, scratch.name + ".sealed"])
@@ -154,7 +154,7 @@ def test_export_writes_the_bytes_and_says_so(db: Database, home: Home, clock: Fi
     ) == [("ANN", bank_file.name, "the bank asks")]
     with pytest.raises(UsageError, match="expected a new file"):
         copies.export(app, bank_file.outbound_id, target, reason="again")
-    with pytest.raises(Refused, match="found no reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         copies.export(app, bank_file.outbound_id, tmp_path / "b", reason=" ")
     clerk = world.as_person(app, Operator("CLK", "clerk", frozenset({"deliver", "admin"})))
     with pytest.raises(Refused, match="without the right 'approve'"):

@@ -15,7 +15,7 @@ from gateway.clock import FixedClock
 from gateway.delivery import queue
 from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import trace_way
 from gateway.ledger.database import Database
@@ -133,7 +133,7 @@ def test_refused(app: App, db: Database) -> None:
     with pytest.raises(Refused, match=f"found it BUILT, expected it released; gateway outbound reject {number}"):
         recall.recall(app, number, reason="x")
     approve(app, built, fetched=False)
-    with pytest.raises(Refused, match="found no reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         recall.recall(app, number, reason=" ")
     without = replace(app, operator=replace(app.operator, rights=frozenset({"post"})))
     with pytest.raises(Refused, match="approve"):

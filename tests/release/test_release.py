@@ -109,7 +109,7 @@ def test_a_scratch_file_that_needs_approval_waits_for_its_own(waiting: tuple[App
 
 def test_reject_frees_and_needs_a_reason(db: Database, waiting: tuple[App, Frozen, Frozen]) -> None:
     app, bank_file, scratch = waiting
-    with pytest.raises(Refused, match="found no reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         release.reject(app, bank_file.outbound_id, reason=" ")
     release.reject(app, bank_file.outbound_id, reason="vendor asked to wait")
     assert states(db) == [("VACH-BANK", "REJECTED"), ("VACH-SCRATCH", "REJECTED")]

@@ -81,7 +81,7 @@ def test_a_first_payment_holds_until_it_is_accepted(db: Database, app: App) -> N
         Refused, match=r"held by first-payment: first payment to vendor V1; .* give --accept first-paym"
     ):
         approve(app, file)
-    with pytest.raises(Refused, match="found no reason, expected why first-payment is accepted"):
+    with pytest.raises(UsageError, match="held by first-payment: found no reason, expected one"):
         approve(app, file, "first-payment", reason=" ")
     with pytest.raises(UsageError, match=r"found --accept velocity, expected what holds the file: first-payment$"):
         approve(app, file, "first-payment", "velocity")

@@ -219,7 +219,7 @@ def test_which_check(app: App, db: Database) -> None:
         voids.void(app, "1", reason="x")
     with pytest.raises(UsageError, match="found none of that number"):
         voids.void(app, "1", bank="127", reason="x")
-    with pytest.raises(UsageError, match="found no --reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         voids.void(app, "1", bank="126", reason=" ")
     voids.void(app, "1", bank="125", portfolio="1", reason="x")
     assert world.all_of(db, "SELECT bank, state FROM bank_check ORDER BY bank") == [("125", "VOID"), ("126", "NEW")]
@@ -308,7 +308,7 @@ def test_whole_file_refused(app: App, db: Database, home: Home) -> None:
     ):
         made(app, "VACH-REVERSAL", of=number, reason="x")
     approve(app, waiting)
-    with pytest.raises(UsageError, match="no --reason"):
+    with pytest.raises(UsageError, match="found no reason"):
         made(app, "VACH-REVERSAL", of=number, reason="")
     with pytest.raises(UsageError, match="no Vendor ACH bank file of portfolio 1"):
         made(app, "VACH-REVERSAL", of=waiting.files[1].outbound_id, reason="x")
