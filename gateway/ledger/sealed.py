@@ -8,11 +8,13 @@ reads a block, one writes it back.
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     LargeBinary,
     bindparam,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 
@@ -41,12 +44,19 @@ def columns() -> list[Column[bytes]]:
 def by_key(connection: Connection) -> Counter[bytes]:
     """How many values are sealed by key id. The id is empty for values from before there were ids."""
     counts: Counter[bytes] = Counter()
+    for found, count in connection.execute(_counts_by_key()):
+        counts[bytes(found)] += int(count)
+    return counts
+
+
+@cache
+def _counts_by_key() -> CompoundSelect[Any]:
+    """One statement for every sealed column: asked for one by one they were a fifth of a small ledger's verify."""
+    queries = []
     for column in columns():
         named = case((_begins(column, 1) == VERSION, func.substr(column, 2, KEY_ID)), else_=literal(b"", LargeBinary))
-        query = select(named, func.count()).where(_is_sealed(column)).group_by(named)
-        for found, count in connection.execute(query):
-            counts[bytes(found)] += int(count)
-    return counts
+        queries.append(select(named, func.count()).where(_is_sealed(column)).group_by(named))
+    return union_all(*queries)
 
 
 def reseal(connection: Connection, vault: Vault, *, leave_lost: bool = False) -> int:
