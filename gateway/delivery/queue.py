@@ -359,6 +359,12 @@ def one(connection: Connection, delivery_id: int) -> Delivery:
     return found[0]
 
 
+def hold(connection: Connection, delivery_id: int) -> Delivery:
+    """The same, as it is until the transaction ends: nobody else changes it meanwhile."""
+    _held(connection, [delivery_id])
+    return one(connection, delivery_id)
+
+
 def _held(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]:
     """The states as they are, held until the transaction ends."""
     table = schema.delivery

@@ -1,6 +1,8 @@
 """What people and receivers say about deliveries: acknowledgements, settled unknowns, another try.
 
-Every function works in the caller's transaction and leaves a row in ``operator_event`` where a person acted.
+Every function works in the caller's transaction, in which it holds the delivery, so that of two people, or of a person and
+a receiver, who speak at once the later one knows the earlier word; and leaves a row in ``operator_event`` where a person
+acted.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.clock import instant_text
-from gateway.delivery.queue import Change, Delivery, add_events, listing, one, record
+from gateway.delivery.queue import Change, Delivery, add_events, hold, listing, one, record
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import Refused, UsageError
 from gateway.ledger.events import note, require_reason
@@ -44,7 +46,7 @@ def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at:
         raise UsageError(
             f"acknowledging outbound file {outbound_id}: found no delivery of it, expected one; see gateway deliver list"
         )
-    delivery = one(connection, int(row))
+    delivery = hold(connection, int(row))
     if delivery.state is DeliveryState.ACKNOWLEDGED:
         return delivery
     if delivery.state not in _ACKNOWLEDGEABLE:
@@ -92,7 +94,7 @@ def resolve(
     twice, or when the second person says otherwise: the first word stands until it is withdrawn.
     """
     operator.require("resolve", f"settling delivery {delivery_id}")
-    delivery = one(connection, delivery_id)
+    delivery = hold(connection, delivery_id)
     require_reason(reason, f"settling delivery {delivery_id}")
     if delivery.state is not DeliveryState.UNKNOWN:
         raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
@@ -183,7 +185,7 @@ def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator:
     action = f"withdrawing the word on delivery {delivery_id}"
     operator.require("resolve", action)
     require_reason(reason, action)
-    delivery = one(connection, delivery_id)
+    delivery = hold(connection, delivery_id)
     if _proposal(connection, delivery_id) is None:
         raise Refused(f"{action}: found none, expected one that waits for a second person")
     add_events(connection, at, [(delivery_id, "RESOLVE_WITHDRAWN", operator.code)])
@@ -199,7 +201,7 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
     a reason."""
     operator.require("deliver", f"trying delivery {delivery_id} again")
     require_reason(reason, f"trying delivery {delivery_id} again")
-    delivery = one(connection, delivery_id)
+    delivery = hold(connection, delivery_id)
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
             f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED or PENDING; an "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.delivery import queue, settle
@@ -94,6 +97,46 @@ def test_a_word_can_be_withdrawn(sqlite_office: Office) -> None:
             settle.withdraw(connection, 1, reason="x", operator=ANNA, at=office.app.now())
     assert resolve(office, BERT, "not-delivered") is False
     assert resolve(office, ANNA, "not-delivered") is True
+
+
+def withdrawn(connection: Connection, at: str) -> None:
+    settle.withdraw(connection, 1, reason="it was the other file", operator=ANNA, at=at)
+
+
+def acknowledged(connection: Connection, at: str) -> None:
+    settle.acknowledge(connection, 1, reference="a.ack", at=at)
+
+
+def until_somebody_waits(office: Office) -> None:
+    """For a lock; on SQLite nobody has begun as long as another one writes."""
+    waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not office.app.db.is_sqlite:
+        with office.app.db.read() as connection:
+            if connection.execute(text(waiting)).scalar_one():
+                return
+
+
+@pytest.mark.parametrize(
+    ("first", "comes_of_it", "state"),
+    [(withdrawn, False, "UNKNOWN"), (acknowledged, "found it ACKNOWLEDGED, expected UNKNOWN", "ACKNOWLEDGED")],
+)
+def test_who_confirms_a_word_at_the_same_moment_knows_what_became_of_it(
+    office: Office, first: Callable[[Connection, str], None], comes_of_it: bool | str, state: str
+) -> None:
+    """Else a file that is there would be sent again, by a word that was taken back."""
+    in_state(office, "UNKNOWN")
+    resolve(office, ANNA, "not-delivered")
+    with ThreadPoolExecutor(1) as people:
+        with office.app.db.write() as connection:
+            first(connection, office.app.now())
+            second = people.submit(resolve, office, BERT, "not-delivered")
+            until_somebody_waits(office)
+        if isinstance(comes_of_it, str):
+            with pytest.raises(Refused, match=comes_of_it):
+                second.result()
+        else:
+            assert second.result() is comes_of_it
+    assert office.states() == [state]
 
 
 @pytest.mark.parametrize("state", [s for s in S if s is not S.UNKNOWN])
