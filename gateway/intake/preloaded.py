@@ -1,7 +1,7 @@
 """What a person does to preloaded assessments before U0418 posts them (the vendor's U0232): look, correct, strike out.
 
-Each leaves an ``operator_event`` and a message of the line. The portfolio is held meanwhile, so that nothing is changed
-under a posting.
+Each leaves an ``operator_event`` and a message of the line. Portfolio and file are held meanwhile, so that nothing is
+changed under a posting, or of a file that somebody discards.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.intake.actions import allow
+from gateway.intake.files import hold_row
+from gateway.intake.states import FileState
 from gateway.ledger.events import note
 from gateway.money import to_cents
 from gateway.updates import assess_staged
@@ -79,6 +81,7 @@ def strike(app: App, file_id: int, line_no: int, *, reason: str) -> None:
 
 def _hold(app: App, connection: Connection, file_id: int, action: str) -> None:
     app.db.lock_portfolios(connection, [_portfolio(connection, file_id, action)])
+    hold_row(connection, file_id, (FileState.STAGED,))  # who discards it does not ask for the portfolio
 
 
 def _portfolio(connection: Connection, file_id: int, action: str) -> str:

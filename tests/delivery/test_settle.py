@@ -14,6 +14,7 @@ from gateway.delivery.states import TRANSITIONS, DeliveryState, Resolution, requ
 from gateway.errors import DeliveryError, Refused, UsageError
 from gateway.settings import Endpoint
 from tests.delivery.conftest import Office, operator, release
+from tests.support.at_once import until_it_waits
 
 ANNA, BERT = operator("AAA", "anna"), operator("BBB", "bert")
 S = DeliveryState
@@ -107,15 +108,6 @@ def acknowledged(connection: Connection, at: str) -> None:
     settle.acknowledge(connection, 1, reference="a.ack", at=at)
 
 
-def until_somebody_waits(office: Office) -> None:
-    """For a lock; on SQLite nobody has begun as long as another one writes."""
-    waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while not office.app.db.is_sqlite:
-        with office.app.db.read() as connection:
-            if connection.execute(text(waiting)).scalar_one():
-                return
-
-
 @pytest.mark.parametrize(
     ("first", "comes_of_it", "state"),
     [(withdrawn, False, "UNKNOWN"), (acknowledged, "found it ACKNOWLEDGED, expected UNKNOWN", "ACKNOWLEDGED")],
@@ -130,7 +122,7 @@ def test_who_confirms_a_word_at_the_same_moment_knows_what_became_of_it(
         with office.app.db.write() as connection:
             first(connection, office.app.now())
             second = people.submit(resolve, office, BERT, "not-delivered")
-            until_somebody_waits(office)
+            until_it_waits(office.app.db, second)
         if isinstance(comes_of_it, str):
             with pytest.raises(Refused, match=comes_of_it):
                 second.result()

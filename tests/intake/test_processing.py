@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,14 +11,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from gateway.app import App
-from gateway.intake import overlap
+from gateway.errors import Refused
+from gateway.intake import overlap, preloaded
 from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import post_staged, process_file
-from gateway.intake.states import FileState
+from gateway.intake.states import FileState, move
 from gateway.updates.assess_staged import correct_staged, delete_staged
 from tests.intake.conftest import again, charge, journal_lines, with_intake
 from tests.intake.plain import PlainUpdate
+from tests.support.at_once import until_it_waits
 
 Post = Callable[..., InboundFile]
 NAME = "p1_btchassmt.dat"
@@ -258,11 +261,17 @@ def test_a_processed_file_is_not_taken_up_again(app: App, post: Post, update: Pl
     assert update.posts == 1
 
 
-def test_preloaded_files_post_at_end_of_period(app: App, post: Post, update: PlainUpdate) -> None:
-    late = app.settings.portfolio("1").model_copy(
-        update={"assessments": app.settings.portfolio("1").assessments.model_copy(update={"posting": "end-of-period"})}
+def at_end_of_period(app: App) -> App:
+    """Its assessments are preloaded."""
+    portfolio = app.settings.portfolio("1")
+    late = portfolio.model_copy(
+        update={"assessments": portfolio.assessments.model_copy(update={"posting": "end-of-period"})}
     )
-    app = replace(app, settings=replace(app.settings, portfolios={"1": late}))
+    return replace(app, settings=replace(app.settings, portfolios={"1": late}))
+
+
+def test_preloaded_files_post_at_end_of_period(app: App, post: Post, update: PlainUpdate) -> None:
+    app = at_end_of_period(app)
     file = post(NAME, MONTH + charge(100, 1000) + b"junk\n" + charge(250), process=False)
     file = process_file(app, file.file_id, update=update).file
     assert (file.state, file.records, file.rejects) == (FileState.STAGED, 21, 2)
@@ -296,10 +305,7 @@ def test_a_bare_escrow_file_posts_to_the_portfolios_of_its_leases(app: App, post
 
 def test_what_an_operator_changed_in_a_preloaded_file_is_what_posts(app: App, post: Post, update: PlainUpdate) -> None:
     file = post(NAME, charge(100, 1000) + charge(101, 1001) + b"junk\n", process=False)
-    late = app.settings.portfolio("1").model_copy(
-        update={"assessments": app.settings.portfolio("1").assessments.model_copy(update={"posting": "end-of-period"})}
-    )
-    app = replace(app, settings=replace(app.settings, portfolios={"1": late}))
+    app = at_end_of_period(app)
     process_file(app, file.file_id, update=update)
     with app.db.write() as connection:
         profile = app.settings.inbound
@@ -307,3 +313,28 @@ def test_what_an_operator_changed_in_a_preloaded_file_is_what_posts(app: App, po
         delete_staged(connection, file.file_id, 2, operator="OPS", reason="x")
     done = post_staged(app, file.file_id, update=update).file
     assert (done.state, done.amount_cents, done.posted_cents, done.rejected_cents) == (FileState.POSTED, 1008, 7, 1001)
+
+
+@pytest.mark.parametrize("struck", [False, True])
+def test_what_somebody_discards_at_the_same_moment_is_not_changed(
+    app: App, post: Post, update: PlainUpdate, struck: bool
+) -> None:
+    """Else a discarded file would hold money again."""
+    app = at_end_of_period(app)
+    file = process_file(app, post(NAME, charge(100, 1000), process=False).file_id, update=update).file
+
+    def change() -> None:
+        if struck:
+            preloaded.strike(app, file.file_id, 1, reason="billed before")
+        else:
+            preloaded.correct(app, file.file_id, 1, {"amount": "99.00"}, reason="agreed")
+
+    with ThreadPoolExecutor(1) as people:
+        with app.db.write() as connection:
+            move(connection, file.file_id, FileState.STAGED, FileState.DISCARDED, held_cents=0, rejected_cents=1000)
+            second = people.submit(change)
+            until_it_waits(app.db, second)
+        with pytest.raises(Refused, match="found the file DISCARDED, expected it STAGED"):
+            second.result()
+    with app.db.read() as connection:
+        assert file_row(connection, file.file_id).amount_cents == 1000
