@@ -16,9 +16,10 @@ from typing import Final
 from gateway.answers import change
 from gateway.answers.match import CheckRow, Facts, key, matched
 from gateway.answers.values import Answer, AnswerState, Cash, Decision, waits
+from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
 from gateway.money import shown
-from gateway.vendor_ach.entries import CheckKey, SentEntry
+from gateway.vendor_ach.entries import SentEntry
 from parsers.nacha_reasons import reason
 from parsers.nacha_records import ALL_CODES, ALL_DEBITS
 

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, bindparam, select, text
 from gateway.answers.match import CheckRow, Facts, TakenBack, key
 from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.ledger import schema
+from gateway.ledger.ach_checks import CheckKey
+from gateway.ledger.ach_returns import came_back_sql, is_return_sql
 from gateway.ledger.vendor_changes import details_versions
 from gateway.ledger.vendor_details import current
 from gateway.outbound.states import at_bank_sql
 from gateway.vault import Vault
-from gateway.vendor_ach.entries import CheckKey, SentEntry, checks_by_entry, entries_by_trace
+from gateway.vendor_ach.entries import SentEntry, checks_by_entry, entries_by_trace
 
 _ASKED: Final = 5_000
 """Keys in one statement."""
@@ -98,7 +100,7 @@ def _returned(connection: Connection, files: Iterable[int]) -> Iterator[tuple[En
     for row in _asked(
         connection,
         "SELECT a.outbound_id, a.seq, f.name, a.file_id, a.number FROM ach_answer a "
-        "JOIN inbound_file f ON f.file_id = a.file_id WHERE a.kind = 'RETURN' AND a.state = 'DONE' AND a.outbound_id IN "
+        f"JOIN inbound_file f ON f.file_id = a.file_id WHERE {is_return_sql('a')} AND a.outbound_id IN "
         "(SELECT outbound_id FROM outbound_file WHERE outbound_id IN :keys UNION "
         "SELECT reverses_outbound_id FROM ach_entry WHERE outbound_id IN :keys)",
         sorted(files),
@@ -115,8 +117,7 @@ def _taken_back(connection: Connection, files: Iterable[int]) -> Iterator[tuple[
             f"SELECT e.outbound_id AS credit_in, e.seq, f.outbound_id, f.name, f.state, {at_bank_sql('f')} AS at_bank "
             "FROM ach_entry v JOIN ach_entry e ON e.outbound_id = v.reverses_outbound_id AND e.seq = v.reverses_seq "
             "JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED' "
-            "WHERE v.reverses_outbound_id IN :keys AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = v.outbound_id "
-            "AND a.seq = v.seq AND a.kind = 'RETURN' AND a.state = 'DONE') ORDER BY v.outbound_id",
+            f"WHERE v.reverses_outbound_id IN :keys AND NOT {came_back_sql('v')} ORDER BY v.outbound_id",
             sorted(files),
         )
     )

@@ -12,9 +12,10 @@ from datetime import date
 from typing import NamedTuple
 
 from gateway.answers.values import Answer, EntryKey, Identity
+from gateway.ledger.ach_checks import CheckKey
 from gateway.money import shown
 from gateway.outbound.states import LEFT_STATES
-from gateway.vendor_ach.entries import CheckKey, SentEntry
+from gateway.vendor_ach.entries import SentEntry
 from gateway.vendor_ach.numbers import NOT_AGAIN_DAYS
 
 """States of a file that left us."""

@@ -15,10 +15,11 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import units
 from gateway.ledger.accounts import accounts
+from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
-from gateway.vendor_ach.entries import PAID_AGAIN, CheckKey
+from gateway.vendor_ach.entries import PAID_AGAIN
 
 TRANSACTION: Final = "ACHP"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from gateway.vendor_ach.entries import CheckKey
+from gateway.ledger.ach_checks import CheckKey
 from parsers.nacha_answers import AnswerEntry
 
 Kind = Literal["RETURN", "DISHONORED", "CONTESTED", "CHANGE", "REFUSED_CHANGE", "OTHER", "ACKNOWLEDGEMENT"]

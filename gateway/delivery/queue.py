@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from gateway.clock import instant_text
 from gateway.delivery.states import SENDABLE, DeliveryState, require_transition
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_moot, schema
+from gateway.ledger import ach_returns, schema
 from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -157,10 +157,10 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
-    before the first byte leaves. What must not leave any more (``ach_moot``) is stopped, until a person calls it back."""
+    before the first byte leaves. What must not leave any more (``ach_returns``) is stopped, until a person calls it back."""
     held = _held(connection, [j.delivery_id for j in jobs])
     taken = [j for j in jobs if held.get(j.delivery_id) == j.state]
-    moot = ach_moot.reversals(connection, [j.outbound_id for j in taken])
+    moot = ach_returns.moot_reversals(connection, [j.outbound_id for j in taken])
     _stop(connection, [(j, moot[j.outbound_id]) for j in taken if j.outbound_id in moot], at)
     taken = [j for j in taken if j.outbound_id not in moot]
     names = {j.delivery_id: temporary_name(j.remote_name, temporary_suffix, j.attempts + 1) for j in taken}

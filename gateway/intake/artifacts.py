@@ -55,20 +55,6 @@ def avro_of(app: App, file: InboundFile) -> Path:
     return app.home.avro / str(file.business_date) / f"{file.file_id}-{file.name.removesuffix('.avro')}.avro"
 
 
-def write_artifacts(
-    app: App,
-    file_id: int,
-    *,
-    update: Update | None = None,
-    turns: Turns | None = None,
-    write: WriteReport = _write_report,
-) -> list[Path]:
-    """Write, or write again, everything a file leaves, durably; gives the paths. Nothing for files that are not done."""
-    paths = write_unconfirmed(app, file_id, update=update, write=write)
-    confirm(app, {file_id: paths}, turns=turns)
-    return paths
-
-
 def confirm(app: App, written: Mapping[int, Sequence[Path]], *, turns: Turns | None = None) -> None:
     """Flush what was written for these files to disk, then note that they have it.
 
@@ -90,7 +76,10 @@ def write_unconfirmed(
     write: WriteReport = _write_report,
     drafts: Drafts | None = None,
 ) -> list[Path]:
-    """As ``write_artifacts``, but a power failure may take them until they are confirmed. ``drafts`` are used up."""
+    """Write, or write again, everything a file leaves; gives the paths. Nothing for files that are not done.
+
+    A power failure may take them until they are confirmed. ``drafts`` are used up.
+    """
     with app.db.read() as connection:
         file = file_row(connection, file_id)
         if file.state not in REPORTED_STATES:

@@ -199,7 +199,7 @@ def _complete(connection: Connection, story: Story) -> None:
     names = {row["file_id"]: row["name"] for row in story.files}
     for row in story.entries:
         row["source_file"] = names.get(row["file_id"])
-    paid = [source for check in story.checks for source in ach.sources_of(check)]
+    paid = [source for check in story.checks for source in ach.sources_of_check(check)]
     _outbound_of(connection, story, [*sources, *paid, *_batch_sources(story)])
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, text
 
+from gateway.ledger.ach_checks import sources_of
+
 Row = dict[str, Any]
 
 OUTBOUND: Final = """
@@ -51,27 +53,21 @@ def check_key(ref: str) -> tuple[str, str, str] | None:
     return None if found is None else (found[1], found[2], found[3])
 
 
-_ATTEMPTS = 5
-"""Reversals of one entry at most: a further one takes a return, and its five banking days run on."""
+def sources_of_check(check: Row) -> tuple[str, ...]:
+    """What outbound rows name for a check, issue by issue, and for its reversals."""
+    return tuple(source for issue in range(1, check["issue"] + 1) for source in sources_of_issue(check, issue))
 
 
 def sources_of_issue(check: Row, issue: int) -> tuple[str, ...]:
-    """What outbound rows name for one issue of a check: paid, and taken back as often as that was tried."""
-    number = f"{check['portfolio']}:{check['bank']}:{check['check_no']}"
-    key = number + (f"#{issue}" if issue > 1 else "")
-    again = (f"reversal:{number}#{issue}/{attempt}" for attempt in range(2, _ATTEMPTS + 1))
-    return f"check:{key}", f"reversal:{key}", *again
-
-
-def sources_of(check: Row) -> tuple[str, ...]:
-    """What outbound rows name for a check, issue by issue, and for its reversals."""
-    return tuple(source for issue in range(1, check["issue"] + 1) for source in sources_of_issue(check, issue))
+    return sources_of(check["portfolio"], check["bank"], check["check_no"], issue)
 
 
 def outbound_of(connection: Connection, check: Row) -> list[Row]:
     """Every outbound record of a check: bank file and scratch file, each issue, reversals."""
     return rows(
-        connection, f"{OUTBOUND} WHERE s.source IN :sources ORDER BY f.outbound_id, s.seq", sources=sources_of(check)
+        connection,
+        f"{OUTBOUND} WHERE s.source IN :sources ORDER BY f.outbound_id, s.seq",
+        sources=sources_of_check(check),
     )
 
 

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from gateway.ledger.ach_checks import check_of_source
+from gateway.ledger.ach_returns import is_return_sql
 from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none, none_of
@@ -63,7 +65,7 @@ def checks(connection: Connection) -> Iterator[Check]:
 
 
 _LEFT: Final = "('APPROVED', 'LOCAL')"
-_IS_RETURN: Final = "a.kind = 'RETURN' AND a.state = 'DONE'"
+_IS_RETURN: Final = is_return_sql("a")
 _ENTRY: Final = "ach_entry e ON e.outbound_id = a.outbound_id AND e.seq = a.seq"
 _OTHER_ENTRY: Final = f"""
 SELECT 'file ' || a.file_id || ' answer ' || a.number FROM ach_answer a LEFT JOIN {_ENTRY}
@@ -93,16 +95,15 @@ ORDER BY a.file_id, a.number
 _RETURNED: Final = f"""
 SELECT a.file_id, a.line_no, e.kind, s.source FROM ach_answer a JOIN {_ENTRY}
 JOIN outbound_source s ON s.outbound_id = a.outbound_id AND s.seq = a.seq
-WHERE {_IS_RETURN} AND e.kind IN ('LIVE', 'REVERSAL') AND (s.source LIKE 'check:%' OR s.source LIKE 'reversal:%')
+WHERE {_IS_RETURN} AND e.kind IN ('LIVE', 'REVERSAL')
 ORDER BY a.file_id, a.line_no, s.source
 """
 
 
 def _returned(connection: Connection) -> Iterator[_Returned]:
     for file_id, line_no, kind, source in connection.execute(text(_RETURNED)):
-        _, portfolio, bank, number = str(source).split(":", 3)
-        check_no, _, issue = number.partition("#")
-        yield _Returned((file_id, line_no), kind, (portfolio, bank, check_no), int(issue.partition("/")[0] or 1))
+        if (check := check_of_source(str(source))) is not None:
+            yield _Returned((file_id, line_no), kind, check[:3], check.issue)
 
 
 def _now(connection: Connection, wanted: set[CheckName]) -> dict[CheckName, _Paid]:

@@ -31,12 +31,13 @@ def render_rows(kind: str, header: Header, rows: Rows) -> bytes:
     return b"".join(_RENDERERS[kind](header, rows))
 
 
-def bank_options(frozen: Mapping[str, Any]) -> BankOptions:
-    return BankOptions(
-        line_ending=frozen["line_ending"],
-        service_class=frozen["service_class"],
-        max_lines=frozen["max_lines"],
-    )
+def frozen_options(options: BankOptions) -> dict[str, Any]:
+    """The bank's options as JSON: options changed later must not change a file made before."""
+    return {
+        "line_ending": options.line_ending,
+        "service_class": options.service_class,
+        "max_lines": options.max_lines,
+    }
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -60,7 +61,7 @@ def _nacha(header: Header, rows: Rows) -> Iterator[bytes]:
         batches.append(Batch(entries=tuple(entries_of(its)), **fields))
         at += count
     file = NachaFile(header=FileHeader(**header["file"]), batches=tuple(batches))
-    yield from nacha.render_chunks(file, bank_options(header["options"]))
+    yield from nacha.render_chunks(file, BankOptions(**header["options"]))
 
 
 def answer_of(row: Sequence[Any]) -> AnswerEntry:
@@ -72,7 +73,7 @@ def answer_of(row: Sequence[Any]) -> AnswerEntry:
 
 def _refused(header: Header, rows: Rows) -> Iterator[bytes]:
     batch = AnswerBatch(**header["batch"], entries=tuple(map(answer_of, rows)))
-    yield nacha_refused.render(FileHeader(**header["file"]), [batch], bank_options(header["options"]))
+    yield nacha_refused.render(FileHeader(**header["file"]), [batch], BankOptions(**header["options"]))
 
 
 def _vach_scratch(_header: Header, rows: Rows) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from gateway.app import App
+from gateway.ledger.ach_checks import source_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.vendor_alerts import ALERT_OFF, OVERRIDE
@@ -58,7 +59,7 @@ _PARTS: Final[Mapping[str, str]] = {
     ),
     "check {} paid again": (
         "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
-        f"JOIN operator_event o ON o.subject = {entries.source_sql('c')} AND o.action = '{entries.PAID_AGAIN}' "
+        f"JOIN operator_event o ON o.subject = {source_sql('c')} AND o.action = '{entries.PAID_AGAIN}' "
         "WHERE c.outbound_id = :id AND c.issue > 1 GROUP BY o.operator, o.os_user"
     ),
     "vendor {} loaded": (
@@ -73,7 +74,7 @@ _PARTS: Final[Mapping[str, str]] = {
     ),
     "check {} voided": (
         "SELECT u.operator, NULL, COUNT(*), MIN(c.check_no) FROM bank_check c "
-        f"JOIN outbound_source s ON s.source = {entries.source_sql('c')} AND s.outbound_id = c.outbound_id "
+        f"JOIN outbound_source s ON s.source = {source_sql('c')} AND s.outbound_id = c.outbound_id "
         f"JOIN posting_unit u ON u.unit_id = c.void_entry_id / {ENTRIES_A_UNIT} "
         "WHERE c.state = 'VOID' AND c.type = 'NEWA' "
         "AND c.portfolio = (SELECT portfolio FROM outbound_file WHERE outbound_id = :id) "

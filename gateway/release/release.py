@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_moot
+from gateway.ledger import ach_returns
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox, store
@@ -265,7 +265,7 @@ def _check_sources_unchanged(connection: Connection, file: File) -> None:
     """A check voided since the file was built is money that must not leave; one that came back is not taken back."""
     if file.kind != "VACH-BANK":
         return
-    back = ach_moot.reversals(connection, [file.outbound_id]).get(file.outbound_id)
+    back = ach_returns.moot_reversals(connection, [file.outbound_id]).get(file.outbound_id)
     if back is not None:
         raise Refused(
             f"approving {file.name}: found that the bank returned the entry of trace number {back}, which this file takes "

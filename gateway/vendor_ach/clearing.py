@@ -24,6 +24,8 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import LedgerError, Refused
 from gateway.ledger.accounts import accounts
+from gateway.ledger.ach_checks import check_of_source, source_sql
+from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.events import note
 from gateway.ledger.schema import ENTRIES_A_UNIT
@@ -32,7 +34,6 @@ from gateway.money import shown
 from gateway.outbound.states import LEFT_SQL, at_bank_sql
 from gateway.settings import Right
 from gateway.vendor_ach import entries, voids
-from gateway.vendor_ach.entries import check_of_source
 from gateway.vendor_ach.void_rules import Check
 
 UNIT: Final = "VCLEAR"
@@ -95,10 +96,9 @@ class Cleared(NamedTuple):
     credit: str
 
 
-_MOOT: Final = """
+_MOOT: Final = f"""
     SELECT 1 FROM ach_entry v JOIN outbound_file vf ON vf.outbound_id = v.outbound_id AND vf.state <> 'REJECTED'
-    JOIN ach_answer a ON a.outbound_id = v.reverses_outbound_id AND a.seq = v.reverses_seq AND a.kind = 'RETURN'
-        AND a.state = 'DONE' WHERE v.reverses_outbound_id IS NOT NULL LIMIT 1
+    WHERE v.reverses_outbound_id IS NOT NULL AND {came_back_sql("v", "reverses_")} LIMIT 1
 """
 _POSTED: Final = f"""
     SELECT u.portfolio, e.reason, CAST(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) AS BIGINT)
@@ -113,18 +113,16 @@ _TO_SETTLE: Final = f"""
     SELECT s.source FROM ach_entry v
     JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED'
     JOIN outbound_source s ON s.outbound_id = v.outbound_id AND s.seq = v.seq
-    WHERE v.reverses_outbound_id IS NOT NULL AND v.settled_unit_id IS NULL AND ({at_bank_sql("f")} OR NOT EXISTS (
-        SELECT 1 FROM ach_answer a WHERE a.outbound_id = v.reverses_outbound_id AND a.seq = v.reverses_seq
-            AND a.kind = 'RETURN' AND a.state = 'DONE'))
+    WHERE v.reverses_outbound_id IS NOT NULL AND v.settled_unit_id IS NULL AND ({at_bank_sql("f")}
+        OR NOT {came_back_sql("v", "reverses_")})
 """
 # Voids whose reversal is still to be built, or came too late and stays on U0424C.
 _TO_REVERSE: Final = f"""
     SELECT c.portfolio, c.bank, c.check_no FROM bank_check c
-    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
+    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
     JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL})
-    WHERE c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED} AND NOT EXISTS (SELECT 1 FROM ach_answer a
-        WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq AND a.kind = 'RETURN' AND a.state = 'DONE')
+    WHERE c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED} AND NOT {came_back_sql("e")}
 """
 _CHECKS: Final = (
     "SELECT portfolio, bank, check_no, vendor, office_id, lease, amount_cents FROM bank_check WHERE type = 'NEWA'"

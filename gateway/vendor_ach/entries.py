@@ -15,6 +15,8 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import Connection, bindparam, text
 
 from gateway.ledger import schema
+from gateway.ledger.ach_checks import CheckKey, check_of_source
+from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.database import Database
 
 EntryKind = Literal["PRENOTE", "LIVE", "REVERSAL", "OFFSET"]
@@ -24,54 +26,6 @@ PAID_AGAIN: Final = "PAYAGAIN"
 
 _ASKED: Final = 5_000
 """Keys in one statement."""
-
-
-class CheckKey(NamedTuple):
-    """A check as it was paid: ``issue`` rises when a returned check is paid again."""
-
-    portfolio: str
-    bank: str
-    check_no: str
-    issue: int
-
-    def source(self, word: Literal["check", "reversal"] = "check", attempt: int = 1) -> str:
-        """What an outbound row names as where it came from; a first issue without its number. ``attempt`` rises when a
-        reversal came back and is tried again.
-
-        >>> CheckKey("1", "125", "4711", 1).source(), CheckKey("1", "125", "4711", 2).source("reversal")
-        ('check:1:125:4711', 'reversal:1:125:4711#2')
-        >>> CheckKey("1", "125", "4711", 1).source("reversal", 2)
-        'reversal:1:125:4711#1/2'
-        """
-        return source_of(self.portfolio, self.bank, self.check_no, self.issue, word, attempt)
-
-
-def source_of(portfolio: str, bank: str, check_no: str, issue: int, word: str = "check", attempt: int = 1) -> str:
-    """``CheckKey.source`` of its parts."""
-    plain = f"{word}:{portfolio}:{bank}:{check_no}"
-    return f"{plain}#{issue}/{attempt}" if attempt > 1 else plain if issue == 1 else f"{plain}#{issue}"
-
-
-def check_of_source(source: str) -> CheckKey | None:
-    """The check a source names; None for a source of another kind. Check numbers hold no ``#`` (U0424C refuses them).
-
-    >>> check_of_source("check:1:125:4711#2"), check_of_source("reversal:1:125:4711#1/2").issue
-    (CheckKey(portfolio='1', bank='125', check_no='4711', issue=2), 1)
-    """
-    word, _, rest = source.partition(":")
-    if word not in ("check", "reversal"):
-        return None
-    portfolio, bank, number = rest.split(":", 2)
-    check_no, _, issue = number.partition("#")
-    return CheckKey(portfolio, bank, check_no, int(issue.partition("/")[0] or 1))
-
-
-def source_sql(check: str) -> str:
-    """The same as ``CheckKey.source``, of a row of ``bank_check`` by its alias."""
-    return (
-        f"'check:' || {check}.portfolio || ':' || {check}.bank || ':' || {check}.check_no || "
-        f"CASE WHEN {check}.issue = 1 THEN '' ELSE '#' || CAST({check}.issue AS TEXT) END"
-    )
 
 
 class NewEntry(NamedTuple):
@@ -158,6 +112,5 @@ REVERSALS: Final = """
     WHERE v.reverses_outbound_id = e.outbound_id AND v.reverses_seq = e.seq
 """
 """Reversals of the ``ach_entry`` of alias e in files that were not taken back, as the end of a SELECT in SQL."""
-REVERSED: Final = f"""EXISTS (SELECT 1 {REVERSALS} AND NOT EXISTS (SELECT 1 FROM ach_answer va
-    WHERE va.outbound_id = v.outbound_id AND va.seq = v.seq AND va.kind = 'RETURN' AND va.state = 'DONE'))"""
+REVERSED: Final = f"""EXISTS (SELECT 1 {REVERSALS} AND NOT {came_back_sql("v")})"""
 """A condition in SQL: a reversal of the ``ach_entry`` of alias e is in a file and did not come back."""

@@ -17,11 +17,12 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from gateway.errors import Refused
+from gateway.ledger.ach_checks import source_of, source_sql
+from gateway.outbound.rendering import frozen_options
 from gateway.outbound.store import Frozen, NewFile, Source, first_free_names, freeze, numbered
 from gateway.settings import secret
 from gateway.vendor_ach import ctx, entries, reversals
 from gateway.vendor_ach.columns import checks_of, column, owners_of, rows_of
-from gateway.vendor_ach.entries import source_of
 from gateway.vendor_ach.gather import Context, fitting
 from gateway.vendor_ach.numbers import take_modifiers, take_traces, trace_number, trace_numbers
 from gateway.vendor_ach.pack import Run
@@ -176,11 +177,7 @@ def _bank_file(
     header: dict[str, Any] = {
         "bank": run.settings.bank,
         "file": asdict(run.header) | {"file_id_modifier": modifier},
-        "options": {
-            "line_ending": run.options.line_ending,
-            "service_class": run.options.service_class,
-            "max_lines": run.options.max_lines,
-        },
+        "options": frozen_options(run.options),
         "batches": [_frozen_batch(batch) for batch in batches],
     }
     rows: list[Entry] = []
@@ -293,7 +290,7 @@ def _scratch_records(portfolio: str, origin: str, one: Run) -> Iterator[VachReco
 # A hashed set whatever the database knows of the table, which was filled in this transaction.
 _RESERVE: Final = f"""
     UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA'
-    AND state = 'NEW' AND {entries.source_sql("bank_check")} IN
+    AND state = 'NEW' AND {source_sql("bank_check")} IN
         (SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id)
 """
 

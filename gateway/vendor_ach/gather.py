@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar
 from gateway.errors import Refused, SettingsError
+from gateway.ledger.ach_checks import source_sql
+from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.vendor_changes import VERSIONS, pending
 from gateway.money import to_cents
 from gateway.outbound.built import Place
@@ -227,13 +229,12 @@ _VOIDED: Final = f"""
         {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
         {UNCLEAR} AS unclear
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
-    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {entries.source_sql("c")}
+    JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
     JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL})
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED}
         AND (CAST(:of AS BIGINT) IS NULL OR e.outbound_id = :of)
-        AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
-            AND a.kind = 'RETURN' AND a.state = 'DONE')
+        AND NOT {came_back_sql("e")}
     ORDER BY e.outbound_id, e.seq, c.bank, c.check_no
 """
 

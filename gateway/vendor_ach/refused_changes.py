@@ -19,6 +19,7 @@ from gateway.ledger import vendor_changes
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.built import Built, place
+from gateway.outbound.rendering import frozen_options
 from gateway.outbound.store import NewFile, first_free_names, freeze, numbered
 from gateway.vendor_ach import gather
 from gateway.vendor_ach.gather import Context, fitting
@@ -140,10 +141,7 @@ def _file(run: Context, notice: AnswerEntry, code: str, source: str) -> NewFile:
     header = {
         "bank": run.settings.bank,
         "file": asdict(run.header) | {"file_id_modifier": modifier},
-        "options": {
-            "line_ending": run.options.line_ending, "service_class": run.options.service_class,
-            "max_lines": run.options.max_lines,
-        },
+        "options": frozen_options(run.options),
         "batch": {
             "sec_code": "COR", "company_id": bank.company_identification,
             "company_name": fitting(bank.company_name, 16, "company_name", charset),

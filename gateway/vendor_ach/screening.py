@@ -24,6 +24,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from gateway.app import App
 from gateway.ledger import schema
+from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.vendor_details import NEW_VERSION
 from gateway.settings_portfolio import FraudSettings
 from gateway.vendor_ach import fraud
@@ -170,8 +171,7 @@ def _paid(connection: Connection) -> frozenset[tuple[str, int]]:
         text(
             "SELECT DISTINCT e.vendor, e.details_version FROM fraud_vendor x JOIN ach_entry e ON e.vendor = x.vendor "
             "JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') "
-            "WHERE e.kind = 'LIVE' AND NOT EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = e.outbound_id "
-            "AND a.seq = e.seq AND a.kind = 'RETURN' AND a.state = 'DONE') UNION SELECT DISTINCT c.vendor, 1 "
+            f"WHERE e.kind = 'LIVE' AND NOT {came_back_sql('e')} UNION SELECT DISTINCT c.vendor, 1 "
             "FROM fraud_vendor x JOIN bank_check c ON c.vendor = x.vendor WHERE c.type = 'NEWA' AND c.state = 'SENT' "
             "AND c.outbound_id IS NULL"
         )

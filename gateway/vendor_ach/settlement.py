@@ -17,12 +17,12 @@ from gateway.app import App
 from gateway.errors import LedgerError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
+from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.units import Unit
 from gateway.outbound.built import Place
 from gateway.outbound.states import LEFT_SQL, at_bank_sql
 from gateway.vendor_ach import entries, settling
-from gateway.vendor_ach.entries import CheckKey
 
 UNIT: Final = "U0424"
 _SETTLED: Final = f"""

@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused
+from gateway.ledger.ach_checks import CheckKey
+from gateway.ledger.ach_returns import came_back_sql, return_code_sql
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.outbound.built import place
 from gateway.vendor_ach import gather, reversals, settling
-from gateway.vendor_ach.entries import CheckKey
 from parsers.nacha_reasons import reason as reason_of
 
 VENDOR_TYPES: Final = ("NEWA", "NEWD", "NEWI", "NEWL", "WIRE", "MANL", "COMV")
@@ -83,9 +84,8 @@ def in_time(app: App, connection: Connection, check: Check, sent_in: int, action
     return last
 
 
-_LAST_REVERSAL: Final = """
-    SELECT f.name, (SELECT MIN(a.code) FROM ach_answer a WHERE a.outbound_id = v.outbound_id AND a.seq = v.seq
-        AND a.kind = 'RETURN' AND a.state = 'DONE') AS code
+_LAST_REVERSAL: Final = f"""
+    SELECT f.name, {return_code_sql("v")} AS code
     FROM ach_entry v JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED'
     WHERE v.reverses_outbound_id = :o AND v.reverses_seq = :s ORDER BY v.outbound_id DESC LIMIT 1
 """
@@ -122,7 +122,7 @@ def not_unclear(connection: Connection, check: Check, action: str) -> None:
 
 def not_returned(connection: Connection, check: Check, action: str) -> None:
     """A void whose entry came back stands: the money is here, so that the check cannot count as sent."""
-    returned = "SELECT 1 FROM ach_answer WHERE outbound_id = :o AND seq = :s AND kind = 'RETURN' AND state = 'DONE'"
+    returned = f"SELECT 1 FROM ach_entry e WHERE e.outbound_id = :o AND e.seq = :s AND {came_back_sql('e')}"
     if connection.execute(text(returned), {"o": check.sent_in, "s": check.sent_seq}).first() is not None:
         raise Refused(
             f"{action}: found its entry in {check.file} returned by the bank, expected it paid: leave the void as it is "

@@ -25,6 +25,7 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
+from gateway.ledger.ach_checks import CheckKey, source_sql
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database
 from gateway.ledger.events import note, require_reason
@@ -33,7 +34,6 @@ from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound.states import LEFT_SQL
 from gateway.settings import Right
 from gateway.vendor_ach import entries, void_rules
-from gateway.vendor_ach.entries import CheckKey
 from gateway.vendor_ach.void_rules import Check
 
 UNIT: Final = "VOID"
@@ -55,7 +55,7 @@ _SELECT: Final = f"""
         c.void_entry_id, f.name, e.outbound_id, e.seq
     FROM bank_check c LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id
     LEFT JOIN outbound_source s ON s.outbound_id = f.outbound_id AND f.state IN ({LEFT_SQL})
-        AND s.source = {entries.source_sql("c")}
+        AND s.source = {source_sql("c")}
     LEFT JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
 """
 

@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Row, text
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.errors import Refused, UsageError
+from gateway.ledger.ach_checks import check_of_source
+from gateway.ledger.ach_returns import return_code_sql
 from gateway.outbound.built import Built, place
 from gateway.outbound.states import LEFT_STATES, at_bank_sql
 from gateway.vendor_ach import entries, gather, reversals, settling, voids
 from gateway.vendor_ach.decide import decide
-from gateway.vendor_ach.entries import check_of_source
 from gateway.vendor_ach.freeze import BANK_KIND
 from gateway.vendor_ach.gather import Context
 from gateway.vendor_ach.rules import Broken, Candidate, Withheld, broken
@@ -101,13 +102,12 @@ _CANDIDATE: Final = (
     f"SELECT {gather.CHECK} FROM bank_check c JOIN office o ON o.office_id = c.office_id "
     "WHERE c.portfolio = :p AND c.check_no = :no"
 )
-_CODE: Final = "(SELECT MIN(a.code) FROM ach_answer a WHERE a.kind = 'RETURN' AND a.state = 'DONE' AND {})"
 _BEFORE: Final = f"""
     SELECT * FROM (
         SELECT s.source, n.name AS vendor_name, e.seq,
-            {_CODE.format("a.outbound_id = e.outbound_id AND a.seq = e.seq")} AS returned,
+            {return_code_sql("e")} AS returned,
             (SELECT MAX(vf.name) {entries.REVERSALS}) AS reversal,
-            (SELECT MIN({_CODE.format("a.outbound_id = v.outbound_id AND a.seq = v.seq")}) {entries.REVERSALS}) AS refused
+            (SELECT MIN({return_code_sql("v")}) {entries.REVERSALS}) AS refused
         FROM ach_entry e JOIN outbound_source s ON s.outbound_id = e.outbound_id AND s.seq = e.seq
         LEFT JOIN vendor n ON n.vendor = e.vendor WHERE e.outbound_id = :id AND e.kind = 'LIVE'
     ) x WHERE returned IS NOT NULL OR reversal IS NOT NULL ORDER BY seq, source

@@ -23,7 +23,7 @@ from gateway import log
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.intake import archive, artifacts, processing
-from gateway.intake.artifacts import lines_of, write_artifacts
+from gateway.intake.artifacts import lines_of
 from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import Spool
@@ -292,6 +292,12 @@ def test_a_polling_source_is_watched_too(app: App) -> None:
 
 
 # what is written afterwards
+
+
+def write_artifacts(app: App, file_id: int) -> list[Path]:
+    paths = artifacts.write_unconfirmed(app, file_id)
+    artifacts.confirm(app, {file_id: paths})
+    return paths
 
 
 def test_reports_rejects_and_records(app: App, post: Callable[..., InboundFile]) -> None:

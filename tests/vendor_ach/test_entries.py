@@ -6,10 +6,10 @@ import pytest
 
 from gateway.clock import FixedClock
 from gateway.home import Home
+from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.database import Database
 from gateway.release.build import build
 from gateway.vendor_ach import entries
-from gateway.vendor_ach.entries import CheckKey
 from tests.outbound import world
 
 NAME = "P01-VACH-BANK-260303.DAT"

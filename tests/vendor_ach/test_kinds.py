@@ -14,12 +14,12 @@ from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
+from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
 from gateway.release import release
 from gateway.release.build import build
 from gateway.vendor_ach import entries
-from gateway.vendor_ach.entries import CheckKey
 from parsers import nacha, vach_scratch, x12_820
 from tests.outbound import world
 from tests.outbound.ach import approve, kinds, made, on, returned, set_up, withheld

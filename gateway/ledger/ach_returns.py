@@ -1,0 +1,40 @@
+"""Which entries the bank returned: in SQL, and the reversals that a return makes moot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, text
+
+
+def is_return_sql(answer: str) -> str:
+    """A condition on ``ach_answer`` of this alias: a return that was taken. One that waits for a person is none yet."""
+    return f"({answer}.kind = 'RETURN' AND {answer}.state = 'DONE')"
+
+
+def return_code_sql(entry: str) -> str:
+    """The code by which the ``ach_entry`` of this alias came back; NULL where it did not."""
+    return f"""(SELECT MIN(ra.code) FROM ach_answer ra
+        WHERE ra.outbound_id = {entry}.outbound_id AND ra.seq = {entry}.seq AND {is_return_sql("ra")})"""
+
+
+def came_back_sql(entry: str, prefix: str = "") -> str:
+    """A condition: the ``ach_entry`` of this alias came back, or, with the prefix ``reverses_``, the one that it takes back."""
+    return f"""EXISTS (SELECT 1 FROM ach_answer ra WHERE ra.outbound_id = {entry}.{prefix}outbound_id
+        AND ra.seq = {entry}.{prefix}seq AND {is_return_sql("ra")})"""
+
+
+_MOOT: Final = text(f"""
+    SELECT e.outbound_id, MIN(o.trace_number) FROM ach_entry e
+    JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
+    WHERE e.outbound_id IN :files AND e.kind = 'REVERSAL' AND {came_back_sql("o")} GROUP BY e.outbound_id
+""").bindparams(bindparam("files", expanding=True))
+
+
+def moot_reversals(connection: Connection, files: Sequence[int]) -> dict[int, str]:
+    """Of outbound files with reversals whose original came back, so that they must not leave (the money is here already):
+    the trace number of the first such original, by file."""
+    if not files:
+        return {}
+    return {int(file): str(trace) for file, trace in connection.execute(_MOOT, {"files": sorted(set(files))})}
