@@ -22,6 +22,7 @@ _IN_UNIT: Final = f"e.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_
 def checks(connection: Connection) -> Iterator[Check]:
     yield pair(connection, "bank files are the sum of their entries", _FILES, _ENTRY_SUMS, "file")
     yield none(connection, "entries are what their checks say", _OTHER_CHECK, "ach_entry")
+    yield none(connection, "reversals take back what left, once", _OTHER_ORIGINAL, "ach_entry")
     yield pair(connection, "voids by hand are posted", _VOID_LEGS, _VOID_CHECKS, "void")
     yield pair(connection, "settled reversals are posted", _SETTLED_CASH, _SETTLED_ENTRIES, "unit")
 
@@ -45,11 +46,11 @@ def _digest(traces: Iterable[str]) -> str:
 
 _TRACE: Final = ENTRY.field("trace_number")
 _FILES: Final = """
-SELECT f.name AS what, f.records, f.total_debit_cents, f.total_credit_cents FROM outbound_file f
+SELECT f.name AS what, f.records, f.records AS last, f.total_debit_cents, f.total_credit_cents FROM outbound_file f
 WHERE f.kind = 'VACH-BANK'
 """
 _ENTRY_SUMS: Final = """
-SELECT f.name AS what, COUNT(*) AS records,
+SELECT f.name AS what, COUNT(*) AS records, MAX(e.seq) AS last,
     CAST(SUM(CASE WHEN e.transaction_code IN ('27', '37', '47', '55') THEN e.amount_cents ELSE 0 END) AS BIGINT),
     CAST(SUM(CASE WHEN e.transaction_code IN ('27', '37', '47', '55') THEN 0 ELSE e.amount_cents END) AS BIGINT)
 FROM ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id GROUP BY f.outbound_id, f.name
@@ -61,6 +62,21 @@ JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED'
 LEFT JOIN bank_check k ON k.portfolio = e.portfolio AND k.bank = e.bank AND k.check_no = e.check_no
     AND k.amount_cents = e.amount_cents AND k.vendor = e.vendor AND k.issue >= e.issue
 WHERE e.check_no IS NOT NULL AND k.check_no IS NULL ORDER BY e.trace_number
+"""
+# One that came back may be tried again. An original of another amount would have taken back another check.
+_OTHER_ORIGINAL: Final = """
+SELECT 'trace ' || v.trace_number FROM ach_entry v
+JOIN outbound_file vf ON vf.outbound_id = v.outbound_id AND vf.state <> 'REJECTED'
+LEFT JOIN ach_entry o ON o.outbound_id = v.reverses_outbound_id AND o.seq = v.reverses_seq AND o.kind = 'LIVE'
+    AND o.portfolio = v.portfolio AND o.vendor = v.vendor AND o.amount_cents = v.amount_cents
+    AND COALESCE(o.check_no, '') = COALESCE(v.check_no, '')
+LEFT JOIN outbound_file f ON f.outbound_id = o.outbound_id AND f.state IN ('APPROVED', 'LOCAL')
+WHERE (v.kind = 'REVERSAL' OR v.reverses_outbound_id IS NOT NULL) AND (v.kind <> 'REVERSAL' OR f.outbound_id IS NULL)
+UNION SELECT 'trace ' || MAX(v.trace_number) FROM ach_entry v
+JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED'
+LEFT JOIN ach_answer a ON a.outbound_id = v.outbound_id AND a.seq = v.seq AND a.kind = 'RETURN' AND a.state = 'DONE'
+WHERE v.reverses_outbound_id IS NOT NULL AND a.file_id IS NULL
+GROUP BY v.reverses_outbound_id, v.reverses_seq HAVING COUNT(*) > 1 ORDER BY 1
 """
 # A void that was taken back, by a person or by the return of its reversal, has an entry that corrects it.
 _VOID_LEGS: Final = f"""

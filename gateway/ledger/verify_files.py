@@ -171,9 +171,13 @@ def outbound(connection: Connection) -> Iterator[Check]:
     fileless = connection.execute(text(_NO_OUTBOUND_FILE)).scalars().all()
     yield none_of("what went into an outbound file has its file", fileless, "nothing without one", total=rows)
     twice = connection.execute(text(_CHECK_TWICE)).scalars().all()
-    yield none_of("no check goes out twice", twice, "no check", total=rows)
+    yield none_of("no check goes out twice", twice, "no check, reversal or prenote", total=rows)
     unclaimed = connection.execute(text(_UNCLAIMED)).scalars().all()
-    yield none_of("every check that is out is claimed by its file", unclaimed, "no check", total=rows)
+    yield none_of(
+        "every check that is out is claimed by its file", unclaimed, "no check, reversal or prenote", total=rows
+    )
+    stale = connection.execute(text(_STALE)).scalars().all()
+    yield none_of("what was rejected or called back is free again", stale, "no claim of such a file", total=rows)
 
 
 _WITHOUT_SOURCE: Final = """
@@ -186,17 +190,23 @@ _NO_OUTBOUND_FILE: Final = " UNION ".join(
     f"SELECT '{table} of outbound file ' || t.outbound_id FROM (SELECT DISTINCT outbound_id FROM {table} "
     "WHERE outbound_id IS NOT NULL) t LEFT JOIN outbound_file f ON f.outbound_id = t.outbound_id "
     "WHERE f.outbound_id IS NULL"
-    for table in ("outbound_source", "outbound_claim", "ach_entry", "bank_check")
+    for table in ("outbound_source", "outbound_claim", "ach_entry", "bank_check", "ach_answer")
 )
-_CHECK_TWICE: Final = """
+# Each of them debits or credits a vendor once; an offset, and what a scratch file goes with, go out again and again.
+_ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"
+_CHECK_TWICE: Final = f"""
 SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
-WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%'
+WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND {_ONCE}
 GROUP BY s.source HAVING COUNT(DISTINCT f.outbound_id) > 1 ORDER BY s.source
 """
-_UNCLAIMED: Final = """
+_UNCLAIMED: Final = f"""
 SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
 LEFT JOIN outbound_claim c ON c.source = s.source AND c.outbound_id = s.outbound_id
-WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND s.source LIKE 'check:%' AND c.source IS NULL ORDER BY s.source
+WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND {_ONCE} AND c.source IS NULL ORDER BY s.source
+"""
+_STALE: Final = """
+SELECT c.source FROM outbound_claim c JOIN outbound_file f ON f.outbound_id = c.outbound_id
+WHERE f.state = 'REJECTED' ORDER BY c.source
 """
 
 

@@ -288,7 +288,28 @@ def _claim(connection: Connection) -> None:
         (lambda c: None, set()),
         (lambda c: outbound(c, 2, state="REJECTED"), set()),
         (lambda c: outbound(c, 2), {"no check goes out twice", "every check that is out is claimed by its file"}),
+        (
+            lambda c: (outbound(c, 2), c.execute(text("UPDATE outbound_source SET source = 'reversal:1:126:77'"))),
+            {"no check goes out twice", "every check that is out is claimed by its file"},
+        ),
         (lambda c: c.execute(text("DELETE FROM outbound_claim")), {"every check that is out is claimed by its file"}),
+        (
+            lambda c: c.execute(text("UPDATE outbound_source SET source = 'reversal:1:126:77'")),
+            {"every check that is out is claimed by its file"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE outbound_source SET source = 'prenote:1:V1:1'")),
+            {"every check that is out is claimed by its file"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE outbound_file SET state = 'REJECTED'")),
+            {"what was rejected or called back is free again"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE bank_check SET outbound_id = 3 WHERE check_no = '78'")),
+            {"what went into an outbound file has its file"},
+        ),
+        (lambda c: c.execute(text("UPDATE ach_entry SET seq = 2")), {"bank files are the sum of their entries"}),
         (lambda c: c.execute(text("DELETE FROM outbound_source")), {"every outbound record has its source"}),
         (
             lambda c: c.execute(text("INSERT INTO outbound_claim VALUES ('check:1:126:78', 3)")),

@@ -376,6 +376,25 @@ def test_a_reversal_that_came_back_settles_and_is_not_tried_again(app: App, db: 
         ("UPDATE ach_entry SET amount_cents = 1 WHERE kind = 'LIVE'", "bank files are the sum of their entries"),
         ("UPDATE ach_entry SET transaction_code = '27' WHERE kind = 'LIVE'", "bank files are the sum of their entries"),
         ("DELETE FROM ach_entry WHERE check_no = '2'", "every row of a bank file is an entry"),
+        ("UPDATE ach_entry SET reverses_seq = 2 WHERE kind = 'REVERSAL'", "reversals take back what left, once"),
+        (
+            "UPDATE ach_entry SET reverses_outbound_id = 77 WHERE kind = 'REVERSAL'",
+            "reversals take back what left, once",
+        ),
+        (
+            "UPDATE ach_entry SET reverses_outbound_id = NULL WHERE kind = 'REVERSAL'",
+            "reversals take back what left, once",
+        ),
+        (
+            "UPDATE ach_entry SET reverses_outbound_id = 1, reverses_seq = 1 WHERE check_no = '2'",
+            "reversals take back what left, once",
+        ),
+        ("UPDATE ach_entry SET vendor = 'V2' WHERE kind = 'REVERSAL'", "reversals take back what left, once"),
+        ("UPDATE outbound_file SET state = 'BUILT' WHERE outbound_id = 1", "reversals take back what left, once"),
+        (
+            "UPDATE ach_entry SET kind = 'REVERSAL', reverses_outbound_id = 1, reverses_seq = 1, check_no = '1' WHERE check_no = '2'",
+            "reversals take back what left, once",
+        ),
         ("UPDATE ach_entry SET trace_number = '1' WHERE check_no = '2'", "every row of a bank file is an entry"),
     ],
 )
