@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, Protocol
 
@@ -56,6 +56,7 @@ class BankFile(Protocol):
 class _Read:
     answers: Sequence[Answer]
     deviations: Sequence[NachaError]
+    more: int  # deviations that were counted and not kept
     today: date
     lost: tuple[Answer, str] | None  # what the file should hold and does not, and the words
 
@@ -79,7 +80,7 @@ class AnswersFile:
                 f"Found no entry in {name} ({first}), expected returns or notifications of change as the bank sends them: "
                 "look at it with gateway explain, and ask the bank."
             )
-        return _Read(answers, found.deviations, today, lost_of(found, number=len(answers) + 1))
+        return _Read(answers, found.deviations, found.more_deviations, today, lost_of(found, number=len(answers) + 1))
 
     def portfolios(self, connection: Connection, read: _Read) -> list[str]:
         return gather.portfolios_of(connection, read.answers)
@@ -93,7 +94,7 @@ class AnswersFile:
             missing, words = read.lost
             decided.append((missing, waits(words)))
         post.post(app, connection, file_id, name, decided, at=at)
-        _keep_deviations(app, connection, file_id, read.deviations)
+        _keep_deviations(app, connection, file_id, read.deviations, read.more)
         waiting = [a.amount_cents for a, d in decided if d.state is AnswerState.UNMATCHED]
         repeated = [a.amount_cents for a, d in decided if d.state is AnswerState.REPEATED]
         return Taken(
@@ -111,8 +112,14 @@ class AnswersFile:
         return reports.audit_rows(connection, file_id)
 
 
-def _keep_deviations(app: App, connection: Connection, file_id: int, deviations: Sequence[NachaError]) -> None:
-    """As warnings of their lines: they stop no sound entry."""
+def _keep_deviations(
+    app: App, connection: Connection, file_id: int, deviations: Sequence[NachaError], more: int
+) -> None:
+    """As warnings of their lines: they stop no sound entry. The last says how many there are besides."""
+    if more:
+        last = deviations[-1]
+        said = f"{last.action}; {more:,} more deviations are not listed: look at the whole file with gateway check"
+        deviations = [*deviations[:-1], replace(last, action=said)]
     app.db.bulk_insert(
         connection,
         schema.line_message,

@@ -9,6 +9,7 @@ from gateway.cli.common import table
 from gateway.money import from_cents, shown
 from gateway.outbound.states import SEALED_KINDS
 from gateway.release import release, review
+from parsers.nacha_reasons import reason
 
 _SHOWN: Final = 20
 """Findings of one rule, and payees, on a page; --json has all."""
@@ -37,6 +38,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             f"             {p['what']} by {p['operator']}" + (f" ({p['user']})" if p["user"] else "")
             for p in found["parts"][1:]
         ),
+        *_refuses(found["header"].get("refuses")),
         *_lifted(found["lifted"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
         *([f"  lies at    {found['machine']}, in its outbox"] if found["machine"] else []),
@@ -90,6 +92,13 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             else f"It is released or rejected with {leader['name']}: gateway outbound show {leader['id']}",
         ]
     return lines
+
+
+def _refuses(its: dict[str, str] | None) -> Iterator[str]:
+    """Of a notification of change that goes back: which, and why."""
+    if its:
+        yield f"  refuses    answer {its['answer']} with {its['code']} {reason(its['code'])}: {its['reason']}"
+        yield f"             what it said: gateway answers show {its['answer']}"
 
 
 def _lifted(its: list[dict[str, Any]], when: Callable[[str | None], str]) -> Iterator[str]:

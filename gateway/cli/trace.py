@@ -148,6 +148,7 @@ def _way(story: Story, when: Callable[[str | None], str]) -> Iterator[str]:
     instants = [when(s.at) for s in story.way]
     width = max(map(len, instants), default=0)
     checks = {f"{c['portfolio']}/{c['bank']}/{c['check_no']}": c for c in story.checks}
+    own = {s.check: s.amount_cents for s in story.way if s.step == "MADE"}
     before = None
     for step, instant in zip(story.way, instants, strict=True):
         if step.check != before and step.check in checks:
@@ -155,10 +156,11 @@ def _way(story: Story, when: Callable[[str | None], str]) -> Iterator[str]:
             issue = f", issue {c['issue']}" if c["issue"] > 1 else ""
             yield f"  check {step.check} {c['type']}: {shown(c['amount_cents'])} due {c['disbursement_date']}, {c['state']}{issue}"
         before = step.check
-        yield f"    {instant:{width}}  {_step(step)}"
+        yield f"    {instant:{width}}  {_step(step, own.get(step.check))}"
 
 
-def _step(s: Step) -> str:
+def _step(s: Step, own_cents: int | None) -> str:
+    """``own_cents`` is the check's: an entry or an answer may be about several."""
     by, why = f" by {s.by}" if s.by else "", f": {s.reason}" if s.reason else ""
     entry = f" (entry {s.entry})" if s.entry is not None else ""
     file = f"{s.outbound} (#{s.outbound_id})"
@@ -174,7 +176,7 @@ def _step(s: Step) -> str:
             return f"{s.state} accepted{by}{why}"
         case "BUILT":
             return (
-                f"{_what(s.entry_kind, s.amount_cents, s.effective_date)}in {file} row {s.seq}, trace number "
+                f"{_what(s.entry_kind, s.amount_cents, s.effective_date, own_cents)}in {file} row {s.seq}, trace number "
                 f"{s.trace_number}, built{by}" + _issue(s) + ("; waits for release" if s.state == "BUILT" else "")
             )
         case "LISTED":
@@ -224,12 +226,14 @@ def _move(m: dict[str, Any]) -> str:
     return ", ".join([what, *(w for w in where if w), f"by {m['operator']}: {m['text']}"])
 
 
-def _what(kind: str | None, cents: int | None, effective_date: str | None) -> str:
-    """A bank file's record with its kind, amount and day; another file's by its place alone."""
+def _what(kind: str | None, cents: int | None, effective_date: str | None, own_cents: int | None = None) -> str:
+    """A bank file's record with its kind, amount and day; another file's by its place alone. Where it is for several
+    checks, what of it is one's own."""
     if kind is None:
         return ""
     what = {"LIVE": "payment", "PRENOTE": "prenote", "REVERSAL": "reversal", "OFFSET": "offset"}[kind]
-    return what + (f" of {shown(cents)}" if cents else "") + f" for {effective_date} "
+    own = f" ({shown(own_cents)} for this check)" if cents and own_cents not in (None, cents) else ""
+    return what + (f" of {shown(cents)}" if cents else "") + own + f" for {effective_date} "
 
 
 def _delivered(o: dict[str, Any], when: Callable[[str | None], str]) -> str:

@@ -57,7 +57,7 @@ def build_refused(
     run = gather.context(app, connection, at)
     _end(app, connection, file_id, number, code, reason)
     try:
-        file = freeze(app, connection, _file(run, notice, code, source))
+        file = freeze(app, connection, _file(run, notice, code, reason, source))
     except WriterError as error:
         raise Refused(f"{action}: {error}; nothing was written") from error
     return Built((file,))
@@ -122,7 +122,7 @@ def _end(app: App, connection: Connection, file_id: int, number: int, code: str,
     )
 
 
-def _file(run: Context, notice: AnswerEntry, code: str, source: str) -> NewFile:
+def _file(run: Context, notice: AnswerEntry, code: str, reason: str, source: str) -> NewFile:
     bank, charset, on = run.bank, run.charset, run.created.date()
     sequence = take_traces(run.app.db, run.connection, odfi=run.odfi, count=1, on=on)
     (modifier,) = take_modifiers(
@@ -142,6 +142,7 @@ def _file(run: Context, notice: AnswerEntry, code: str, source: str) -> NewFile:
         "bank": run.settings.bank,
         "file": asdict(run.header) | {"file_id_modifier": modifier},
         "options": frozen_options(run.options),
+        "refuses": {"answer": source.removeprefix("answer:"), "code": code, "reason": reason},  # for whoever releases it
         "batch": {
             "sec_code": "COR", "company_id": bank.company_identification,
             "company_name": fitting(bank.company_name, 16, "company_name", charset),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.answers import lists
+from gateway.cli import outbound_page
 from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
@@ -52,6 +53,16 @@ def test_the_file_says_what_is_refused_and_why(db: Database, home: Home, clock: 
     answer = read.batches[0].entries[0].answer
     assert isinstance(answer, RefusedChange)
     assert (answer.code, answer.change_code, answer.original_trace) == ("C65", "C01", trace)
+
+
+def test_whoever_releases_it_sees_what_it_refuses(db: Database, home: Home, clock: FixedClock) -> None:
+    app, _ = noticed(db, home, clock)
+    (file,) = refuse(app).files
+    shown = release.show(app, file.outbound_id)
+    assert shown["header"]["refuses"] == {"answer": "1/1", "code": "C65", "reason": "no account in it"}
+    lines = outbound_page.page(shown | {"window": None}, str)
+    assert "  refuses    answer 1/1 with C65 corrected data formatted incorrectly: no account in it" in lines
+    assert "             what it said: gateway answers show 1/1" in lines
 
 
 def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home: Home, clock: FixedClock) -> None:

@@ -10,6 +10,7 @@ from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.intake.states import FileState
 from gateway.ledger.database import Database
+from parsers import nacha_answers
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
@@ -39,6 +40,17 @@ def test_a_return_in_every_shape_reopens_the_payable(db: Database, home: Home, c
     deviations = world.one(db, "SELECT COUNT(*) FROM line_message WHERE severity = 'W'")
     assert (deviations == 0) == (shape in ("as the rules have it", "carriage returns", "unbroken")), shape
     assert differences(app) == []
+
+
+def test_deviations_beyond_what_is_kept_are_told(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nacha_answers, "MOST_DEVIATIONS", 2)
+    app = company(db, home, clock)
+    drop(app, bank.whole(bank.return_of("0" * 15, 5)) + b"junk\n" * 5)
+    said = world.all_of(db, "SELECT line_no, action FROM line_message WHERE severity = 'W' ORDER BY seq")
+    assert len(said) == 2 and "not listed" not in said[0][1]
+    assert said[1][1].endswith("; 9 more deviations are not listed: look at the whole file with gateway check")
 
 
 LOST: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {

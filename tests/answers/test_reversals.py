@@ -8,10 +8,12 @@ import pytest
 
 from gateway.answers import lists, pay_again
 from gateway.app import App
+from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
+from gateway.ledger.trace import trace as follow
 from gateway.outbound.built import place
 from gateway.release.build import build
 from gateway.vendor_ach import settlement, voids
@@ -240,6 +242,16 @@ def several(db: Database, home: Home, clock: FixedClock) -> tuple[Any, str]:
     ((trace, check_no),) = world.all_of(db, "SELECT trace_number, check_no FROM ach_entry")
     assert check_no is None
     return app, str(trace)
+
+
+def test_the_way_of_one_check_of_a_ctx_entry_says_what_of_it_is_its_own(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    several(db, home, clock)
+    with db.read() as connection:
+        stories = follow(connection, "4712", limit=10)
+    page = "\n".join(trace_cli.page("4712", stories, lambda at: at or ""))
+    assert "payment of 128.45 (5.00 for this check) for 2026-03-0" in page
 
 
 def test_the_return_of_a_ctx_entry_reopens_every_check_of_it(db: Database, home: Home, clock: FixedClock) -> None:
