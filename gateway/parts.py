@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.app import App
+from gateway.intake.artifacts import report_posted
 from gateway.intake.processing import post_staged
 from gateway.outbound import outbox, store
 from gateway.release import copies, openpgp
 
 
 def poster(app: App) -> Callable[[int], str]:
-    """For End of Period: post one preloaded file, give the state it is in afterwards."""
+    """For End of Period: post one preloaded file with its reports, give the state it is in afterwards."""
 
     def post(file_id: int) -> str:
-        return str(post_staged(app, file_id).file.state)
+        state = str(post_staged(app, file_id).file.state)
+        report_posted(app, file_id)
+        return state
 
     return post
 

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.common import FileId, Reason, Session, command
 from gateway.errors import UsageError
-from gateway.money import from_cents
+from gateway.money import from_cents, shown
 
 Line = Annotated[int, typer.Option("--line", min=1, help="The line, as `gateway files staged` numbers it.")]
 _COLUMNS = ("line", "lease", "asset", "invoice", "due_date", "code", "amount", "reason", "refused")
@@ -53,8 +53,9 @@ def files_correct(
     named = {k: v for k, v in after._asdict().items() if k != "amount_cents" and v is not None}
     session.show(
         {"file": file_id, "record": {**named, "amount": from_cents(after.amount_cents)}},
-        f"Line {line} of file {file_id} will post {after.code} of {from_cents(after.amount_cents)} on "
-        + (f"lease {after.lease}." if after.lease else f"asset {after.asset}."),
+        f"Line {line} of file {file_id} says {after.code} of {shown(after.amount_cents)} on "
+        + (f"lease {after.lease}" if after.lease else f"asset {after.asset}")
+        + " now; End of Period posts it, or refuses it by the rules.",
     )
 
 

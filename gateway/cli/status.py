@@ -109,6 +109,8 @@ def _files(found: Status) -> Iterator[str]:
                 yield f"  {f['state']} {f['name']} (#{f['id']}): {f['hold_text'] or f['hold_code']}"
                 if f["state"] == "QUARANTINED":
                     yield f"    When it is seen to: gateway files discard {f['id']} --reason WHY"
+            if f["state"] == "STAGED":
+                yield f"  STAGED {f['name']} (#{f['id']}): posts at End of Period; its lines: gateway files staged {f['id']}"
     yield ""
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection, text
 
-from gateway import crashpoints
+from gateway import crashpoints, log
 from gateway.answers.files import BankFile, bank_file
 from gateway.app import App
 from gateway.crashpoints import Step
@@ -53,6 +53,20 @@ _write_report: Final[WriteReport] = partial(write_report, durable=False)
 def avro_of(app: App, file: InboundFile) -> Path:
     """Where the records of a file are."""
     return app.home.avro / str(file.business_date) / f"{file.file_id}-{file.name.removesuffix('.avro')}.avro"
+
+
+def report_posted(app: App, file_id: int) -> None:
+    """For a file that posted outside the intake, which writes them for its own; only where its original is.
+
+    A report that cannot be written is an alarm; what posted stays posted, the next start writes it.
+    """
+    try:
+        with app.db.read() as connection:
+            here = file_row(connection, file_id).archived(app.home).is_file()
+        if here:
+            confirm(app, {file_id: write_unconfirmed(app, file_id)})
+    except Exception as fault:
+        log.get(__name__).error("alarm.not_reported", file_id=file_id, error=str(fault), exc_info=fault)
 
 
 def confirm(app: App, written: Mapping[int, Sequence[Path]], *, turns: Turns | None = None) -> None:

@@ -158,7 +158,7 @@ def _any_rejected(connection: Connection, file_id: int) -> bool:
 def unit_bounds(connection: Connection, file_id: int) -> tuple[int, int] | None:
     """Lowest and highest entry number the unit of the file may use; None when it is not posted."""
     unit = connection.execute(
-        text("SELECT unit_id FROM posting_unit WHERE file_id = :file AND kind = 'FILE'"), {"file": file_id}
+        text("SELECT unit_id FROM posting_unit WHERE file_id = :file AND kind IN ('FILE', 'MODULE')"), {"file": file_id}
     ).scalar()
     if unit is None:
         return None

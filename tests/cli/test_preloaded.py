@@ -19,6 +19,22 @@ def file(own: Played) -> str:
     return str(done["id"])
 
 
+def test_end_of_period_posts_it_with_its_reports(own: Played, file: str) -> None:
+    assert f"STAGED p1_btchassmt.dat (#{file}): posts at End of Period; its lines: gateway files staged {file}\n" in (
+        own.do("status").out
+    )
+    said = own.ok("files", "correct", file, "--line", "1", "--set", "invoice=99999", "--reason", "x").out
+    assert said == (
+        f"Line 1 of file {file} says LTCH of 26.11 on lease 1001 now; End of Period posts it, or refuses it by the rules.\n"
+    )
+    day = str(own.do("status", "--json").document["portfolios"][0]["business_date"])
+    assert own.do("eop", "--date", day).code == 0
+    folder = own.root / "var" / "reports" / day / f"{file}-p1_btchassmt.dat"
+    assert "INVOICE_UNKNOWN" in (folder / "p1_lpu0418a.rpt").read_text()
+    assert "1.17" in (folder / "p1_lpu0418b.rpt").read_text()
+    assert (folder / "p1_btchassmt.dat.rejects").read_bytes() == LINES.splitlines(keepends=True)[0]
+
+
 def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
     own.ok("files", "correct", file, "--line", "1", "--set", "amount=12.50", "--set", "due_date=2026-04-15",
            "--reason", "agreed")  # fmt: skip
