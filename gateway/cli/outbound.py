@@ -187,7 +187,12 @@ def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -
 def outbound_build(
     session: Session,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="vach, vach-reversal, dsgl or xsellerator.")],
-    portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
+    portfolio: Annotated[
+        str | None,
+        typer.Option(
+            "--portfolio", metavar="N", help="The portfolio; vach-reversal: else the file's.", parser=portfolio_number
+        ),
+    ] = None,
     interface: Annotated[str | None, typer.Option("--interface", help="Xsellerator: BILLING, PAYMENTS, …")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
@@ -205,6 +210,8 @@ def outbound_build(
         "--reason": reason, "--of": of, "--same-day": same_day,
     }  # fmt: skip
     options = _options(kind.lower(), {flag: value for flag, value in given.items() if value not in (None, False)})
+    portfolio = portfolio or _portfolio(session, kind.lower(), of)
+    portfolio = portfolio or _portfolio(session, kind.lower(), of)
     with session.progress("building"):
         built = building.build(session.app, kind.upper(), portfolio, **options)
     path, withheld = _withheld(session, built, portfolio)
@@ -271,6 +278,13 @@ def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     options = {takes[flag]: value for flag, value in given.items()}
     options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}
     return options | ({"interface": options["interface"].upper()} if "interface" in options else {})
+
+
+def _portfolio(session: Session, kind: str, of: int | None) -> str:
+    """Of the file that is taken back; to be typed for anything else."""
+    if of is None:
+        raise UsageError(f"building {kind}: found no --portfolio, expected the portfolio whose files are built")
+    return release.portfolio_of(session.app, of)
 
 
 def _withheld(session: Session, built: Built, portfolio: str) -> tuple[Path | None, list[dict[str, str]]]:

@@ -97,16 +97,23 @@ def _stopped(app: App, connection: Connection, file: File) -> str | None:
     state = queue.recall(connection, file.outbound_id, at=app.now())
     if state is None:
         return None
-    instead = _INSTEAD.get(
-        state, "it left: take it back with gateway outbound build vach-reversal, or ask the receiver"
-    )
+    instead = _INSTEAD.get(state, f"it left: {_instead(file)}")
     return f"found its delivery {state or 'missing'}, expected PENDING or NOT_DELIVERED: {instead}"
+
+
+def _instead(file: File) -> str:
+    """What can be done about a file that is not here any more."""
+    if file.kind != "VACH-BANK":
+        return "tell its receiver"
+    return (
+        f"take it back with gateway outbound build vach-reversal --of {file.outbound_id} --reason WHY, or ask the bank"
+    )
 
 
 def _local(app: App, connection: Connection, file: File) -> str | None:
     statement = f"SELECT {at_bank_sql('f')} FROM outbound_file f WHERE f.outbound_id = :id"
     if connection.execute(text(statement), {"id": file.outbound_id}).scalar():
-        return "found it fetched or answered, expected it in the outbox: take it back with gateway outbound build vach-reversal"
+        return f"found it fetched or answered, expected it in the outbox: {_instead(file)}"
     there = release.elsewhere(app, file.machine)
     if there is not None or not (app.home.outbox / file.name).exists():
         found = "it gone from the outbox of this home" if there is None else f"it released in the outbox of {there}"

@@ -185,6 +185,15 @@ def _unknown(outbound_id: int) -> UsageError:
     )
 
 
+def portfolio_of(app: App, outbound_id: int) -> str:
+    """Of any file that was built. Raises UsageError for none of that number."""
+    with app.db.read() as connection:
+        found = connection.execute(text(f"{FILE} WHERE outbound_id = :id"), {"id": outbound_id}).one_or_none()
+    if found is None:
+        raise _unknown(outbound_id)
+    return str(found.portfolio)
+
+
 FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoint, machine FROM outbound_file"
 
 

@@ -95,7 +95,10 @@ S = DeliveryState
         ((S.SENDING,), "found its delivery SENDING, .*: it is being sent"),
         ((S.SENDING, S.PLACING), "found its delivery PLACING, .*: it is being sent"),
         ((S.SENDING, S.PLACING, S.UNKNOWN), "found its delivery UNKNOWN, .*: it may be there: settle it first"),
-        ((S.SENDING, S.PLACING, S.DELIVERED), "found its delivery DELIVERED, .*: it left: take it back with"),
+        (
+            (S.SENDING, S.PLACING, S.DELIVERED),
+            "found its delivery DELIVERED, .*: it left: take it back with gateway outbound build vach-reversal --of 1 ",
+        ),
         ((S.SENDING, S.PLACING, S.DELIVERED, S.ACKNOWLEDGED), "found its delivery ACKNOWLEDGED"),
     ],
 )
@@ -161,7 +164,9 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
         recall.recall(app, second.outbound_id, reason="x")
     (home.work / "fetched").rename(path)
     world.at_bank(app)
-    with pytest.raises(Refused, match="found it fetched or answered"):
+    with pytest.raises(
+        Refused, match=f"found it fetched or answered, .*: take it back with .*--of {second.outbound_id} "
+    ):
         recall.recall(app, second.outbound_id, reason="x")
 
 
