@@ -51,6 +51,8 @@ def make_home(
             )
         )
         raise Refused(f"init {root}: found a home there already{lost or ', expected a new folder; name another one'}")
+    if database is not None:
+        ledger_of(home, database).close()  # a reference that leads nowhere is told before anything is made
     try:
         home.make()
     except OSError as error:

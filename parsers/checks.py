@@ -23,6 +23,7 @@ _IDENTIFIER = re.compile(f"[{IDENTIFIER}]+")
 _DIGITS = re.compile("[0-9]+")
 _DECIMAL = re.compile(r"([0-9]+)\.([0-9]{2})")
 _STRAY = re.compile("[^ -~]")
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"
 _PUNCTUATION = frozenset(".,+-()$'*#")
 
 Explained = tuple[int, int, str, str, str]
@@ -133,6 +134,16 @@ class Findings:
         if stray is None:
             return
         byte, column = ord(stray.group()), stray.start() + 1
+        if line.startswith(_BYTE_ORDER_MARK):
+            self.fault(
+                RejectCode.NON_ASCII_BYTE,
+                "line",
+                1,
+                "a byte order mark (0xEF 0xBB 0xBF) before the text",
+                "ASCII text",
+                "save the file as plain text, without a mark, and drop the line again",
+            )
+            return
         if byte > 0x7F:
             code, kind = RejectCode.NON_ASCII_BYTE, "the byte"
         else:

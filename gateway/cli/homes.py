@@ -76,8 +76,9 @@ def init(
     home = setup.make_home(target, user=system_user(), code=code, new_key=new_key, group=group, database=database)
     operators = load_settings(home).operators.operators
     own = next(c for c in operators if c != "SVC" or len(operators) == 1)
+    missing = [] if database is None else _missing_keys(home)
     session.show(
-        {"home": str(home.root), "operator": own, "ledger": database or str(home.ledger)},
+        {"home": str(home.root), "operator": own, "ledger": database or str(home.ledger), "missing_keys": missing},
         [
             f"Made a home in {home.root}; you are operator {own}.",
             "",
@@ -89,8 +90,25 @@ def init(
             f"  gateway run --home {target}   # watch inbox/, post, close the day, deliver",
             "",
             "Keep config/keys/field.key safe: account numbers are encrypted with it.",
+            *(
+                f"The ledger is in use, and what key {key} seals in it cannot be read here: put config/keys/field.key of the "
+                "home that has it in the place of this one, before anything is loaded."
+                for key in missing
+            ),
         ],
     )
+
+
+def _missing_keys(home: Home) -> list[str]:
+    """Fingerprints of keys that seal account numbers in the ledger and that this home has not."""
+    from gateway.app import open_app
+    from gateway.release import keys
+
+    app = open_app(home.root)
+    try:
+        return [key.fingerprint for key in keys.show(app).keys if key.role == "missing"]
+    finally:
+        app.close()
 
 
 def demo(

@@ -78,11 +78,13 @@ def vendor_show(session: Session, vendor: VendorKey) -> None:
         values = dict(zip(found.columns, row, strict=True))
         why = vendor_alerts.alert_reason(connection, vendor) if values["dealer_alert"] == "Y" else None
     document = values | {
-        "details_version": version, "alert_reason": why, "changes": [asdict(change) for change in changes],
+        "details_version": version, "alert_reason": why and f"{why.reason} ({why.operator}, {why.at})", "changes": [asdict(change) for change in changes],
     }  # fmt: skip
     width = max(map(len, values)) + 2
     lines = [f"{key.replace('_', ' '):{width}}{value}" for key, value in values.items() if value is not None]
-    lines += [f"{'details version':{width}}{version}"] + ([f"{'alert because':{width}}{why}"] if why else [])
+    lines.append(f"{'details version':{width}}{version}")
+    if why is not None:
+        lines.append(f"{'alert because':{width}}{why.reason} ({why.operator}, {session.when(why.at)})")
     session.show(document, [*lines, *(line for change in changes for line in ("", *_page(change, session.when)))])
 
 

@@ -56,8 +56,8 @@ def require_current(db: Database) -> None:
     refuse_newer(found)
     if found != needed:
         raise Refused(
-            f"opening the ledger: found schema revision {found}, expected {needed}; run `gateway db upgrade` (take a backup "
-            "first)"
+            f"opening the ledger: found schema revision {found}, expected {needed}; run `gateway db upgrade` (after a "
+            f"backup, which the version of {found} makes)"
         )
 
 

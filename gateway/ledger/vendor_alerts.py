@@ -6,7 +6,7 @@ Who sets or clears it, and why, is an operator event; the reason shown is that o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -75,7 +75,13 @@ def set_alert(
         raise Refused(f"{action}: found it on already; give --override-until for a date, or --off")
 
 
-def alert_reason(connection: Connection, vendor: str) -> str | None:
+class AlertReason(NamedTuple):
+    reason: str
+    operator: str
+    at: str
+
+
+def alert_reason(connection: Connection, vendor: str) -> AlertReason | None:
     """Why the vendor is on alert: who set it, when and for what; None when its record is not in this ledger."""
     row = connection.execute(
         text(
@@ -84,4 +90,4 @@ def alert_reason(connection: Connection, vendor: str) -> str | None:
         ),
         {"action": ALERT_ON, "subject": f"vendor {vendor}"},
     ).one_or_none()
-    return None if row is None else f"{row.reason} ({row.operator}, {row.at})"
+    return None if row is None else AlertReason(row.reason, row.operator, row.at)

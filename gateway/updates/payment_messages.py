@@ -58,7 +58,7 @@ def invoice_unknown(invoice: str, portfolio: str) -> Finding:
 def other_portfolio(lease: str, found: str, portfolio: str) -> Finding:
     return Finding(
         "LEASE_OTHER_PORTFOLIO", "lease", f"lease {lease} of portfolio {found}", f"a lease of portfolio {portfolio}",
-        "move the suspense item to the portfolio the money is for",
+        "clear the suspense item against CLEARING, and post a payment without cash (account CLR) in that portfolio",
     )  # fmt: skip
 
 

@@ -211,11 +211,35 @@ def test_init_names_the_database_that_it_is_given(
         shown = capsys.readouterr().err
         assert f"--database: found {found}, expected " in shown and "geheim" not in shown
         assert not home.exists()
+    monkeypatch.delenv("LEDGER_URL", raising=False)
+    for reference, found in (
+        ("env:LEDGER_URL", "no environment variable LEDGER_URL"),
+        ("file:/no/such", "read /no/such"),
+    ):
+        assert run(["init", str(home), "--database", reference]) == 2
+        assert found in capsys.readouterr().err and not home.exists()
     monkeypatch.setenv("LEDGER_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
     assert run(["init", str(home), "--database", "env:LEDGER_URL"]) == 0
     assert (tmp_path / "elsewhere.db").exists() and not (home / "var" / "ledger.db").exists()
     assert (home / "config" / "gateway.toml").read_text().count('\nurl = "env:LEDGER_URL"\n') == 1
     assert run(["status", "--home", str(home)]) == 0
+
+
+def test_a_second_home_of_a_ledger_is_told_whose_key_it_needs(
+    tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_URL", database_url)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for home in (first, second):
+        assert run(["init", str(home), "--database", "env:LEDGER_URL"]) == 0
+        assert "is in use" not in capsys.readouterr().out
+    assert run(["load", str(SAMPLE / "reference"), "--date", "2026-03-02", "--home", str(first)]) == 0
+    assert run(["keys", "show", "--home", str(first), "--json"]) == 0
+    shutil.rmtree(second)
+    key = re.search(r'"key": "([0-9a-f]{8})"', capsys.readouterr().out)
+    assert key is not None
+    assert run(["init", str(second), "--database", "env:LEDGER_URL"]) == 0
+    assert f"what key {key[1]} seals in it cannot be read here: put config/keys/field.key of" in capsys.readouterr().out
 
 
 def test_the_demo_plays_twice_and_every_command_it_names_works(

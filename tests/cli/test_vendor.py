@@ -86,7 +86,10 @@ def test_an_alert(two: Played) -> None:
     shown = two.ok("vendor", "show", "V100", "--json").document
     assert (shown["dealer_alert"], shown["suspense_override_on"]) == ("Y", "2026-03-09")
     assert shown["alert_reason"].startswith("letter of 3 March, called back (ABC, ")
-    assert "alert because" in two.ok("vendor", "show", "V100").out
+    assert re.search(
+        r"alert because +letter of 3 March, called back \(ABC, 2026-03-0\d \d\d:\d\d EST\)\n",
+        two.ok("vendor", "show", "V100").out,
+    )
     both = two.do("vendor", "alert", "V100", "--off", "--override-until", "2026-03-09", *WHY)
     assert both.code == 2 and "expected one of them" in both.err
     assert "no more" in two.ok("vendor", "alert", "V100", "--off", *WHY).out

@@ -331,7 +331,7 @@ def test_an_alert_is_set_overridden_and_taken_away(vendors: Database) -> None:
     alert(vendors)
     assert standing(vendors) == ("Y", None)
     with vendors.read() as connection:
-        assert vendor_alerts.alert_reason(connection, "V1") == f"title (ANN, {AT})"
+        assert vendor_alerts.alert_reason(connection, "V1") == ("title", "ANN", AT)
         assert vendor_alerts.alert_reason(connection, "V2") is None
     with pytest.raises(Refused, match="found it on already"):
         alert(vendors)

@@ -23,6 +23,18 @@ GALLERY: list[tuple[str, bytes, str, str, int, int | None, str]] = [
     ),
     (
         "assessments",
+        b"\xef\xbb\xbf<lease>1<assmt>LTCH<amount>2500",
+        "NON_ASCII_BYTE",
+        "line",
+        1,
+        2500,
+        (
+            "Found a byte order mark (0xEF 0xBB 0xBF) before the text, expected ASCII text: save the file as plain "
+            "text, without a mark, and drop the line again."
+        ),
+    ),
+    (
+        "assessments",
         b"<lease>1\xe9<assmt>LTCH<amount>2500",
         "NON_ASCII_BYTE",
         "line",

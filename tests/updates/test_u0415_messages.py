@@ -74,8 +74,8 @@ FILES: list[tuple[tuple[str, ...], list[Told]]] = [
     (("I77,50",), [("INVOICE_UNKNOWN",
      "Found invoice 77, expected an invoice of portfolio 1: apply the suspense item to the right invoice.")]),
     (("L1,1", "L9,50"), [("LEASE_OTHER_PORTFOLIO",
-     "Found lease 9 of portfolio 2, expected a lease of portfolio 1: move the suspense item to the portfolio the money is "
-     "for.")]),
+     "Found lease 9 of portfolio 2, expected a lease of portfolio 1: clear the suspense item against CLEARING, and post "
+     "a payment without cash (account CLR) in that portfolio.")]),
     (("L9,50",), [("LEASE_OTHER_PORTFOLIO",
      "Found lease 9 of portfolio 2 and none of portfolio 1, expected leases of portfolio 1: send the file under the name of "
      "its portfolio.")]),
