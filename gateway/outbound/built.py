@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from gateway.app import App
-from gateway.errors import Refused
+from gateway.errors import UsageError
 from gateway.outbound.store import Frozen
 from gateway.reports.table import Report, ReportSpec
 
@@ -44,13 +44,13 @@ class Place:
 
 
 def place(app: App, connection: Connection, portfolio: str) -> Place:
-    """Lock the portfolio for the transaction and say where it stands. Raises Refused for an unknown one."""
+    """Lock the portfolio for the transaction and say where it stands. Raises UsageError for an unknown one."""
     app.db.lock_portfolios(connection, [portfolio])
     row = connection.execute(
         text("SELECT name, business_date FROM portfolio WHERE portfolio = :p"), {"p": portfolio}
     ).one_or_none()
     if row is None:
-        raise Refused(
+        raise UsageError(
             f"building for portfolio {portfolio}: found none of that number, expected it to be loaded: gateway load"
         )
     return Place(portfolio, row.name, row.business_date)

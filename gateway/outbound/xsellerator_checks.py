@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.money import shown
 from gateway.outbound.built import Place
 from gateway.outbound.xsellerator_gather import PAYMENTS, Line, Selection
@@ -24,7 +24,7 @@ _NAMED: Final = 5
 
 def check_interface(at: Place, settings: XselleratorSettings, interface: str) -> None:
     if interface not in INTERFACES:
-        raise Refused(f"exporting {interface}: found no such interface, expected one of {', '.join(INTERFACES)}")
+        raise UsageError(f"exporting {interface}: found no such interface, expected one of {', '.join(INTERFACES)}")
     if not settings.used or interface not in settings.interfaces:
         raise Refused(
             f"exporting {interface} of portfolio {at.portfolio}: found it off, expected xsellerator.used and "

@@ -17,7 +17,7 @@ from gateway import log
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.crashpoints import Step, reached
-from gateway.errors import GatewayError, Refused
+from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import accounts, schema
 from gateway.period.context import Context, PostFile
 from gateway.period.modules import FIRST, LAST, MODULES, Module, needs_of, plan
@@ -139,7 +139,7 @@ def _check_dates(
     """The date is the open one of each portfolio asked for, or one whose End of Period already ran."""
     missing = sorted(set(asked or ()) - set(chosen))
     if missing or not chosen:
-        raise Refused(
+        raise UsageError(
             f"End of Period: found no portfolio {', '.join(missing) or 'at all'}, expected it to be loaded: gateway load"
         )
     wrong = [p for p in chosen if not _concerns(connection, p, business_date)]

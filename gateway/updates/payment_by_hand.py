@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from gateway.app import App
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.money import shown
 from gateway.updates.base import Outcome
 from gateway.updates.payment_messages import Finding
@@ -118,7 +118,7 @@ def _portfolio(connection: Connection, record: Record, what: str) -> str:
         like = connection.execute(text(statement), {"bare": record.target.lstrip("0")}).scalar()
     near = "" if like is None else f", near lease {like} which exists"
     kind = "invoice" if record.target_kind == "I" else "lease"
-    raise Refused(f"{what}: found no such {kind}{near}, expected one that is loaded; correct it")
+    raise UsageError(f"{what}: found no such {kind}{near}, expected one that is loaded; correct it")
 
 
 def _refused(what: str, why: Finding) -> Refused:

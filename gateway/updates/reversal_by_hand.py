@@ -87,7 +87,7 @@ def reverse(
             "unless the number is wrong"
         )
     if found is None:
-        raise Refused(f"{what}: found no such batch, expected one that is posted; {_INSTEAD['BATCH_UNKNOWN']}")
+        raise UsageError(f"{what}: found no such batch, expected one that is posted; {_INSTEAD['BATCH_UNKNOWN']}")
     portfolio, notes = str(found), list[Note]()
     words = reason if not why else f"{reason}: {why}"
     with by_hand(

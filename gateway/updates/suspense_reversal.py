@@ -71,7 +71,7 @@ def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
 def _require_portfolio(connection: Connection, portfolio: str, action: str) -> None:
     found = connection.execute(text("SELECT 1 FROM portfolio WHERE portfolio = :p"), {"p": portfolio}).scalar()
     if found is None:
-        raise Refused(f"{action}: found no portfolio {portfolio}, expected one that is loaded; correct it")
+        raise UsageError(f"{action}: found no portfolio {portfolio}, expected one that is loaded; correct it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,5 +154,5 @@ def _office_of(connection: Connection, lease: str, portfolio: str, action: str) 
         {"lease": lease, "portfolio": portfolio},
     ).scalar()
     if found is None:
-        raise Refused(f"{action}: found no lease {lease}, expected one of portfolio {portfolio}; correct it")
+        raise UsageError(f"{action}: found no lease {lease}, expected one of portfolio {portfolio}; correct it")
     return int(found)

@@ -199,11 +199,13 @@ def _open_lines(target: Target, book: Book, *, action: str) -> tuple[Lease, list
     if target.kind == "invoice":
         invoice = book.invoices.get(name)
         if invoice is None:
-            raise Refused(f"{action}: found no invoice {name}, expected one of portfolio {book.portfolio}; correct it")
+            raise UsageError(
+                f"{action}: found no invoice {name}, expected one of portfolio {book.portfolio}; correct it"
+            )
         name = invoice.lease
     lease = book.leases.get(name)
     if lease is None:
-        raise Refused(f"{action}: found no lease {name}, expected one of portfolio {book.portfolio}; correct it")
+        raise UsageError(f"{action}: found no lease {name}, expected one of portfolio {book.portfolio}; correct it")
     if lease.portfolio != book.portfolio:
         raise Refused(
             f"{action}: found lease {name} in portfolio {lease.portfolio}, expected one of portfolio {book.portfolio}; clear the "

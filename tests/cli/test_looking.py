@@ -224,7 +224,7 @@ WRONG = [
     ("outbound approve 1", 2, "found no --sha256, expected the hash that was looked at"),
     ("outbound approve 1 --sha256 00000000", 3, "P01-VACH-BANK-260303.DAT"),
     ("outbound build nonsense --portfolio 1", 2, "found no such kind, expected one of vach, vach-reversal,"),
-    ("outbound build vach --portfolio 9", 3, "portfolio 9"),
+    ("outbound build vach --portfolio 9", 2, "portfolio 9"),
     ("outbound build vach", 2, "building vach: found no --portfolio, expected the portfolio whose files are built"),
     ("outbound build nonsense", 2, "found no such kind, expected one of vach, vach-reversal,"),
     ("outbound build xsellerator --portfolio 1", 2, "found no --interface"),

@@ -170,9 +170,9 @@ def test_config_check_names_a_fee_that_no_lease_can_be_charged(
 
 
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [
-    (("--lease", "01006", "--amount", "1"), 3,
+    (("--lease", "01006", "--amount", "1"), 2,
      "posting 1.00 for lease 01006: found no such lease, near lease 1006 which exists, expected one that is loaded; correct it"),
-    (("--invoice", "77", "--amount", "1"), 3,
+    (("--invoice", "77", "--amount", "1"), 2,
      "posting 1.00 for invoice 77: found no such invoice, expected one that is loaded; correct it"),
     (("--lease", "1007", "--amount", "1", "--rest-to-suspense"), 3, "posting 1.00 for lease 1007: found lease 1007 with status "
      "HREP, expected a status that takes payments; clear the status first"),

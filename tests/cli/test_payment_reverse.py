@@ -134,7 +134,7 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("26020100000700000009", "--reason", "NSFC"), 3,
+        (("26020100000700000009", "--reason", "NSFC"), 2,
          "reversing batch 26020100000700000009: found no such batch, expected one that is posted; correct the number; gateway "
          "ledger payments lists them"),
         ((B1, "--reason", "bounced"), 2,

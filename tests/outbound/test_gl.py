@@ -144,7 +144,7 @@ def test_released_at_build_is_queued_at_once(db: Database, home: Home, clock: Fi
 def test_unknown_portfolio_and_kind(db: Database, home: Home, clock: FixedClock) -> None:
     world.company(db)
     app = world.app_at(home, db, clock)
-    with pytest.raises(Refused, match="building for portfolio 9: found none"):
+    with pytest.raises(UsageError, match="building for portfolio 9: found none"):
         build(app, "DSGL", "9")
     with pytest.raises(Refused, match="building FAX: found no such kind"):
         build(app, "FAX", "1")

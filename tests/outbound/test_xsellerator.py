@@ -9,7 +9,7 @@ import pytest
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.errors import Refused
+from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
@@ -164,7 +164,7 @@ def test_leveraged_warns_unless_a_full_month(db: Database, app: App) -> None:
 
 
 def test_interfaces_must_be_on(app: App, home: Home, db: Database, clock: FixedClock) -> None:
-    with pytest.raises(Refused, match="found no such interface"):
+    with pytest.raises(UsageError, match="found no such interface"):
         export(app, "FAX")
     with pytest.raises(Refused, match="exporting DEFERRED of portfolio 1: found it off"):
         export(app, "DEFERRED")

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.errors import GatewayError, Refused
+from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import outbox
@@ -313,7 +313,7 @@ def test_another_date_is_refused(app: App, db: Database) -> None:
         run(app, NEXT)
     with pytest.raises(Refused, match="expected one such as 2026-11-21"):
         run(app, "tomorrow")
-    with pytest.raises(Refused, match="found no portfolio 7"):
+    with pytest.raises(UsageError, match="found no portfolio 7"):
         run(app, portfolios=["1", "7"])
     assert world.all_of(db, "SELECT 1 FROM eop_run") == []
 
