@@ -1,7 +1,7 @@
 """What a person does to preloaded assessments before U0418 posts them (the vendor's U0232): look, correct, strike out.
 
-Each leaves an ``operator_event`` and a message of the line. Portfolio and file are held meanwhile, so that nothing is
-changed under a posting, or of a file that somebody discards.
+Each leaves an ``operator_event`` and a message of the line. The file is held meanwhile, as by who posts or discards
+it, so that nothing is changed under them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FIELDS: Final = {name.removesuffix("_cents"): name for name in Assessment._field
 def lines(app: App, file_id: int) -> list[Line]:
     """The staged records of a file in its order. Raises Refused for a file that is not preloaded assessments."""
     with app.db.read() as connection:
-        _portfolio(connection, file_id, "looking at preloaded lines")
+        _require_assessments(connection, file_id, "looking at preloaded lines")
         return list(assess_staged.staged_rows(connection, file_id))
 
 
@@ -55,7 +55,7 @@ def correct(app: App, file_id: int, line_no: int, changes: Mapping[str, str], *,
                 f"{action}: found amount {changes['amount']!r}, expected dollars and cents such as 25.00"
             ) from None
     with app.db.write() as connection:
-        _hold(app, connection, file_id, action)
+        _hold(connection, file_id, action)
         after = assess_staged.correct_staged(
             connection,
             file_id,
@@ -74,23 +74,20 @@ def strike(app: App, file_id: int, line_no: int, *, reason: str) -> None:
     action = f"striking out line {line_no} of file {file_id}"
     allow(app, action, reason)
     with app.db.write() as connection:
-        _hold(app, connection, file_id, action)
+        _hold(connection, file_id, action)
         assess_staged.delete_staged(connection, file_id, line_no, operator=app.operator.code, reason=reason)
         note(connection, app.operator, "files.strike", f"file:{file_id}:{line_no}", reason, at=app.now())
 
 
-def _hold(app: App, connection: Connection, file_id: int, action: str) -> None:
-    app.db.lock_portfolios(connection, [_portfolio(connection, file_id, action)])
-    hold_row(connection, file_id, (FileState.STAGED,))  # who discards it does not ask for the portfolio
+def _hold(connection: Connection, file_id: int, action: str) -> None:
+    _require_assessments(connection, file_id, action)
+    hold_row(connection, file_id, (FileState.STAGED,))
 
 
-def _portfolio(connection: Connection, file_id: int, action: str) -> str:
-    """Of a file of assessments, which names one. Raises Refused for another kind, UsageError for no file."""
-    found = connection.execute(
-        text("SELECT kind, portfolio FROM inbound_file WHERE file_id = :id"), {"id": file_id}
-    ).one_or_none()
-    if found is None:
+def _require_assessments(connection: Connection, file_id: int, action: str) -> None:
+    """Raises Refused for a file of another kind, UsageError for no file."""
+    kind = connection.execute(text("SELECT kind FROM inbound_file WHERE file_id = :id"), {"id": file_id}).scalar()
+    if kind is None:
         raise UsageError(f"{action}: found no file {file_id}, expected one of `gateway files list`")
-    if found.kind != "assessments":
-        raise Refused(f"{action}: found file {file_id} with {found.kind}, expected assessments")
-    return str(found.portfolio)
+    if kind != "assessments":
+        raise Refused(f"{action}: found file {file_id} with {kind}, expected assessments")

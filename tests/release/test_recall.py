@@ -224,6 +224,28 @@ def test_killed_before_the_copy_was_removed(app: App, db: Database, home: Home) 
     assert list(home.outbox.glob("[!.]*")) == []
 
 
+def test_a_scratch_file_that_left_before_is_named_and_called_back_by_itself(
+    app: App, db: Database, home: Home, clock: FixedClock
+) -> None:
+    """It was being sent when its bank file was called back; then its delivery is proved not to have happened."""
+    app = set_up(db, home, clock, bank={"endpoint": "bank"}, scratch_endpoint="bank")
+    bank_file, scratch = released(app).files
+
+    def scratch_is(*states: S) -> None:
+        with db.write() as connection:
+            for state in states:
+                (now,) = (d for d in queue.listing(connection) if d.outbound_id == scratch.outbound_id)
+                assert queue.record(connection, [Change(now.delivery_id, now.state, state)], at=app.now())
+
+    scratch_is(S.SENDING)
+    done = recall.recall(app, bank_file.outbound_id, reason="wrong month")
+    assert ([one.name for one in done.files], done.gone) == ([bank_file.name], (scratch.name,))
+    assert rows(db)[2:] == ([("REJECTED",), ("APPROVED",)], [("RECALLED",), ("SENDING",)])
+    scratch_is(S.NOT_DELIVERED)
+    recall.recall(app, scratch.outbound_id, reason="its bank file was called back")
+    assert rows(db)[2:] == ([("REJECTED",), ("REJECTED",)], [("RECALLED",), ("RECALLED",)])
+
+
 # --- reversals wait for their credit ------------------------------------------------------------------------
 
 

@@ -149,6 +149,10 @@ def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: H
         transaction_code="21", sec="CCD", payload=b"", outbound_id=file, seq=1, state="DONE", outcome="-",
     )  # fmt: skip
     assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None)
+    world.change(ledger, "DELETE FROM operator_event WHERE action = 'outbound.taken'")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None), "the answer alone proves it"
+    world.change(ledger, "UPDATE ach_answer SET state = 'UNMATCHED'")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-06", False, None), "it may be of another file"
 
 
 def test_years_that_are_over_need_no_setting_and_those_to_come_do(
@@ -216,6 +220,7 @@ def test_a_reversal_brings_cash_on_the_day_it_really_settles(ledger: Database, h
     built, (batch,) = made(app)
     approve(app, built, fetched=False)
     assert batch.effective_date == "2026-03-09"
+    assert booked(app, "2026-03-12") == 0, "nothing proves that it left"
     late = house(ledger, home, on("2026-03-10"))
     step(late, built.files[0].outbound_id, *ARRIVES)
     assert [booked(late, day) for day in ("2026-03-09", "2026-03-10", "2026-03-11", "2026-03-12")] == [0, 0, 10_000, 0]
