@@ -90,6 +90,38 @@ def test_the_return_of_the_reversal_closes_it(db: Database, home: Home, clock: F
     assert (held(app), clearing_balance(db), state(db, "4711"), wrong(app)) == ([], 0, ("VOID", 1), [])
 
 
+@pytest.mark.parametrize("far", [0, 1, 2, 3])
+def test_what_is_on_its_way_is_no_money_twice(db: Database, home: Home, clock: FixedClock, far: int) -> None:
+    """Beside a check whose money came twice another one is void; then its reversal is built, let go, and settles."""
+    app, credit = taken_back(db, home, clock)
+    check(db, "4712", 500)
+    send(app)
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
+    settle(app, "2026-03-04")
+    voids.void(app, "4712", reason="wrong vendor")
+    if far == 1:
+        build(app, "VACH", "1")
+    elif far > 1:
+        send(app)
+    if far == 3:
+        settle(app, "2026-03-09")
+    assert [(one.check_no, one.cents) for one in held(app)] == [("4711", -12_345)]
+    assert clearing_balance(db) == -12_345 + (500 if far < 3 else 0)
+
+
+def test_a_word_counts_once(db: Database, home: Home, clock: FixedClock) -> None:
+    """What was cleared and is held again in the same amount is said anew by both."""
+    app, credit = taken_back(db, home, clock)
+    settle(app, "2026-03-04")
+    drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")), name="one.ach")
+    clear(app, "4711", "paid to the bank")
+    world.post(
+        db, (1, "CASH 126", "D", 12_345), (1, "CLEARING", "C", 12_345), reason="CHECK 126/4711", update="ANSWERS"
+    )
+    assert [(one.cents, one.word) for one in held(app)] == [(-12_345, None)]
+    assert isinstance(clearing.clear(world.as_person(app, world.BOB), "4711", reason="so it is"), Held)
+
+
 def test_what_was_cleared_and_comes_back_after_all_left_twice(db: Database, home: Home, clock: FixedClock) -> None:
     app, credit = taken_back(db, home, clock)
     settle(app, "2026-03-04")

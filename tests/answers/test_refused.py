@@ -19,7 +19,7 @@ from gateway.release.build import build
 from parsers.nacha import validate
 from parsers.nacha_answers import RefusedChange, read_answers
 from tests.answers import bank
-from tests.answers.world import check, company, differences, drop, send, trace_of
+from tests.answers.world import answers, check, company, differences, drop, send, trace_of
 from tests.outbound import world
 
 NAME = "P01-VACH-REFUSED-NOC-260302.DAT"
@@ -72,6 +72,7 @@ def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home
         (change,) = vendor_changes.listing(connection, app.vault)
         assert (change.state, change.decision_reason) == ("REFUSED", "C65: no account in it")
         assert vendor_changes.pending(connection, ["V1"]) == set()
+    assert [row[2] for row in answers(db)] == ["DONE", "UNMATCHED"], "it proposed the change, and the other one waits"
     assert differences(app) == []
 
 

@@ -43,6 +43,16 @@ WRONG = {
         "UPDATE inbound_file SET posted_cents = posted_cents + 501, rejected_cents = rejected_cents - 501 WHERE file_id = 1",
         "what waits or repeats is not posted in its file's money",
     ),
+    "an answer about a file that was called back": (
+        "UPDATE outbound_file SET state = 'REJECTED' WHERE outbound_id = 1", "answers are about an entry of their trace number and amount"
+    ),
+    "an acknowledgement of a file that is not there": (
+        "UPDATE ach_answer SET kind = 'ACKNOWLEDGEMENT', outbound_id = 77, seq = NULL WHERE number = 2",
+        "what went into an outbound file has its file",
+    ),
+    "a check of another vendor": ("UPDATE bank_check SET vendor = 'V2' WHERE check_no = '4713'", "entries are what their checks say"),
+    "a return that is no change's": ("UPDATE ach_answer SET change_id = (SELECT MAX(change_id) FROM vendor_change) WHERE number = 1", "changes that the bank proposed are there"),
+    "a change of another vendor": ("UPDATE vendor_change SET vendor = 'V2'", "changes that the bank proposed are there"),
     "a change that is not there": ("UPDATE ach_answer SET change_id = 77 WHERE number = 3", "changes that the bank proposed are there"),
 }  # fmt: skip
 

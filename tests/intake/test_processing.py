@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.app import App
 from gateway.errors import Refused
-from gateway.intake import overlap, preloaded
+from gateway.intake import actions, overlap, preloaded
 from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.processing import post_staged, process_file
@@ -313,6 +313,18 @@ def test_what_an_operator_changed_in_a_preloaded_file_is_what_posts(app: App, po
         delete_staged(connection, file.file_id, 2, operator="OPS", reason="x")
     done = post_staged(app, file.file_id, update=update).file
     assert (done.state, done.amount_cents, done.posted_cents, done.rejected_cents) == (FileState.POSTED, 1008, 7, 1001)
+
+
+def test_a_preloaded_file_that_failed_waits_for_end_of_period_again(app: App, post: Post, update: PlainUpdate) -> None:
+    """Released, it is not taken in a second time: its lines are staged, and may have been changed."""
+    app = at_end_of_period(app)
+    file = process_file(app, post(NAME, MONTH, process=False).file_id, update=update).file
+    update.fault = RuntimeError("the roof is on fire")
+    assert post_staged(app, file.file_id, update=update).file.state is FileState.FAILED
+    update.fault = None
+    assert actions.release(app, file.file_id, reason="put out").state is FileState.STAGED
+    done = post_staged(app, file.file_id, update=update).file
+    assert (done.state, done.records) == (FileState.POSTED, 20)
 
 
 @pytest.mark.parametrize("struck", [False, True])

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, MetaData, Table, text
 
+from gateway.home import Home
 from gateway.ledger import schema
 from gateway.ledger.database import BULK_ROWS, Database, as_written
+from gateway.ledger.opening import ledger_of
 
 COLUMNS = ("file_id", "line_no", "lease", "asset", "code", "amount_cents", "reason")
 
@@ -82,3 +84,11 @@ def test_a_look_up_as_written_begins_with_its_names_whatever_was_counted(db: Dat
     tables = [line for line in plan if "Scan on" in line or "SCAN" in line or "SEARCH" in line]
     assert tables[0].split("(cost")[0].split()[-2:] in (["touched", "t"], ["SCAN", "t"])
     assert any("pk_staged_reversal" in line or "SEARCH s USING PRIMARY KEY" in line for line in plan)
+
+
+def test_the_address_of_a_ledger_may_lie_in_a_file(home: Home) -> None:
+    (home.root / "url").write_text("postgresql://ledger.example/lease\n")
+    opened = [ledger_of(home, "file:url"), ledger_of(home, "postgresql://ledger.example/lease"), ledger_of(home, "")]
+    assert [(db.is_sqlite, db.url.database) for db in opened] == [
+        (False, "lease"), (False, "lease"), (True, str(home.ledger)),
+    ]  # fmt: skip

@@ -143,6 +143,7 @@ def post(
     kind: units.UnitKind = "OPERATOR",
     lease: str | None = "L1",
     corrects: int | None = None,
+    reason: str | None = None,
 ) -> int:
     """One unit with one entry an office: legs are (office_id, purpose, side, cents). Gives the first entry's id."""
     by_office: dict[int, list[units.Leg]] = {}
@@ -156,7 +157,7 @@ def post(
         ids = [
             unit.add(
                 office_id=office_id, txn="PYMT", effective_date=unit.business_date, legs=entry, lease=lease,
-                corrects=corrects,
+                corrects=corrects, reason=reason,
             )
             for office_id, entry in by_office.items()
         ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.ledger.database import Database
 from gateway.updates.base import Outcome
@@ -293,6 +294,17 @@ def test_reports_and_outcomes(gallery: World) -> None:
     ]
     for spec, rows in ((UPDATE.audit, audit), (UPDATE.exceptions, exceptions)):
         assert all(len(row) == len(spec.columns) for row in rows)
+
+
+@pytest.mark.parametrize(("also", "told"), [(("RCR3", "N"), "RCR2"), (("RC10", "Y"), "RC10"), (("RCR9", "N"), "RCR2")])
+def test_report_b_names_the_first_charge_in_use_of_an_account(world: World, also: tuple[str, str], told: str) -> None:
+    """Of charges that share a payable: one that is not in use any more names nothing, whatever its number."""
+    file = world.stage(UPDATE, [disbursement(1, "50", 300, asset="79")])
+    world.post(UPDATE, file)
+    with world.db.write() as c:
+        share = "UPDATE charge SET used = :used, income_purpose = (SELECT MIN(s.income_purpose) FROM charge s WHERE s.code = 'RCR2') WHERE code = :code"
+        c.execute(text(share), {"code": also[0], "used": also[1]})
+        assert [row[7] for row in UPDATE.audit_rows(c, file)] == [told]
 
 
 def test_a_file_staged_and_not_posted_is_held(world: World) -> None:

@@ -97,6 +97,16 @@ def test_a_first_payment_holds_until_it_is_accepted(db: Database, app: App) -> N
     assert event == f"sha256 {file.sha256}; accepting first-payment: called them"
 
 
+def test_what_only_warns_is_accepted_by_nobody(db: Database, home: Home, clock: FixedClock, app: App) -> None:
+    warns = at(home, db, clock, velocity={"payments": 1})
+    world.check(db, "1")
+    world.check(db, "2", 500)
+    approve(warns, built(warns), "first-payment")
+    assert world.all_of(db, "SELECT rule, action, accepted_by FROM fraud_finding ORDER BY finding_id") == [
+        ("first-payment", "HOLD", "BOB"), ("velocity", "WARN", None),
+    ]  # fmt: skip
+
+
 def test_what_counts_as_a_payment_before(db: Database, app: App) -> None:
     """What a rejected file held was none, nor what came back; changed details have had none."""
     world.check(db, "1")
