@@ -25,7 +25,7 @@ from gateway.clock import FixedClock
 from gateway.errors import GatewayError
 from gateway.home import Home
 from gateway.intake import artifacts, drafter, drafting, hashes, processing, registry
-from gateway.intake.artifacts import unreported, write_artifacts
+from gateway.intake.artifacts import unreported, write_unconfirmed
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
@@ -173,7 +173,7 @@ def test_drafts_have_the_bytes_that_the_ledger_gives(real: App, used: list[Path 
     assert len(used) == 1 and used[0] is not None
     drafted = left(real)
     assert len(drafted) == 8
-    assert set(write_artifacts(real, file.file_id)) == drafted.keys()
+    assert set(write_unconfirmed(real, file.file_id)) == drafted.keys()
     assert left(real) == drafted
     assert not list(real.home.work.glob("*.draft"))
 
@@ -203,7 +203,7 @@ def test_a_transaction_that_begins_again_drafts_again(
     assert file.state is FileState.POSTED
     assert used[0] is not None
     drafted = left(real)
-    write_artifacts(real, file.file_id)
+    write_unconfirmed(real, file.file_id)
     assert left(real) == drafted
 
 
@@ -361,7 +361,7 @@ def test_drafts_of_other_kinds_have_the_bytes_that_the_ledger_gives(
     assert posted.kind == "escrow" or posted.suspended_cents
     assert used and None not in used
     drafted = left(real)
-    assert set(write_artifacts(real, posted.file_id)) <= drafted.keys()
+    assert set(write_unconfirmed(real, posted.file_id)) <= drafted.keys()
     assert left(real) == drafted
     archived = next(data for path, data in drafted.items() if path.name == f"{posted.file_id}-{posted.name}.avro")
     rows = list(fastavro.reader(BytesIO(archived)))
@@ -407,7 +407,7 @@ def test_records_without_drafts_are_archived_by_a_second_process(
         intake.close()
     written = left(real)
     assert unreported(real) == [] and len(written) == 8
-    write_artifacts(real, file.file_id)
+    write_unconfirmed(real, file.file_id)
     assert left(real) == written
     archived = written[real.home.avro / str(file.business_date) / "1-p1_btchpmt.dat.avro"]
     outcomes = {row["line_no"]: (row["outcome"], len(row["entry_ids"])) for row in fastavro.reader(BytesIO(archived))}

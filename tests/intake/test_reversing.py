@@ -13,7 +13,7 @@ from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.intake import actions, registry
-from gateway.intake.artifacts import write_artifacts
+from gateway.intake.artifacts import write_unconfirmed
 from gateway.intake.checking import check
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
@@ -108,7 +108,7 @@ def test_a_file_taken_back_leaves_the_ledger_as_it_was(
     assert corrected[0][0] > 0
     with pytest.raises(Refused, match="found it REVERSED"):
         actions.reverse(real, file.file_id, reason="again")
-    assert len(write_artifacts(real, file.file_id)) >= 7
+    assert len(write_unconfirmed(real, file.file_id)) >= 7
 
 
 def test_a_reversal_file_taken_back_makes_the_batches_live_again(world: World, real: App, intake: Intake) -> None:
@@ -155,7 +155,7 @@ def test_what_a_reversal_file_re_applied_goes_back_too(
     world.check_subledgers()
     with world.db.read() as connection:
         assert [check for check in verify_rows.checks(connection) if not check.ok] == []
-    assert len(write_artifacts(real, file.file_id)) >= 7
+    assert len(write_unconfirmed(real, file.file_id)) >= 7
 
 
 def test_the_fee_of_a_bounced_payment_goes_back_too(world: World, real: App, intake: Intake) -> None:
@@ -340,7 +340,7 @@ def test_the_corrected_file_may_use_the_numbers_of_the_one_taken_back(
 ) -> None:
     before = picture(world)
     wrong = drop(intake, name, *lines)
-    write_artifacts(real, wrong.file_id)
+    write_unconfirmed(real, wrong.file_id)
     actions.reverse(real, wrong.file_id, reason="wrong lease")
     again = drop(intake, name, *corrected)
     codes = [row[0] for row in world.rows("SELECT code FROM line_message WHERE file_id = :f", f=again.file_id)]
@@ -353,7 +353,7 @@ def test_the_corrected_file_may_use_the_numbers_of_the_one_taken_back(
     world.check_subledgers()
     assert all(
         "~" not in path.read_text(errors="replace")
-        for path in write_artifacts(real, wrong.file_id)
+        for path in write_unconfirmed(real, wrong.file_id)
         if path.suffix == ".txt"
     )
     actions.reverse(real, again.file_id, reason="wrong again")
