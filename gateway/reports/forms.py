@@ -57,10 +57,12 @@ def cells(column: Column, values: Sequence[Any]) -> Cells:
 
 
 class Lines:
-    """Rows as lines of fixed columns. A value wider than its column goes on in the next line of its column."""
+    """Rows as lines of fixed columns. A value wider than its column goes on in the next line of its column; money is
+    written without commas first, so that no amount that a file can hold is parted."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.widths = [max(c.width, len(c.heading)) for c in columns]
+        self._money = [c.kind == "money" for c in columns]
         self._places = [
             f"%{w}s" if c.kind in ("money", "count") else f"%-{w}s" for c, w in zip(columns, self.widths, strict=True)
         ]
@@ -90,9 +92,13 @@ class Lines:
         return out
 
     def _continued(self, row: Sequence[str]) -> list[str]:
+        shorter = [
+            value.replace(",", "") if money and len(value) > width else value
+            for value, money, width in zip(row, self._money, self.widths, strict=True)
+        ]
         parts = [
             wrap(value, width, break_long_words=True, break_on_hyphens=False) or [""]
-            for value, width in zip(row, self.widths, strict=True)
+            for value, width in zip(shorter, self.widths, strict=True)
         ]
         height = max(map(len, parts))
         return [(self._template % tuple(p[i] if i < len(p) else "" for p in parts)).rstrip() for i in range(height)]

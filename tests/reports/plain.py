@@ -50,6 +50,8 @@ def text_of(report: Report, rows: Sequence[Sequence[Any]]) -> list[str]:
         for column, value in zip(columns, row, strict=True):
             width = max(column.width, len(column.heading))
             shown = "" if value is None else _money(value, ",") if column.kind == "money" else str(value)
+            if column.kind == "money" and len(shown) > width:
+                shown = _money(value)
             pieces = [shown] if len(shown) <= width else wrap(shown, width, break_on_hyphens=False)
             parts.append((width, column.kind in ("money", "count"), pieces or [""]))
         wraps = any(len(pieces) > 1 for _, _, pieces in parts)

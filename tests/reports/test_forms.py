@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.money import to_cents
+from gateway.reports.forms import Lines, cells
 from gateway.reports.render import PAGE_LINES, render_text, write_report
 from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, Report, ReportSpec, blocks_of
 from tests.reports import plain
@@ -68,6 +69,11 @@ def _same(folder: Path, spec: ReportSpec, found: Sequence[Sequence[Any]]) -> Non
     assert all(len(page) == PAGE_LINES for page in pages[:-1])
     details = plain.text_of(made, found)
     assert [line for page in pages for line in page[5:]][: len(details)] == details
+
+
+def test_money_wider_than_its_column_is_not_parted() -> None:
+    column = Column("amount", "AMOUNT", 16, "money")
+    assert Lines([column]).of([cells(column, [99, 999_999_999_999_999])]) == [f"{'0.99':>16}", "9999999999999.99"]
 
 
 @settings(deadline=None)
