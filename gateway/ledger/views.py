@@ -172,6 +172,7 @@ PAYMENTS = View(
     "b.effective_date, b.effective_time, p.batch, COALESCE(p.line, 2147483647), p.at, p.invoice, p.charge",
     frozenset({"amount"}),
     unless_all="p.state <> 'REVERSED' AND p.amount_cents > 0",
+    states=("APPLIED", "REVERSED", "FROM SUSPENSE"),
     # as the vendor shows the payments of a lease
     paper=("batch", "check", "operator", "effective_date", "lease", "invoice", "due_date", "type", "amount"),
 )  # fmt: skip

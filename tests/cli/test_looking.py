@@ -218,6 +218,11 @@ WRONG = [
     ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
     ("ledger nonsense", 2, "ledger: found no command nonsense, expected one that there is; `gateway ledger --help`"),
     ("ledger suspense", 2, "found no command suspense, expected one that there is, or gateway suspense"),
+    (
+        "ledger payments --state suspense",
+        2,
+        "ledger payments: found --state SUSPENSE, expected one of APPLIED, REVERSED, FROM SUSPENSE",
+    ),
     ("suspense list --state new", 2, "suspense list: found --state NEW, expected one of OPEN, CLOSED"),
     ("stauts", 2, "found no command stauts, expected 'status'"),
     ("outbound show 77", 2, "outbound file 77: found none"),
