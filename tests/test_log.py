@@ -16,7 +16,10 @@ from gateway import log
 def _quiet_afterwards() -> Iterator[None]:
     yield
     for handler in list(logging.getLogger().handlers):
-        if handler.__class__.__module__.startswith("logging"):
+        if (
+            isinstance(handler, logging.NullHandler | logging.StreamHandler)
+            and "pytest" not in type(handler).__module__
+        ):
             logging.getLogger().removeHandler(handler)
             handler.close()
 
@@ -42,6 +45,19 @@ def test_events_are_json_with_keys_and_accounts_are_masked(tmp_path: Path) -> No
     assert (first["account_number"], first["account"]) == ("****6789", "****7766")
     assert str(first["timestamp"]).endswith("Z")
     assert second["event"] == "plain words"
+
+
+def test_a_log_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gateway.log").symlink_to("/dev/full")
+    log.set_up(tmp_path, terminal=False)
+    log.get("t").error("alarm.file_failed", file_id=1)
+    assert capsys.readouterr().err == (
+        f"gateway: {tmp_path / 'gateway.log'}: [Errno 28] No space left on device; an event is not in the log\n"
+    )
+    (handler,) = (h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler))
+    logging.getLogger().removeHandler(handler)
+    with pytest.raises(OSError, match="No space left"):
+        handler.close()
 
 
 def test_a_traceback_shows_no_values_of_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

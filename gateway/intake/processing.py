@@ -147,8 +147,14 @@ def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
         if FileState.FAILED in file.state.following:
             move(
                 connection, file_id, file.state, FileState.FAILED, hold_code=HoldCode.FAULT.value,
-                hold_text=f"{type(fault).__name__}: {fault}",
+                hold_text=f"{_words(fault)}: mend the cause; gateway files release {file_id} --reason WHY tries it again",
             )  # fmt: skip
+
+
+def _words(fault: Exception) -> str:
+    """A fault in one line; of the database's what its driver said."""
+    cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"
 
 
 def _quarantine(app: App, file_id: int, fault: UnreadableError, turns: Turns) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -208,11 +209,25 @@ def test_an_unknown_portfolio_makes_files_wait(app: App, post: Post) -> None:
     assert (file.state, file.hold_code) == (FileState.WAITING, "UNKNOWN_PORTFOLIO")
 
 
-def test_a_fault_leaves_nothing_and_can_be_tried_again(app: App, post: Post, update: PlainUpdate) -> None:
-    update.fault = RuntimeError("the roof is on fire")
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (RuntimeError("the roof is\non fire"), "RuntimeError: the roof is on fire"),
+        (
+            OperationalError("INSERT", {"name": "JANE"}, sqlite3.OperationalError("database or disk is full")),
+            "OperationalError: database or disk is full",
+        ),
+    ],
+)
+def test_a_fault_leaves_nothing_and_can_be_tried_again(
+    app: App, post: Post, update: PlainUpdate, fault: Exception, words: str
+) -> None:
+    update.fault = fault
     file = post(NAME, MONTH)
     assert (file.state, file.hold_code) == (FileState.FAILED, "FAULT")
-    assert file.hold_text == "RuntimeError: the roof is on fire"
+    assert file.hold_text == (
+        f"{words}: mend the cause; gateway files release {file.file_id} --reason WHY tries it again"
+    )
     assert staged(app) == 0 and journal_lines(app) == 0
     update.fault = None
     sql(app, "UPDATE inbound_file SET state = 'CLAIMED' WHERE file_id = :i", i=file.file_id)
@@ -224,8 +239,6 @@ def test_a_busy_database_is_asked_again(app: App, post: Post) -> None:
         def post(self, context):  # type: ignore[no-untyped-def]
             if self.posts < 2:
                 self.posts += 1
-                import sqlite3
-
                 raise OperationalError("x", {}, sqlite3.OperationalError("database is locked"))
             return super().post(context)
 
