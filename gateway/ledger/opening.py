@@ -21,16 +21,25 @@ def ledger_of(home: Home, url: str) -> Database:
     return Database(url) if url else Database.at_path(home.ledger)
 
 
-_TABLE: Final = re.compile(r"^\[database\]\n(?:(?!\[).*\n)*?(?P<line>(?:# )?url = .*\n)", re.MULTILINE)
+_HEAD: Final = r"^\[database\].*\n"
+_PLACES: Final = tuple(
+    re.compile(pattern, re.MULTILINE)
+    for pattern in (
+        rf"{_HEAD}(?:(?!\[).*\n)*?(?P<place>url *=.*(?:\n|\Z))",
+        rf"{_HEAD}(?:(?!\[).*\n)*?(?P<place># *url *=.*(?:\n|\Z))",
+        rf"{_HEAD}(?P<place>)",
+    )
+)
+"""Where the line goes: for one that stands there, for one that is commented out, or first in its table."""
 
 
 def name_database(home: Home, url: str) -> None:
     """Write ``database.url`` into the home's settings, in the place of what stands there; every other byte stays."""
     settings = home.settings_file.read_text(encoding="utf-8")
     line = f"url = {json.dumps(url)}\n"
-    found = _TABLE.search(settings)
+    found = next((match for place in _PLACES if (match := place.search(settings)) is not None), None)
     if found is None:
         settings = f"[database]\n{line}\n{settings}"
     else:
-        settings = settings[: found.start("line")] + line + settings[found.end("line") :]
+        settings = settings[: found.start("place")] + line + settings[found.end("place") :]
     home.settings_file.write_text(settings, encoding="utf-8")

@@ -50,6 +50,22 @@ def test_a_returned_check_is_paid_again_and_may_come_back_again(db: Database, ho
     assert differences(app) == []
 
 
+def test_only_the_check_that_was_meant_is_paid_again(db: Database, home: Home, clock: FixedClock) -> None:
+    """Another bank's may have its number, and have come back too."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4711", 500, bank="125")
+    world.insert(db, "portfolio", portfolio="9", name="NINE", business_date="2026-03-02", period_state="OPEN")
+    check(db, "4711", 77, portfolio="9", bank="126")
+    world.change(db, "UPDATE bank_check SET state = 'RETURNED'")
+    with pytest.raises(UsageError, match="found 1/125/4711, 1/126/4711, 9/126/4711, expected one check"):
+        pay_again(app, "4711", reason="x")
+    pay_again(app, "4711", reason="x", portfolio="1", bank="126")
+    assert world.all_of(db, "SELECT portfolio, bank, state, issue FROM bank_check ORDER BY portfolio, bank") == [
+        ("1", "125", "RETURNED", 1), ("1", "126", "NEW", 2), ("9", "126", "RETURNED", 1),
+    ]  # fmt: skip
+
+
 def test_the_return_of_an_earlier_issue_again_waits(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)

@@ -90,23 +90,28 @@ def test_the_return_of_the_reversal_closes_it(db: Database, home: Home, clock: F
     assert (held(app), clearing_balance(db), state(db, "4711"), wrong(app)) == ([], 0, ("VOID", 1), [])
 
 
-@pytest.mark.parametrize("far", [0, 1, 2, 3])
+@pytest.mark.parametrize("far", [0, 1, 2, 3, 4])
 def test_what_is_on_its_way_is_no_money_twice(db: Database, home: Home, clock: FixedClock, far: int) -> None:
-    """Beside a check whose money came twice another one is void; then its reversal is built, let go, and settles."""
+    """Beside a check whose money came twice another one is void; then its reversal is built, let go, and settles,
+    or is rejected."""
     app, credit = taken_back(db, home, clock)
     check(db, "4712", 500)
     send(app)
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
     settle(app, "2026-03-04")
     voids.void(app, "4712", reason="wrong vendor")
-    if far == 1:
-        build(app, "VACH", "1")
+    if far in (1, 4):
+        file = build(app, "VACH", "1").files[0]
+        if far == 4:
+            release.reject(app, file.outbound_id, reason="wrong day")
     elif far > 1:
         send(app)
     if far == 3:
         settle(app, "2026-03-09")
     assert [(one.check_no, one.cents) for one in held(app)] == [("4711", -12_345)]
-    assert clearing_balance(db) == -12_345 + (500 if far < 3 else 0)
+    with db.read() as connection:
+        assert clearing.held(connection, "2") == [], "of another portfolio"
+    assert clearing_balance(db) == -12_345 + (0 if far == 3 else 500)
 
 
 def test_a_word_counts_once(db: Database, home: Home, clock: FixedClock) -> None:
@@ -215,6 +220,11 @@ def test_a_return_while_the_reversal_waits_says_what_to_do(
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
     assert told.format(file.name) in answers(db)[0][3]
     assert held(app) == [], "nothing left, so nothing comes twice"
+    if not released:
+        with pytest.raises(
+            Refused, match=f"found that the bank returned the entry of trace number {credit}, which this"
+        ):
+            release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     if released:
         recall.recall(app, file.outbound_id, reason="the credit came back")
     else:

@@ -136,6 +136,13 @@ def test_what_was_applied_is_not_refused(db: Database, home: Home, clock: FixedC
         refuse(app)
 
 
+def test_a_return_is_not_refused(db: Database, home: Home, clock: FixedClock) -> None:
+    app, trace = noticed(db, home, clock)
+    drop(app, bank.whole(bank.return_of(trace, 12_345, reason="R23")), name="second.ach")
+    with pytest.raises(Refused, match="found a return, expected a notification of change: only that is refused"):
+        build(app, "VACH-REFUSED-NOC", "1", file_id=2, number=1, code="C65", reason="x")
+
+
 @pytest.mark.parametrize(
     ("code", "number", "reason", "error", "words"),
     [

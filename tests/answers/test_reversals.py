@@ -157,6 +157,8 @@ def test_a_reversal_returned_for_want_of_funds_is_tried_again(db: Database, home
     assert state(db, "4711") == ("SENT", 1)
     voids.void(app, "4711", reason="funds are there now")
     send(app)
+    with pytest.raises(Refused, match=r"found its reversal in P01-VACH-BANK-.*, expected it in no file"):
+        voids.undo(app, "4711", reason="the second one leaves")
     rows = world.all_of(db, "SELECT source FROM outbound_claim WHERE source LIKE 'reversal%' ORDER BY source")
     assert rows == [("reversal:1:126:4711",), ("reversal:1:126:4711#1/2",)]
     assert differences(app) == []

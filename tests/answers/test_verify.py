@@ -50,6 +50,7 @@ WRONG = {
         "UPDATE ach_answer SET kind = 'ACKNOWLEDGEMENT', outbound_id = 77, seq = NULL WHERE number = 2",
         "what went into an outbound file has its file",
     ),
+    "an entry of an issue to come": ("UPDATE ach_entry SET issue = 9 WHERE check_no = '4713'", "entries are what their checks say"),
     "a check of another vendor": ("UPDATE bank_check SET vendor = 'V2' WHERE check_no = '4713'", "entries are what their checks say"),
     "a return that is no change's": ("UPDATE ach_answer SET change_id = (SELECT MAX(change_id) FROM vendor_change) WHERE number = 1", "changes that the bank proposed are there"),
     "a change of another vendor": ("UPDATE vendor_change SET vendor = 'V2'", "changes that the bank proposed are there"),

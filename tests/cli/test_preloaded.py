@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
+from gateway.ledger.database import Database
 from tests.cli.conftest import Played
 
 LINES = b"<lease>1001<assmt>LTCH<amount>2611\n<lease>1001<assmt>LEGF<amount>117\n"
@@ -46,6 +48,18 @@ def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
     own.ok("files", "correct", file, "--line", "1", "--set", "due_date=", "--reason", "the next invoice")
     (first, _) = own.ok("files", "staged", file, "--json").rows
     assert first["due_date"] is None
+    database = Database(own.url)
+    with database.read() as connection:
+        said = connection.execute(
+            text("SELECT action, subject, reason FROM operator_event WHERE subject LIKE :f ORDER BY event_id"),
+            {"f": f"file:{file}:%"},
+        )
+        assert [tuple(row) for row in said] == [
+            ("files.correct", f"file:{file}:1", "agreed"),
+            ("files.strike", f"file:{file}:2", "billed before"),
+            ("files.correct", f"file:{file}:1", "the next invoice"),
+        ]
+    database.close()
     told = own.ok("files", "show", file).out
     assert "because agreed" in told and "because billed before" in told
     checks = own.do("verify", "--json").document["checks"]

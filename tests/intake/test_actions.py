@@ -100,9 +100,10 @@ def test_a_failed_file_is_tried_again(app: App, post: Post, update: PlainUpdate)
 
 
 def test_a_discarded_file_never_posts_and_may_come_again(app: App, post: Post) -> None:
-    file = post(NAME, MONTH[:-1])
+    file = post(NAME, b"\n" + MONTH[:-1])
     done = actions.discard(app, file.file_id, reason="torn")
     assert (done.state, done.held_cents, done.rejected_cents) == (FileState.DISCARDED, 0, done.amount_cents)
+    assert (done.lines, done.records, done.rejects, done.blank) == (13, 0, 12, 1)
     drain(app)
     assert journal_lines(app) == 0
     assert post(NAME, MONTH[:-1]).hold_code == "TORN_TAIL"

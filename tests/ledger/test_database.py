@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, MetaData, Table, text
 from gateway.home import Home
 from gateway.ledger import schema
 from gateway.ledger.database import BULK_ROWS, Database, as_written
-from gateway.ledger.opening import ledger_of
+from gateway.ledger.opening import ledger_of, name_database
 
 COLUMNS = ("file_id", "line_no", "lease", "asset", "code", "amount_cents", "reason")
 
@@ -92,3 +93,20 @@ def test_the_address_of_a_ledger_may_lie_in_a_file(home: Home) -> None:
     assert [(db.is_sqlite, db.url.database) for db in opened] == [
         (False, "lease"), (False, "lease"), (True, str(home.ledger)),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[service]\nx = 1\n", '[database]\nurl = "U"\n\n[service]\nx = 1\n'),
+        ('[database]\n# url = "env:X"\n[service]\nx = 1\n', '[database]\nurl = "U"\n[service]\nx = 1\n'),
+        ('a = 1\n[database]\n# where\nurl = "old"\npool = 2\n', 'a = 1\n[database]\n# where\nurl = "U"\npool = 2\n'),
+        ('[database]\npool = 2\n[other]\nurl = "stays"\n', '[database]\nurl = "U"\npool = 2\n[other]\nurl = "stays"\n'),
+        ('[database] # here\n# url = "env:X"\nurl="old"', '[database] # here\n# url = "env:X"\nurl = "U"\n'),
+    ],
+)
+def test_the_address_is_written_in_the_place_of_what_stands_there(home: Home, before: str, after: str) -> None:
+    home.settings_file.write_text(before)
+    name_database(home, "U")
+    assert home.settings_file.read_text() == after
+    assert tomllib.loads(after)["database"]["url"] == "U"

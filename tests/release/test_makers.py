@@ -148,6 +148,20 @@ def test_a_new_vendor_of_a_rejected_file_was_never_paid(app: App, tmp_path: Path
         approve(app, waiting(app, "ANN"), "CAT")
 
 
+def test_a_vendor_whose_details_were_tested_was_not_paid(app: App, tmp_path: Path) -> None:
+    """What left to him until now is a prenote."""
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    first = waiting(app, "ANN")
+    approve(app, first, "FAY")
+    world.change(app.db, "UPDATE ach_entry SET kind = 'PRENOTE'")
+    loads(app, "EVE", tmp_path / "c", checks=CHECKS + "1,4,NEWA,1.00,2026-03-03,V1,L1\n")
+    file = waiting(app, "ANN")
+    assert "vendor V1 loaded by CAT (cat)" in told(app, file)
+    with pytest.raises(Refused, match="vendor V1 loaded by CAT"):
+        approve(app, file, "CAT")
+
+
 def test_who_voided_does_not_release_the_reversal(app: App, tmp_path: Path) -> None:
     """Nor another user of the same code: of a posting unit only the code is kept."""
     loads(app, "CAT", tmp_path / "v", vendors=VENDORS)

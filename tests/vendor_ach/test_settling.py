@@ -140,6 +140,12 @@ def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: H
     late = set_up(ledger, home, on("2026-03-05"))
     world.at_bank(late)
     assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now())
+    world.change(
+        ledger, "INSERT INTO operator_event (at, operator, os_user, action, subject, reason) "
+        "SELECT '2026-03-09T15:00:00.000000Z', operator, os_user, action, subject, 'again' FROM operator_event"
+        " WHERE action = 'outbound.taken'",
+    )  # fmt: skip
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now()), "the first word"
     world.insert(
         ledger, "inbound_file", file_id=1, name="r.ach", kind="bank-answers", form="dat", source="inbox", sha256="0",
         bytes=1, state="POSTED", claim_name="r", claimed_at="2026-03-05T14:00:00.000000Z",
@@ -149,6 +155,8 @@ def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: H
         transaction_code="21", sec="CCD", payload=b"", outbound_id=file, seq=1, state="DONE", outcome="-",
     )  # fmt: skip
     assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None)
+    world.change(ledger, "UPDATE inbound_file SET claimed_at = '2026-03-10T14:00:00.000000Z'")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now()), "it was answered later"
     world.change(ledger, "DELETE FROM operator_event WHERE action = 'outbound.taken'")
     assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None), "the answer alone proves it"
     world.change(ledger, "UPDATE ach_answer SET state = 'UNMATCHED'")
