@@ -68,6 +68,10 @@ def test_no_limit_is_exceeded(seed: int, balanced: bool) -> None:
         ([item()] * 7, 10, False, [[6], [1]]),  # ten lines: file and batch take four of them
         ([item()] * 6, 10, True, [[5], [1]]),
         ([item()] * 7, 19, False, [[6], [1]]),  # nine lines more are no block
+        ([item(100)] * 21, 10_000, False, [[10], [10], [1]]),  # each counts from nothing
+        ([item(100)] * 7, 10_000, True, [[3, 3, 1]]),
+        ([item()] * 25, 10_000, False, [[12, 12, 1]]),
+        ([item()] * 13, 10, False, [[6], [6], [1]]),
         ([item(600), item(600, sec="PPD")], 10_000, False, [[1], [1]]),
         ([*[item(300)] * 3, *[item(100, sec="PPD")] * 2], 10_000, False, [[3, 1], [1]]),
         ([*[item()] * 5, *[item(sec="PPD")] * 13], 40, False, [[5, 12, 1]]),
