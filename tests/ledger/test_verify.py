@@ -182,6 +182,18 @@ def test_what_a_file_brought_without_its_file(ledger: Database) -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("payment_batch", "UPDATE payment_batch SET file_id = 9"),
+        ("bank_check", "UPDATE bank_check SET file_id = 9 WHERE check_no = '77'"),
+    ],
+)
+def test_rows_of_a_file_that_is_not_there(ledger: Database, table: str, statement: str) -> None:
+    behind(ledger, statement)
+    assert failed(verify(ledger))["what a file brought has its file"] == f"{table} of file 9"
+
+
+@pytest.mark.parametrize(
     ("values", "names"),
     [
         ({}, set()),

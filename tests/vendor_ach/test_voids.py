@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.ledger.verify import verify
 from gateway.outbound.built import Built, place
 from gateway.parts import verify_options
 from gateway.release import release
+from gateway.release.build import build
 from gateway.vendor_ach import settlement, voids
 from parsers import vach_scratch
 from tests.outbound import world
@@ -312,6 +314,13 @@ def test_whole_file_refused(app: App, db: Database, home: Home) -> None:
         made(app, "VACH-REVERSAL", of=number, reason="")
     with pytest.raises(UsageError, match="no Vendor ACH bank file of portfolio 1"):
         made(app, "VACH-REVERSAL", of=waiting.files[1].outbound_id, reason="x")
+    world.change(
+        db,
+        "INSERT INTO portfolio (portfolio, name, business_date, period_state) SELECT '2', name, business_date, period_state FROM portfolio",
+    )
+    other = replace(app, settings=replace(app.settings, portfolios={"2": app.settings.portfolio("1")}))
+    with pytest.raises(UsageError, match="no Vendor ACH bank file of portfolio 2"):
+        build(other, "VACH-REVERSAL", "2", of=number, reason="x")
     late = set_up(db, home, on("2026-03-10"))
     with pytest.raises(
         Refused, match="settled on 2026-03-03 and a reversal possible for 2026-03-11, expected one by 2026-03-10"
