@@ -97,6 +97,34 @@ def test_an_entry_across_offices_stops_its_unit(ledger: Database) -> None:
         close_unit(unit)
 
 
+def test_an_entry_all_of_whose_accounts_are_another_office_s_stops_its_unit(ledger: Database) -> None:
+    with pytest.raises(DBAPIError, match="does not balance within one office"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, _ = account(connection, "1", "CASH 125")
+        _, cash = account(connection, "2", "CASH 125")
+        _, other = account(connection, "2", "CLEARING")
+        unit.add(office_id=office, txn="X", effective_date="2026-03-02", legs=[(cash, "D", 5), (other, "C", 5)])
+        close_unit(unit)
+
+
+def test_lines_without_entry_stop_their_unit(ledger: Database) -> None:
+    """No foreign key says so."""
+    with pytest.raises(DBAPIError, match="does not balance within one office"), ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, cash = account(connection, "1", "CASH 125")
+        _, other = account(connection, "1", "CLEARING")
+        unit.add(office_id=office, txn="X", effective_date="2026-03-02", legs=[(cash, "D", 5), (other, "C", 5)])
+        unit.flush()
+        for line, side, its in ((1, "D", cash), (2, "C", other)):
+            connection.execute(
+                text(
+                    "INSERT INTO journal_line (entry_id, line, account_id, side, amount_cents) VALUES (:e, :n, :a, :s, 1)"
+                ),
+                {"e": unit.first_id + 2, "n": line, "a": its, "s": side},
+            )
+        close_unit(unit)
+
+
 def test_an_entry_without_lines_stops_its_unit(ledger: Database) -> None:
     with pytest.raises(DBAPIError, match="does not balance"), ledger.write() as connection:
         unit = unit_on(ledger, connection)

@@ -157,7 +157,7 @@ def test_bank_files_of_before_have_their_entries_and_verify(
     with db.write() as connection:
         connection.execute(text("DELETE FROM outbound_source WHERE source LIKE 'offset:%'"))  # 0002 named none
         _as_of_0002(connection)
-    assert migrate.upgrade(db) == ("0002", "0003")
+    assert migrate.upgrade(db) == ("0002", revision.newest())
     with db.read() as connection:
         assert connection.execute(text(_ENTRIES)).all() == before
     assert differences(app) == []
@@ -178,12 +178,57 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(
         Refused,
-        match=r"0001, expected 0003; run `gateway db upgrade` \(after a backup, which the version of 0001 makes\)$",
+        match=r"0001, expected 0004; run `gateway db upgrade` \(after a backup, which the version of 0001 makes\)$",
     ):
         revision.require_current(db)
-    assert migrate.upgrade(db) == ("0001", "0003")
+    assert migrate.upgrade(db) == ("0001", revision.newest())
     assert described(db) == whole
     assert [check.name for check in verify(db) if not check.ok] == []
+
+
+_PORTFOLIO = (
+    "INSERT INTO portfolio (portfolio, name, business_date, period_state) VALUES ('1', 'ONE', '2026-03-02', 'OPEN')"
+)
+_OUTBOUND = """
+    INSERT INTO outbound_file (outbound_id, name, kind, portfolio, business_date, header, sha256, bytes, records,
+        total_debit_cents, total_credit_cents, state, maker, maker_user, built_at)
+    VALUES (7, 'F', 'VACH-BANK', '1', '2026-03-02', '{"batches": []}', 'x', 1, 1, 0, 100, 'LOCAL', 'ANN', 'ann', 'then')
+"""
+_KEPT = (
+    "INSERT INTO outbound_source (outbound_id, seq, source) VALUES (7, 1, 'check:1:126:4711')",
+    "INSERT INTO outbound_claim (source, outbound_id) VALUES ('check:1:126:4711', 7)",
+    "INSERT INTO bank_check (portfolio, check_no, bank, office_id, type, amount_cents, disbursement_date, state, outbound_id) "
+    "VALUES ('1', '4711', '126', 1, 'NEWA', 100, '2026-03-03', 'SENT', 7)",
+    "INSERT INTO ach_entry (outbound_id, seq, trace_number, kind, portfolio, amount_cents, transaction_code, sec, "
+    "effective_date) VALUES (7, 1, '091000010000001', 'LIVE', '1', 100, '22', 'CCD', '2026-03-03')",
+)
+_ROWS_OF = (
+    "SELECT * FROM outbound_source", "SELECT * FROM outbound_claim", "SELECT * FROM ach_entry",
+    "SELECT portfolio, check_no, bank, amount_cents, state, issue, outbound_id FROM bank_check",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("has_some", [False, True])
+def test_rows_of_0003_come_along_whatever_of_0004_it_had(
+    db: Database, tmp_path: Path, request: pytest.FixtureRequest, has_some: bool
+) -> None:
+    """There are ledgers whose 0003 had the column and lacked the keys already."""
+    whole = described(db)
+    if db.is_sqlite:
+        old = Database.at_path(tmp_path / "old.db")
+    else:
+        old = empty(request, "ENCODING 'UTF8' LOCALE 'C'")
+    migrate.upgrade(old, None if has_some else "0003")
+    with old.write() as connection:
+        for statement in (_PORTFOLIO, _OUTBOUND, *_KEPT):
+            connection.exec_driver_sql(statement)
+        before = [connection.execute(text(statement)).all() for statement in _ROWS_OF]
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    assert migrate.upgrade(old) == ("0003", revision.newest())
+    with old.read() as connection:
+        assert [connection.execute(text(statement)).all() for statement in _ROWS_OF] == before
+    assert described(old) == whole
+    old.close()
 
 
 def test_the_newest_schema_is_the_head_of_the_migrations() -> None:
@@ -200,7 +245,7 @@ def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
             connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
         for look in (revision.require_current, migrate.upgrade):
             with pytest.raises(
-                Refused, match="found schema revision 0099, expected 0003 or an earlier one: a newer version"
+                Refused, match="found schema revision 0099, expected 0004 or an earlier one: a newer version"
             ):
                 look(db)
     finally:

@@ -24,9 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_payment_line_entry_id", "payment_line", ["entry_id"])
     op.create_index("ix_operator_event_subject", "operator_event", ["subject"])
     op.add_column("inbound_file", sa.Column("owner", sa.Text(), nullable=True))
-    op.add_column("outbound_file", sa.Column("machine", sa.Text(), nullable=True))
     _bank_check()
-    _sources_and_claims()
     op.create_index("ix_bank_check_vendor", "bank_check", ["vendor", "disbursement_date"])
     op.create_table(
         "ach_entry",
@@ -50,6 +48,7 @@ def upgrade() -> None:
         sa.Column("reverses_seq", sa.Integer(), nullable=True),
         sa.Column("settled_unit_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("outbound_id", "seq", name="pk_ach_entry"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_ach_entry_outbound_id"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_ach_entry_trace_number", "ach_entry", ["trace_number"])
@@ -232,7 +231,6 @@ def _bank_check() -> None:
     if op.get_bind().dialect.name != "sqlite":
         op.add_column("bank_check", sa.Column("issue", sa.Integer(), nullable=False, server_default="1"))
         op.add_column("bank_check", sa.Column("void_entry_id", Id, nullable=True))
-        _drop_foreign_key("bank_check")
         op.drop_constraint("bank_check_state_check", "bank_check", type_="check")
         op.create_check_constraint("bank_check_state_check", "bank_check", _STATES)
         return
@@ -268,6 +266,7 @@ def _bank_check() -> None:
         sa.Column("issue", sa.Integer(), nullable=False, server_default="1"),
         sa.Column("void_entry_id", Id, nullable=True),
         sa.PrimaryKeyConstraint("portfolio", "check_no", "bank", name="pk_bank_check"),
+        sa.ForeignKeyConstraint(["outbound_id"], ["outbound_file.outbound_id"], name="fk_bank_check_outbound_id"),
         sa.ForeignKeyConstraint(["vendor"], ["vendor.vendor"], name="fk_bank_check_vendor"),
         sqlite_with_rowid=False,
     )
@@ -275,40 +274,3 @@ def _bank_check() -> None:
     op.drop_table("bank_check_0002")
     op.create_index("ix_bank_check_lease", "bank_check", ["lease"])
     op.create_index("ix_bank_check_state", "bank_check", ["portfolio", "type", "state"])
-
-
-def _drop_foreign_key(table: str) -> None:
-    """PostgreSQL's, to the file: a check a row cost as much as the row; ``verify`` looks at all of them at once."""
-    op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS fk_{table}_outbound_id")
-
-
-def _sources_and_claims() -> None:
-    """Without foreign key to the file, and claims without an index by file. SQLite drops a key only by making the table
-    anew."""
-    op.drop_index("ix_outbound_claim_outbound_id", "outbound_claim")
-    if op.get_bind().dialect.name != "sqlite":
-        _drop_foreign_key("outbound_source")
-        _drop_foreign_key("outbound_claim")
-        return
-    op.drop_index("ix_outbound_source_source", "outbound_source")
-    for table in ("outbound_source", "outbound_claim"):
-        op.rename_table(table, f"{table}_0002")
-    op.create_table(
-        "outbound_source",
-        sa.Column("outbound_id", Id, autoincrement=False),
-        sa.Column("seq", sa.Integer(), autoincrement=False),
-        sa.Column("source", sa.Text()),
-        sa.PrimaryKeyConstraint("outbound_id", "seq", "source", name="pk_outbound_source"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "outbound_claim",
-        sa.Column("source", sa.Text()),
-        sa.Column("outbound_id", Id, nullable=False),
-        sa.PrimaryKeyConstraint("source", name="pk_outbound_claim"),
-        sqlite_with_rowid=False,
-    )
-    for table, columns in (("outbound_source", "outbound_id, seq, source"), ("outbound_claim", "source, outbound_id")):
-        op.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_0002")
-        op.drop_table(f"{table}_0002")
-    op.create_index("ix_outbound_source_source", "outbound_source", ["source"])
