@@ -21,8 +21,9 @@ from gateway.vendor_ach import clearing
 
 Row = dict[str, Any]
 
-TROUBLED_FILES = ("HELD", "WAITING", "FAILED", "QUARANTINED", "CLAIMED", "STAGED")
-"""States in which a file still wants something: an operator, an open business date, a repair, a word that it was seen to."""
+TROUBLED_FILES = ("HELD", "WAITING", "FAILED", "QUARANTINED", "CLAIMED")
+"""States in which a file still wants something: an operator, an open business date, a repair, a word that it was seen to. One
+that is STAGED posts by itself at End of Period."""
 
 
 @dataclass(frozen=True, slots=True)

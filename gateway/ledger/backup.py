@@ -56,8 +56,14 @@ def backup(home: Home, db: Database, target: Path, *, progress: Progress | None 
     """Copy everything that cannot be made again into a new folder. The manifest comes last: without it, no backup."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
-    target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
-    target.chmod(_FOLDER)
+    try:
+        target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
+        target.chmod(_FOLDER)
+    except OSError as error:
+        raise Refused(
+            f"backup to {target}: found no way to make that folder ({error.strerror}), expected one that this user may make "
+            "and write in; name another one"
+        ) from error
     keys = _keys(home)
     rows = dump.write(db, target / LEDGER, progress)
     files = {LEDGER: _settle(target / LEDGER)}

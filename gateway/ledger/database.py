@@ -61,6 +61,7 @@ class Database:
         self.engine: Engine = create_engine(
             self.url,
             pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,  # a fault is logged, and values are names, banks and accounts
             connect_args={"cached_statements": _PREPARED} if self.is_sqlite else {"options": _POSTGRESQL_OPTIONS},
         )
         if self.is_sqlite:

@@ -23,7 +23,7 @@ def file(own: Played) -> str:
 
 def test_end_of_period_posts_it_with_its_reports(own: Played, file: str) -> None:
     assert f"STAGED p1_btchassmt.dat (#{file}): posts at End of Period; its lines: gateway files staged {file}\n" in (
-        own.do("status").out
+        own.ok("status").out
     )
     said = own.ok("files", "correct", file, "--line", "1", "--set", "invoice=99999", "--reason", "x").out
     assert said == (

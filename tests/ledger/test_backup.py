@@ -152,6 +152,14 @@ def _other_chain(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
+def test_a_folder_that_cannot_be_made_is_said(full: Home, db: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        Refused, match=r"found no way to make that folder \(Not a directory\), expected one that this user"
+    ):
+        backup(full, db, tmp_path / "file" / "backup")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy.exc import DBAPIError
 
 from gateway.home import Home
 from gateway.ledger import schema
@@ -36,6 +37,13 @@ def test_bulk_insert_takes_rows_of_nothing_but_absent_values(db: Database) -> No
         db.scratch(c, "repeated_line", "other BIGINT")
         assert db.bulk_insert(c, Table("repeated_line", MetaData()), ("other",), [(None,)] * 3) == 3
         assert c.execute(text("SELECT COUNT(*), COUNT(other) FROM repeated_line")).one() == (3, 0)
+
+
+def test_a_fault_does_not_say_the_values(db: Database) -> None:
+    """It is logged, and a value may be a name or an account."""
+    with pytest.raises(DBAPIError) as fault, db.write() as c:
+        c.execute(text("SELECT 1 FROM nothing WHERE name = :name"), {"name": "SECRET"})
+    assert "nothing" in str(fault.value) and "SECRET" not in str(fault.value)
 
 
 def test_rows_as_json_is_the_json_of_the_rows(db: Database) -> None:
