@@ -116,7 +116,8 @@ REFUSED = [
 
 @pytest.mark.parametrize(("item", "targets", "words"), REFUSED)
 def test_what_cannot_be_placed_is_refused_with_words(item: Item, targets: list[Target], words: str) -> None:
-    with pytest.raises(Refused) as refused:
+    unknown = words.startswith(("found no invoice", "found no lease"))
+    with pytest.raises(UsageError if unknown else Refused) as refused:
         place(item, targets, book(), action="suspense apply 7")
     assert words in str(refused.value) and str(refused.value).startswith("suspense apply 7: found")
 
