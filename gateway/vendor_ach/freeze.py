@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from gateway.errors import Refused
 from gateway.ledger.ach_checks import source_of, source_sql
+from gateway.ledger.database import by_sets
 from gateway.outbound.rendering import frozen_options
 from gateway.outbound.store import Frozen, NewFile, Source, first_free_names, freeze, numbered
 from gateway.settings import secret
@@ -287,7 +288,6 @@ def _scratch_records(portfolio: str, origin: str, one: Run) -> Iterator[VachReco
 
 # --- checks -------------------------------------------------------------------------------------------------
 
-# A hashed set whatever the database knows of the table, which was filled in this transaction.
 _RESERVE: Final = f"""
     UPDATE bank_check SET state = 'RESERVED', outbound_id = :id WHERE portfolio = :p AND type = 'NEWA'
     AND state = 'NEW' AND {source_sql("bank_check")} IN
@@ -297,6 +297,7 @@ _RESERVE: Final = f"""
 
 def _reserve(run: Context, outbound_id: int, expected: int) -> None:
     """Mark what went into the file, set by set; a check that slipped away stops the build."""
-    changed = run.connection.execute(text(_RESERVE), {"id": outbound_id, "p": run.at.portfolio}).rowcount
+    with by_sets(run.connection):
+        changed = run.connection.execute(text(_RESERVE), {"id": outbound_id, "p": run.at.portfolio}).rowcount
     if changed != expected:
         raise Refused(f"reserving checks: found {changed}, expected {expected}; nothing was built, try again")

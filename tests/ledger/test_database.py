@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.home import Home
 from gateway.ledger import schema
-from gateway.ledger.database import BULK_ROWS, Database, as_written
+from gateway.ledger.database import BULK_ROWS, Database, as_written, by_sets
 from gateway.ledger.opening import ledger_of, name_database
 
 COLUMNS = ("file_id", "line_no", "lease", "asset", "code", "amount_cents", "reason")
@@ -72,6 +72,14 @@ def test_statements_run_as_written_only_until_the_block_ends(db: Database) -> No
         with as_written(c):
             assert _planning(c) == ["1", "off", "off", "off", "off"]
         assert _planning(c) == before
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_sets_are_joined_as_sets_only_until_the_block_ends(db: Database) -> None:
+    with db.read() as c:
+        with by_sets(c):
+            assert c.execute(text("SHOW enable_nestloop")).scalar_one() == "off"
+        assert c.execute(text("SHOW enable_nestloop")).scalar_one() == "on"
 
 
 def test_a_look_up_as_written_begins_with_its_names_whatever_was_counted(db: Database) -> None:
