@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.chart import CLEARING
 from gateway.ledger.database import stream_rows
 from gateway.ledger.schema import ENTRIES_A_UNIT
@@ -64,7 +65,7 @@ LEFT JOIN bank_check k ON k.portfolio = e.portfolio AND k.bank = e.bank AND k.ch
 WHERE e.check_no IS NOT NULL AND k.check_no IS NULL ORDER BY e.trace_number
 """
 # One that came back may be tried again. An original of another amount would have taken back another check.
-_OTHER_ORIGINAL: Final = """
+_OTHER_ORIGINAL: Final = f"""
 SELECT 'trace ' || v.trace_number FROM ach_entry v
 JOIN outbound_file vf ON vf.outbound_id = v.outbound_id AND vf.state <> 'REJECTED'
 LEFT JOIN ach_entry o ON o.outbound_id = v.reverses_outbound_id AND o.seq = v.reverses_seq AND o.kind = 'LIVE'
@@ -74,8 +75,7 @@ LEFT JOIN outbound_file f ON f.outbound_id = o.outbound_id AND f.state IN ('APPR
 WHERE (v.kind = 'REVERSAL' OR v.reverses_outbound_id IS NOT NULL) AND (v.kind <> 'REVERSAL' OR f.outbound_id IS NULL)
 UNION SELECT 'trace ' || MAX(v.trace_number) FROM ach_entry v
 JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED'
-LEFT JOIN ach_answer a ON a.outbound_id = v.outbound_id AND a.seq = v.seq AND a.kind = 'RETURN' AND a.state = 'DONE'
-WHERE v.reverses_outbound_id IS NOT NULL AND a.file_id IS NULL
+WHERE v.reverses_outbound_id IS NOT NULL AND NOT {came_back_sql("v")}
 GROUP BY v.reverses_outbound_id, v.reverses_seq HAVING COUNT(*) > 1 ORDER BY 1
 """
 # A void that was taken back, by a person or by the return of its reversal, has an entry that corrects it.

@@ -16,6 +16,7 @@ from gateway.calendar import BankingCalendar
 from gateway.errors import Refused, SettingsError
 from gateway.ledger.ach_checks import source_sql
 from gateway.ledger.ach_returns import came_back_sql
+from gateway.ledger.database import by_sets
 from gateway.ledger.vendor_changes import VERSIONS, pending
 from gateway.money import to_cents
 from gateway.outbound.built import Place
@@ -233,15 +234,19 @@ _VOIDED: Final = f"""
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'
     JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ({LEFT_SQL})
     WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'VOID' AND NOT {entries.REVERSED}
-        AND (CAST(:of AS BIGINT) IS NULL OR e.outbound_id = :of)
         AND NOT {came_back_sql("e")}
-    ORDER BY e.outbound_id, e.seq, c.bank, c.check_no
 """
+_IN_ORDER: Final = "ORDER BY e.outbound_id, e.seq, c.bank, c.check_no"
 
 
 def voided(run: Context, of: int | None = None) -> list[Original]:
     """Entries that left, were not returned, whose checks are void, and that no file takes back yet; ``of``: one file's."""
-    rows = run.connection.execute(text(_VOIDED), {"p": run.at.portfolio, "of": of}).all()
+    if of is None:
+        rows = run.connection.execute(text(f"{_VOIDED} {_IN_ORDER}"), {"p": run.at.portfolio}).all()
+    else:
+        statement = text(f"{_VOIDED} AND e.outbound_id = :of {_IN_ORDER}")
+        with by_sets(run.connection):
+            rows = run.connection.execute(statement, {"p": run.at.portfolio, "of": of}).all()
     companies = _companies(run, {row.outbound_id for row in rows})
     settles = settling.days(run.app, run.connection, companies)
     frozen = sealed_rows(run.app, run.connection, {(row.outbound_id, row.seq) for row in rows})

@@ -27,7 +27,7 @@ from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
 from gateway.ledger.ach_checks import CheckKey, source_sql
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
-from gateway.ledger.database import Database
+from gateway.ledger.database import Database, by_sets
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.units import Side, Unit
 from gateway.ledger.vendor_details import no_account_in
@@ -190,14 +190,12 @@ def one_check(app: App, check_no: str, portfolio: str | None, bank: str | None, 
 
 def sent_in(connection: Connection, portfolio: str, outbound_id: int) -> list[Check]:
     """The checks that a file paid, that count as sent and that no file takes back, in the order of its entries."""
-    rows = connection.execute(
-        text(
-            f"{_SELECT} WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
-            f"AND NOT EXISTS (SELECT 1 {entries.REVERSALS}) ORDER BY e.seq, c.bank, c.check_no"
-        ),
-        {"p": portfolio, "id": outbound_id},
+    statement = text(
+        f"{_SELECT} WHERE c.portfolio = :p AND c.type = 'NEWA' AND c.state = 'SENT' AND e.outbound_id = :id "
+        f"AND NOT EXISTS (SELECT 1 {entries.REVERSALS}) ORDER BY e.seq, c.bank, c.check_no"
     )
-    return [Check(*row) for row in rows]
+    with by_sets(connection):
+        return [Check(*row) for row in connection.execute(statement, {"p": portfolio, "id": outbound_id})]
 
 
 def _again(connection: Connection, key: CheckKey, action: str) -> Check:
