@@ -5,20 +5,21 @@ Three scratch tables of the transaction: ``assess_account`` (what a charge code 
 resolved, with the code of the first thing wrong). The lease's next invoice is looked up once, as the ledger stood
 before the file, so that it does not depend on the order of the lines; so are the charge lines it holds.
 
-SQLite joins tables in the order of LEFT JOINs, which is the order written here; both databases look each key up
-once a line and nothing else.
+SQLite joins tables in the order of LEFT JOINs, which is the order written here, and looks each key up once a line and
+nothing else; so does PostgreSQL, but where lines name leases only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
 from gateway.ledger.chart import ASSESSED_FEES
-from gateway.ledger.database import Database
+from gateway.ledger.database import Database, by_sets
 from gateway.ledger.schema import ENTRIES_A_UNIT
 
 BLOCK_LINES = 250_000
@@ -128,11 +129,9 @@ FROM chosen c
 def limit_is_far(scope: Scope) -> bool:
     """No line of the file can be a charge line too many: each lands on its lease's next invoice, or on one made for
     the lease, and all of them together are within the limit with what the invoice holds."""
-    elsewhere = "SELECT 1 FROM staged_assessment WHERE file_id = :file AND (invoice IS NOT NULL OR due_date IS NOT NULL) LIMIT 1"
     near = "SELECT 1 FROM assess_lease WHERE lines + held > :limit LIMIT 1"
-    return (
-        scope.connection.execute(text(near), {"limit": scope.charge_lines}).first() is None
-        and scope.connection.execute(text(elsewhere), {"file": scope.file_id}).first() is None
+    return scope.connection.execute(text(near), {"limit": scope.charge_lines}).first() is None and not _any(
+        scope, "invoice IS NOT NULL OR due_date IS NOT NULL"
     )
 
 
@@ -150,8 +149,22 @@ def blocks(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + size - 1, last)
 
 
-def resolve(scope: Scope, first: int, last: int, *, rejects: bool) -> None:
-    """Fill ``assess_line`` with the lines of a block that still stand; ``rejects`` says that some do not."""
+def leases_only(scope: Scope) -> bool:
+    """Every line of the file names a lease, and neither an asset nor an invoice or due date."""
+    return not _any(scope, "asset IS NOT NULL OR invoice IS NOT NULL OR due_date IS NOT NULL")
+
+
+def _any(scope: Scope, condition: str) -> bool:
+    statement = f"SELECT 1 FROM {scope.staged} WHERE file_id = :file AND ({condition}) LIMIT 1"
+    return scope.connection.execute(text(statement), {"file": scope.file_id}).first() is not None
+
+
+def resolve(scope: Scope, first: int, last: int, *, rejects: bool, leases_only: bool = False) -> None:
+    """Fill ``assess_line`` with the lines of a block that still stand; ``rejects`` says that some do not.
+
+    Where lines name leases only, PostgreSQL joins them with what was gathered of these as two sets; what else a line names
+    is looked up line by line, because the tables of all assets and invoices may be far larger than a file.
+    """
     scope.db.scratch(
         scope.connection,
         "assess_line",
@@ -160,8 +173,11 @@ def resolve(scope: Scope, first: int, last: int, *, rejects: bool) -> None:
         "top BIGINT, problem TEXT",
         key="line_no",
     )
-    statement = _LINES.format(staged=scope.staged) + (_STANDING if rejects else "")
-    scope.connection.execute(text(statement), {**scope.facts, "first": first, "last": last})
+    statement = _LINES.format(
+        staged=scope.staged, named="FALSE" if leases_only else "TRUE", standing=_STANDING if rejects else ""
+    )
+    with by_sets(scope.connection) if leases_only else nullcontext():
+        scope.connection.execute(text(statement), {**scope.facts, "first": first, "last": last})
 
 
 _PROBLEM = """CASE
@@ -191,11 +207,12 @@ INSERT INTO assess_line (line_no, lease, asset, office_id, receivable, credit, e
 SELECT s.line_no, COALESCE(s.lease, a.lease), s.asset, t.office_id, c.receivable, c.credit, c.escrow, {_INVOICE},
     COALESCE(s.due_date, t.next_due), s.code, s.amount_cents, s.reason, t.top, {_PROBLEM}
 FROM {{staged}} s
-LEFT JOIN asset a ON a.asset = s.asset
+LEFT JOIN asset a ON a.asset = s.asset AND {{named}}
 LEFT JOIN assess_lease t ON t.lease = COALESCE(s.lease, a.lease)
 LEFT JOIN assess_account c ON c.office_id = t.office_id AND c.code = s.code
-LEFT JOIN invoice i ON i.invoice = s.invoice
-WHERE s.file_id = :file AND s.line_no BETWEEN :first AND :last
+LEFT JOIN invoice i ON i.invoice = s.invoice AND {{named}}
+WHERE s.file_id = :file AND s.line_no BETWEEN :first AND :last {{standing}}
+ORDER BY s.line_no
 """
-_STANDING = """ AND NOT EXISTS (
+_STANDING = """AND NOT EXISTS (
     SELECT 1 FROM line_message m WHERE m.file_id = :file AND m.line_no = s.line_no AND m.severity = 'R')"""

@@ -76,10 +76,10 @@ class BatchAssessment:
         context.flush()
         rejects = _any_rejected(context.connection, scope.file_id)
         assess_resolve.prepare(scope)
-        far = assess_resolve.limit_is_far(scope)
+        far, plain = assess_resolve.limit_is_far(scope), assess_resolve.leases_only(scope)
         outcome = Outcome()
         for first, last in assess_resolve.blocks(scope, self.block_lines):
-            assess_resolve.resolve(scope, first, last, rejects=rejects)
+            assess_resolve.resolve(scope, first, last, rejects=rejects, leases_only=plain)
             made = self._apply(scope, unit.first_id, first, far=far)
             if context.follower is not None:
                 _tell(context.follower, scope, unit.first_id, last, made)
