@@ -18,8 +18,6 @@ from gateway.outbound.states import LEFT_STATES
 from gateway.vendor_ach.entries import SentEntry
 from gateway.vendor_ach.numbers import NOT_AGAIN_DAYS
 
-"""States of a file that left us."""
-
 
 class CheckRow(NamedTuple):
     """A check as it stands."""

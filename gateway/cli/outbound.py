@@ -211,7 +211,6 @@ def outbound_build(
     }  # fmt: skip
     options = _options(kind.lower(), {flag: value for flag, value in given.items() if value not in (None, False)})
     portfolio = portfolio or _portfolio(session, kind.lower(), of)
-    portfolio = portfolio or _portfolio(session, kind.lower(), of)
     with session.progress("building"):
         built = building.build(session.app, kind.upper(), portfolio, **options)
     path, withheld = _withheld(session, built, portfolio)
