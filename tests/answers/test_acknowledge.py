@@ -41,6 +41,7 @@ CASES: dict[str, tuple[str, str, str, str, str]] = {
     "named in the text": (
         "ack-77.txt", f"ACCEPTED FILE {BANK_FILE} ENTRIES 2 CREDIT $128.45", "DONE", "ACKNOWLEDGED", "was taken",
     ),
+    "in another case": (f"{BANK_FILE.lower()}.ack", "ACCEPTED ENTRIES 2 CREDIT 128.45", "DONE", "ACKNOWLEDGED", "was taken"),
     "refused": (f"{BANK_FILE}.ack", "REJECTED ENTRIES 2 CREDIT 128.45", "UNMATCHED", "DELIVERED", "found P01-VACH-BANK-260303.DAT REJECTED"),
     "other totals": (
         f"{BANK_FILE}.ack", "ACCEPTED ENTRIES 1 CREDIT 123.45", "UNMATCHED", "DELIVERED",
@@ -68,6 +69,14 @@ def test_a_name_alone_says_enough_where_the_bank_writes_nothing(db: Database, ho
     assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
 
 
+def test_the_name_that_the_file_has_at_the_bank_is_as_good(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, FORM)
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET remote_name = 'MSL0303.ACH'"))
+    drop(app, b"ACCEPTED FILE msl0303.ach ENTRIES 2 CREDIT 128.45\n", "ack-1.txt")
+    assert answers(db)[0][2] == "DONE" and world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
 def test_a_second_acknowledgement_does_nothing(db: Database, home: Home, clock: FixedClock) -> None:
     app = sent(db, home, clock, FORM)
     drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
@@ -77,7 +86,7 @@ def test_a_second_acknowledgement_does_nothing(db: Database, home: Home, clock: 
 
 def test_a_file_fetched_by_hand_is_acknowledged_too(db: Database, home: Home, clock: FixedClock) -> None:
     app = sent(db, home, clock, FORM, state=None)
-    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE.lower()}.ack")
     assert answers(db)[0][2:] == ("DONE", f"{BANK_FILE} was taken by the bank")
 
 

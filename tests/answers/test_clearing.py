@@ -138,6 +138,11 @@ def test_what_was_cleared_and_comes_back_after_all_left_twice(db: Database, home
     assert only.cents == 12_345 and "123.45 left twice: ask the bank for it" in text[0]
     done = clear(app, "4711", "the bank gave it back")
     assert (done.debit, done.credit, clearing_balance(db), held(app), wrong(app)) == ("CASH 126", "CLEARING", 0, [], [])
+    words = "SELECT reason FROM operator_event WHERE action = 'vendor.clear-proposed' ORDER BY event_id"
+    assert world.all_of(db, words) == [
+        ("123.45 came twice: paid to the bank",),
+        ("123.45 left twice: the bank gave it back",),
+    ]
 
 
 def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:

@@ -91,6 +91,18 @@ def test_the_void_of_a_check_of_another_type_is_taken_back(app: App, db: Databas
     sound(db)
 
 
+def test_checks_of_one_number_at_two_banks_are_two(app: App, db: Database) -> None:
+    for bank in ("125", "126"):
+        world.check(db, "1", 700, bank=bank, type="WIRE", state="SENT")
+    states = "SELECT bank, state FROM bank_check ORDER BY bank"
+    voids.void(app, "1", bank="126", reason="lost")
+    assert world.all_of(db, states) == [("125", "SENT"), ("126", "VOID")]
+    voids.void(app, "1", bank="125", reason="lost")
+    voids.undo(app, "1", bank="125", reason="found")
+    assert world.all_of(db, states) == [("125", "SENT"), ("126", "VOID")]
+    sound(db)
+
+
 def test_a_dry_run_changes_nothing(app: App, db: Database) -> None:
     world.check(db, "1", 700)
     assert voids.void(app, "1", reason="x", dry_run=True).checks[0].cash == "CASH 126"
