@@ -53,10 +53,11 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A suspense item that a batch made. ``named``: the invoice received with it."""
+    """A suspense item that a batch made. ``reason``: the code why; ``named``: the invoice received with it."""
 
     item: int
     remaining_cents: int
+    reason: str
     named: str | None = None
 
 
@@ -100,6 +101,7 @@ class Batch:
     is_reversed: bool
     effective_date: str
     effective_time: str
+    posted: int  # rises with every posting; 0 for what was loaded
     last_line: int
     lines: list[Line] = field(default_factory=list)
     former: set[str] = field(default_factory=set)
@@ -125,9 +127,10 @@ class Batch:
         return list(dict.fromkeys(line.entry for line in self.lines))
 
     @property
-    def standing(self) -> tuple[str, str, str]:
-        """The order in which batches are re-applied."""
-        return self.effective_date, self.effective_time, self.batch
+    def standing(self) -> tuple[str, int, str, str]:
+        """The order in which batches are re-applied: by effective date, of one date as they were entered. Only what was
+        loaded has a time of its own; that of a posting is the hour in UTC, and may be of a day after its effective date."""
+        return self.effective_date, self.posted, self.effective_time, self.batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +235,13 @@ ORDER BY 1
 """
 _HEADERS = """
 SELECT b.batch, b.portfolio, b.check_no, b.cash_account, b.state, b.effective_date, b.effective_time,
+    CASE u.kind WHEN 'OPENING' THEN 0 ELSE u.unit_id END,
     (SELECT MAX(p.line) FROM payment_line p WHERE p.batch = b.batch)
-FROM reversal_batch t CROSS JOIN payment_batch b WHERE b.batch = t.name
+FROM reversal_batch t CROSS JOIN payment_batch b CROSS JOIN posting_unit u WHERE b.batch = t.name AND u.unit_id = b.unit_id
 """
 # With the entry and, where it has no more, its two legs; with the charge line where that is paid in full.
 _LINES = """
-SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.suspense_item, i.remaining_cents, i.invoice,
+SELECT p.batch, p.line, p.lease, p.invoice, p.charge, p.asset, p.amount_cents, p.suspense_item, i.remaining_cents, i.reason, i.invoice,
     v.due_date, r.position, e.entry_id, e.office_id, e.lease, e.invoice, e.asset,
     one.account_id, one.side, one.amount_cents, two.account_id, two.side, two.amount_cents, more.line
 FROM reversal_batch t CROSS JOIN payment_line p CROSS JOIN journal_entry e
@@ -261,8 +265,8 @@ def _batches(
     db.scratch(connection, _BATCH.name, "name TEXT")
     connection.execute(text(_MOVING))
     found = {
-        name: Batch(name, owner, check_no, account, state == "REVERSED", day, time, last or 0)
-        for name, owner, check_no, account, state, day, time, last in db.fetch(connection, _HEADERS)
+        name: Batch(name, owner, check_no, account, state == "REVERSED", day, time, posted, last or 0)
+        for name, owner, check_no, account, state, day, time, posted, last in db.fetch(connection, _HEADERS)
     }
     entries: dict[int, Entry] = {}
     long: list[int] = []
@@ -278,6 +282,7 @@ def _batches(
             cents,
             item,
             unspent,
+            why,
             named_,
             due_date,
             position,
@@ -292,7 +297,7 @@ def _batches(
                 entry.legs = [(one, one_side, one_cents), (two, two_side, two_cents)]
             else:
                 long.append(entry_id)
-        held = None if item is None else Item(item, unspent, named_)
+        held = None if item is None else Item(item, unspent, why, named_)
         found[name].lines.append(Line(number, lease, invoice, charge, asset, cents, entry, held))
         if position is not None:
             paid.add((lease, invoice, due_date, charge, asset, 0, position))

@@ -42,7 +42,8 @@ def batch_reversed(batch: str) -> Finding:
         "batch",
         f"batch {batch} reversed before",
         "a live batch",
-        "nothing is to be done, unless the batch number is wrong",
+        "nothing is to be done, unless the batch number is wrong, or the bank took back now what a reversal of family T had "
+        "left: then clear that suspense item against the bank's cash account",
     )
 
 
@@ -103,6 +104,21 @@ def reapplied_money_left(batch: str, lease: str, cents: int) -> Finding:
         "REAPPLIED_MONEY_LEFT", "batch",
         f"{shown(cents)} of batch {batch} more than all open invoices of lease {lease} when it was re-applied",
         "no more than they come to", "apply the suspense item when the lease is billed, or pay it out",
+    )  # fmt: skip
+
+
+def reapplied_suspense(batch: str, item: int, reason: str, cents: int) -> Finding:
+    return Finding(
+        "REAPPLIED_SUSPENSE", "batch", f"{shown(cents)} of suspense item {item} ({reason}) re-applied with its batch {batch}",
+        "money that a person had placed", "look whether it belongs where the audit report shows it now",
+    )  # fmt: skip
+
+
+def other_office(batch: str, item: int, lease: str, cents: int) -> Finding:
+    return Finding(
+        "SUSPENSE_OTHER_OFFICE", "batch",
+        f"{shown(cents)} of batch {batch} in suspense item {item} of another office than lease {lease}",
+        "money of the lease's office", f"it was left there, place it (`gateway suspense apply {item} --lease {lease} --reason WHY`)",
     )  # fmt: skip
 
 

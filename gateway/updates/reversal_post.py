@@ -39,7 +39,7 @@ from gateway.updates.posting import Posting
 from gateway.updates.reversal_facts import Batch, Entry, Facts, Line, Record, Standing, load, swapped
 from gateway.updates.reversal_fee import Bounced
 from gateway.updates.reversal_plain import REVERSED, Chunk, Plain
-from gateway.updates.reversal_reapply import Applied, Moved
+from gateway.updates.reversal_reapply import LEFT, Applied, Moved
 from gateway.updates.reversal_rules import NSF, TRANSFER, Decision, Fail, Refuse, Reverse, decide
 from gateway.updates.reversal_swap import live_legs, moves_nothing, swap_of
 from gateway.updates.reversal_telling import Move, Telling
@@ -48,7 +48,6 @@ TAKEN_BACK = "REVA"
 """Transaction code of a later batch's entries taken back to be applied again; the named batch's carry REVL."""
 FAILED = "RSUS"
 SUSPENDED = "SUSP"
-LEFT = "REAPPLIED_MONEY_LEFT"
 
 _LINE_COLUMNS = (
     "batch", "line", "lease", "invoice", "charge", "asset", "amount_cents", "state", "suspense_item", "entry_id",

@@ -3,7 +3,8 @@
 Every later live batch of the lease (effective date on or after that of the batch taken back, the same day included)
 is taken back too; then they are re-applied one by one in order of effective date, time and number, each to the
 oldest due open invoice first by the hierarchy. What then finds no open invoice goes to suspense. Left alone are
-batches that pay several leases, deferral fees received as cash, and suspense that was spent since.
+batches that pay several leases, deferral fees received as cash, suspense that was spent since, and suspense of another
+office than the lease's: an entry balances within one office, so a person places that (``away``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from typing import Final
 
 from gateway.errors import LedgerError
 from gateway.ledger.chart import SUSPENSE
@@ -20,6 +22,10 @@ from gateway.ledger.units import Leg
 from gateway.updates.payment_journal import payment_legs
 from gateway.updates.payment_rules import pay
 from gateway.updates.reversal_facts import DEFERRAL_FEE, Batch, Entry, Facts, Item, Line
+
+LEFT: Final = "REAPPLIED_MONEY_LEFT"
+"""Reason of the suspense item of re-applied money that finds no open invoice."""
+_WAITING_TO_BE_BILLED: Final = frozenset({"MONEY_LEFT", "NO_OPEN_INVOICE", LEFT})
 
 
 @dataclass(slots=True)
@@ -41,6 +47,15 @@ class Moved:
     spent: list[Line] = field(default_factory=list)
     """What was spent of the suspense taken, as lines of the same entry and item."""
 
+    @property
+    def held_back(self) -> list[tuple[Item, int]]:
+        """Suspense taken that was not just more than was billed: something about it was for a person to find out."""
+        return [
+            (line.item, cents)
+            for line, cents in self.taken
+            if line.item is not None and line.item.reason not in _WAITING_TO_BE_BILLED
+        ]
+
 
 def reopen(lines: Iterable[Line], facts: Facts, escrow: Counter[EscrowKey]) -> None:
     """Open what the lines paid, lower the escrow balances that they raised."""
@@ -60,7 +75,7 @@ def move_later(batch: Batch, lease: str, facts: Facts, escrow: Counter[EscrowKey
     for later in facts.of_lease.get(lease, ()):
         if later.is_reversed or later.effective_date < batch.effective_date:
             continue
-        taken = [(line, cents) for line in later.lines if _moves(line) and (cents := line.live_cents)]
+        taken = [(line, cents) for line in later.lines if _moves(line, book) and (cents := line.live_cents)]
         if taken:
             moved.append(Moved(later, taken))
     for each in moved:
@@ -70,8 +85,20 @@ def move_later(batch: Batch, lease: str, facts: Facts, escrow: Counter[EscrowKey
     return moved
 
 
-def _moves(line: Line) -> bool:
-    return line.invoice != DEFERRAL_FEE
+def _moves(line: Line, book: Lease) -> bool:
+    return line.invoice != DEFERRAL_FEE and line.entry.office_id == book.office_id
+
+
+def away(batch: Batch, lease: str, facts: Facts) -> list[tuple[Batch, Item]]:
+    """Unspent suspense of later batches that waits at another office than the lease's, where it was unknown when it paid."""
+    office = facts.leases[lease].office_id
+    return [
+        (later, line.item)
+        for later in facts.of_lease.get(lease, ())
+        if not later.is_reversed and later.effective_date >= batch.effective_date
+        for line in later.lines
+        if line.item is not None and line.item.remaining_cents and line.entry.office_id != office
+    ]
 
 
 def _apply(moved: Moved, book: Lease, facts: Facts, escrow: Counter[EscrowKey]) -> None:
@@ -118,7 +145,7 @@ def _spread(batch: Batch, office: int, cash: int, cents: int, book: Lease, facts
     if rest:
         legs: list[Leg] = [(cash, "D", rest), (facts.accounts.need(office, SUSPENSE), "C", rest)]
         entry = Entry(0, office, book.lease, None, None, legs)
-        left = _line(batch, book.lease, None, None, "", rest, entry, Item(0, rest))
+        left = _line(batch, book.lease, None, None, "", rest, entry, Item(0, rest, LEFT))
         yield Applied(entry, [], [left])
 
 

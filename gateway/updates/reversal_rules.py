@@ -12,15 +12,15 @@ leases, for reason ``TRAN`` and for an interest-bearing loan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.ledger.chart import CASH_VECTORS, CLEARING, CLEARING_ACCOUNT, cash_purpose
-from gateway.ledger.payments import EscrowKey
+from gateway.ledger.payments import EscrowKey, Lease
 from gateway.updates import reversal_messages as messages
 from gateway.updates.payment_messages import Finding
 from gateway.updates.reversal_facts import Batch, Facts, Line, Record
-from gateway.updates.reversal_reapply import Moved, move_later, reopen
+from gateway.updates.reversal_reapply import Moved, away, move_later, reopen
 
 TRANSFER = "T"
 """The family whose money stays: credits of cash become suspense that awaits a target."""
@@ -117,13 +117,26 @@ def _reverse(record: Record, batch: Batch, reason: str, cash: Mapping[int, int],
     if reason != NO_REAPPLICATION:
         if lease is None and len(batch.lines) > 1:
             warnings.append((messages.multiple_leases(batch.batch), record.amount_cents))
-        elif (known := facts.leases.get(lease or "")) is not None and known.accrual_method != INTEREST_BEARING:
-            moved = move_later(batch, str(lease), facts, escrow) if known.portfolio == facts.portfolio else []
+        elif (known := facts.leases.get(lease or "")) is not None and _moves_others(known, facts):
+            moved = move_later(batch, known.lease, facts, escrow)
+            warnings += _about_suspense(batch, known.lease, moved, facts)
     for key, cents in escrow.items():
         facts.escrow[key] = facts.escrow.get(key, 0) + cents
         if cents < 0 and facts.escrow[key] < 0:
             warnings.append((messages.escrow_negative(*key, facts.escrow[key]), -cents))
     return Reverse(record, batch, batch.lines, reason, cash, moved, escrow, warnings)
+
+
+def _moves_others(lease: Lease, facts: Facts) -> bool:
+    return lease.accrual_method != INTEREST_BEARING and lease.portfolio == facts.portfolio
+
+
+def _about_suspense(batch: Batch, lease: str, moved: Sequence[Moved], facts: Facts) -> Iterator[tuple[Finding, int]]:
+    for each in moved:
+        for item, cents in each.held_back:
+            yield messages.reapplied_suspense(each.batch.batch, item.item, item.reason, cents), cents
+    for later, item in away(batch, lease, facts):
+        yield messages.other_office(later.batch, item.item, lease, item.remaining_cents), item.remaining_cents
 
 
 def _lease(record: Record, facts: Facts) -> str | None:

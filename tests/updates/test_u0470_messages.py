@@ -29,7 +29,7 @@ INVOICES = """invoice,lease,due_date,charge,amount
 20,2,2003-04-01,PYMT,5.00
 30,3,2003-04-01,RCR1,9.00
 """
-PAID, NO_CHECK, SEVERAL, FIRST, OVER, ESCROW = (f"0304010000010000000{n}" for n in range(1, 7))
+PAID, NO_CHECK, SEVERAL, FIRST, OVER, ESCROW, LATER, OTHER = (f"0304010000010000000{n}" for n in range(1, 9))
 PAYMENTS = [
     f"I10,200,C7,E030401,B{PAID}", f"L1,100,E030301,B{NO_CHECK}", f"L1,100,E030401,B{SEVERAL}",
     f"L2,100,E030401,B{SEVERAL}", f"L2,100,E030402,B{FIRST}", f"L2,500,C8,E030402,B{OVER}", f"L3,900,E030402,B{ESCROW}",
@@ -37,7 +37,7 @@ PAYMENTS = [
 """What was paid before: OVER has paid the last 3.00 of invoice 20 and has 2.00 in suspense."""
 DISBURSED = "3,030508,500,1,SMITH,1 MAIN ST,RENO,NV,89501,,126"
 
-MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM is the number of OVER's item
+MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM is the number of OVER's item, LAST the last one's
     (f"1,200,B{PAID}", "TARGET_PREFIX",
      "Found '1' at the start, expected I and an invoice or L and a lease: put the letter before the number and drop the line "
      "again."),
@@ -133,7 +133,9 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
      "Found bank 150, expected a cash account 125 to 144 of the office's chart: send the reversal again with the right bank "
      "and have the reversal suspense item cleared."),
     (f"L1,200,B{PAID}\nL1,200,B{PAID}", "BATCH_REVERSED",
-     f"Found batch {PAID} reversed before, expected a live batch: nothing is to be done, unless the batch number is wrong."),
+     f"Found batch {PAID} reversed before, expected a live batch: nothing is to be done, unless the batch number is wrong, "
+     "or the bank took back now what a reversal of family T had left: then clear that suspense item against the bank's cash "
+     "account."),
     (f"L2,500,B{OVER}", "SUSPENSE_SPENT",
      f"Found 0.40 of suspense item ITEM of batch {OVER} spent since, expected an unspent item: take its steps back "
      "(`gateway suspense undo ITEM --move N`), then send the reversal again."),
@@ -146,6 +148,12 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     (f"L3,900,B{ESCROW}", "ESCROW_NEGATIVE",
      "Found escrow RCR1 of lease 3 at -5.00 after the reversal, expected nothing disbursed of a payment that came back: "
      "collect the difference from the lessee."),
+    (f"L3,900,B{ESCROW}", "REAPPLIED_SUSPENSE",
+     f"Found 1.00 of suspense item LAST (LEASE_STATUS) re-applied with its batch {LATER}, expected money that a person had "
+     "placed: look whether it belongs where the audit report shows it now."),
+    (f"L8,200,B{OTHER}", "SUSPENSE_OTHER_OFFICE",
+     f"Found 1.00 of batch {LATER} in suspense item LAST of another office than lease 8, expected money of the lease's "
+     "office: it was left there, place it (`gateway suspense apply LAST --lease 8 --reason WHY`)."),
     (f"L1,200,B{PAID},RNSFC", "NSF_FEE_ASSESSED",
      "Found fee LTCH of 25.00 assessed on invoice 40 of lease 1, expected it, as the portfolio sets a fee for a payment that "
      "bounced: tell the lessee."),
@@ -166,6 +174,22 @@ def disburse(ledger: Ledger) -> None:
     assert ledger.outcomes(ledger.drop("escrow", "1", [DISBURSED], "JS1")) == ["P"]
 
 
+def pay_on_hold(ledger: Ledger) -> None:
+    with ledger.db.write() as connection:
+        connection.exec_driver_sql("UPDATE lease SET status = 'HHLD' WHERE lease = '3'")
+    assert ledger.outcomes(ledger.drop("payments", "1", [f"L3,100,E030403,B{LATER}"], "JS1")) == ["S LEASE_STATUS"]
+
+
+def pay_before_it_is_known(ledger: Ledger) -> None:
+    assert ledger.outcomes(ledger.drop("payments", "1", [f"L8,100,E030403,B{LATER}"], "JS1")) == ["S LEASE_UNKNOWN"]
+    head, *_ = reference()["leases"].split("\n")
+    ledger.load({
+        "leases": f"{head}\n8,1,1,1,2,S8,X,ANOR,,2003-01-01,2006-12-31\n",
+        "invoices": "invoice,lease,due_date,charge,amount\n80,8,2003-04-01,PYMT,2.00\n",
+    })  # fmt: skip
+    assert ledger.outcomes(ledger.drop("payments", "1", [f"L8,200,E030402,B{OTHER}"], "JS1")) == ["P"]
+
+
 def charge_for_bounced_payments(ledger: Ledger, code: str) -> None:
     fees = ReversalSettings(nsf_fee_code=code, nsf_fee="25.00")
     settings = replace(ledger.app.settings, portfolios={"1": PortfolioSettings(reversals=fees)})
@@ -178,7 +202,8 @@ def bill_and_charge(ledger: Ledger) -> None:
 
 
 BEFORE = {
-    "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse,
+    "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse, "REAPPLIED_SUSPENSE": pay_on_hold,
+    "SUSPENSE_OTHER_OFFICE": pay_before_it_is_known,
     "NSF_FEE_ASSESSED": bill_and_charge,
     "NSF_FEE_NOT_ASSESSED": partial(charge_for_bounced_payments, code="OTHF"),  # the portfolio does not have it
 }  # fmt: skip
@@ -212,7 +237,8 @@ def test_message(ledgers: Ledgers, lines: str, code: str, words: str) -> None:
     BEFORE.get(code, lambda _: None)(ledger)
     sent = lines.split("\n")
     file = ledger.drop("reversals", "1", sent, "JS2")
-    assert shown(ledger, file.file_id) == [(len(sent), code, words.replace("ITEM", item))]
+    last = str(ledger.rows("SELECT MAX(item) FROM suspense_item")[0][0])
+    assert shown(ledger, file.file_id) == [(len(sent), code, words.replace("ITEM", item).replace("LAST", last))]
 
 
 def test_every_message_is_in_the_table() -> None:
@@ -224,4 +250,4 @@ def test_every_message_is_in_the_table() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
     }
     assert codes == own | {code.value for code in RejectCode} - ELSEWHERE
-    assert len(own) == 16
+    assert len(own) == 18
