@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from gateway.cli.typed import TypedCommand
 from gateway.errors import GatewayError, Refused, SettingsError, UsageError
 from gateway.money import from_cents, shown
 
@@ -265,7 +266,7 @@ def command(group: typer.Typer, name: str, *, example: str) -> Callable[[Callabl
         run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
         about = inspect.cleandoc(function.__doc__ or "")
         first = re.split(r"(?<=\.)\s", about.replace("\n", " "), maxsplit=1)[0]
-        group.command(name, help=f"{about}\n\nExample: {example}", short_help=first)(run)
+        group.command(name, cls=TypedCommand, help=f"{about}\n\nExample: {example}", short_help=first)(run)
         return function
 
     return register

@@ -24,7 +24,7 @@ def list_command(name: str, about: str, *, empty: str = "Nothing found") -> Any:
         batch: Annotated[str | None, typer.Option("--batch", help="Only this payment batch.")] = None,
         check: Annotated[str | None, typer.Option("--check", help="Only this check.")] = None,
         vendor: Annotated[str | None, typer.Option("--vendor", help="Only this vendor.")] = None,
-        unit: Annotated[str | None, typer.Option("--unit", help="Only this posting unit.")] = None,
+        unit: Annotated[int | None, typer.Option("--unit", help="Only this posting unit.")] = None,
         file: Annotated[str | None, typer.Option("--file", help="Only this inbound file, by number or name.")] = None,
         account: Annotated[
             str | None, typer.Option("--account", help="Only this account: number, vector, purpose.")
@@ -45,7 +45,7 @@ def list_command(name: str, about: str, *, empty: str = "Nothing found") -> Any:
     ) -> None:
         filters = views.Filters(
             portfolio=portfolio, lease=lease and lease.upper(), invoice=invoice and invoice.upper(), batch=batch, check=check,
-            vendor=vendor and vendor.upper(), unit=unit, file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
+            vendor=vendor and vendor.upper(), unit=None if unit is None else str(unit), file=file, account=account, since=iso(since, what="--from"), until=iso(until, what="--to"),
             state=state and state.upper(), kind=kind, reason=reason and reason.upper(), all=all_, limit=limit,
         )  # fmt: skip
         with session.app.db.read() as connection:

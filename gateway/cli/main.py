@@ -17,6 +17,8 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from gateway.cli.typed import no_utf8, readable
+
 COMMANDS: Final = {
     "init": ("homes", "Make a new home: folders, settings, a field key, an empty ledger."),
     "demo": ("homes", "Play the whole job on sample data, with a local SFTP server."),
@@ -108,7 +110,7 @@ def run(arguments: Sequence[str]) -> int:
         return app(list(arguments), prog_name="gateway", standalone_mode=False) or 0
     except TyperException as error:
         told: Any = error
-        words = _words(told, arguments)
+        words = readable(_words(told, arguments))
         print(f"gateway: {words}", file=sys.stderr)
         if "--json" in arguments:
             print(json.dumps({"error": {"kind": "UsageError", "messages": [words]}}, indent=2, ensure_ascii=False))
@@ -125,7 +127,7 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
     if param is not None:
         name = max(param.opts, key=len) if param.param_type_name == "option" else param.metavar or param.name
         if not error.message:
-            said = f"found no {name}, expected one ({(param.help or '').rstrip('.')})"
+            said = f"found no {name}, expected one: {_inside((param.help or '').rstrip('.'))}"
         else:
             said = f"{name}: {_of_value(error)}"
     elif option is not None and not about:
@@ -144,6 +146,11 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
     return f"{about}: {said}; {help_}" if about else f"{said}; {help_}"
 
 
+def _inside(sentence: str) -> str:
+    """A sentence as it stands within another one: its first letter is small, unless it begins an abbreviation."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+
+
 def _of_value(error: Any) -> str:
     """A value that an option or argument does not take. Our own converters say it themselves."""
     cause = error.__cause__
@@ -151,6 +158,8 @@ def _of_value(error: Any) -> str:
         return str(error.message)
     (first, *_) = cause.errors()
     limits = first.get("ctx") or {}
+    if first["type"] == "string_unicode":
+        return no_utf8(str(first["input"]))
     if first["type"].startswith("int_"):
         expected = "a whole number"
     elif "ge" in limits:

@@ -106,7 +106,7 @@ def _batches(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
 
 
 def _files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
-    m = re.fullmatch(r"(?:#(\d+)|([^:]+?))(?::(\d+))?", ref)
+    m = re.fullmatch(r"(?:#(\d{1,15})|([^:]+?))(?::(\d{1,15}))?", ref)
     if m is None:
         return
     by_id, name, line = m.groups()

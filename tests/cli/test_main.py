@@ -194,3 +194,76 @@ def test_a_bar_shows_only_what_takes_its_time() -> None:
                 bar._timer.join()
             bar.update(3, 10)
         assert ("posting" in shown.getvalue()) == seen
+
+
+LONG = "26030290000100000001"
+"""A payment batch's number, typed where another one is asked for: no database counts so far."""
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (f"suspense show {LONG}", f"suspense show: ITEM: found {LONG}"),
+        (f"suspense refund {LONG} --check 1 --reason x", f"suspense refund: ITEM: found {LONG}"),
+        (f"suspense undo 1 --move {LONG} --reason x", f"suspense undo: --move: found {LONG}"),
+        (f"files show {LONG}", f"files show: ID: found {LONG}"),
+        (f"files show -- -{LONG}", f"files show: ID: found -{LONG}"),
+        (f"outbound show {LONG}", f"outbound show: ID: found {LONG}"),
+        (f"vendor approve {LONG}", f"vendor approve: CHANGE: found {LONG}"),
+        (f"answers list --file {LONG}", f"answers list: --file: found {LONG}"),
+        (f"ledger journal --unit {LONG}", f"ledger journal: --unit: found {LONG}"),
+        (f"suspense list --limit {LONG}", f"suspense list: --limit: found {LONG}"),
+        ("suspense list --limit 1000000000000000", "suspense list: --limit: found 1000000000000000"),
+    ],
+)
+def test_a_number_that_nothing_counts_up_to_is_wrong_use(played: Played, typed: str, said: str) -> None:
+    done = played.do(*typed.split(), "--json") if "--" not in typed.split() else played.do(*typed.split())
+    assert (done.code, done.err.split(", expected ")[0]) == (2, f"gateway: {said}"), done
+    assert "expected a number of at most 15 digits; `gateway " in done.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("suspense show 999999999999999", 2),
+        ("files show 999999999999999 --limit 999999999999999", 2),
+        ("suspense list --limit 999999999999999", 0),
+        ("ledger journal --unit 999999999999999", 0),
+        ("answers list --file 999999999999999", 0),
+        ("trace 18250.00 --limit 999999999999999", 0),
+        (f"trace #{LONG}", 1),
+        (f"trace #1:{LONG}", 1),
+        (f"trace p1_btchpmt.dat:{LONG}", 1),
+        (f"ledger journal --file {LONG}", 0),
+    ],
+)
+def test_the_greatest_numbers_are_looked_for(played: Played, typed: str, code: int) -> None:
+    done = played.do(*typed.split())
+    assert (done.code, "fault" in done.err) == (code, False), done
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("suspense note 1 --text X", "suspense note: --text: found 'Jos\\xe9'"),
+        ("payment post --lease 1001 --amount 1.00 --reason X", "payment post: --reason: found 'Jos\\xe9'"),
+        ("suspense apply 1 --to invoice:1 --to X --reason x", "suspense apply: --to: found 'Jos\\xe9'"),
+        ("trace X", "trace: REF: found 'Jos\\xe9'"),
+        ("files show X", "files show: ID: found 'Jos\\xe9'"),
+    ],
+)
+def test_a_byte_that_is_no_utf_8_is_wrong_use(played: Played, typed: str, said: str) -> None:
+    """As an old terminal sends it, and as Python then holds it."""
+    done = played.do(*["Jos\udce9" if word == "X" else word for word in typed.split()], "--json")
+    assert (done.code, done.err) == (2, done.err.encode().decode()), done
+    assert done.err.startswith(
+        f"gateway: {said}, expected UTF-8; set the terminal to UTF-8 and type it again; `gateway "
+    )
+    assert done.document["error"]["messages"] == [done.err.removeprefix("gateway: ").rstrip("\n")]
+
+
+def test_what_is_said_of_strange_words_can_be_printed(played: Played) -> None:
+    for typed in ["Jos\udce9"], ["suspense", "list", "--Jos\udce9"], ["suspense", "list", "--portfolio", "Jos\udce9"]:
+        done = played.do(*typed, "--json")
+        assert done.code == 2
+        assert "Jos" in done.out.encode().decode()
