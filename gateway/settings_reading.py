@@ -17,9 +17,10 @@ from gateway.home import Home
 from gateway.settings import Bank, GatewaySettings, Operators, Settings
 from gateway.settings_portfolio import PortfolioSettings
 from gateway.settings_types import Model
+from parsers.bptmtrev import is_reason, reasons
 from parsers.nacha_records import routing_problem
 from parsers.nacha_rules import vendor_description_problem
-from parsers.profile import DEFAULT, ProfileError, profile_from_mapping
+from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
 from parsers.xsellerator_profile import XselProfileError
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile_from_mapping
 from writers.text import CHARSETS, bank_text
@@ -51,6 +52,8 @@ def load_settings(home: Home) -> Settings:
         xsellerator = xsel_profile_from_mapping(_toml(home, home.formats / "xsellerator.toml", mistakes))
     except XselProfileError as error:
         mistakes += [f"config/formats/xsellerator.toml: {m}" for m in error.mistakes]
+    if inbound is not None:
+        mistakes += _reason_mistakes(portfolios, inbound)
     for name, bank in gateway.banks.items():
         mistakes += _bank_mistakes(f"config/gateway.toml: banks.{name}", bank)
     if read_gateway is not None:  # what could not be read names nothing
@@ -89,6 +92,17 @@ def _check_references(
         for where, name in endpoints
         if name is not None and name not in gateway.endpoints
     ]
+
+
+def _reason_mistakes(portfolios: Mapping[str, PortfolioSettings], inbound: Profile) -> Iterator[str]:
+    """Default reasons that no line of a file could give."""
+    for number, settings in portfolios.items():
+        reason = settings.reversals.default_reason
+        if not is_reason(reason, inbound):
+            yield (
+                f"config/portfolios/p{int(number):02d}.toml: reversals.default_reason: found {_found(reason)}, expected "
+                f"{reasons(inbound)}"
+            )
 
 
 def _bank_mistakes(where: str, bank: Bank) -> Iterator[str]:

@@ -22,13 +22,14 @@ reason='NSFC', check_no='123', effective_date=None, bank=None)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from parsers import prefixed
 from parsers.base import ParsedChunk
-from parsers.checks import Cell, Explained, Findings, shown
+from parsers.checks import IDENTIFIER, Cell, Explained, Findings, shown
 from parsers.codes import RejectCode
 from parsers.engine import Row, cents_of, parse_lines, rows_of, text_of
 from parsers.prefixed import Item, PrefixedPlan, Shape
@@ -69,10 +70,26 @@ def explain_line(line: str, *, profile: Profile) -> list[Explained]:
     return prefixed.explain(line, plan(profile))
 
 
+def is_reason(text: str, profile: Profile) -> bool:
+    """Whether a line can give this reason, written as it is kept: upper case, the letter of a family first."""
+    code = rf"[{IDENTIFIER}]{{1,{profile.widths.code}}}"
+    return re.fullmatch(code, text) is not None and text == text.upper() and _has_family(text, profile)
+
+
+def reasons(profile: Profile) -> str:
+    """What a reason looks like, for who typed another one."""
+    families = ", ".join(profile.reversals.reason_families)
+    return f"a code of up to {profile.widths.code} in capitals that begins with {families}, such as NSFC"
+
+
+def _has_family(reason: str, profile: Profile) -> bool:
+    return reason[0] in profile.reversals.reason_families
+
+
 @lru_cache(maxsize=16)
 def plan(profile: Profile) -> PrefixedPlan:
     """The compiled halves of the format for ``profile``."""
-    letters, w, families = profile.reversals.letters, profile.widths, profile.reversals.reason_families
+    letters, w = profile.reversals.letters, profile.widths
     items = (
         Item("batch", letters.batch, "batch", 20),
         Item("reason", letters.reason, "identifier", w.code),
@@ -84,13 +101,13 @@ def plan(profile: Profile) -> PrefixedPlan:
 
     def settle(value: dict[str, Any], cells: dict[str, Cell], findings: Findings) -> None:
         reason = value.get("reason")
-        if reason is not None and reason[0] not in families:
+        if reason is not None and not _has_family(reason, profile):
             c = cells["reason"]
-            expected = "a reason that begins with one of " + " ".join(families)
+            expected = "a reason that begins with one of " + " ".join(profile.reversals.reason_families)
             findings.fault(RejectCode.BAD_REASON, "reason", c.column, f"{shown(c.text)} for {c.label}", expected)
 
     def strange(item: dict[str, Sequence[str | None]], numbers: Sequence[int]) -> set[int]:
-        return {n for n, r in zip(numbers, item["reason"], strict=True) if r and r[0] not in families}
+        return {n for n, r in zip(numbers, item["reason"], strict=True) if r and not _has_family(r, profile)}
 
     return PrefixedPlan(profile, shape, _validator(profile), settle, strange)
 

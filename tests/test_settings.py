@@ -91,6 +91,9 @@ company_identification = "1"
          "nsf_fee_code and nsf_fee, or neither"),
         ("", "[reversals]\nnsf_fee = '25.00'\nnsf_fee_code = 'PYMT'", "config/portfolios/p01.toml: reversals: found nsf_fee_code = "
          "'PYMT', expected the code of a fee, not of rent"),
+        *(("", f"[reversals]\ndefault_reason = '{reason}'", f"config/portfolios/p01.toml: reversals.default_reason: found '{reason}', "
+           "expected a code of up to 4 in capitals that begins with N, S, U, T, O, such as NSFC")
+          for reason in ("", "nsfc", "XXXX", "TOOLONGREASON", "N F", "N,F", " NSF")),
         ("[service.timezone]\nurl = 'hunter2'", "", "config/gateway.toml: service.timezone: found a table, expected a valid string"),
         (f"[service]\neop_at = '{'9' * 70}'", "", "config/gateway.toml: service.eop_at: found '" + "9" * 59 + "…, expected a time of "
          "day such as 09:00"),

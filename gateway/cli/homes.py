@@ -122,8 +122,8 @@ def demo(
 
 
 def config_check(session: Session) -> None:
-    """Read every file below config/, and the charges that charges.csv gave each portfolio (the payment hierarchy, the fee
-    for a bounced payment), and show every mistake at once."""
+    """Read every file below config/, and what the ledger has of it (the payment hierarchy of each portfolio, the fee for
+    a bounced payment, the default office), and show every mistake at once."""
     home = Home(session.home.resolve())
     if not home.settings_file.is_file():
         raise UsageError(
@@ -152,7 +152,7 @@ def config_check(session: Session) -> None:
             f"  banks:     {', '.join(sorted(settings.gateway.banks)) or 'none'}",
             f"  operators: {', '.join(sorted(settings.operators.operators)) or 'none'}",
             *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
-            *([] if unread is None else [f"The charges in the ledger were not looked at: {unread}"]),
+            *([] if unread is None else [f"Charges and offices in the ledger were not looked at: {unread}"]),
         ],
     )
 
@@ -178,10 +178,10 @@ def _check_keys(home: Home, settings: Settings) -> None:
 
 def _hierarchies(session: Session) -> dict[str, list[str]]:
     """The charges of each loaded portfolio in the order in which money pays them, those without an order as one.
-    Raises SettingsError for payment orders with a gap and for a fee's code that the portfolio cannot charge, LedgerError
-    or Refused where the ledger cannot be opened or the caller is no operator."""
+    Raises SettingsError for payment orders with a gap, for a fee's code that the portfolio cannot charge and for a default
+    office that it does not have, LedgerError or Refused where the ledger cannot be opened or the caller is no operator."""
     from gateway.ledger import hierarchy
-    from gateway.ledger.accounts import portfolios
+    from gateway.ledger.accounts import offices, portfolios
     from gateway.ledger.payments import load_charges
     from gateway.updates.reversal_fee import code_problem
 
@@ -197,7 +197,14 @@ def _hierarchies(session: Session) -> dict[str, list[str]]:
                     f"charges of portfolio {portfolio}: found {problem[0]}, expected {problem[1]}; load charges.csv with "
                     "the charges numbered anew"
                 )
-            fee = app.settings.portfolio(portfolio).reversals.nsf_fee_code
+            settings = app.settings.portfolio(portfolio)
+            known = [f"{o.company}/{o.region}/{o.office}" for o in offices(connection, portfolio)]
+            if settings.default_office is not None and settings.default_office not in known:
+                mistakes.append(
+                    f"config/portfolios/p{int(portfolio):02d}.toml: default_office: found {settings.default_office!r}, expected an "
+                    f"office of the portfolio ({', '.join(known)}); name one of them, or load this one with offices.csv"
+                )
+            fee = settings.reversals.nsf_fee_code
             why = None if fee is None else code_problem(connection, portfolio, fee)
             if why is not None:
                 mistakes.append(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -25,8 +26,9 @@ from gateway.updates.payment_rules import Record
 from gateway.updates.posting import Note
 from gateway.updates.reversal_by_hand import HandReversal
 from gateway.updates.suspense_rules import parse_amount
-from parsers import btchpmt
+from parsers import bptmtrev, btchpmt
 from parsers.base import Reject, Warn, render_message
+from parsers.bptmtrev import Reversal
 from parsers.profile import Profile
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
@@ -80,7 +82,7 @@ def payment_post(
         1, kind, target, cents, check, iso(effective, what="--effective"), iso(due, what="--due"), account, batch,
         origination, note,
     )  # fmt: skip
-    record = _as_a_line(given, inbound)
+    record = Record(*_as_a_line("payment post", given, btchpmt, inbound))
     done = payment_by_hand.post(
         session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
     )  # fmt: skip
@@ -112,10 +114,19 @@ def payment_reverse(
     """Reverse one batch by hand and re-apply the lease's later batches, by the rules of a file of reversals, in an
     operator's unit. What would leave an item in Reversal Suspense is refused here. A reversal by hand is not taken back:
     look with --dry-run first; money that was good after all is posted again with `gateway payment post`."""
-    cents = None if amount is None else parse_amount(amount, what="--amount")
+    inbound, reason = session.app.settings.inbound, reason.upper()
+    if not bptmtrev.is_reason(reason, inbound):
+        raise UsageError(
+            f"payment reverse: found reason {reason!r}, expected {bptmtrev.reasons(inbound)}; words go into --why"
+        )
+    cents = None if amount is None else parse_amount(amount, what="--amount", digits=inbound.widths.money)
+    given = _SOME._replace(
+        amount_cents=cents or 1, reason=reason, check_no=check, effective_date=iso(effective, what="--effective"), bank=bank
+    )  # fmt: skip
+    record = Reversal(*_as_a_line("payment reverse", given, bptmtrev, inbound))
     done = reversal_by_hand.reverse(
-        session.app, batch, reason=reason.upper(), why=why, amount_cents=cents,
-        check_no=check, effective_date=iso(effective, what="--effective"), bank=bank, dry_run=dry_run,
+        session.app, batch, reason=reason, why=why, amount_cents=cents, check_no=record.check_no,
+        effective_date=record.effective_date, bank=record.bank, dry_run=dry_run,
     )  # fmt: skip
     session.show(_reversal_document(done), _reversal_page(done))
 
@@ -161,22 +172,31 @@ def _reversal_page(done: HandReversal) -> Iterator[str]:
     yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
 
 
-def _as_a_line(given: Record, profile: Profile) -> Record:
+_SOME: Final = Reversal(1, "L", "1", 1, "26010100000100000001", None, None, None, None)
+"""A line of a reversal file beside what a person types of one: the batch and what it paid are looked up as typed."""
+
+
+def _as_a_line(action: str, given: Record | Reversal, format_: ModuleType, profile: Profile) -> tuple[Any, ...]:
     """What was typed, read as the line of a file that says it, so that one set of rules checks both. Raises UsageError
     in the words of the reject."""
-    line = btchpmt.render(given, profile)
-    chunks = list(btchpmt.parse([f"{line}\n".encode()], profile=profile))
+    line = format_.render(given, profile)
+    chunks = list(format_.parse([f"{line}\n".encode()], profile=profile))
     wrong: list[Reject | Warn] = []
     for chunk in chunks:
         wrong += [*chunk.rejects, *chunk.warnings]
     if wrong:
-        raise UsageError(f"payment post: found {wrong[0].found}, expected {wrong[0].expected}; correct it")
-    (read,) = [Record(*record) for chunk in chunks for record in chunk.records]
-    for name, meant, heard in zip(Record._fields, given, read, strict=True):
+        raise UsageError(f"{action}: found {wrong[0].found}, expected {wrong[0].expected}; correct it")
+    read: tuple[Any, ...]
+    (read,) = [record for chunk in chunks for record in chunk.records]
+    for name, meant, heard in zip(given._fields, given, read, strict=True):
+        if meant is not None and heard is None:
+            raise UsageError(
+                f"{action}: found an empty {name.replace('_', ' ')}, expected a value; give one or leave it out"
+            )
         if str(meant or "").strip().upper() != str(heard or "").upper():
             raise UsageError(
-                f"payment post: found {name} {meant!r}, which would be read as {heard!r}, expected one that a line of a "
-                "file can say; correct it"
+                f"{action}: found {name} {meant!r}, which would be read as {heard!r}, expected one that a line of a file can "
+                "say; correct it"
             )
     return read
 

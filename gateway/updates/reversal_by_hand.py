@@ -66,16 +66,10 @@ def reverse(
 ) -> HandReversal:
     """Reverse one batch and re-apply the later ones. ``reason`` is a code as in a file, ``why`` words beside it.
 
-    Raises UsageError for a reason that is no code, Refused, with nothing posted, where a record of a file would be
-    rejected or fail.
+    Raises Refused, with nothing posted, where a record of a file would be rejected or fail. What was typed has been read as
+    a line of a file.
     """
     what = f"reversing batch {batch}"
-    families, width = app.settings.inbound.reversals.reason_families, app.settings.inbound.widths.code
-    if reason[:1] not in families or not reason.isalnum() or len(reason) > width:
-        raise UsageError(
-            f"{what}: found reason {reason!r}, expected a code of up to {width} that begins with {', '.join(families)}, such "
-            "as NSFC; words go into --why"
-        )
     with app.db.read() as connection:
         found = connection.execute(
             text("SELECT portfolio FROM payment_batch WHERE batch = :batch"), {"batch": batch}

@@ -124,8 +124,9 @@ def other_office(batch: str, item: int, lease: str, cents: int) -> Finding:
 
 def fee_assessed(code: str, amount: str, lease: str, invoice: str) -> Finding:
     return Finding(
-        "NSF_FEE_ASSESSED", "lease", f"fee {code} of {amount} assessed on invoice {invoice} of lease {lease}",
-        "it, as the portfolio sets a fee for a payment that bounced", "tell the lessee",
+        "NSF_FEE_ASSESSED", "lease",
+        f"fee {code} of {amount} assessed on invoice {invoice}, because a payment of lease {lease} bounced",
+        "a payment that is good", "tell the lessee",
     )  # fmt: skip
 
 

@@ -169,6 +169,26 @@ def test_config_check_names_a_fee_that_no_lease_can_be_charged(
     assert (done.code, done.err) == ((0, "") if why is None else (2, words))
 
 
+@pytest.mark.parametrize(
+    ("office", "words"),
+    [
+        (
+            "1/9/9",
+            "gateway: config/portfolios/p01.toml: default_office: found '1/9/9', expected an office of the portfolio (1/1/1, "
+            "1/2/7); name one of them, or load this one with offices.csv\n",
+        ),
+        ("1/2/7", ""),
+    ],
+)
+def test_config_check_names_a_default_office_that_the_ledger_does_not_have(
+    own: Played, office: str, words: str
+) -> None:
+    settings = own.root / "config" / "portfolios" / "p01.toml"
+    settings.write_text(f'default_office = "{office}"\n' + settings.read_text())
+    done = own.do("config", "check")
+    assert (done.code, done.err) == (2 if words else 0, words)
+
+
 REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("--lease", "01006", "--amount", "1"), 2,
      "posting 1.00 for lease 01006: found no such lease, near lease 1006 which exists, expected one that is loaded; correct it"),
@@ -213,6 +233,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("--lease", "1006", "--amount", "1", "--effective", "1950-01-01"), 2,
      "payment post: found effective_date '1950-01-01', which would be read as '2050-01-01', expected one that a line of a "
      "file can say; correct it"),
+    (("--lease", "1006", "--amount", "1", "--account", ""), 2,
+     "payment post: found an empty account, expected a value; give one or leave it out"),
     (("--lease", "1006", "--amount", "1", "--effective", "20260301"), 2,
      "--effective: found '20260301', expected a date such as 2026-11-21"),
 ]  # fmt: skip

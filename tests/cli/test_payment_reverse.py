@@ -113,8 +113,8 @@ def test_what_is_shown_by_hand_to_a_person(desk: Played) -> None:
 def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -> None:
     settings = desk.root / "config" / "portfolios" / "p01.toml"
     settings.write_text(settings.read_text() + '[reversals]\nnsf_fee_code = "LTCH"\nnsf_fee = "25.00"\n')
-    words = "Found fee LTCH of 25.00 assessed on invoice 20008 of lease 1006, expected it, as the portfolio sets a fee for a "
-    words += "payment that bounced: tell the lessee."
+    words = "Found fee LTCH of 25.00 assessed on invoice 20008, because a payment of lease 1006 bounced, expected a payment that "
+    words += "is good: tell the lessee."
     path = record(desk, f"L1006,20000,B{B1},RNSFC")
     (document,) = desk.ok("check", str(path), "--json").rows
     assert document["messages"] == [
@@ -137,13 +137,25 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
         (("26020100000700000009", "--reason", "NSFC"), 2,
          "reversing batch 26020100000700000009: found no such batch, expected one that is posted; correct the number; gateway "
          "ledger payments lists them"),
-        ((B1, "--reason", "bounced"), 2,
-         f"reversing batch {B1}: found reason 'BOUNCED', expected a code of up to 4 that begins with N, S, U, T, O, such as "
-         "NSFC; words go into --why"),
-        ((B1, "--reason", "NSFCX"), 2, f"reversing batch {B1}: found reason 'NSFCX', expected a code of up to 4 that begins "
-         "with N, S, U, T, O, such as NSFC; words go into --why"),
-        ((B1, "--reason", "N-F"), 2, f"reversing batch {B1}: found reason 'N-F', expected a code of up to 4 that begins with N, "
-         "S, U, T, O, such as NSFC; words go into --why"),
+        *(((B1, "--reason", typed), 2,
+           f"payment reverse: found reason {typed.upper()!r}, expected a code of up to 4 in capitals that begins with N, S, U, T, "
+           "O, such as NSFC; words go into --why") for typed in ("bounced", "NSFCX", "N F", "N,F", "XXXX", "")),
+        *(((B1, "--reason", "NSFC", "--effective", typed), 2,
+           f"payment reverse: found effective_date {typed!r}, which would be read as {heard!r}, expected one that a line of a "
+           "file can say; correct it") for typed, heard in (("0001-01-01", "2001-01-01"), ("9999-12-31", "1999-12-31"))),
+        ((B1, "--reason", "NSFC", "--effective", "2026-02-30"), 2,
+         "--effective: found '2026-02-30', expected a date such as 2026-11-21"),
+        ((B1, "--reason", "NSFC", "--bank", ""), 2,
+         "payment reverse: found an empty bank, expected a value; give one or leave it out"),
+        ((B1, "--reason", "NSFC", "--check", " "), 2,
+         "payment reverse: found an empty check no, expected a value; give one or leave it out"),
+        ((B1, "--reason", "NSFC", "--bank", "1256"), 2,
+         "payment reverse: found '1256' for the bank, expected a bank of three digits; correct it"),
+        ((B1, "--reason", "NSFC", "--check", "12345678901"), 2,
+         "payment reverse: found '12345678901' of 11 characters for the check no, expected 10 at most; correct it"),
+        ((B1, "--reason", "NSFC", "--check", "9,G126"), 2,
+         "payment reverse: found check_no '9,G126', which would be read as '9', expected one that a line of a file can say; correct "
+         "it"),
         ((B1, "--reason", "NSFC", "--amount", "199.99"), 3,
          f"reversing batch {B1}: found 199.99, expected 200.00, all of batch {B1}; leave --amount out, or find out which batch "
          "is meant"),

@@ -7,10 +7,10 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from parsers import avro
+from parsers import avro, bptmtrev
 from parsers.base import CHUNK_RECORDS, ParsedChunk
 from parsers.profile import DEFAULT, KINDS
 from tests.parsers.inbound_samples import RECORDS, kinds, mutated_lines, read
@@ -120,3 +120,14 @@ SOME = {
     "reversals": [b"L1,20000,B03030890000100000001", b"L1,20000\r"],
     "payments": [b"L50,10000,C123", b"I7,5,Npaid", b"I7,5,D030101"],
 }
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='NSUTOnXé1- ,<"', max_size=6))
+@example("NSFC")
+@example("")
+def test_a_reason_is_one_that_a_line_gives_as_it_is(text: str) -> None:
+    """What settings and the command line ask is what the reader of files says."""
+    record = (1, "L", "1", 1, "26010100000100000001", text, None, None, None)
+    [chunk] = read("reversals", f"{bptmtrev.render(record, DEFAULT)}\n".encode())
+    assert bptmtrev.is_reason(text, DEFAULT) == (chunk.records == [record])

@@ -155,8 +155,8 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
      f"Found 1.00 of batch {LATER} in suspense item LAST of another office than lease 8, expected money of the lease's "
      "office: it was left there, place it (`gateway suspense apply LAST --lease 8 --reason WHY`)."),
     (f"L1,200,B{PAID},RNSFC", "NSF_FEE_ASSESSED",
-     "Found fee LTCH of 25.00 assessed on invoice 40 of lease 1, expected it, as the portfolio sets a fee for a payment that "
-     "bounced: tell the lessee."),
+     "Found fee LTCH of 25.00 assessed on invoice 40, because a payment of lease 1 bounced, expected a payment that is good: "
+     "tell the lessee."),
     (f"L1,200,B{PAID},RNSFC", "NSF_FEE_NOT_ASSESSED",
      "Found fee OTHF of 25.00 not assessed on lease 1: the portfolio has no such charge, expected a lease, charge and invoice "
      "that take it: mend that and assess the fee by hand, or let it be."),
