@@ -22,12 +22,14 @@ from typing import Final
 
 import holidays
 
+from gateway.errors import Refused
+
 _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
 
-class CalendarError(ValueError):
-    """A date in a year that nobody has checked."""
+class CalendarError(Refused):
+    """A date in a year that nobody has checked. What needs it is not done."""
 
 
 class BankingCalendar:

@@ -219,6 +219,11 @@ class Bank(Model):
     def _balanced_has_an_account(self) -> Bank:
         if self.balanced and not self.offset_account:
             raise PydanticCustomError("offset", "found balanced = true without offset_account, expected both")
+        if self.balanced and self.service_class == "never 200":
+            raise PydanticCustomError(
+                "offset",
+                "found balanced = true with service_class = 'never 200', expected another: a balanced batch is one of 200",
+            )
         return self
 
 

@@ -145,6 +145,8 @@ def test_a_bank_that_no_file_can_be_for_is_one_mistake(home: Home, key: str, val
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
+        ("balanced = true\noffset_account = 'env:X'\nservice_class = 'never 200'",
+         "banks.first: found balanced = true with service_class = 'never 200', expected another: a balanced batch is one of 200"),
         ("entry_descriptions = { PPD = 'SALARY 3' }", "banks.first.entry_descriptions.PPD: found 'SALARY 3', expected what the vendor is "
          "paid for: wages are described by PAYROLL since 20 March 2026, and payments to vendors are none"),
         ("entry_descriptions = { CCD = 'PAYROLL' }", "banks.first.entry_descriptions.CCD: found 'PAYROLL', expected what the vendor is "

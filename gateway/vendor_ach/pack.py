@@ -36,10 +36,12 @@ def overhead(*, balanced: bool) -> int:
     return 3 if balanced else 2
 
 
-def pack(items: Sequence[Item], *, max_lines: int, balanced: bool) -> list[list[Run]]:
+def pack(items: Sequence[Item], *, max_lines: int, balanced: bool, entry_cents: int | None = None) -> list[list[Run]]:
     """A file holds ``max_lines`` records with headers, controls and filler, and 9,999,999,999.99; so does a batch, but a
-    balanced one only 99,999,999.99, which is what its one offset entry can carry."""
-    packing = _Packing(room_of(max_lines), overhead(balanced=balanced), balanced)
+    balanced one only what its one offset entry can carry: 99,999,999.99, or ``entry_cents`` of a same-day entry."""
+    packing = _Packing(
+        room_of(max_lines), overhead(balanced=balanced), balanced, min(entry_cents or MAX_ENTRY_CENTS, MAX_ENTRY_CENTS)
+    )
     for _, its in groupby(items, key=attrgetter("kind", "sec")):
         packing.add_all(list(its))
     packing.close_file()
@@ -51,6 +53,7 @@ class _Packing:
     room: int
     overhead: int
     balanced: bool
+    entry_cents: int
     files: list[list[Run]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     run: list[Item] = field(default_factory=list)
@@ -101,7 +104,7 @@ class _Packing:
 
     @property
     def batch_cents(self) -> int:
-        return MAX_ENTRY_CENTS if self.balanced else MAX_TOTAL_CENTS
+        return self.entry_cents if self.balanced else MAX_TOTAL_CENTS
 
     def close_run(self) -> None:
         if self.run:

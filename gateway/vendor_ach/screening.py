@@ -25,6 +25,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 from gateway.app import App
 from gateway.ledger import schema
 from gateway.ledger.ach_returns import came_back_sql
+from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.vendor_details import NEW_VERSION
 from gateway.settings_portfolio import FraudSettings
 from gateway.vendor_ach import fraud
@@ -166,14 +167,17 @@ def screening(run: Context, decision: Decision) -> Screening:
 
 def _paid(connection: Connection) -> frozenset[tuple[str, int]]:
     """Bank details that a live entry paid which left and did not come back, for any portfolio. A check loaded as sent
-    was paid to the details of then, the first ones."""
+    was paid to the details of then, the first ones; but not one loaded since bank files are built here: whoever loads a
+    vendor could vouch for it so."""
     rows = connection.execute(
         text(
             "SELECT DISTINCT e.vendor, e.details_version FROM fraud_vendor x JOIN ach_entry e ON e.vendor = x.vendor "
             "JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') "
             f"WHERE e.kind = 'LIVE' AND NOT {came_back_sql('e')} UNION SELECT DISTINCT c.vendor, 1 "
             "FROM fraud_vendor x JOIN bank_check c ON c.vendor = x.vendor WHERE c.type = 'NEWA' AND c.state = 'SENT' "
-            "AND c.outbound_id IS NULL"
+            f"AND c.outbound_id IS NULL AND NOT EXISTS (SELECT 1 FROM operator_event o WHERE o.action = '{CHECK_LOADED}' "
+            "AND o.subject = 'check ' || c.portfolio || '/' || c.bank || '/' || c.check_no "
+            "AND o.at >= (SELECT MIN(b.built_at) FROM outbound_file b WHERE b.kind = 'VACH-BANK'))"
         )
     )
     return frozenset((vendor, int(version)) for vendor, version in rows)
@@ -196,7 +200,7 @@ def _sent(connection: Connection, first: str, settings: FraudSettings) -> dict[t
         text(
             "SELECT e.vendor, e.effective_date, COUNT(*), SUM(e.amount_cents) FROM fraud_vendor x "
             "JOIN ach_entry e ON e.vendor = x.vendor JOIN outbound_file f ON f.outbound_id = e.outbound_id "
-            "AND f.state <> 'REJECTED' WHERE e.kind = 'LIVE' AND e.effective_date >= :first "
+            f"AND f.state <> 'REJECTED' WHERE e.kind = 'LIVE' AND e.effective_date >= :first AND NOT {came_back_sql('e')} "
             "GROUP BY e.vendor, e.effective_date"
         ),
         {"first": since.isoformat()},
@@ -210,7 +214,7 @@ def _day_cents(connection: Connection, first: str, portfolio: str, created: date
             "SELECT e.effective_date, SUM(e.amount_cents) FROM outbound_file f JOIN ach_entry e "
             "ON e.outbound_id = f.outbound_id WHERE f.portfolio = :portfolio AND f.kind = 'VACH-BANK' "
             "AND f.state <> 'REJECTED' AND f.built_at >= :since AND e.kind = 'LIVE' AND e.effective_date >= :first "
-            "GROUP BY e.effective_date"
+            f"AND NOT {came_back_sql('e')} GROUP BY e.effective_date"
         ),
         {
             "portfolio": portfolio,

@@ -48,6 +48,13 @@ def build_vendor_ach(app: App, connection: Connection, portfolio: str, *, same_d
     return built
 
 
+def _most(run: Context, effective: str) -> int | None:
+    """What one entry may carry, where it settles today."""
+    if run.same_day is not None and effective == run.created.date().isoformat():
+        return run.same_day.limit_cents
+    return None
+
+
 def freeze_decided(run: Context, decision: Decision) -> Built:
     """Decided entries screened, packed into files and frozen, with the reports of the run."""
     screen = screening.screening(run, decision)
@@ -55,7 +62,9 @@ def freeze_decided(run: Context, decision: Decision) -> Built:
     plans: list[Plan] = [
         (effective, runs)
         for effective, items in groupby(decision.items, key=attrgetter("effective_date"))
-        for runs in pack(list(items), max_lines=run.options.max_lines, balanced=run.bank.balanced)
+        for runs in pack(
+            list(items), max_lines=run.options.max_lines, balanced=run.bank.balanced, entry_cents=_most(run, effective)
+        )
     ]
     try:
         pairs = list(freeze.freeze_all(run, plans, screen))

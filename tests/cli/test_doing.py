@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.main import run
-from tests.cli.conftest import SAMPLE, Played
+from tests.cli.conftest import CONFIG, SAMPLE, Played
 
 ACCOUNTS = ("123456789", "99887766", "5550001234")
 
@@ -282,3 +282,12 @@ def test_config_check_tries_the_keys_of_endpoints(own: Played) -> None:
         2, "gateway: config/gateway.toml: endpoints.bank: config/keys/none: found no file to read (No such file or directory), expected the "
         "private key of the endpoint: put it there, mode 0600, or name another one in key\n",
     )  # fmt: skip
+
+
+def test_a_day_in_a_year_that_nobody_checked_is_refused_and_no_fault(own: Played) -> None:
+    settings = own.root / "config" / "gateway.toml"
+    windows = CONFIG.replace("[banks.first]", '[endpoints.bank.windows]\ntimes = ["14:15"]\n[banks.first]')
+    settings.write_text(f"{windows}[calendar]\ncovered = [2025]\n")
+    file = own.ok("outbound", "list", "--json").rows[0]
+    refused = own.do("outbound", "approve", str(file["id"]), "--sha256", file["sha256"])
+    assert refused.code == 3 and "expected one in the covered years (2025)" in refused.err

@@ -26,6 +26,7 @@ from gateway.settings import Operators
 from gateway.vendor_ach import voids
 from tests.ledger.reference import write
 from tests.outbound import world
+from tests.outbound.ach import returned
 
 PEOPLE = {code: Operator(code, code.lower(), world.ALL_RIGHTS) for code in ("ANN", "BOB", "CAT", "DAN", "EVE", "FAY")}
 VENDORS = (
@@ -202,10 +203,29 @@ def test_who_pays_again_does_not_release(app: App, tmp_path: Path) -> None:
     later(app)
     pay_again(world.as_person(app, PEOPLE["DAN"]), "1", reason="new account")
     file = waiting(app, "ANN")
-    assert told(app, file) == ["made by ANN (ann)", "check 1 paid again by DAN (dan)"]
-    with pytest.raises(Refused, match="check 1 paid again by DAN"):
-        approve(app, file, "DAN")
-    approve(app, file, "BOB")
+    assert told(app, file) == ["made by ANN (ann)", "check 1 loaded by BOB (bob)", "check 1 paid again by DAN (dan)"]
+    for code, part in (("DAN", "check 1 paid again by DAN"), ("BOB", "check 1 loaded by BOB")):
+        with pytest.raises(Refused, match=part):
+            approve(app, file, code)
+    approve(app, file, "CAT")
+
+
+def test_a_payment_that_came_back_ends_no_part(app: App, tmp_path: Path) -> None:
+    """Who loaded the payee could release what goes to it for the first time."""
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    first = waiting(app, "ANN")
+    approve(app, first, "FAY")
+    with app.db.write() as connection:
+        connection.execute(text("UPDATE bank_check SET state = 'RETURNED' WHERE check_no = '1'"))
+    for seq in (1, 2):  # both payments to V1
+        returned(app.db, first.outbound_id, seq)
+    later(app)
+    pay_again(world.as_person(app, PEOPLE["DAN"]), "1", reason="new account")
+    file = waiting(app, "ANN")
+    assert "vendor V1 loaded by CAT (cat)" in told(app, file)
+    with pytest.raises(Refused, match="vendor V1 loaded by CAT"):
+        approve(app, file, "CAT")
 
 
 def test_where_nobody_is_left_the_refusal_says_so(app: App, tmp_path: Path) -> None:

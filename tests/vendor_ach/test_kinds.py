@@ -177,6 +177,21 @@ def test_same_day_refused(app: App, db: Database, home: Home, when: str, bank: d
     assert world.one(db, "SELECT state FROM bank_check") == "NEW"
 
 
+def test_a_same_day_offset_is_within_the_limit_too(
+    db: Database, home: Home, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFSET", "998877")
+    for number in ("1", "2"):
+        world.check(db, number, 60_000_000, disbursement_date="2026-03-02")
+    bank = SAME_DAY | {"balanced": True, "offset_account": "env:OFFSET"}
+    _, batches = made(set_up(db, home, on("2026-03-02", 14), bank=bank), same_day=True)
+    assert [[e.amount_cents for e in batch.entries] for batch in batches] == [[60_000_000] * 2] * 2
+    world.check(db, "3", 60_000_000, disbursement_date="2026-03-03")
+    world.check(db, "4", 60_000_000, disbursement_date="2026-03-03")
+    _, (batch,) = made(set_up(db, home, on("2026-03-02", 14), bank=bank))
+    assert [e.amount_cents for e in batch.entries] == [60_000_000, 60_000_000, 120_000_000], "no limit on another day"
+
+
 def test_same_day_checks_of_a_ctx_vendor_are_one_payment(db: Database, home: Home, app: App) -> None:
     """They go in one entry on any day, and are not split to pass the limit on this one."""
     world.vendor(db, "V3", sec="CTX", account="333")

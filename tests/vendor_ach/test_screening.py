@@ -10,14 +10,16 @@ from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
-from gateway.ledger import vendor_changes
+from gateway.ledger import load_checks, vendor_changes
 from gateway.ledger.database import Database
+from gateway.ledger.events import note
 from gateway.ledger.vendor_changes import Maker
 from gateway.outbound.built import Built
 from gateway.outbound.store import Frozen
 from gateway.release import release
 from gateway.release.build import build
 from tests.outbound import world
+from tests.outbound.ach import returned
 
 ENDPOINTS = {"bank": {"host": "h", "user": "u", "key": "k"}}
 
@@ -117,15 +119,8 @@ def test_what_counts_as_a_payment_before(db: Database, app: App) -> None:
     file = built(app)
     assert findings(app, file) == [] and hold_text(app, file) == "waits for release"
     approve(app, file, reason=None)
-    world.insert(
-        db, "inbound_file", file_id=1, name="r.ach", kind="bank-answers", form="dat", source="inbox", sha256="0", bytes=1,
-        state="POSTED", claim_name="c", claimed_at=app.now(), reported="Y",
-    )  # fmt: skip
-    for number, outbound_id in enumerate((3, file.outbound_id), 1):
-        world.insert(
-            db, "ach_answer", file_id=1, number=number, line_no=number, kind="RETURN", code="R03", amount_cents=1,
-            transaction_code="21", sec="CCD", payload=b"", outbound_id=outbound_id, seq=1, state="DONE", outcome="",
-        )  # fmt: skip
+    for outbound_id in (3, file.outbound_id):
+        returned(db, outbound_id, 1)
     world.check(db, "3", 600)
     assert findings(app, built(app)) == [("first-payment", "HOLD", "V1")]
 
@@ -141,6 +136,27 @@ def test_a_check_loaded_as_sent_paid_the_first_details(db: Database, app: App, c
     assert [f["detail"] for f in release.show(app, built(app).outbound_id)["findings"]] == [
         "first payment to vendor V1 with its bank details of version 2"
     ]
+
+
+def test_a_check_loaded_as_sent_vouches_for_nobody_once_files_are_built_here(
+    db: Database, app: App, clock: FixedClock
+) -> None:
+    """Whoever loads a vendor could load it with a payment that there never was."""
+    world.vendor(db, "V2", account_sealed=world.VAULT.seal("555", field="vendor.account"))
+    for number, vendor in (("0", "V1"), ("00", "V2")):
+        world.check(db, number, 77, state="SENT", vendor=vendor)
+    loaded(app, "0")
+    world.check(db, "1")
+    assert findings(app, built(app)) == []
+    clock.elapsed += 60
+    loaded(app, "00")
+    world.check(db, "2", 600, vendor="V2")
+    assert findings(app, built(app)) == [("first-payment", "HOLD", "V2")]
+
+
+def loaded(app: App, number: str) -> None:
+    with app.db.write() as connection:
+        note(connection, app.operator, load_checks.LOADED, f"check 1/126/{number}", "checks.csv", at=app.now())
 
 
 def exceptions(result: Built) -> list[tuple[Any, ...]]:
@@ -236,8 +252,15 @@ def test_limits_and_velocity_count_earlier_files(db: Database, home: Home, clock
     assert findings(app, second) == [
         ("vendor-limit", "HOLD", "V1"), ("day-limit", "HOLD", None), ("velocity", "WARN", "V1"),
     ]  # fmt: skip
-    release.reject(app, file.outbound_id, reason="x")
-    release.reject(app, second.outbound_id, reason="x")
+    for one in (file, second):
+        returned(db, one.outbound_id, 1)
+    world.check(db, "3", 500)
+    third = built(app)
+    assert findings(app, third) == [], "what came back was no payment"
+    world.change(db, "DELETE FROM ach_answer")
+    for one in (file, second, third):
+        release.reject(app, one.outbound_id, reason="x")
+    world.change(db, "UPDATE bank_check SET state = 'VOID' WHERE check_no = '3'")
     again = built(app)
     assert [f["detail"] for f in release.show(app, again.outbound_id)["findings"]] == [
         "200.00 to vendor V1 for 2026-03-03, more than 150.00",
