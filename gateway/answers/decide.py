@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.answers import change
 from gateway.answers.match import CheckRow, Facts, key, matched
+from gateway.answers.read import decides
 from gateway.answers.values import Answer, AnswerState, Cash, Decision, waits
 from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
@@ -33,21 +34,21 @@ def decide_all(answers: Iterable[Answer], facts: Facts, *, source: str) -> list[
 
 
 def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
-    """What was acted upon is done once, whatever its amount; what waits does not stand in the way of a corrected one."""
+    """What was acted upon is done once, whatever else it says; what was not does not stand in the way of a corrected one."""
     if answer.kind == "OTHER":
         return waits(
             "found an entry without a return or change, expected answers only: look at it in the file "
             "(gateway explain), and book by hand what it brought"
         )
-    of_amount = (answer.identity, answer.amount_cents)
-    before = facts.taken.get(answer.identity) or facts.waiting.get(of_amount)
+    in_all = (answer.identity, decides(answer.entry))
+    before = facts.taken.get(answer.identity) or facts.waiting.get(in_all)
     if before is not None:
         return Decision(AnswerState.REPEATED, f"the same as {before}: nothing done")
     decision = _by_kind(answer, facts, here)
     if decision.state is AnswerState.DONE:
         facts.taken[answer.identity] = here
     else:
-        facts.waiting[of_amount] = here
+        facts.waiting[in_all] = here
     return decision
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select, text
 
 from gateway.answers.match import CheckRow, Facts, TakenBack, key
+from gateway.answers.post import PAYLOAD
+from gateway.answers.read import decides
 from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.ledger import schema
 from gateway.ledger.ach_checks import CheckKey
@@ -42,9 +44,8 @@ def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, fi
     sent = [s for found in by_trace.values() for s in found]
     paid = checks_by_entry(connection, map(key, sent))
     vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
-    traces = sorted({answer.original_trace for answer in answers})
     asked = any(answer.kind == "CHANGE" for answer in answers)
-    taken, waiting = _before(connection, traces, file_id)
+    taken, waiting = _before(connection, vault, answers, file_id)
     return Facts(
         today=today,
         sent=by_trace,
@@ -72,26 +73,27 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
 
 
 def _before(
-    connection: Connection, traces: Sequence[str], file_id: int
-) -> tuple[dict[Identity, str], dict[tuple[Identity, int | None], str]]:
-    """Answers of earlier files: what was acted upon, and what waits or waited for a person with the amount it came with.
-    The first of equal ones counts. A file that is done again does not see itself."""
+    connection: Connection, vault: Vault, answers: Sequence[Answer], file_id: int
+) -> tuple[dict[Identity, str], dict[tuple[Identity, str], str]]:
+    """Answers of earlier files: what was acted upon, and what waits or waited for a person with all that it said. The
+    first of equal ones counts. A file that is done again does not see itself."""
     taken: dict[Identity, str] = {}
-    waiting: dict[tuple[Identity, int | None], str] = {}
+    waiting: dict[tuple[Identity, str], str] = {}
+    asked = {answer.identity for answer in answers}
     for row in _asked(
         connection,
         "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, "
-        "a.number, a.state, a.amount_cents "
+        "a.number, a.state, CASE a.state WHEN 'DONE' THEN NULL ELSE a.payload END "
         "FROM ach_answer a JOIN inbound_file f ON f.file_id = a.file_id WHERE a.original_trace IN :keys "
         "AND a.state <> 'REPEATED' AND a.file_id <> :file ORDER BY a.file_id DESC, a.number DESC",
-        traces,
+        sorted({identity.original_trace for identity in asked}),
         file=file_id,
     ):
         identity, place = Identity(*row[:4]), _place(*row[4:7])
         if row[7] == "DONE":
             taken[identity] = place
-        else:
-            waiting[identity, row[8]] = place
+        elif identity in asked:
+            waiting[identity, decides(vault.open(bytes(row[8]), field=PAYLOAD))] = place
     return taken, waiting
 
 

@@ -58,7 +58,7 @@ class TakenBack(NamedTuple):
 @dataclass(slots=True)
 class Facts:
     """What the ledger says about everything a file of answers names. ``taken`` (what was acted upon), ``waiting`` (what was
-    not, by amount too) and ``returned`` say where."""
+    not, by all that decides too) and ``returned`` say where."""
 
     today: date
     sent: Mapping[str, Sequence[SentEntry]]  # by trace number, the oldest first
@@ -67,7 +67,7 @@ class Facts:
     versions: Mapping[str, int]  # of bank details, by vendor
     details: Mapping[str, Mapping[str, str]]  # of vendors, in clear
     taken: dict[Identity, str] = field(default_factory=dict)
-    waiting: dict[tuple[Identity, int | None], str] = field(default_factory=dict)
+    waiting: dict[tuple[Identity, str], str] = field(default_factory=dict)
     returned: dict[EntryKey, str] = field(default_factory=dict)
     taken_back: dict[EntryKey, TakenBack] = field(default_factory=dict)  # by the last reversal that did not come back
 

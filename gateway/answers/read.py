@@ -90,9 +90,19 @@ def settled_on(batch: AnswerBatch, received_on: date) -> str | None:
 
 def as_json(entry: AnswerEntry) -> str:
     """All the entry says, to be sealed: it holds an account number."""
+    return json.dumps(_values(entry), sort_keys=True)
+
+
+def decides(entry: AnswerEntry | str) -> str:
+    """What of an entry, or of one as `as_json` gave it, decides what is done about it, as a text to compare: amount,
+    transaction code and all that its addenda say."""
+    values = json.loads(entry) if isinstance(entry, str) else _values(entry)
+    return json.dumps([values[name] for name in ("amount_cents", "transaction_code", "answer")], sort_keys=True)
+
+
+def _values(entry: AnswerEntry) -> dict[str, Any]:
     said = entry.answer
-    values: dict[str, Any] = entry._asdict() | {"answer": None if said is None else _plain(said._asdict())}
-    return json.dumps(values, sort_keys=True)
+    return entry._asdict() | {"answer": None if said is None else _plain(said._asdict())}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,21 @@ def test_what_cannot_be_proposed_waits(db: Database, home: Home, clock: FixedClo
     assert world.one(db, "SELECT COUNT(*) FROM vendor_change") == 0
 
 
+def test_a_correction_with_its_data_is_proposed_though_it_came_blank_before(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    blank, sound = (bank.change_of(trace_of(db, "4711"), data) for data in ("", "99887766"))
+    drop(app, bank.whole(blank, sec="COR"))
+    drop(app, bank.whole(blank, sound, blank, sec="COR"), "corrected.ach")
+    assert [state for _, _, state, _ in answers(db)] == ["UNMATCHED", "REPEATED", "DONE", "REPEATED"]
+    drop(app, bank.whole(bank.change_of(trace_of(db, "4711"), "55554444"), sec="COR"), "third.ach")
+    assert answers(db)[-1][2] == "REPEATED", "what was acted upon is done once"
+    assert world.one(db, "SELECT COUNT(*) FROM vendor_change") == 1
+
+
 def test_what_the_vendor_has_already_needs_nobody(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.answers import lists
 from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.intake.states import FileState
@@ -194,6 +195,30 @@ def test_a_corrected_return_posts_although_the_wrong_one_waits(db: Database, hom
     drop(app, bank.whole(wrong, end="\r\n"), "again.ach")
     assert answers(db)[-1][2:] == ("REPEATED", "the same as corrected.ach (#2) entry 2: nothing done")
     assert postings(db) == REOPENED
+    assert differences(app) == []
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_return_corrected_in_something_else_than_its_amount_posts(
+    db: Database, home: Home, clock: FixedClock, cleared: bool
+) -> None:
+    """Nothing that waits, or that a person cleared, stands in the way of one that says otherwise."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    trace = trace_of(db, "4711")
+    wrong, right = bank.return_of(trace, 12_345, code="26"), bank.return_of(trace, 12_345)
+    drop(app, bank.whole(wrong))
+    assert "found transaction code 26" in answers(db)[0][3]
+    if cleared:
+        lists.clear(app, (1, 1), reason="the bank sends a corrected one")
+    drop(app, bank.whole(wrong, end="\r\n"), "again.ach")
+    assert answers(db)[-1][2:] == ("REPEATED", "the same as returns.ach (#1) entry 1: nothing done")
+    drop(app, bank.whole(right), "corrected.ach")
+    assert [state_ for _, _, state_, _ in answers(db)] == ["CLEARED" if cleared else "UNMATCHED", "REPEATED", "DONE"]
+    drop(app, bank.whole(wrong, right, end="\r\n"), "both.ach")
+    assert [state_ for _, _, state_, _ in answers(db)[3:]] == ["REPEATED", "REPEATED"]
+    assert (postings(db), state(db, "4711")) == (REOPENED, ("RETURNED", 1))
     assert differences(app) == []
 
 
