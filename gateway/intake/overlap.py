@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from gateway.app import App
+from gateway.errors import LedgerError
 from gateway.intake import hashes
 from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, recently_posted, refused_lines
@@ -103,12 +104,22 @@ def _standing(
     refused = np.fromiter(refused_lines(connection, other.file_id), dtype=np.uint64)
     if len(refused) == 0:
         return mask
+    _require_original(app, other)
     with Spool(app.home.work, f"standing-{other.file_id}-{uuid.uuid4().hex}") as spool:
         for chunk in parse_stream(other.archived(app.home), other.kind, other.form, app.settings.inbound):
             lines = np.asarray(chunk.hash_lines, dtype=np.uint64)
             stands = refused[np.minimum(np.searchsorted(refused, lines), len(refused) - 1)] != lines
             spool.put(np.asarray(chunk.hashes, dtype=np.uint64)[stands], lines[stands])
         return hashes.shared(mine, spool.hashes())
+
+
+def _require_original(app: App, file: InboundFile) -> None:
+    """Without it nobody knows which lines are new. Raises LedgerError."""
+    if not file.archived(app.home).is_file():
+        raise LedgerError(
+            f"comparing with file {file.file_id} ({file.name}): found no original of it in {app.home.archive} here, expected "
+            "one (homes that share a ledger share that folder): share it, or put it back from a backup"
+        )
 
 
 def pairs(mask: NDArray[np.bool_], whose: NDArray[np.uint64], numbers: Hashes) -> Iterator[tuple[int, int]]:
@@ -133,6 +144,7 @@ def hashes_of(app: App, file: InboundFile) -> Hashes:
     expected = (file.lines or 0) - (file.blank or 0)
     if path.is_file() and path.stat().st_size == 8 * expected:
         return hashes.mapped(path)
+    _require_original(app, file)
     with Spool(app.home.work, f"again-{file.file_id}-{uuid.uuid4().hex}") as spool:
         for chunk in parse_stream(file.archived(app.home), file.kind, file.form, app.settings.inbound):
             spool.add(chunk)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway import crashpoints, log
 from gateway.app import App
 from gateway.crashpoints import Step
-from gateway.errors import LedgerError
+from gateway.errors import GatewayError, LedgerError
 from gateway.intake import archive, bank_files, overlap, staging
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile, file_row, hold_row
@@ -152,7 +152,9 @@ def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
 
 
 def _words(fault: Exception) -> str:
-    """A fault in one line; of the database's what its driver said."""
+    """A fault in one line; of the database's what its driver said. Words of our own need no name before them."""
+    if isinstance(fault, GatewayError):
+        return str(fault)
     cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
     return f"{type(cause).__name__}: {' '.join(str(cause).split())}"
 

@@ -137,17 +137,21 @@ RECEIVABLES = View(
     frozenset({"billed", "paid", "open"}),
     states=("OPEN", "PAID"),
 )  # fmt: skip
-# What people applied from suspense is no line of its batch, but it pays the invoice: it follows the lines, with who did
-# it and when. A line in suspense counts with what still waits there, so that no cent is listed twice.
+# What people applied from suspense, or paid out of it, is no line of its batch, but it is where the money went: it follows
+# the lines, with who did it and when. A line in suspense counts with what still waits there, so that every cent is listed
+# once.
 _PAID = """
 (SELECT l.batch, l.line, l.lease, l.invoice, l.charge,
     CASE WHEN l.state = 'APPLIED' AND h.item IS NOT NULL THEN h.remaining_cents ELSE l.amount_cents END AS amount_cents,
-    l.state, l.suspense_item, NULL AS operator, NULL AS business_date, NULL AS at
+    l.state, l.suspense_item, NULL AS operator, NULL AS business_date, NULL AS at,
+    NULL AS move, 0 AS step
     FROM payment_line l LEFT JOIN suspense_item h ON h.item = l.suspense_item
-UNION ALL SELECT s.batch, NULL, m.lease, m.invoice, m.charge, -m.cents,
-    CASE WHEN back.item IS NULL THEN 'FROM SUSPENSE' ELSE 'REVERSED' END, m.item, m.operator, u.business_date, m.at
+UNION ALL SELECT s.batch, NULL, COALESCE(m.lease, s.lease), m.invoice, m.charge, -m.cents,
+    CASE WHEN back.item IS NULL THEN 'FROM SUSPENSE' ELSE 'REVERSED' END, m.item, m.operator, u.business_date, m.at,
+    m.kind, m.number
     FROM suspense_move m JOIN suspense_item s ON s.item = m.item JOIN posting_unit u ON u.unit_id = m.unit_id
-    LEFT JOIN suspense_move back ON back.item = m.item AND back.undoes = m.number WHERE m.kind = 'APPLY') p
+    LEFT JOIN suspense_move back ON back.item = m.item AND back.undoes = m.number
+    WHERE s.kind = 'SUSPENSE' AND m.kind IN ('APPLY', 'PAY', 'REFUND', 'CLEAR')) p
 """
 PAYMENTS = View(
     {
@@ -157,11 +161,12 @@ PAYMENTS = View(
         "amount": "p.amount_cents", "charge": "p.charge",
         "bank": "CASE WHEN p.line IS NOT NULL THEN b.cash_account END", "origination": "b.origination",
         "due_date": "i.due_date", "state": "p.state",
-        "type": "CASE WHEN p.invoice IS NULL THEN 'SUSPENSE' ELSE COALESCE(c.name, p.charge) || "
+        "type": "CASE WHEN p.move = 'PAY' THEN 'SUSPENSE PAID OUT' WHEN p.move = 'REFUND' THEN 'SUSPENSE REFUNDED' "
+        "WHEN p.move = 'CLEAR' THEN 'SUSPENSE CLEARED' WHEN p.invoice IS NULL THEN 'SUSPENSE' ELSE COALESCE(c.name, p.charge) || "
         "CASE WHEN p.line IS NULL THEN ' FROM SUSPENSE' ELSE '' END END",
         "suspense_item": "p.suspense_item",
     },
-    f"{_PAID} JOIN payment_batch b ON b.batch = p.batch LEFT JOIN invoice i ON i.invoice = p.invoice "
+    f"{_PAID} JOIN payment_batch b ON b.batch = p.batch JOIN posting_unit o ON o.unit_id = b.unit_id LEFT JOIN invoice i ON i.invoice = p.invoice "
     "LEFT JOIN charge c ON c.portfolio = b.portfolio AND c.code = p.charge",
     {
         "portfolio": "b.portfolio = :portfolio", "lease": "p.lease = :lease", "invoice": "p.invoice = :invoice",
@@ -169,7 +174,9 @@ PAYMENTS = View(
         "unit": "b.unit_id = CAST(:unit AS BIGINT)", "since": "COALESCE(p.business_date, b.effective_date) >= :since",
         "until": "COALESCE(p.business_date, b.effective_date) <= :until", "state": "p.state = UPPER(:state)",
     },
-    "b.effective_date, b.effective_time, p.batch, COALESCE(p.line, 2147483647), p.at, p.invoice, p.charge",
+    # of one day as they were entered, which is the order of re-application
+    "b.effective_date, CASE o.kind WHEN 'OPENING' THEN 0 ELSE o.unit_id END, b.effective_time, p.batch, "
+    "COALESCE(p.line, 2147483647), p.at, p.suspense_item, p.step, p.invoice, p.charge",
     frozenset({"amount"}),
     unless_all="p.state <> 'REVERSED' AND p.amount_cents > 0",
     states=("APPLIED", "REVERSED", "FROM SUSPENSE"),

@@ -166,6 +166,21 @@ def test_hashes_are_made_again_from_the_original(app: App, post: Post) -> None:
     assert overlap.hashes_of(app, file).tobytes() == kept == path.read_bytes()
 
 
+def test_a_file_like_one_whose_original_is_not_here_waits_with_words(app: App, post: Post) -> None:
+    """As where homes share a ledger and not the archive: nobody could say which lines are new."""
+    first = post(NAME, MONTH)
+    moved = first.archived(app.home).rename(app.home.root / "elsewhere")
+    hashes_path(app.home, first.archive_name).unlink()
+    second = post(NAME, MONTH + charge(150))
+    assert (second.state, second.hold_code) == (FileState.FAILED, "FAULT")
+    assert second.hold_text is not None and second.hold_text.startswith(
+        f"comparing with file {first.file_id} ({NAME}): found no original of it in {app.home.archive} here, expected one"
+    )
+    moved.rename(first.archived(app.home))
+    actions.release(app, second.file_id, reason="shared the folder")
+    assert process_file(app, second.file_id).file.hold_code == "OVERLAP"
+
+
 def test_a_repeated_line_is_refused_by_number(app: App, post: Post) -> None:
     file = post(NAME, charge(100) + charge(101) + charge(100) + charge(100) + b"junk\njunk\n")
     assert codes(app, file.file_id) == [
