@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from types import ModuleType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
     Reason,
     Session,
@@ -27,9 +27,8 @@ from gateway.updates.posting import Note
 from gateway.updates.reversal_by_hand import HandReversal
 from gateway.updates.suspense_rules import parse_amount
 from parsers import bptmtrev, btchpmt
-from parsers.base import Reject, Warn, render_message
+from parsers.base import render_message
 from parsers.bptmtrev import Reversal
-from parsers.profile import Profile
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 Amount = Annotated[str, typer.Option("--amount", metavar="1234.56", help="Dollars and cents.")]
@@ -82,7 +81,7 @@ def payment_post(
         1, kind, target, cents, check, iso(effective, what="--effective"), iso(due, what="--due"), account, batch,
         origination, note,
     )  # fmt: skip
-    record = Record(*_as_a_line("payment post", given, btchpmt, inbound))
+    record = Record(*as_a_line("payment post", given, btchpmt, inbound))
     done = payment_by_hand.post(
         session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
     )  # fmt: skip
@@ -120,10 +119,10 @@ def payment_reverse(
             f"payment reverse: found reason {reason!r}, expected {bptmtrev.reasons(inbound)}; words go into --why"
         )
     cents = None if amount is None else parse_amount(amount, what="--amount", digits=inbound.widths.money)
-    given = _SOME._replace(
+    given = SOME_REVERSAL._replace(
         amount_cents=cents or 1, reason=reason, check_no=check, effective_date=iso(effective, what="--effective"), bank=bank
     )  # fmt: skip
-    record = Reversal(*_as_a_line("payment reverse", given, bptmtrev, inbound))
+    record = Reversal(*as_a_line("payment reverse", given, bptmtrev, inbound))
     done = reversal_by_hand.reverse(
         session.app, batch, reason=reason, why=why, amount_cents=cents, check_no=record.check_no,
         effective_date=record.effective_date, bank=record.bank, dry_run=dry_run,
@@ -170,35 +169,6 @@ def _reversal_page(done: HandReversal) -> Iterator[str]:
         item = "" if note.item is None or done.is_dry else f" (suspense item {note.item})"
         yield f"WARNING {note.finding.code}: {_sentence(note)}{item}"
     yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
-
-
-_SOME: Final = Reversal(1, "L", "1", 1, "26010100000100000001", None, None, None, None)
-"""A line of a reversal file beside what a person types of one: the batch and what it paid are looked up as typed."""
-
-
-def _as_a_line(action: str, given: Record | Reversal, format_: ModuleType, profile: Profile) -> tuple[Any, ...]:
-    """What was typed, read as the line of a file that says it, so that one set of rules checks both. Raises UsageError
-    in the words of the reject."""
-    line = format_.render(given, profile)
-    chunks = list(format_.parse([f"{line}\n".encode()], profile=profile))
-    wrong: list[Reject | Warn] = []
-    for chunk in chunks:
-        wrong += [*chunk.rejects, *chunk.warnings]
-    if wrong:
-        raise UsageError(f"{action}: found {wrong[0].found}, expected {wrong[0].expected}; correct it")
-    read: tuple[Any, ...]
-    (read,) = [record for chunk in chunks for record in chunk.records]
-    for name, meant, heard in zip(given._fields, given, read, strict=True):
-        if meant is not None and heard is None:
-            raise UsageError(
-                f"{action}: found an empty {name.replace('_', ' ')}, expected a value; give one or leave it out"
-            )
-        if str(meant or "").strip().upper() != str(heard or "").upper():
-            raise UsageError(
-                f"{action}: found {name} {meant!r}, which would be read as {heard!r}, expected one that a line of a file can "
-                "say; correct it"
-            )
-    return read
 
 
 def _document(done: HandPayment) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
     Reason,
     Session,
@@ -23,6 +24,8 @@ from gateway.updates import suspense_reversal, suspense_rules, suspense_undo, su
 from gateway.updates.suspense_rules import Target, parse_amount
 from gateway.updates.suspense_step import Done, known
 from gateway.updates.suspense_work import Check
+from parsers import bptmtrev
+from parsers.bptmtrev import Reversal
 
 ItemNumber = Annotated[int, typer.Argument(metavar="ITEM", help="The number `gateway suspense list` shows.")]
 Amount = Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="Less than all that remains.")]
@@ -251,9 +254,12 @@ def suspense_add(
     dry_run: DryRun = False,
 ) -> None:
     """Add a Reversal Suspense item by hand: money that went out without a record of it."""
+    given = SOME_REVERSAL if batch is None else SOME_REVERSAL._replace(batch=batch.strip())
+    read = Reversal(*as_a_line("suspense add", given, bptmtrev, session.app.settings.inbound))
     new = suspense_reversal.Added(
-        portfolio, lease and lease.strip().upper(), parse_amount(amount, what="--amount"), account, check, batch
-    )
+        portfolio, lease and lease.strip().upper(), parse_amount(amount, what="--amount"), account, check,
+        None if batch is None else read.batch,
+    )  # fmt: skip
     _show(session, suspense_reversal.add(session.app, new, reason=reason, dry_run=dry_run), dry_run)
 
 

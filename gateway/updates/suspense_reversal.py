@@ -92,7 +92,7 @@ def change(app: App, number: int, wanted: Change, *, reason: str, dry_run: bool 
         if item.remaining_cents != item.amount_cents:
             raise Refused(
                 f"{step.action}: found part of it cleared since, expected all of it open; take that back first "
-                f"(gateway suspense undo {number})"
+                f"({rules.undo_commands(step.history)})"
             )
         lease, cents, office = wanted.lease or item.lease, wanted.cents or item.amount_cents, item.office_id
         check_no = item.check_no

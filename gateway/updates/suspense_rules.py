@@ -274,15 +274,27 @@ _NO_UNDO: Final = {"NOTE": "add another note", "UNDO": "take the step anew"}
 """What a person does instead of taking such a move back."""
 
 
+_TAKES: Final = ("APPLY", "PAY", "REFUND", "CLEAR")
+"""Moves that took money out of an item."""
+
+
+def undo_commands(history: Sequence[Move]) -> str:
+    """What takes back every step of an item that stands, the last one first."""
+    gone = {move.undoes for move in history}
+    standing = [move for move in history if move.kind in _TAKES and move.number not in gone]
+    steps = {move.unit_id: f"gateway suspense undo {move.item} --move {move.number} --reason WHY" for move in standing}
+    return "; ".join(reversed(steps.values()))
+
+
 def to_undo(history: Sequence[Move], number: int, *, action: str) -> list[Move]:
     """The moves that go back together with move ``number``: everything that one step did, because what had to be placed
     whole may not stay placed in part."""
     named = next((move for move in history if move.number == number), None)
     if named is None:
         raise UsageError(f"{action}: found no move {number}, expected one of `gateway suspense show`")
-    if named.kind not in ("APPLY", "PAY", "REFUND", "CLEAR"):
+    if named.kind not in _TAKES:
         raise Refused(
-            f"{action}: found move {number} {named.kind}, expected one that took money out (APPLY, PAY, REFUND, CLEAR); "
+            f"{action}: found move {number} {named.kind}, expected one that took money out ({', '.join(_TAKES)}); "
             + _NO_UNDO.get(named.kind, "clear the item, or change it again")
         )
     together = [move for move in history if move.unit_id == named.unit_id]

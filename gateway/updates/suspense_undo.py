@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import text
 
@@ -10,7 +11,9 @@ from gateway.app import App
 from gateway.errors import Refused
 from gateway.ledger import payments
 from gateway.ledger.suspense_history import Move
+from gateway.money import shown
 from gateway.updates import suspense_rules as rules
+from gateway.updates.escrow_post import TRANSACTION as DISBURSED
 from gateway.updates.suspense_step import Done, Step, mirror, take_step
 
 
@@ -32,7 +35,7 @@ def undo(app: App, number: int, move: int, *, reason: str, dry_run: bool = False
                 step.paid[old.invoice, old.charge, old.asset or ""] += old.cents
                 if step.charges[old.charge].is_escrow_when_paid:
                     step.escrow[old.lease, old.charge] += old.cents
-        _require_undisbursed(step)
+        _require_undisbursed(step, together)
 
     return take_step(app, number, "undo", reason, body, dry_run=dry_run)
 
@@ -61,11 +64,27 @@ def _void(step: Step, move: Move) -> None:
         )
 
 
-def _require_undisbursed(step: Step) -> None:
-    now = payments.escrow_balances(step.posting.db, step.connection, {lease for lease, _ in step.escrow})
+def _require_undisbursed(step: Step, taken_back: Sequence[Move]) -> None:
+    """Escrow that was disbursed since the step is gone. A balance below zero alone is no hindrance: it was so before the
+    step, or a payment that bounced made it so, and taking the step back moves the item's own money."""
+    connection = step.connection
+    now = payments.escrow_balances(step.posting.db, connection, {lease for lease, _ in step.escrow})
+    last = max(move.entry_id or 0 for move in taken_back)
     for (lease, charge), cents in sorted(step.escrow.items()):
-        if now.get((lease, charge), 0) + cents < 0:
+        if now.get((lease, charge), 0) + cents >= 0:
+            continue
+        values = {"lease": lease, "purpose": step.charges[charge].income_purpose, "last": last, "txn": DISBURSED}
+        disbursed = int(connection.execute(text(_DISBURSED), values).scalar_one())
+        if disbursed > 0:
             raise Refused(
-                f"{step.action}: found escrow {charge} of lease {lease} disbursed since, expected the money there still; "
-                "correct the disbursement first"
+                f"{step.action}: found {shown(disbursed)} of escrow {charge} of lease {lease} disbursed since, expected the money "
+                f"there still; take the disbursement back first (gateway ledger checks --lease {lease})"
             )
+
+
+_DISBURSED: Final = """
+SELECT COALESCE(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END), 0)
+FROM journal_entry e JOIN journal_line j ON j.entry_id = e.entry_id JOIN gl_account a ON a.account_id = j.account_id
+WHERE e.lease = :lease AND e.txn = :txn AND a.purpose = :purpose AND COALESCE(e.corrects, e.entry_id) > :last
+"""
+"""Escrow of a charge that disbursements after an entry took, less those that were taken back."""

@@ -107,6 +107,12 @@ def pay(
     def body(step: Step) -> None:
         if not payee.strip() or not payee.isprintable():
             raise UsageError(f"{step.action}: found payee {payee!r}, expected a name; give it with --payee")
+        width = app.settings.inbound.widths.name
+        if len(payee.strip()) > width:
+            raise UsageError(
+                f"{step.action}: found payee {payee!r} of {len(payee.strip())} characters, expected {width} at most, as in an "
+                "escrow file; shorten it"
+            )
         _pay_out(step, "PAY", check, payee.strip(), cents)
 
     return take_step(app, number, "pay", reason, body, kind="SUSPENSE", dry_run=dry_run)

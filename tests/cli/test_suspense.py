@@ -205,6 +205,10 @@ WRONG = [
     (("pay", "ITEM", "--check", "1", "--payee", "X", "--due", "2026-03-02", *WHY), 3,
      "found due date 2026-03-02, expected the business date 2026-03-03 or a later one; give another --due, or leave it out"),
     (("pay", "ITEM", "--check", "1", "--payee", "X", "--bank", "124", *WHY), 3, "found bank 124"),
+    (("add", "--portfolio", "1", "--amount", "1.00", "--batch", "ABC", *WHY), 2, "suspense add: found 'ABC' for the batch, "
+     "expected 20 digits: entry date YYMMDD, 6 of the session, 8 of the sequence; correct it"),
+    (("add", "--portfolio", "1", "--amount", "1.00", "--batch", "", *WHY), 2, "found no value for the batch"),
+    (("add", "--portfolio", "1", "--amount", "1.00", "--batch", "2602029000010000000", *WHY), 2, "expected 20 digits"),
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
+from gateway.ledger import units
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.updates import suspense_reversal, suspense_undo, suspense_work
@@ -23,7 +24,7 @@ from gateway.updates.suspense_reversal import Added, Change
 from gateway.updates.suspense_rules import Target
 from gateway.updates.suspense_work import Check
 from gateway.vault import Vault
-from tests.updates.payment_world import CASH, RENT, TODAY, World
+from tests.updates.payment_world import CASH, POSTED_AT, RENT, TODAY, World
 
 BATCH = "03050890000100000001"
 ESCROW = ("ASSMT RECV - RCR CHG 1", "ASSMT INC/PAY - RCR CHG 1")
@@ -260,19 +261,63 @@ def test_a_refund_goes_to_the_lessee(world: World, app: App) -> None:
     sound(world)
 
 
+def disburse(world: World, cents: int, *, corrects: int | None = None) -> int:
+    """Escrow RCR1 of lease 1 paid out by check as U0409 does, or the mirror entry that takes that back; gives the entry."""
+    with world.db.write() as connection:
+        unit = units.open_unit(
+            world.db,
+            connection,
+            portfolio="1",
+            kind="OPERATOR",
+            update_name="U0409",
+            operator="JS1",
+            posted_at=POSTED_AT,
+        )
+        payable, cash = (world.account(connection, 1, purpose) for purpose in (ESCROW[1], "CASH 126"))
+        sides = ("D", "C") if corrects is None else ("C", "D")
+        entry = unit.add(
+            office_id=1, txn="ESCR", effective_date=TODAY, lease="1", corrects=corrects,
+            legs=[(payable, sides[0], cents), (cash, sides[1], cents)],
+        )  # fmt: skip
+        change = "UPDATE escrow_balance SET balance_cents = balance_cents + :c WHERE lease = '1' AND charge = 'RCR1'"
+        connection.execute(text(change), {"c": -cents if corrects is None else cents})
+        units.close_unit(unit)
+    return entry
+
+
 def test_escrow_that_was_disbursed_since_keeps_the_application(world: World, app: App) -> None:
     number = item(world)
     suspense_work.apply(app, number, [Target("invoice", "10", 75)], reason="r")
     assert world.escrow() == {("1", "RCR1"): 25}
-    with world.db.write() as connection:
-        connection.execute(text("UPDATE escrow_balance SET balance_cents = 24"))
-    with pytest.raises(Refused, match="found escrow RCR1 of lease 1 disbursed since"):
+    entry = disburse(world, 10)
+    words = r"found 0.10 of escrow RCR1 of lease 1 disbursed since, .* \(gateway ledger checks --lease 1\)"
+    with pytest.raises(Refused, match=words):
         suspense_undo.undo(app, number, 1, reason="r")
-    with world.db.write() as connection:
-        connection.execute(text("UPDATE escrow_balance SET balance_cents = 25"))
+    disburse(world, 10, corrects=entry)
     suspense_undo.undo(app, number, 2, reason="r")
     assert world.escrow() == {("1", "RCR1"): 0} and world.open()["10"] == 75
-    sound(world)
+
+
+def test_escrow_that_was_disbursed_before_does_not_keep_the_application(world: World, app: App) -> None:
+    """The payment of escrow that was disbursed bounced, suspense paid it anew and is taken back: what it was before."""
+    number = item(world)
+    world.payments("I10,75,B03050890000100000005")
+    entry = disburse(world, 25)
+    world.reversals("I10,75,B03050890000100000005,RNSFC")
+    assert world.escrow() == {("1", "RCR1"): -25}
+    suspense_work.apply(app, number, [Target("invoice", "10", 70)], reason="r")
+    assert world.escrow() == {("1", "RCR1"): -5}
+    suspense_undo.undo(app, number, 1, reason="r")
+    assert world.escrow() == {("1", "RCR1"): -25} and world.suspense()[0][4] == 100
+    suspense_work.apply(app, number, [Target("invoice", "10", 75)], reason="r")
+    last = len(world.rows("SELECT number FROM suspense_move"))
+    disburse(world, 25, corrects=entry)  # that of before the step is none of since
+    later = disburse(world, 20)
+    with pytest.raises(Refused, match=r"found 0\.20 of escrow RCR1 of lease 1 disbursed since"):
+        suspense_undo.undo(app, number, last, reason="r")
+    disburse(world, 20, corrects=later)
+    suspense_undo.undo(app, number, last, reason="r")
+    assert world.escrow() == {("1", "RCR1"): 0}
 
 
 # --- Reversal Suspense --------------------------------------------------------------------------------------------
@@ -343,8 +388,19 @@ def test_a_change_takes_the_entry_back_and_posts_it_anew(world: World, app: App,
     again = suspense_reversal.change(app, failed, Change(check_no="C7"), reason="r").item
     assert (again.amount_cents, again.check_no) == (52, "C7")
     suspense_work.clear(app, failed, "001", cents=2, reason="r")
-    with pytest.raises(Refused, match="found part of it cleared since"):
-        suspense_reversal.change(app, failed, Change(60), reason="r")
+    suspense_work.note(app, failed, "x")
+    suspense_work.clear(app, failed, "001", cents=3, reason="r")
+    suspense_work.clear(app, failed, "001", cents=1, reason="r")
+    suspense_undo.undo(app, failed, 7, reason="r")
+    for moves in ([8, 5], [5]):
+        commands = "; ".join(f"gateway suspense undo {failed} --move {move} --reason WHY" for move in moves)
+        with pytest.raises(Refused) as refused:
+            suspense_reversal.change(app, failed, Change(60), reason="r")
+        assert str(refused.value).endswith(
+            f"found part of it cleared since, expected all of it open; take that back first ({commands})"
+        )
+        suspense_undo.undo(app, failed, moves[0], reason="r")
+    suspense_reversal.change(app, failed, Change(60), reason="r")
     sound(world)
 
 
@@ -366,6 +422,8 @@ def test_a_change_takes_the_entry_back_and_posts_it_anew(world: World, app: App,
         (lambda a, n: suspense_work.clear(a, n, "001", cents=None, reason=" "), UsageError, "found no reason"),
         (lambda a, n: suspense_work.clear(a, n, "001", cents=51, reason="r"), Refused, "expected at most 0.50"),
         (lambda a, n: suspense_work.pay(a, 1, Check("1"), "\n", cents=None, reason="r"), UsageError, "found payee"),
+        (lambda a, n: suspense_work.pay(a, 1, Check("1"), "P" * 37, cents=None, reason="r"), UsageError,
+         "found payee 'P{37}' of 37 characters, expected 36 at most, as in an escrow file; shorten it"),
         (lambda a, n: suspense_work.note(a, 1, " "), UsageError, "found no text"),
         (lambda a, n: suspense_undo.undo(a, n, 1, reason="r"), UsageError, "found no move 1"),
     ],
