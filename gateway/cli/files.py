@@ -5,7 +5,7 @@ Looking is asked for all day long, so that what posts and undoes is brought alon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -28,7 +28,7 @@ from gateway.cli.common import (
     table,
 )
 from gateway.errors import UsageError
-from gateway.intake.files import InboundFile, file_row
+from gateway.intake.files import InboundFile, file_row, left_in_suspense
 from gateway.intake.registry import MODULES
 from gateway.intake.states import FileState
 from gateway.money import from_cents, shown
@@ -73,7 +73,18 @@ def file_document(file: InboundFile) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def processed(files: list[InboundFile]) -> Iterator[str]:
+def left_by(session: Session, files: Sequence[InboundFile]) -> dict[int, int]:
+    """Cents by file that count as posted and wait in suspense all the same."""
+    with session.app.db.read() as connection:
+        return left_in_suspense(connection, files)
+
+
+def processed_document(file: InboundFile, left: Mapping[int, int]) -> dict[str, Any]:
+    return file_document(file) | {"left_in_suspense": from_cents(left.get(file.file_id, 0))}
+
+
+def processed(files: Sequence[InboundFile], left: Mapping[int, int]) -> Iterator[str]:
+    """Files that were taken, one by one and together; ``left`` is what ``left_by`` found."""
     if not files:
         yield "Nothing to process."
         return
@@ -91,7 +102,9 @@ def processed(files: list[InboundFile]) -> Iterator[str]:
             yield f"{f.name}: see what waits for a person: gateway answers list --file {f.file_id} --state UNMATCHED"
         elif f.rejects or f.suspended_cents:
             yield f"{f.name}: see what was refused or suspended and why: gateway files show {f.file_id}"
-    suspended = sum(f.suspended_cents or 0 for f in files)
+        elif f.file_id in left:
+            yield f"{f.name}: see what it left in suspense (U0470A): gateway files show {f.file_id}"
+    suspended = sum(f.suspended_cents or 0 for f in files) + sum(left.values())
     if suspended:
         yield f"{shown(suspended)} waits in suspense for a person: gateway suspense list"
 
@@ -256,7 +269,8 @@ def _post_now(session: Session, file_id: int) -> int:
         intake.process_now([])
     with session.app.db.read() as connection:
         file = file_row(connection, file_id)
-    session.show(file_document(file), processed([file]))
+    left = left_by(session, [file])
+    session.show(processed_document(file, left), processed([file], left))
     return DONE if ProcessedFile(file).clean else WITH_REJECTS
 
 

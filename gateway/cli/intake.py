@@ -13,7 +13,7 @@ import typer
 from gateway.answers.names import ANSWERS
 from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
-from gateway.cli.files import SEVERITY, file_document, processed
+from gateway.cli.files import SEVERITY, file_document, left_by, processed, processed_document
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import Refused, UsageError
@@ -54,9 +54,9 @@ def process(
     with session.progress("processing") as progress, closing(Intake(session.app)) as intake:
         done = intake.process_now(paths or None, progress=lambda _name, read, size: progress(read, size))
     rows = [p.file for p in done]
-    left = [] if paths else left_in_place(session.app)
-    document = {"rows": [file_document(f) for f in rows], "left": [asdict(x) for x in left]}
-    session.show(document, [*processed(rows), *_left(left)])
+    left, suspended = [] if paths else left_in_place(session.app), left_by(session, rows)
+    document = {"rows": [processed_document(f, suspended) for f in rows], "left": [asdict(x) for x in left]}
+    session.show(document, [*processed(rows, suspended), *_left(left)])
     return DONE if all(p.clean for p in done) and not any(x.wants_person for x in left) else WITH_REJECTS
 
 
@@ -65,12 +65,17 @@ def _left(left: list[Left]) -> Iterator[str]:
         yield f"LEFT IN {x.source}, {x.name}: {x.message}"
 
 
+_ALONE: Final = (
+    "Each file was tried alone against today's ledger: what one of them would post, the next one does not see."
+)
+
+
 def check(
     session: Session,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to try, wherever they lie.")],
 ) -> int:
     """Try files without effect: rejects, what would post, and the difference to the last file of the kind; of reversals
-    every batch that would be reversed and re-applied, and what would be left open. A bank or scratch file is read and
+    every batch that would be reversed and re-applied, and what would be left open. Each is tried alone. A bank or scratch file is read and
     validated. Whether a NACHA file is for a bank or a bank's answers is told by its content; which, is said."""
     documents: list[dict[str, Any]] = []
     lines: list[str] = []
@@ -95,7 +100,8 @@ def check(
         clean = clean and not result.holds and not result.file.rejects
         documents.append(_check_document(result))
         lines += [*_check_page(path, result), ""]
-    session.show({"rows": documents}, lines[:-1])
+    alone = [*lines[-1:], _ALONE] if len(paths) > 1 else []
+    session.show({"rows": documents}, [*lines[:-1], *alone])
     return DONE if clean else WITH_REJECTS
 
 

@@ -89,6 +89,34 @@ def test_money_in_suspense_is_posted_and_told(own: Played) -> None:
     assert "suspense" not in own.ok("process").out.lower().partition("\n")[2]
 
 
+def test_money_that_a_reversal_leaves_in_suspense_is_told(own: Played) -> None:
+    """A transfer counts as posted, and its money waits for a place all the same."""
+    batch = "26030290000100000099"
+    (own.root / "inbox" / "p1_btchpmt.dat").write_text(f"L1003,1234,C1,B{batch}\nL1003,99,C2,B26030290000100000098\n")
+    own.ok("process")
+    dropped = own.root / "inbox" / "p1_bptmtrev.dat"
+    dropped.write_text(f"L1003,1234,B{batch},RTMSA\n")
+    done = own.ok("process").out.splitlines()
+    (number,) = (str(row["id"]) for row in own.ok("files", "list", "--json").rows[-1:])
+    assert done[-2:] == [
+        f"p1_bptmtrev.dat: see what it left in suspense (U0470A): gateway files show {number}",
+        "12.34 waits in suspense for a person: gateway suspense list",
+    ]
+    (left,) = (r for r in own.ok("suspense", "list", "--json").rows if r["reason"] == "TMSA")
+    assert (left["batch"], left["remaining"]) == (batch, "12.34")
+    dropped.write_text("L1003,99,B26030290000100000098,RNSFC\nL1003,99,B26030290000100000097,RNSFC\n")
+    (row,) = own.ok("process", "--json").rows
+    assert (row["left_in_suspense"], row["suspended_amount"]) == ("0.00", "0.99")
+
+
+def test_several_files_are_tried_alone_and_it_is_said(played: Played) -> None:
+    two = [str(SAMPLE / "inbox" / name) for name in ("p1_btchpmt.dat", "btchescr.dat")]
+    alone = "\n\nEach file was tried alone against today's ledger: what one of them would post, the next one does not see.\n"
+    assert played.do("check", *two).out.endswith(alone)
+    assert "tried alone" not in played.do("check", two[0]).out
+    assert len(played.do("check", *two, "--json").rows) == 2
+
+
 def test_repair_release_and_reverse(own: Played) -> None:
     line = "<lease>1006<assmt>LTCH<amount>2500"
     repaired = own.ok("files", "repair", "3", "--line", "8", "--text", line, "--reason", "decimal point", "--json")
