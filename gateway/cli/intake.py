@@ -74,9 +74,9 @@ def check(
     session: Session,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to try, wherever they lie.")],
 ) -> int:
-    """Try files without effect: rejects, what would post, and the difference to the last file of the kind; of reversals
-    every batch that would be reversed and re-applied, and what would be left open. Each is tried alone. A bank or scratch file is read and
-    validated. Whether a NACHA file is for a bank or a bank's answers is told by its content; which, is said."""
+    """Try files without effect, each alone: rejects, what would post, and the difference to the last file of the kind; of
+    reversals every batch that would be reversed and re-applied, and what would be left open. A bank or scratch file is read
+    and validated. Whether a NACHA file is for a bank or a bank's answers is told by its content; which, is said."""
     documents: list[dict[str, Any]] = []
     lines: list[str] = []
     clean = True
