@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.cli.common import table
@@ -39,6 +39,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             for p in found["parts"][1:]
         ),
         *_refuses(found["header"].get("refuses")),
+        *_spelled(found["header"].get("spelled", ())),
         *_lifted(found["lifted"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
         *([f"  lies at    {found['machine']}, in its outbox"] if found["machine"] else []),
@@ -99,6 +100,14 @@ def _refuses(its: dict[str, str] | None) -> Iterator[str]:
     if its:
         yield f"  refuses    answer {its['answer']} with {its['code']} {reason(its['code'])}: {its['reason']}"
         yield f"             what it said: gateway answers show {its['answer']}"
+
+
+def _spelled(its: Sequence[str]) -> Iterator[str]:
+    """Of names and references that leave otherwise than they were written."""
+    for text in its[:_SHOWN]:
+        yield f"  spelled    {text}"
+    if len(its) > _SHOWN:
+        yield f"             and {len(its) - _SHOWN:,} more; --json has all"
 
 
 def _lifted(its: list[dict[str, Any]], when: Callable[[str | None], str]) -> Iterator[str]:

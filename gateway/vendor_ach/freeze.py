@@ -28,7 +28,7 @@ from gateway.vendor_ach.gather import Context, fitting
 from gateway.vendor_ach.numbers import take_modifiers, take_traces, trace_number, trace_numbers
 from gateway.vendor_ach.pack import Run
 from gateway.vendor_ach.reports import Pair
-from gateway.vendor_ach.rules import Item
+from gateway.vendor_ach.rules import Item, spelled
 from gateway.vendor_ach.screening import Screening, hold_text
 from parsers.nacha_records import Batch, Entry
 from parsers.vach_scratch import VachRecord
@@ -181,6 +181,8 @@ def _bank_file(
         "options": frozen_options(run.options),
         "batches": [_frozen_batch(batch) for batch in batches],
     }
+    if written := spelled([item for one in runs for item in one.items]):
+        header["spelled"] = written  # for whoever releases it
     rows: list[Entry] = []
     came_from: list[Source] = []
     offsets: list[Source] = []

@@ -8,7 +8,7 @@ is an exception of its own row and stays for the next run; it never stops the ot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from gateway.calendar import BankingCalendar
 from gateway.money import shown
+from gateway.vendor_ach.columns import checks_of
 from gateway.vendor_ach.entries import EntryKind
 from parsers.base import render_message
 from parsers.nacha_records import LIVE_CREDIT_CODE, MAX_ENTRY_CENTS, routing_problem
@@ -338,6 +339,17 @@ def identification(rules: Rules, reference: str) -> str | Broken:
 
 def reference_of(candidate: Candidate) -> str:
     return candidate.reference or candidate.lease or candidate.check_no
+
+
+def spelled(items: Sequence[Item]) -> list[str]:
+    """What entries say otherwise than it was written: names cut or transliterated, references transliterated."""
+    payees = {item.vendor: item.payee for item in items}
+    found = [f"vendor {vendor}: {warning}" for vendor, to in payees.items() for warning in to.warnings]
+    for check in checks_of(item for item in items if item.kind == "LIVE"):
+        reference = reference_of(check)
+        if not reference.isascii():
+            found += [f"check {check.check_no}, reference: {warning}" for warning in bank_text(reference).warnings]
+    return found
 
 
 def live_item(candidate: Candidate, vendor: Vendor, to: Payee, effective: str, rules: Rules) -> Item | Broken:

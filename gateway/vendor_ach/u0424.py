@@ -26,7 +26,7 @@ from gateway.vendor_ach.decide import decide
 from gateway.vendor_ach.freeze import Plan
 from gateway.vendor_ach.gather import Context
 from gateway.vendor_ach.pack import pack
-from gateway.vendor_ach.rules import Decision
+from gateway.vendor_ach.rules import Decision, spelled
 from writers.text import WriterError
 
 
@@ -74,6 +74,6 @@ def freeze_decided(run: Context, decision: Decision) -> Built:
     return Built(
         files,
         reports.reports(run.app, run.at, pairs, decision.exceptions),
-        tuple(decision.warnings),
+        tuple(dict.fromkeys([*decision.warnings, *spelled(decision.items)])),
         len(decision.exceptions),
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app import App
+from gateway.cli import outbound_page
 from gateway.clock import FixedClock
 from gateway.errors import Refused, SettingsError
 from gateway.home import Home
@@ -180,6 +181,24 @@ def test_rejected_and_built_again_is_another_file(db: Database, home: Home, cloc
     assert [f.name for f in second.files] == ["P01-VACH-BANK-260303-2.DAT", "DSPP-P01-VACH-260303-2.DAT"]
     file = read_bank_file(app, second)
     assert (file.header.file_id_modifier, file.batches[0].entries[0].trace_number) == ("B", "091000010000002")
+
+
+def test_what_leaves_otherwise_than_it_was_written_is_told_to_whoever_releases_it(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    app = company(db, home, clock)
+    world.change(db, "UPDATE vendor SET name = 'Müller' WHERE vendor = 'V1'")
+    world.change(db, "UPDATE vendor SET sec = 'CTX' WHERE vendor = 'V2'")
+    world.check(db, "1", reference="Réf 1")
+    world.check(db, "2", vendor="V2", reference="Nó 7")
+    world.check(db, "3", reference="PLAIN")
+    told = ["vendor V1: Ü written as U", "check 1, reference: É written as E", "check 2, reference: Ó written as O"]
+    built = build(app, "VACH", "1")
+    assert sorted(built.messages) == sorted(told)
+    shown = release.show(app, built.files[0].outbound_id)
+    assert sorted(shown["header"]["spelled"]) == sorted(told)
+    page = outbound_page.page(shown, str)
+    assert [line.split("spelled    ")[1] for line in page if "spelled" in line] == shown["header"]["spelled"]
 
 
 def test_exceptions_are_reported_and_stay(db: Database, home: Home, clock: FixedClock) -> None:
