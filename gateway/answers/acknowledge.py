@@ -21,8 +21,7 @@ from gateway.answers.names import acknowledging
 from gateway.answers.post import COLUMNS, PAYLOAD
 from gateway.answers.values import AnswerState, Taken
 from gateway.app import App
-from gateway.delivery import settle
-from gateway.errors import Refused, UsageError
+from gateway.delivery import queue
 from gateway.ledger import schema
 from gateway.money import from_cents, to_cents
 from gateway.outbound.states import LEFT_STATES
@@ -117,7 +116,7 @@ class AcknowledgementFile:
 
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
         found = _sent(connection, read.name)
-        state, outcome = _outcome(connection, file_id, name, read, found, at)
+        state, outcome = _outcome(read, found)
         app.vault.hold(app.db, connection)
         payload = app.vault.seal(json.dumps({"text": read.text}), field=PAYLOAD)
         app.db.bulk_insert(
@@ -131,6 +130,8 @@ class AcknowledgementFile:
                 )
             ],
         )  # fmt: skip
+        if found is not None and state is AnswerState.DONE:
+            queue.answered(connection, {found.outbound_id: f"{name} (#{file_id})"}, at=at)
         return Taken(lines=1, waiting=int(state is AnswerState.UNMATCHED))
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -153,9 +154,7 @@ def _sent(connection: Connection, name: str | None) -> Sent | None:
     return None if row is None else Sent(*row)
 
 
-def _outcome(
-    connection: Connection, file_id: int, name: str, word: Word, sent: Sent | None, at: str
-) -> tuple[AnswerState, str]:
+def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
     if sent is None:
         return AnswerState.UNMATCHED, (
             f"found the file name {word.name or 'none'}, expected that of a file of ours: ask the bank what it means"
@@ -180,8 +179,4 @@ def _outcome(
         return AnswerState.DONE, f"{sent.name} was taken by the bank"
     if sent.delivery_state == "ACKNOWLEDGED":
         return AnswerState.REPEATED, f"{sent.name} was acknowledged before: nothing done"
-    try:
-        settle.acknowledge(connection, sent.outbound_id, reference=f"{name} (#{file_id})", at=at)
-    except (Refused, UsageError) as error:
-        return AnswerState.UNMATCHED, str(error)
     return AnswerState.DONE, f"{sent.name} was taken by the bank: delivery ACKNOWLEDGED"

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, text
 from gateway.answers.read import as_json
 from gateway.answers.values import Answer, Decision
 from gateway.app import App, codes_of
+from gateway.delivery import queue
 from gateway.errors import LedgerError
-from gateway.ledger import schema, vendor_changes
+from gateway.ledger import ach_answers, schema, vendor_changes
 from gateway.ledger.accounts import accounts
 from gateway.ledger.units import Unit, close_unit, open_unit
 from gateway.ledger.vendor_alerts import put_on_alert
@@ -57,6 +58,12 @@ def post(
             for a, d in decided
         ),
     )  # fmt: skip
+    queue.answered(connection, ach_answers.proofs(connection, _named(decided)), at=at)
+
+
+def _named(decided: Sequence[tuple[Answer, Decision]]) -> set[int]:
+    """The files of ours whose entries were answered: the bank has them, whatever is known of their deliveries."""
+    return {d.entry[0] for _, d in decided if d.entry is not None}
 
 
 def _cash(app: App, connection: Connection, file_id: int, decided: Sequence[tuple[Answer, Decision]], at: str) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, text
 from gateway.clock import instant_text
 from gateway.delivery.states import SENDABLE, DeliveryState, require_transition
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_returns, schema
+from gateway.ledger import ach_answers, ach_returns, schema
 from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -157,9 +157,13 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
-    before the first byte leaves. What must not leave any more (``ach_returns``) is stopped, until a person calls it back."""
+    before the first byte leaves. What must not leave any more (``ach_returns``) is stopped, until a person calls it back;
+    what the bank answered is there, and is never sent again."""
     held = _held(connection, [j.delivery_id for j in jobs])
     taken = [j for j in jobs if held.get(j.delivery_id) == j.state]
+    there = ach_answers.proofs(connection, [j.outbound_id for j in taken])
+    answered(connection, there, at=at)
+    taken = [j for j in taken if j.outbound_id not in there]
     moot = ach_returns.moot_reversals(connection, [j.outbound_id for j in taken])
     _stop(connection, [(j, moot[j.outbound_id]) for j in taken if j.outbound_id in moot], at)
     taken = [j for j in taken if j.outbound_id not in moot]
@@ -246,6 +250,29 @@ def record(connection: Connection, changes: Sequence[Change], *, at: str) -> lis
     )  # fmt: skip
     add_events(connection, at, [(c.delivery_id, c.step or c.after.value, c.detail) for c in done])
     return [c.delivery_id for c in done]
+
+
+def answered(connection: Connection, proofs: Mapping[int, str], *, at: str) -> None:
+    """The bank answered these outbound files, by what the values name: their deliveries are ACKNOWLEDGED, whatever they
+    were. A process that sends one finds its change of state refused and renames nothing. One that was called back stays so;
+    a file without a delivery has nothing to settle."""
+    table = schema.delivery
+    rows = connection.execute(
+        select(table.c.delivery_id, table.c.state, table.c.outbound_id)
+        .where(table.c.outbound_id.in_(sorted(proofs)))
+        .order_by(table.c.delivery_id)
+        .with_for_update()
+    )
+    over = (DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED)
+    record(
+        connection,
+        [
+            Change(int(d), DeliveryState(state), DeliveryState.ACKNOWLEDGED, proofs[int(outbound_id)])
+            for d, state, outbound_id in rows
+            if DeliveryState(state) not in over
+        ],
+        at=at,
+    )
 
 
 def recall(connection: Connection, outbound_id: int, *, at: str) -> str | None:

@@ -19,6 +19,7 @@ from gateway.clock import instant_text
 from gateway.delivery.queue import Change, Delivery, add_events, hold, listing, one, record
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.errors import Refused, UsageError
+from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.settings import Endpoint
 
@@ -36,8 +37,9 @@ class Overdue:
 def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at: str) -> Delivery:
     """The receiver has the file: ends every doubt about it. Twice is once.
 
-    An acknowledgement of a file that we hold for not delivered is believed too: it stops any further try. Raises
-    UsageError for a file without a delivery and Refused for one that is not on its way.
+    Said by a person; a bank's own file ends it by ``queue.answered``. An acknowledgement of a file that we hold for not
+    delivered is believed too: it stops any further try. Raises UsageError for a file without a delivery and Refused for one
+    that is not on its way.
     """
     row = connection.execute(
         text("SELECT delivery_id FROM delivery WHERE outbound_id = :o"), {"o": outbound_id}
@@ -90,14 +92,21 @@ def resolve(
     """Settle an unknown delivery by what the receiver said. True when it is settled, False when it now waits for the
     second person, who says the same with the same command.
 
-    Raises UsageError without a reason; Refused without the right, for a delivery that is not unknown, for the same person
-    twice, or when the second person says otherwise: the first word stands until it is withdrawn.
+    Raises UsageError without a reason; Refused without the right, for a delivery that is not unknown, for a word against the
+    bank's answer, for the same person twice, or when the second person says otherwise: the first word stands until it is
+    withdrawn.
     """
     operator.require("resolve", f"settling delivery {delivery_id}")
     delivery = hold(connection, delivery_id)
     require_reason(reason, f"settling delivery {delivery_id}")
     if delivery.state is not DeliveryState.UNKNOWN:
         raise Refused(f"settling delivery {delivery_id}: found it {delivery.state}, expected UNKNOWN")
+    there = ach_answers.proofs(connection, [delivery.outbound_id]).get(delivery.outbound_id)
+    if as_ is Resolution.NOT_DELIVERED and there is not None:
+        raise Refused(
+            f"settling delivery {delivery_id}: found the bank's answer {there}, expected none: the file is there; settle it "
+            f"with gateway deliver acknowledge {delivery.outbound_id} --reference WHO"
+        )
     first = _proposal(connection, delivery_id)
     if first is None:
         return _propose(connection, delivery, as_, reason, operator, at)

@@ -8,6 +8,8 @@
        │     NOT_DELIVERED <── UNKNOWN ─────┘
        └── due again ┘                 PENDING, NOT_DELIVERED ──> RECALLED
 
+    any of these but RECALLED ──> ACKNOWLEDGED, by an answer of the bank: it has the file, whatever is known here
+
 The line that matters runs between SENDING and PLACING. Until PLACING is committed no rename was asked for, so nothing
 can be visible under the target's name: a crash or a broken connection there is *not delivered*, and safe to send again.
 From PLACING on the far side may have the file: a crash or a broken connection there is *unknown*, and only a look at
@@ -42,9 +44,9 @@ class Resolution(StrEnum):
 
 _S = DeliveryState
 TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.RECALLED}),
-    _S.SENDING: frozenset({_S.PLACING, _S.NOT_DELIVERED}),
-    _S.PLACING: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN}),
+    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.SENDING: frozenset({_S.PLACING, _S.NOT_DELIVERED, _S.ACKNOWLEDGED}),
+    _S.PLACING: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
     _S.DELIVERED: frozenset({_S.ACKNOWLEDGED}),
     _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.NOT_DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
     _S.UNKNOWN: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from gateway.ledger.ach_answers import answered_sql
+
 KINDS: Final = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR")
 SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
 """Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
@@ -37,6 +39,5 @@ def at_bank_sql(file: str) -> str:
         f"(EXISTS (SELECT 1 FROM delivery x WHERE x.outbound_id = {file}.outbound_id "
         "AND x.state IN ('DELIVERED', 'ACKNOWLEDGED')) "
         f"OR ({file}.state = 'LOCAL' AND EXISTS (SELECT 1 FROM operator_event t WHERE t.action = '{TAKEN}' "
-        f"AND t.subject = {file}.name)) OR EXISTS (SELECT 1 FROM ach_answer b WHERE b.outbound_id = {file}.outbound_id "
-        "AND b.state IN ('DONE', 'REPEATED')))"
+        f"AND t.subject = {file}.name)) OR {answered_sql(file)})"
     )

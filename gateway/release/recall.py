@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import Refused
+from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox
@@ -94,6 +95,9 @@ def _stopped(app: App, connection: Connection, file: File) -> str | None:
         return None
     if file.state == OutboundState.LOCAL:
         return _local(app, connection, file)
+    there = ach_answers.proofs(connection, [file.outbound_id]).get(file.outbound_id)
+    if there is not None:
+        return f"found the bank's answer {there}, expected none: it is there; {_instead(file)}"
     state = queue.recall(connection, file.outbound_id, at=app.now())
     if state is None:
         return None

@@ -1,0 +1,134 @@
+"""An answer about an entry proves that its file is at the bank: it is not sent again, not called back, not denied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.delivery import queue, settle
+from gateway.delivery.queue import Change
+from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
+from gateway.errors import Refused
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.release import recall, release
+from gateway.release.build import build
+from tests.answers import bank
+from tests.answers.world import answers, check, company, differences, drop, state, trace_of
+from tests.outbound import world
+
+S = DeliveryState
+OPEN = (S.PENDING, S.SENDING, S.PLACING, S.UNKNOWN, S.NOT_DELIVERED, S.DELIVERED)
+
+
+@pytest.fixture
+def app(db: Database, home: Home, clock: FixedClock) -> App:
+    """One check, released to the bank's endpoint."""
+    app = company(db, home, clock, bank={"endpoint": "bank"})
+    check(db, "4711", 12_345)
+    (file, _) = build(app, "VACH", "1").files
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    return app
+
+
+def stand(db: Database, state: DeliveryState) -> None:
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = :s, next_attempt_at = '2026-03-02'"), {"s": state.value})
+
+
+def returned(db: Database, cents: int = 12_345) -> bytes:
+    return bank.whole(bank.return_of(trace_of(db, "4711"), cents, reason="R03"))
+
+
+def claimed(app: App) -> list[queue.Delivery]:
+    with app.db.write() as connection:
+        due = queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
+        return queue.claim(connection, due, temporary_suffix=".part", at=app.now())
+
+
+@pytest.mark.parametrize("before", OPEN)
+def test_a_return_ends_every_doubt_about_its_file(app: App, db: Database, before: DeliveryState) -> None:
+    stand(db, before)
+    drop(app, returned(db))
+    assert state(db, "4711") == ("RETURNED", 1)
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+    with db.read() as connection:
+        said = queue.events(connection, 1)[-1][1:]
+    assert said == ("ACKNOWLEDGED", f"R03 of trace number {trace_of(db, '4711')} in returns.ach (answer 1/1)")
+    assert claimed(app) == []
+    with pytest.raises(Refused, match=r"found the bank's answer R03 of trace number .*, expected none: it is there"):
+        recall.recall(app, 1, reason="not there")
+    assert state(db, "4711") == ("RETURNED", 1)
+    assert differences(app) == []
+
+
+@pytest.mark.parametrize("kind", ["a debit's code", "a change of nothing we keep", "dishonored", "contested"])
+def test_so_does_an_answer_that_waits_for_a_person(app: App, db: Database, kind: str) -> None:
+    trace = trace_of(db, "4711")
+    answer = {
+        "a debit's code": bank.return_of(trace, 12_345, code="27"),
+        "a change of nothing we keep": bank.change_of(trace, "1", reason="C09"),
+        "dishonored": bank.dishonored(trace, 12_345),
+        "contested": bank.contested(trace, 12_345),
+    }[kind]
+    drop(app, bank.whole(answer))
+    assert answers(db)[0][2] == "UNMATCHED"
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+    with pytest.raises(Refused, match=r"found the bank's answer"):
+        recall.recall(app, 1, reason="not there")
+    assert differences(app) == []
+
+
+def test_an_answer_that_is_about_nothing_certain_does_not(app: App, db: Database) -> None:
+    drop(app, returned(db, 12_300))
+    assert answers(db)[0][2] == "UNMATCHED"
+    assert world.one(db, "SELECT state FROM delivery") == "PENDING"
+
+
+@pytest.mark.parametrize("before", [S.SENDING, S.PLACING])
+def test_a_process_that_is_sending_it_changes_nothing_after_the_answer(
+    app: App, db: Database, before: DeliveryState
+) -> None:
+    """What is not PLACING by its own commit is not renamed."""
+    stand(db, before)
+    drop(app, returned(db))
+    with db.write() as connection:
+        assert queue.record(connection, [Change(1, S.SENDING, S.PLACING)], at=app.now()) == []
+        assert queue.record(connection, [Change(1, before, S.NOT_DELIVERED, "no")], at=app.now()) == []
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
+@pytest.mark.parametrize("before", SENDABLE)
+def test_what_was_answered_under_an_earlier_version_is_not_sent(app: App, db: Database, before: DeliveryState) -> None:
+    drop(app, returned(db))
+    stand(db, before)
+    assert claimed(app) == []
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+    stand(db, before)
+    with pytest.raises(Refused, match=r"found the bank's answer"):
+        recall.recall(app, 1, reason="not there")
+    assert differences(app) == []
+
+
+def test_nor_denied_by_people(app: App, db: Database) -> None:
+    drop(app, returned(db))
+    stand(db, S.UNKNOWN)
+    may = replace(app.operator, rights=frozenset({"resolve"}))
+    for as_ in Resolution:
+        with db.write() as connection:
+            if as_ is Resolution.NOT_DELIVERED:
+                with pytest.raises(Refused, match=r"the bank's answer R03 of .*: the file is there; settle it with"):
+                    settle.resolve(connection, 1, as_=as_, reason="bank says no", operator=may, at=app.now())
+            else:
+                assert not settle.resolve(connection, 1, as_=as_, reason="it is", operator=may, at=app.now())
+
+
+def test_one_that_was_called_back_stays_so(app: App, db: Database) -> None:
+    recall.recall(app, 1, reason="wrong")
+    drop(app, returned(db))
+    assert world.one(db, "SELECT state FROM delivery") == "RECALLED"
+    assert "it reached the bank all the same" in answers(db)[0][3]
