@@ -51,7 +51,7 @@ def files(connection: Connection) -> Iterator[Check]:
     yield none_of("files taken back are mirrored, and only they", column(_MIRRORED), "no file", total=total)
 
 
-_OF_FILES: Final = (
+OF_FILES: Final = (
     "posting_unit",
     "payment_batch",
     "suspense_item",
@@ -63,7 +63,7 @@ _OF_FILES: Final = (
 _FILELESS: Final = " UNION ".join(
     f"SELECT '{table} of file ' || t.file_id FROM (SELECT DISTINCT file_id FROM {table} WHERE file_id IS NOT NULL) t "
     "LEFT JOIN inbound_file f ON f.file_id = t.file_id WHERE f.file_id IS NULL"
-    for table in _OF_FILES
+    for table in OF_FILES
 )
 _MIRRORED: Final = f"""
 SELECT DISTINCT f.name FROM inbound_file f
@@ -186,11 +186,12 @@ GROUP BY f.outbound_id, f.name, f.records
 HAVING COUNT(DISTINCT s.seq) <> f.records OR COALESCE(MAX(s.seq), 0) <> f.records ORDER BY f.outbound_id
 """
 # Without foreign keys: a check a row cost as much as the row.
+OF_OUTBOUND_FILES: Final = ("outbound_source", "outbound_claim", "ach_entry", "bank_check", "ach_answer")
 _NO_OUTBOUND_FILE: Final = " UNION ".join(
     f"SELECT '{table} of outbound file ' || t.outbound_id FROM (SELECT DISTINCT outbound_id FROM {table} "
     "WHERE outbound_id IS NOT NULL) t LEFT JOIN outbound_file f ON f.outbound_id = t.outbound_id "
     "WHERE f.outbound_id IS NULL"
-    for table in ("outbound_source", "outbound_claim", "ach_entry", "bank_check", "ach_answer")
+    for table in OF_OUTBOUND_FILES
 )
 # Each of them debits or credits a vendor once; an offset, and what a scratch file goes with, go out again and again.
 _ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError
-from gateway.ledger import guards, schema, triggers, units
+from gateway.ledger import guards, schema, triggers, units, verify_files
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.ledger.verify_base import Check
@@ -33,6 +33,21 @@ def ledger(db: Database, tmp_path: Path) -> Database:
 
 def failed(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.detail for check in checks if not check.ok}
+
+
+@pytest.mark.parametrize(
+    ("key", "looked_at", "others"),
+    [
+        ("file_id", verify_files.OF_FILES, {"inbound_file", "line_sample"}),  # a landmark without its file finds nothing
+        ("outbound_id", verify_files.OF_OUTBOUND_FILES, {"outbound_file"}),
+    ],
+)
+def test_every_table_that_names_a_file_without_a_foreign_key_is_looked_at(
+    key: str, looked_at: tuple[str, ...], others: set[str]
+) -> None:
+    tables = [table for table in schema.inbound_file.metadata.tables.values() if key in table.columns]
+    bound = {table.name for table in tables if table.columns[key].foreign_keys}
+    assert {table.name for table in tables} - bound - others == set(looked_at) - bound
 
 
 def behind(db: Database, *statements: str) -> None:
