@@ -127,10 +127,20 @@ def suspense_apply(
     despite_status: Annotated[
         bool, typer.Option("--despite-status", help="Also on a lease whose status takes no payments.")
     ] = False,
+    refund_check: Annotated[
+        str | None, typer.Option("--refund-check", help="Pay what the targets leave back to the lessee by this check.")
+    ] = None,
+    bank: PayingBank = None,
+    due: Due = None,
     dry_run: DryRun = False,
 ) -> None:
     """Apply an item to an invoice, a lease or several targets, by the payment hierarchy. Without an amount a target gets
     what is open on it. Money that a transfer (reasons T) left must be placed whole, in one call."""
+    if refund_check is None and (bank is not None or due is not None):
+        raise UsageError(
+            f"suspense apply: found {'--bank' if bank is not None else '--due'} without --refund-check, expected it to say how the "
+            "rest is paid back; leave it out, or give --refund-check"
+        )
     named = [(kind, name) for kind, name in (("invoice", invoice), ("lease", lease)) if name is not None]
     if to and amount is not None:
         raise UsageError(
@@ -144,11 +154,11 @@ def suspense_apply(
         )
     targets = [suspense_rules.parse_target(text) for text in to or ()]
     targets += [Target(kind, name.strip().upper(), _cents(amount)) for kind, name in named]  # type: ignore[arg-type]
-    _show(
-        session,
-        suspense_work.apply(session.app, item, targets, reason=reason, despite_status=despite_status, dry_run=dry_run),
-        dry_run,
+    rest = None if refund_check is None else Check(refund_check, bank, iso(due, what="--due"))
+    done = suspense_work.apply(
+        session.app, item, targets, reason=reason, despite_status=despite_status, rest=rest, dry_run=dry_run
     )
+    _show(session, done, dry_run)
 
 
 def suspense_pay(

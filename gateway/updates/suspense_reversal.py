@@ -51,7 +51,7 @@ def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
             office = _office_of(connection, new.lease, portfolio, action)
         check_no = None if new.check_no is None else rules.check_number(new.check_no, action=action)
         account = rules.counter_account(
-            new.account or posting.settings.payments.default_cash, chart(connection, office),
+            posting.settings.payments.default_cash if new.account is None else new.account, chart(connection, office),
             payments.load_charges(connection, portfolio), action=action,
         ).account_id  # fmt: skip
         (number,) = suspense.reserve(app.db, connection, 1)

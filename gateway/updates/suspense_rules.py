@@ -152,9 +152,16 @@ def amount(item: Item, asked: int | None, action: str) -> int:
 
 
 def place(
-    item: Item, targets: Iterable[Target], book: Book, *, action: str, despite_status: bool = False
+    item: Item,
+    targets: Iterable[Target],
+    book: Book,
+    *,
+    action: str,
+    despite_status: bool = False,
+    refunds_rest: bool = False,
 ) -> list[Payment | Clearing]:
-    """Spread an item over its targets in order: what each invoice gets, by charge line, and each account."""
+    """Spread an item over its targets in order: what each invoice gets, by charge line, and each account.
+    ``refunds_rest``: something must be left, which goes back to the lessee in the same step."""
     require_open(item, action)
     rest = item.remaining_cents
     placed: list[Payment | Clearing] = []
@@ -180,7 +187,12 @@ def place(
             by_invoice = groupby(paid, key=lambda part: part[0].invoice)
             placed += [Payment(lease, invoice, list(parts)) for invoice, parts in by_invoice]
         rest -= cents
-    if rest and awaits_target(item):
+    if refunds_rest and rest == 0:
+        raise Refused(
+            f"{action}: found nothing left to refund, expected the targets to leave some; leave --refund-check out, or give "
+            "them less"
+        )
+    if rest and not refunds_rest and awaits_target(item):
         raise _not_whole(item, item.remaining_cents - rest, action)
     return placed
 
@@ -189,7 +201,7 @@ def _not_whole(item: Item, cents: int, action: str) -> Refused:
     return Refused(
         f"{action}: found {shown(cents)} of {shown(item.remaining_cents)} placed, expected all of it: a reversal "
         f"({item.reason}) left it to be placed whole; name a target for the rest in the same call (`gateway suspense apply "
-        f"{item.item} --to … --to …`)"
+        f"{item.item} --to … --to …`), or refund it (--refund-check)"
     )
 
 

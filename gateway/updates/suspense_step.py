@@ -119,7 +119,7 @@ class Step:
         account = self.accounts.cash(self.item.office_id, bank) if bank.isdecimal() else None
         if account is None:
             raise Refused(
-                f"{self.action}: found bank {bank}, expected a cash account 125 to 144 of the item's office; "
+                f"{self.action}: found bank {bank or 'none'}, expected a cash account 125 to 144 of the item's office; "
                 "`gateway ledger accounts` shows its chart"
             )
         return account

@@ -47,17 +47,26 @@ def apply(
     *,
     reason: str,
     despite_status: bool = False,
+    rest: Check | None = None,
     dry_run: bool = False,
 ) -> Done:
-    """Apply an item to its targets in order: all of them or none."""
+    """Apply an item to its targets in order: all of them or none. ``rest`` is the check by which the lessee gets back what
+    they leave of it, in the same step."""
 
     def body(step: Step) -> None:
-        placed = rules.place(step.item, targets, book(step, targets), action=step.action, despite_status=despite_status)
+        placed = rules.place(
+            step.item, targets, book(step, targets), action=step.action, despite_status=despite_status,
+            refunds_rest=rest is not None,
+        )  # fmt: skip
         for part in placed:
             if isinstance(part, Payment):
                 step.pay(part)
             else:
                 step.clear(part.account, part.cents)
+        if rest is not None:
+            _pay_out(
+                step, "REFUND", rest, _lessee(step), step.item.remaining_cents - sum(part.cents for part in placed)
+            )
 
     return take_step(app, number, "apply", reason, body, kind="SUSPENSE", dry_run=dry_run)
 
@@ -80,7 +89,7 @@ def receive(
 
     def body(step: Step) -> None:
         taken = rules.amount(step.item, cents, step.action)
-        into = bank or step.posting.settings.payments.default_cash
+        into = step.posting.settings.payments.default_cash if bank is None else bank
         account = step.cash(into)
         check = rules.check_number(check_no, action=step.action)
         entry = step.take(account, taken, CLEARED, lease=step.item.lease)
@@ -113,7 +122,7 @@ def pay(
                 f"{step.action}: found payee {payee!r} of {len(payee.strip())} characters, expected {width} at most, as in an "
                 "escrow file; shorten it"
             )
-        _pay_out(step, "PAY", check, payee.strip(), cents)
+        _pay_out(step, "PAY", check, payee.strip(), rules.amount(step.item, cents, step.action))
 
     return take_step(app, number, "pay", reason, body, kind="SUSPENSE", dry_run=dry_run)
 
@@ -122,23 +131,28 @@ def refund(app: App, number: int, check: Check, *, cents: int | None, reason: st
     """Pay an item, or part of it, back by check to the lessee of its lease."""
 
     def body(step: Step) -> None:
-        payee = step.connection.execute(
-            text("SELECT lessee_name FROM lease WHERE lease = :lease AND portfolio = :portfolio"),
-            {"lease": step.item.lease, "portfolio": step.item.portfolio},
-        ).scalar()
-        if payee is None:
-            raise Refused(
-                f"{step.action}: found lease {step.item.lease or 'none'}, expected one of portfolio {step.item.portfolio} "
-                "whose lessee gets the money; pay it out to a named payee instead (gateway suspense pay)"
-            )
-        _pay_out(step, "REFUND", check, str(payee), cents)
+        _pay_out(step, "REFUND", check, _lessee(step), rules.amount(step.item, cents, step.action))
 
     return take_step(app, number, "refund", reason, body, kind="SUSPENSE", dry_run=dry_run)
 
 
-def _pay_out(step: Step, kind: suspense_history.MoveKind, check: Check, payee: str, cents: int | None) -> None:
-    item, bank = step.item, check.bank or DEFAULT_DISBURSAL
-    taken, account = rules.amount(item, cents, step.action), step.cash(bank)
+def _lessee(step: Step) -> str:
+    """The name of the lessee of the item's lease."""
+    name = step.connection.execute(
+        text("SELECT lessee_name FROM lease WHERE lease = :lease AND portfolio = :portfolio"),
+        {"lease": step.item.lease, "portfolio": step.item.portfolio},
+    ).scalar()
+    if name is None:
+        raise Refused(
+            f"{step.action}: found lease {step.item.lease or 'none'}, expected one of portfolio {step.item.portfolio} "
+            "whose lessee gets the money; pay it out to a named payee instead (gateway suspense pay)"
+        )
+    return str(name)
+
+
+def _pay_out(step: Step, kind: suspense_history.MoveKind, check: Check, payee: str, taken: int) -> None:
+    item, bank = step.item, DEFAULT_DISBURSAL if check.bank is None else check.bank
+    account = step.cash(bank)
     check_no = rules.check_number(check.check_no, action=step.action)
     due = check.due or step.unit.business_date
     if due < step.unit.business_date:

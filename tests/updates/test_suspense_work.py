@@ -176,6 +176,49 @@ def test_what_a_transfer_left_is_placed_whole_in_one_step(world: World, app: App
     sound(world)
 
 
+def test_what_a_transfer_left_is_placed_in_part_and_the_rest_refunded_in_one_step(world: World, app: App) -> None:
+    number = transferred(world)
+    targets, check = [Target("invoice", "20", 25)], Check("R-1", "125", "2003-05-20")
+    with pytest.raises(Refused, match=r"found 0\.25 of 0\.40 placed, .* or refund it \(--refund-check\)"):
+        suspense_work.apply(app, number, targets, reason="r")
+    done = suspense_work.apply(app, number, targets, rest=check, reason="r")
+    assert done.item.remaining_cents == 0 and len({m.unit_id for m in done.moves}) == 1
+    assert [(m.kind, m.cents, m.invoice, m.check_no) for m in done.moves] == [
+        ("APPLY", -25, "20", None), ("REFUND", -15, None, "R-1"),
+    ]  # fmt: skip
+    of_check = "SELECT check_no, bank, payee, amount_cents, disbursement_date, state FROM bank_check"
+    assert world.rows(of_check) == [("R-1", "125", "LESSEE OF 1", 15, "2003-05-20", "NEW")]
+    sound(world)
+    back = suspense_undo.undo(app, number, 1, reason="r")
+    assert back.item.remaining_cents == 40 and world.open()["20"] == 60 and world.rows(of_check)[0][-1] == "VOID"
+    sound(world)
+
+
+@pytest.mark.parametrize(
+    ("targets", "check", "words"),
+    [
+        ([Target("invoice", "20", 40)], Check("1"), "found nothing left to refund, expected the targets to leave some"),
+        ([Target("invoice", "20", 41)], Check("1"), "found 0.41 for invoice 20, expected at most 0.40"),
+        ([Target("invoice", "20", 25)], Check("1", ""), "found bank none, expected a cash account"),
+        ([Target("invoice", "20", 25)], Check("1", "126", "2003-05-07"), "found due date 2003-05-07"),
+    ],
+)
+def test_what_cannot_be_refunded_places_nothing(
+    world: World, app: App, targets: list[Target], check: Check, words: str
+) -> None:
+    number = transferred(world)
+    before = (world.balances(), world.suspense())
+    with pytest.raises(Refused, match=words):
+        suspense_work.apply(app, number, targets, rest=check, reason="r")
+    assert (world.balances(), world.suspense()) == before
+
+
+def test_what_has_no_lessee_is_not_refunded_beside_its_targets(world: World, app: App) -> None:
+    with pytest.raises(Refused, match="found lease 9, expected one of portfolio 1 whose lessee gets the money"):
+        suspense_work.apply(app, item(world), [Target("invoice", "20", 25)], rest=Check("1"), reason="r")
+    sound(world)
+
+
 def test_a_batch_whose_suspense_was_applied_is_reversed_once_that_is_taken_back(world: World, app: App) -> None:
     number, line = item(world), f"L1,100,B{BATCH},RNSFC"
     with world.db.write() as connection:
@@ -417,6 +460,8 @@ def test_a_change_takes_the_entry_back_and_posts_it_anew(world: World, app: App,
         (lambda a, n: suspense_reversal.add(a, Added("1", None, 5, "003"), reason="r"), Refused, "the sum of its rows"),
         (lambda a, n: suspense_work.receive(a, n, "1", bank="CLR", cents=None, reason="r"), Refused, "found bank CLR"),
         (lambda a, n: suspense_work.receive(a, n, "1", bank="124", cents=None, reason="r"), Refused, "found bank 124"),
+        (lambda a, n: suspense_work.receive(a, n, "1", bank="", cents=None, reason="r"), Refused, "found bank none"),
+        (lambda a, n: suspense_reversal.add(a, Added("1", None, 5, ""), reason="r"), Refused, "found none named "),
         (lambda a, n: suspense_work.receive(a, n, "", bank=None, cents=None, reason="r"), UsageError, "found check number"),
         (lambda a, n: suspense_work.clear(a, 999, "001", cents=None, reason="r"), UsageError, "found none of that number"),
         (lambda a, n: suspense_work.clear(a, n, "001", cents=None, reason=" "), UsageError, "found no reason"),
