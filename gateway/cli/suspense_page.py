@@ -52,10 +52,11 @@ def page(item: Item, origin: Origin, history: Sequence[str], legs: Sequence[susp
         yield ""
         yield from (f"  {line}" for line in history)
     yield ""
+    width = max((len(str(leg.entry_id)) for leg in legs), default=0)
     for leg in legs:
         side = "debit " if leg.side == "D" else "credit"
         yield (
-            f"  entry {leg.entry_id} {leg.update_name:<8} {leg.effective_date}: {side} {leg.account:<12} {leg.name:<36} "
+            f"  entry {leg.entry_id:>{width}} {leg.update_name:<8} {leg.effective_date}: {side} {leg.account:<12} {leg.name:<36} "
             f"{shown(leg.amount_cents):>16}"
         )
 

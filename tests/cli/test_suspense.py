@@ -48,6 +48,8 @@ def test_the_list_has_filters_and_the_keys_scripts_know(played: Played) -> None:
 
 def test_an_item_tells_where_it_came_from_and_what_was_done(own: Played) -> None:
     item = numbers(own)["LEASE_UNKNOWN"]
+    for _ in range(10):  # so that entries of units with one digit and with two stand below each other
+        own.ok("suspense", "add", "--portfolio", "1", "--amount", "1.00", *WHY)
     own.ok("suspense", "note", item, "--text", "asked the lessee")
     own.ok("suspense", "apply", item, "--to", "invoice:20004=20.00", "--to", "lease:1006=50", *WHY)
     own.ok("suspense", "clear", item, "--account", "601", "--amount", "1.50", *WHY)
@@ -65,7 +67,7 @@ def test_an_item_tells_where_it_came_from_and_what_was_done(own: Played) -> None
     assert all("cents" not in move for move in document["moves"])
     assert sum(1 for leg in document["legs"] if leg["name"] == "CLEARING") == 2
     entries = [line for line in shown.out.splitlines() if line.startswith("  entry")]
-    assert len({line.index(": ") for line in entries}) == 1  # units have names of several lengths
+    assert len({line.index(": ") for line in entries}) == 1  # units have names and numbers of several lengths
     sound(own)
 
 
