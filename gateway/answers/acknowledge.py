@@ -23,6 +23,7 @@ from gateway.answers.values import AnswerState, Taken
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.ledger import schema
+from gateway.ledger.ach_answers import REFUSED
 from gateway.money import from_cents, to_cents
 from gateway.outbound.states import LEFT_STATES
 
@@ -40,6 +41,7 @@ class Sent(NamedTuple):
     debit_cents: int
     credit_cents: int
     delivery_state: str | None
+    entry_answered: bool  # the bank answered an entry of it, so that it runs the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class AcknowledgementFile:
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
         found = _sent(connection, read.name)
         state, outcome = _outcome(read, found)
+        refused = found is not None and not read.accepted and found.state in LEFT_STATES
         app.vault.hold(app.db, connection)
         payload = app.vault.seal(json.dumps({"text": read.text}), field=PAYLOAD)
         app.db.bulk_insert(
@@ -125,13 +128,14 @@ class AcknowledgementFile:
             COLUMNS,
             [
                 (
-                    file_id, 1, 1, "ACKNOWLEDGEMENT", None, None, None, None, None, None, None, payload,
+                    file_id, 1, 1, "ACKNOWLEDGEMENT", REFUSED if refused else None, None, None, None, None, None, None, payload,
                     found.outbound_id if found else None, None, state.value, outcome, None,
                 )
             ],
         )  # fmt: skip
-        if found is not None and state is AnswerState.DONE:
-            queue.answered(connection, {found.outbound_id: f"{name} (#{file_id})"}, at=at)
+        if found is not None and (refused or state is AnswerState.DONE):
+            said = f"refused by {name} (#{file_id})" if refused else f"{name} (#{file_id})"
+            queue.answered(connection, {found.outbound_id: said}, at=at, refused=refused)
         return Taken(lines=1, waiting=int(state is AnswerState.UNMATCHED))
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
@@ -142,7 +146,8 @@ class AcknowledgementFile:
 
 
 _SENT: Final = """
-SELECT f.outbound_id, f.name, f.state, f.records, f.total_debit_cents, f.total_credit_cents, d.state
+SELECT f.outbound_id, f.name, f.state, f.records, f.total_debit_cents, f.total_credit_cents, d.state,
+    EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = f.outbound_id AND a.seq IS NOT NULL)
 FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
 WHERE UPPER(f.name) = UPPER(:name) OR UPPER(d.remote_name) = UPPER(:name) ORDER BY f.outbound_id DESC LIMIT 1
 """
@@ -159,12 +164,9 @@ def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
         return AnswerState.UNMATCHED, (
             f"found the file name {word.name or 'none'}, expected that of a file of ours: ask the bank what it means"
         )
-    if not word.accepted:
-        return AnswerState.UNMATCHED, (
-            f"found {sent.name} {word.status}, expected it accepted: the bank will not pay it; ask why, then send what is "
-            "right, and say what came of it with gateway answers clear"
-        )
     wrong = differing(word, sent)
+    if not word.accepted:
+        return AnswerState.UNMATCHED, _refused(word, sent, wrong)
     if wrong is not None:
         return (
             AnswerState.UNMATCHED,
@@ -180,3 +182,19 @@ def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
     if sent.delivery_state == "ACKNOWLEDGED":
         return AnswerState.REPEATED, f"{sent.name} was acknowledged before: nothing done"
     return AnswerState.DONE, f"{sent.name} was taken by the bank: delivery ACKNOWLEDGED"
+
+
+def _refused(word: Word, sent: Sent, wrong: str | None) -> str:
+    """What a refusal says, and what is to be done."""
+    found = f"found {sent.name} {word.status}" + (f" with other totals ({wrong})" if wrong else "")
+    if sent.state not in LEFT_STATES:
+        return (
+            f"{found}, expected no word about a file that is {sent.state} here: ask the bank whether it pays any of it"
+        )
+    if sent.entry_answered:
+        return f"{found}, expected it accepted, for the bank answered an entry of it: call the bank at once"
+    return (
+        f"{found}, expected it accepted: the bank will not pay it; ask why, then call it back with gateway outbound recall "
+        f"{sent.outbound_id} --reason WHY, so that what went into it goes again; if the bank took it after all, say so with "
+        "gateway answers clear --taken"
+    )

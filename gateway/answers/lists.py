@@ -9,7 +9,9 @@ from sqlalchemy import Connection, text
 
 from gateway.answers.post import PAYLOAD
 from gateway.app import App
+from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
+from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.log import last_four
@@ -89,9 +91,10 @@ def _masked(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
-    """A person has seen to an answer that waited. Raises UsageError without a reason, Refused for one that
-    does not wait."""
+def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -> None:
+    """A person has seen to an answer that waited; ``taken``: the bank took the file after all that it refused by it. Raises
+    UsageError without a reason, Refused for one that does not wait, and for a refusal that stands where nobody says so:
+    its file counts as paid until it is called back."""
     what = f"clearing answer {key[0]}/{key[1]}"
     app.operator.require("post", what)
     require_reason(reason, what)
@@ -103,6 +106,14 @@ def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
         ).scalar()
         if state is None:
             raise UsageError(f"{what}: found none of that number, expected one of `gateway answers list`")
+        file = _refused_file(connection, key)
+        if file is None and taken:
+            raise Refused(f"{what}: found no refusal of a file that stands, expected one: leave --taken out")
+        if file is not None and not taken:
+            raise Refused(
+                f"{what}: found the bank's refusal of outbound file {file}, whose checks count as paid, expected it called back: "
+                f"gateway outbound recall {file} --reason WHY; if the bank took it after all, say so with --taken"
+            )
         changed = connection.execute(
             text(
                 "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :when, clear_reason = :reason "
@@ -112,4 +123,15 @@ def clear(app: App, key: tuple[int, int], *, reason: str) -> None:
         ).rowcount
         if changed != 1:
             raise Refused(f"{what}: found it {state}, expected UNMATCHED: only what waits is cleared")
+        if file is not None:
+            said = f"refused by answer {key[0]}/{key[1]}, and taken after all: {reason}"
+            queue.answered(connection, {file: said}, at=app.now())
         note(connection, app.operator, "answers.clear", f"answer:{key[0]}/{key[1]}", reason, at=app.now())
+
+
+def _refused_file(connection: Connection, key: tuple[int, int]) -> int | None:
+    """The outbound file that this answer refuses, where that stands."""
+    statement = text("SELECT outbound_id FROM ach_answer WHERE file_id = :file AND number = :number")
+    file = connection.execute(statement, {"file": key[0], "number": key[1]}).scalar()
+    stands = ach_answers.refusals(connection, [] if file is None else [file])
+    return int(file) if file in stands and stands[file].answer == f"{key[0]}/{key[1]}" else None

@@ -72,10 +72,18 @@ def _page(found: dict[str, Any], indent: str = "") -> Iterator[str]:
             yield f"{indent}{key.removesuffix('_cents').replace('_', ' '):<{24 - len(indent)}}{shown}"
 
 
-def answers_clear(session: Session, answer: AnswerKey, reason: Reason) -> None:
-    """Say what was done about an answer that waited for a person: it is off the list, the reason stays."""
+def answers_clear(
+    session: Session,
+    answer: AnswerKey,
+    reason: Reason,
+    taken: Annotated[
+        bool, typer.Option("--taken", help="Of a refusal: the bank took the file after all.", show_default=False)
+    ] = False,
+) -> None:
+    """Say what was done about an answer that waited for a person: it is off the list, the reason stays. A file that the bank
+    refused is called back instead."""
     key = lists.parse_key(answer)
-    lists.clear(session.app, key, reason=reason)
+    lists.clear(session.app, key, reason=reason, taken=taken)
     session.show({"answer": answer, "state": "CLEARED"}, f"Answer {answer} is cleared.")
 
 

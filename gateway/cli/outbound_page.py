@@ -64,6 +64,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")
+    if found["refused"]:
+        lines.append(f"  REFUSED    by the bank (answer {found['refused']['answer']}): {found['refused']['outcome']}")
     if found["state"] == "LOCAL" and found["kind"] in SEALED_KINDS:
         its = found["fetched"]
         said = (

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, text
 
 from gateway.clock import instant_text
-from gateway.delivery.states import SENDABLE, DeliveryState, require_transition
+from gateway.delivery.states import REFUSABLE, SENDABLE, DeliveryState, require_transition
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers, ach_returns, schema
 from gateway.settings import Retry
@@ -192,9 +192,9 @@ def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix:
 def _stop(connection: Connection, jobs: Sequence[tuple[Delivery, str]], at: str) -> None:
     """Nothing happens to them by itself any more."""
     said = {
-        j.delivery_id: f"takes back the entry of trace number {trace}, which the bank returned: call it back with "
-        f"gateway outbound recall {j.outbound_id}, and build again"
-        for j, trace in jobs
+        j.delivery_id: f"takes back the entry of trace number {original}: call it back with gateway "
+        f"outbound recall {j.outbound_id}, and build again"
+        for j, original in jobs
     }
     _each(
         connection,
@@ -252,10 +252,11 @@ def record(connection: Connection, changes: Sequence[Change], *, at: str) -> lis
     return [c.delivery_id for c in done]
 
 
-def answered(connection: Connection, proofs: Mapping[int, str], *, at: str) -> None:
+def answered(connection: Connection, proofs: Mapping[int, str], *, at: str, refused: bool = False) -> None:
     """The bank answered these outbound files, by what the values name: their deliveries are ACKNOWLEDGED, whatever they
-    were. A process that sends one finds its change of state refused and renames nothing. One that was called back stays so;
-    a file without a delivery has nothing to settle."""
+    were, or where the bank refused them DELIVERED at least. A process that sends one finds its change of state refused and
+    renames nothing. One that was called back stays so; a file without a delivery has nothing to settle."""
+    after = DeliveryState.DELIVERED if refused else DeliveryState.ACKNOWLEDGED
     table = schema.delivery
     rows = connection.execute(
         select(table.c.delivery_id, table.c.state, table.c.outbound_id)
@@ -263,11 +264,11 @@ def answered(connection: Connection, proofs: Mapping[int, str], *, at: str) -> N
         .order_by(table.c.delivery_id)
         .with_for_update()
     )
-    over = (DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED)
+    over = (after, DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED)
     record(
         connection,
         [
-            Change(int(d), DeliveryState(state), DeliveryState.ACKNOWLEDGED, proofs[int(outbound_id)])
+            Change(int(d), DeliveryState(state), after, proofs[int(outbound_id)])
             for d, state, outbound_id in rows
             if DeliveryState(state) not in over
         ],
@@ -275,17 +276,19 @@ def answered(connection: Connection, proofs: Mapping[int, str], *, at: str) -> N
     )
 
 
-def recall(connection: Connection, outbound_id: int, *, at: str) -> str | None:
+def recall(connection: Connection, outbound_id: int, *, at: str, refused: str | None = None) -> str | None:
     """Call a file's delivery back: None where that was done, else the state that it has, empty where there is none.
 
-    Called back is only what waits or was proved not delivered, while nobody else has it in hand.
+    Called back is only what waits or was proved not delivered, while nobody else has it in hand; and what the bank
+    ``refused``, by an answer that this names.
     """
     found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
     if not found:
         return ""
     (job,) = found
-    if job.state in SENDABLE and record(
-        connection, [Change(job.delivery_id, job.state, DeliveryState.RECALLED, "called back")], at=at
+    said = "called back" if refused is None else f"called back, refused by the bank (answer {refused})"
+    if job.state in (SENDABLE if refused is None else REFUSABLE) and record(
+        connection, [Change(job.delivery_id, job.state, DeliveryState.RECALLED, said)], at=at
     ):
         return None
     return one(connection, job.delivery_id).state.value

@@ -67,9 +67,13 @@ def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at:
 def overdue_acknowledgements(
     connection: Connection, endpoints: Mapping[str, Endpoint], *, now: datetime
 ) -> list[Overdue]:
-    """Delivered or unknown, at an endpoint that acknowledges, and the time for it is over."""
+    """Delivered or unknown, at an endpoint that acknowledges, and the time for it is over. A refusal is a word, too."""
     found = []
-    for delivery in listing(connection, states=(DeliveryState.DELIVERED, DeliveryState.UNKNOWN)):
+    waiting = listing(connection, states=(DeliveryState.DELIVERED, DeliveryState.UNKNOWN))
+    refused = ach_answers.refusals(connection, [delivery.outbound_id for delivery in waiting])
+    for delivery in waiting:
+        if delivery.outbound_id in refused:
+            continue
         settings = endpoints.get(delivery.endpoint)
         since = delivery.ended_at or delivery.started_at
         if settings is None or settings.acknowledge_within_minutes is None or since is None:

@@ -9,6 +9,7 @@
        └── due again ┘                 PENDING, NOT_DELIVERED ──> RECALLED
 
     any of these but RECALLED ──> ACKNOWLEDGED, by an answer of the bank: it has the file, whatever is known here
+    any of these ──> DELIVERED by the bank's refusal, which says that it has it, and RECALLED by people while that stands
 
 The line that matters runs between SENDING and PLACING. Until PLACING is committed no rename was asked for, so nothing
 can be visible under the target's name: a crash or a broken connection there is *not delivered*, and safe to send again.
@@ -32,7 +33,7 @@ class DeliveryState(StrEnum):
     NOT_DELIVERED = "NOT_DELIVERED"  # proved; next_attempt_at says when again, NULL that a person must say so
     UNKNOWN = "UNKNOWN"  # never sent again before it is proved; next_attempt_at says when to look, NULL: ask people
     ACKNOWLEDGED = "ACKNOWLEDGED"  # the receiver said so
-    RECALLED = "RECALLED"  # a person called the file back while nothing could be visible; it never leaves
+    RECALLED = "RECALLED"  # a person called the file back while nothing could be visible, or the bank had refused it
 
 
 class Resolution(StrEnum):
@@ -44,18 +45,20 @@ class Resolution(StrEnum):
 
 _S = DeliveryState
 TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.ACKNOWLEDGED, _S.RECALLED}),
-    _S.SENDING: frozenset({_S.PLACING, _S.NOT_DELIVERED, _S.ACKNOWLEDGED}),
+    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.SENDING: frozenset({_S.PLACING, _S.DELIVERED, _S.NOT_DELIVERED, _S.ACKNOWLEDGED}),
     _S.PLACING: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
-    _S.DELIVERED: frozenset({_S.ACKNOWLEDGED}),
-    _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.NOT_DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.DELIVERED: frozenset({_S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.DELIVERED, _S.NOT_DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
     _S.UNKNOWN: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
-    _S.ACKNOWLEDGED: frozenset(),
+    _S.ACKNOWLEDGED: frozenset({_S.RECALLED}),
     _S.RECALLED: frozenset(),
 }
 
 SENDABLE: Final = (_S.PENDING, _S.NOT_DELIVERED)
 """States from which bytes may be sent, and in which a file can be called back."""
+REFUSABLE: Final = (*SENDABLE, _S.DELIVERED, _S.ACKNOWLEDGED)
+"""States in which a file that the bank refused can be called back."""
 
 
 def require_transition(before: DeliveryState, after: DeliveryState, *, delivery_id: int) -> None:

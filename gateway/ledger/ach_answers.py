@@ -1,17 +1,43 @@
-"""What the bank's answers prove about a file of ours: that it is there. In SQL, and asked of single files."""
+"""What the bank's answers prove about a file of ours: that it is there, or that it was refused. In SQL, and asked of files.
+
+A refusal is an acknowledgement of the code ``REFUSED``. It stands while it waits for a person, unless the bank took the file
+later or answered an entry of it. Calling the file back clears it; cleared otherwise, the bank took the file after all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
+REFUSED: Final = "REFUSED"
+"""``ach_answer.code`` of an acknowledgement by which the bank will not pay a file."""
+_SAID: Final = f"kind = 'ACKNOWLEDGEMENT' AND code = '{REFUSED}' AND seq IS NULL AND state = 'UNMATCHED'"
+
 
 def proof_sql(answer: str) -> str:
-    """A condition on ``ach_answer`` of this alias: the bank has the file that it names. It answers an entry of it, whether
-    something was done about that or a person sees to it, or says that the file was taken."""
-    return f"({answer}.seq IS NOT NULL OR {answer}.state IN ('DONE', 'REPEATED'))"
+    """A condition on ``ach_answer`` of this alias: the bank has the file that it names, and runs it. It answers an entry of
+    it, whether something was done about that or a person sees to it, says that the file was taken, or refused it and took
+    it after all."""
+    return (
+        f"({answer}.seq IS NOT NULL OR {answer}.state IN ('DONE', 'REPEATED') "
+        f"OR ({answer}.code = '{REFUSED}' AND {answer}.state = 'CLEARED'))"
+    )
+
+
+def _stands_sql(answer: str) -> str:
+    """A condition on ``ach_answer`` of this alias: a refusal that stands."""
+    said = _SAID.replace(" AND ", f" AND {answer}.")
+    return (
+        f"({answer}.{said} AND NOT EXISTS (SELECT 1 FROM ach_answer b WHERE b.outbound_id = {answer}.outbound_id "
+        f"AND {proof_sql('b')} AND (b.seq IS NOT NULL OR b.file_id > {answer}.file_id)))"
+    )
+
+
+def refused_sql(file: str) -> str:
+    """A condition: the bank refused the outbound file of this alias, and that stands."""
+    return f"EXISTS (SELECT 1 FROM ach_answer r WHERE r.outbound_id = {file}.outbound_id AND {_stands_sql('r')})"
 
 
 def answered_sql(file: str) -> str:
@@ -45,3 +71,35 @@ def proofs(connection: Connection, files: Iterable[int]) -> dict[int, str]:
     if not wanted:
         return {}
     return {int(file): named(*rest) for file, *rest in connection.execute(_FIRST, {"files": wanted})}
+
+
+class Refusal(NamedTuple):
+    """The bank's word that it will not pay a file: the answer's key (``12/1``), and what is to be done in words."""
+
+    answer: str
+    outcome: str
+
+
+_REFUSALS: Final = text(f"""
+    SELECT r.outbound_id, CAST(r.file_id AS TEXT) || '/' || CAST(r.number AS TEXT), r.outcome FROM ach_answer r
+    WHERE r.outbound_id IN :files AND {_stands_sql("r")} ORDER BY r.file_id, r.number
+""").bindparams(bindparam("files", expanding=True))
+
+
+def refusals(connection: Connection, files: Iterable[int]) -> dict[int, Refusal]:
+    """Of outbound files among these whose refusal by the bank stands: the last one."""
+    wanted = sorted(set(files))
+    if not wanted:
+        return {}
+    return {int(file): Refusal(*rest) for file, *rest in connection.execute(_REFUSALS, {"files": wanted})}
+
+
+def clear_refusals(connection: Connection, outbound_id: int, *, by: str, reason: str, at: str) -> None:
+    """Its file was called back: nobody waits for more."""
+    connection.execute(
+        text(
+            "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :at, clear_reason = :reason "
+            f"WHERE outbound_id = :id AND {_SAID}"
+        ),
+        {"by": by, "at": at, "reason": reason, "id": outbound_id},
+    )

@@ -7,6 +7,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, text
 
+from gateway.ledger.ach_answers import refused_sql
+
 
 def is_return_sql(answer: str) -> str:
     """A condition on ``ach_answer`` of this alias: a return that was taken. One that waits for a person is none yet."""
@@ -26,15 +28,21 @@ def came_back_sql(entry: str, prefix: str = "") -> str:
 
 
 _MOOT: Final = text(f"""
-    SELECT e.outbound_id, MIN(o.trace_number) FROM ach_entry e
-    JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
-    WHERE e.outbound_id IN :files AND e.kind = 'REVERSAL' AND {came_back_sql("o")} GROUP BY e.outbound_id
+    SELECT outbound_id, MIN(trace_number), MAX(returned) FROM (
+        SELECT e.outbound_id, o.trace_number, CASE WHEN {came_back_sql("o")} THEN 1 ELSE 0 END AS returned,
+            CASE WHEN {refused_sql("o")} THEN 1 ELSE 0 END AS refused
+        FROM ach_entry e JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
+        WHERE e.outbound_id IN :files AND e.kind = 'REVERSAL') x
+    WHERE returned = 1 OR refused = 1 GROUP BY outbound_id
 """).bindparams(bindparam("files", expanding=True))
 
 
 def moot_reversals(connection: Connection, files: Sequence[int]) -> dict[int, str]:
-    """Of outbound files with reversals whose original came back, so that they must not leave (the money is here already):
-    the trace number of the first such original, by file."""
+    """Of outbound files with reversals whose original came back, or is in a file that the bank refused, so that they must
+    not leave (the money is here): by file the trace number of the first such original, and what the bank did, in words."""
     if not files:
         return {}
-    return {int(file): str(trace) for file, trace in connection.execute(_MOOT, {"files": sorted(set(files))})}
+    return {
+        int(file): f"{trace}, which the bank returned" if returned else f"{trace}, whose file the bank refused"
+        for file, trace, returned in connection.execute(_MOOT, {"files": sorted(set(files))})
+    }

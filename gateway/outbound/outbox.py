@@ -40,8 +40,9 @@ def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
 
 
 def withdraw(app: App, outbound_id: int, name: str) -> None:
-    """Take a rejected file out of the outbox; the database keeps what it was."""
-    (app.home.outbox / name).unlink(missing_ok=True)
+    """Take a rejected file, or its sealed copy, out of the outbox; the database keeps what it was."""
+    for copy in (name, name + SUFFIX):
+        (app.home.outbox / copy).unlink(missing_ok=True)
     staged_path(app, outbound_id).unlink(missing_ok=True)
     fsync_dir(app.home.outbox)
 
@@ -120,7 +121,7 @@ def settle(app: App) -> list[str]:
             connection.execute(text("SELECT outbound_id, name FROM outbound_file WHERE state = 'REJECTED'"))
         )
     for row in rejected:  # killed between the commit and this
-        if (app.home.outbox / row.name).exists():
+        if any((app.home.outbox / copy).exists() for copy in (row.name, row.name + SUFFIX)):
             withdraw(app, row.outbound_id, row.name)
     for outbound_id, row in sorted(unfinished.items()):
         if not (app.home.outbox / row.name).exists():

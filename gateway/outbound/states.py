@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from gateway.ledger.ach_answers import answered_sql
+from gateway.ledger.ach_answers import answered_sql, refused_sql
 
 KINDS: Final = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLERATOR")
 SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
@@ -33,6 +33,11 @@ TAKEN: Final = "outbound.taken"
 
 
 def at_bank_sql(file: str) -> str:
+    """A condition in SQL: the outbound file of this alias left beyond doubt, and the bank did not refuse it."""
+    return f"({left_sql(file)} AND NOT {refused_sql(file)})"
+
+
+def left_sql(file: str) -> str:
     """A condition in SQL: the outbound file of this alias left beyond doubt, because its delivery is proved, a person said
     that it was fetched, or the bank answered it."""
     return (

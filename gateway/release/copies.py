@@ -26,7 +26,7 @@ from gateway.home import fsync_dir, write_durably
 from gateway.ledger.events import note, require_reason
 from gateway.outbound import store
 from gateway.outbound.banks import bank_of
-from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, at_bank_sql
+from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
 from gateway.release import openpgp, release
 from gateway.release.release import File
 from gateway.sealed_files import SUFFIX
@@ -41,7 +41,7 @@ _log = log.get(__name__)
 _NO_LONGER_WAITED_FOR: Final = f"""
     SELECT f.outbound_id, f.name, f.portfolio, f.sha256, f.header FROM outbound_file f
     WHERE f.kind IN ({", ".join(f"'{kind}'" for kind in sorted(SEALED_KINDS))}) AND f.state IN ('APPROVED', 'LOCAL')
-        AND {at_bank_sql("f")}
+        AND {left_sql("f")}
     ORDER BY f.outbound_id
 """
 

@@ -2,7 +2,8 @@
 
 What decides is the state of its delivery, in the one transaction that changes everything: called back is what waits
 (PENDING) or was proved not delivered. Of two that mean it at once, the queue and a person, one sees that it came too late.
-A file without an endpoint is called back as long as it lies in the outbox and nobody said that it was fetched.
+A file without an endpoint is called back as long as it lies in the outbox and nobody said that it was fetched. What the bank
+refused was paid to nobody: it is called back wherever it is, and that ends the refusal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox
-from gateway.outbound.states import LEFT_STATES, OutboundState, at_bank_sql
+from gateway.outbound.states import LEFT_STATES, OutboundState, left_sql
 from gateway.release import release
 from gateway.release.release import File, Released
 
@@ -55,11 +56,15 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
         if why_not is not None:
             raise Refused(f"{action}: {why_not}")
         _no_voids(connection, file, action)
+        _not_settled(connection, file, action)
         pairs = release.pairs(connection, file, OutboundState.BUILT, *LEFT_STATES)
         gone = [pair for pair in pairs if _stopped(app, connection, pair) is not None]
         called = [file, *(pair for pair in pairs if pair not in gone)]
         for one in called:
             release.take_back(app, connection, one, f"called back: {reason}")
+        ach_answers.clear_refusals(
+            connection, file.outbound_id, by=app.operator.code, reason=f"called back: {reason}", at=app.now()
+        )
         note(connection, app.operator, ACTION, file.name, reason, at=app.now())
     for one in called:
         outbox.withdraw(app, one.outbound_id, one.name)
@@ -93,12 +98,14 @@ def _stopped(app: App, connection: Connection, file: File) -> str | None:
     """End the delivery of a file; or why it cannot be ended, in words."""
     if file.state == OutboundState.BUILT:  # a scratch file that waits for a release of its own
         return None
+    refusal = ach_answers.refusals(connection, [file.outbound_id]).get(file.outbound_id)
+    refused = None if refusal is None else refusal.answer
     if file.state == OutboundState.LOCAL:
-        return _local(app, connection, file)
+        return None if refused else _local(app, connection, file)
     there = ach_answers.proofs(connection, [file.outbound_id]).get(file.outbound_id)
-    if there is not None:
+    if there is not None and refused is None:
         return f"found the bank's answer {there}, expected none: it is there; {_instead(file)}"
-    state = queue.recall(connection, file.outbound_id, at=app.now())
+    state = queue.recall(connection, file.outbound_id, at=app.now(), refused=refused)
     if state is None:
         return None
     instead = _INSTEAD.get(state, f"it left: {_instead(file)}")
@@ -115,7 +122,7 @@ def _instead(file: File) -> str:
 
 
 def _local(app: App, connection: Connection, file: File) -> str | None:
-    statement = f"SELECT {at_bank_sql('f')} FROM outbound_file f WHERE f.outbound_id = :id"
+    statement = f"SELECT {left_sql('f')} FROM outbound_file f WHERE f.outbound_id = :id"
     if connection.execute(text(statement), {"id": file.outbound_id}).scalar():
         return f"found it fetched or answered, expected it in the outbox: {_instead(file)}"
     there = release.elsewhere(app, file.machine)
@@ -139,4 +146,15 @@ def _no_voids(connection: Connection, file: File, action: str) -> None:
         raise Refused(
             f"{action}: found check {', '.join(numbers)} void, expected none: take the void back first (gateway vendor void "
             f"{numbers[0]} --undo), call the file back, then void the check again"
+        )
+
+
+def _not_settled(connection: Connection, file: File, action: str) -> None:
+    """Reversals of a file that the bank refused late may have posted what they never brought."""
+    statement = text("SELECT MIN(settled_unit_id) FROM ach_entry WHERE outbound_id = :id")
+    unit = connection.execute(statement, {"id": file.outbound_id}).scalar()
+    if unit is not None:
+        raise Refused(
+            f"{action}: found the settlement of its reversals posted by unit {unit}, expected none: ask the bank to run it after "
+            "all, and say so with gateway answers clear --taken"
         )

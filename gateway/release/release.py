@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_returns
+from gateway.ledger import ach_answers, ach_returns
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox, store
@@ -71,6 +71,8 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             {"id": outbound_id},
         ).mappings()
         waits = row["state"] == OutboundState.BUILT
+        refusal = ach_answers.refusals(connection, [outbound_id]).get(outbound_id)
+        settles = row["state"] in LEFT_STATES and refusal is None
         return {
             **row,
             **{key: value for key, value in more.items() if key != "header"},
@@ -80,7 +82,8 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "delivery": next((dict(d) for d in delivery), None),
             "follows": _leader(connection, outbound_id),
             "fetched": _fetched(connection, row["name"]),
-            "settles": settling.shown(app, connection, outbound_id) if row["state"] in LEFT_STATES else None,
+            "settles": settling.shown(app, connection, outbound_id) if settles else None,
+            "refused": None if refusal is None else refusal._asdict(),
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
             "lifted": [one._asdict() for one in makers.lifted(connection, outbound_id)] if waits else [],
@@ -277,8 +280,8 @@ def _check_sources_unchanged(connection: Connection, file: File) -> None:
     back = ach_returns.moot_reversals(connection, [file.outbound_id]).get(file.outbound_id)
     if back is not None:
         raise Refused(
-            f"approving {file.name}: found that the bank returned the entry of trace number {back}, which this file takes "
-            "back, expected it to have been paid; reject the file and build it again"
+            f"approving {file.name}: found that it takes back the entry of trace number {back}, expected it to have been paid; "
+            "reject the file and build it again"
         )
     review.check_vendors_unchanged(connection, file.outbound_id, file.name)
     changed = connection.execute(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar
 from gateway.errors import Refused, SettingsError
+from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import source_sql
 from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.database import by_sets
@@ -249,6 +250,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
             rows = run.connection.execute(statement, {"p": run.at.portfolio, "of": of}).all()
     companies = _companies(run, {row.outbound_id for row in rows})
     settles = settling.days(run.app, run.connection, companies)
+    refused = ach_answers.refusals(run.connection, companies)
     frozen = sealed_rows(run.app, run.connection, {(row.outbound_id, row.seq) for row in rows})
     found = []
     for (outbound_id, seq), its in groupby(rows, key=lambda row: (row.outbound_id, row.seq)):
@@ -264,6 +266,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
                 company_id=companies[outbound_id][0], odfi=companies[outbound_id][1],
                 checks=tuple(Candidate(*check[: len(Candidate._fields)]) for check in checks), at_bank=bool(row.at_bank),
                 attempts=row.attempts, unclear=row.unclear,
+                refused=refused[outbound_id].answer if outbound_id in refused else None,
             )
         )  # fmt: skip
     return found

@@ -37,6 +37,12 @@ def item(original: Original, rules: Rules) -> Item | Broken:
         return broken("REVERSAL", f"an answer of the bank about its entry that waits ({original.unclear})", "none",
             f"see gateway answers show {original.unclear}, and clear it when it is seen to",
         )  # fmt: skip
+    if original.refused is not None:
+        return broken("REVERSAL",
+            f"its credit in {original.file}, which the bank refused (answer {original.refused})", "it paid",
+            f"take the void back (gateway vendor void {number} --undo) and call that file back (gateway outbound recall "
+            f"{original.outbound_id})",
+        )  # fmt: skip
     if not original.at_bank:
         return broken("REVERSAL",
             f"its credit in {original.file}, which is released and not proved to be at the bank", "it there, or called back",

@@ -121,6 +121,7 @@ class Original(NamedTuple):
     at_bank: bool = True  # its file left beyond doubt
     attempts: int = 0  # reversals of it that came back
     unclear: str | None = None  # an answer of the bank that names it and waits for a person
+    refused: str | None = None  # the answer by which the bank refused its file
 
     def __repr__(self) -> str:
         return f"Original(trace {self.trace_number} {self.amount_cents} ****{self.account[-4:]})"

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, bindparam, text
 from gateway.app import App
 from gateway.calendar import BankingCalendar, CalendarError
 from gateway.cutoffs import settlement_day
+from gateway.ledger.ach_answers import proof_sql
 from gateway.outbound.banks import bank_of
 from gateway.outbound.states import TAKEN, at_bank_sql
 from gateway.settings import Windows
@@ -47,7 +48,7 @@ _FILES: Final = text(f"""
         d.started_at,
         (SELECT MIN(t.at) FROM operator_event t WHERE t.action = '{TAKEN}' AND t.subject = f.name AND NOT EXISTS (
             SELECT 1 FROM ach_answer b JOIN inbound_file i ON i.file_id = b.file_id WHERE b.outbound_id = f.outbound_id
-                AND b.state IN ('DONE', 'REPEATED') AND i.claimed_at < t.at))) AS came_at
+                AND {proof_sql("b")} AND i.claimed_at < t.at))) AS came_at
     FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
     WHERE f.kind = 'VACH-BANK' AND f.outbound_id IN :files
 """).bindparams(bindparam("files", expanding=True))

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused
+from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.ach_returns import came_back_sql, return_code_sql
 from gateway.ledger.chart import CLEARING, cash_purpose
@@ -117,6 +118,18 @@ def not_unclear(connection: Connection, check: Check, action: str) -> None:
         raise Refused(
             f"{action}: found answer {answer} of the bank about its entry, which waits for a person, expected none: its money "
             f"may be back already; see gateway answers show {answer}, and clear it when it is seen to"
+        )
+
+
+def not_refused(connection: Connection, check: Check, action: str) -> None:
+    """What the bank refused was paid to nobody, so that a reversal would take the vendor's own money."""
+    if check.sent_in is None:
+        return
+    refusal = ach_answers.refusals(connection, [check.sent_in]).get(check.sent_in)
+    if refusal is not None:
+        raise Refused(
+            f"{action}: found it in {check.file}, which the bank refused (answer {refusal.answer}), expected it paid: call that "
+            f"file back (gateway outbound recall {check.sent_in} --reason WHY), then void it"
         )
 
 

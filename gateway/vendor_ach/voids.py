@@ -83,6 +83,7 @@ def void(
         last = None
         sent_in = checks[0].sent_in
         if sent_in is not None:
+            void_rules.not_refused(connection, checks[0], action)
             checks = _of_entry(connection, checks[0], action, whole=whole_entry)
             for one in checks:  # a reversal that came back leaves its check as sent
                 void_rules.not_reversed(connection, one, action)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, text
 from gateway.app import App
 from gateway.calendar import CalendarError
 from gateway.errors import Refused, UsageError
+from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import check_of_source
 from gateway.ledger.ach_returns import return_code_sql
 from gateway.outbound.built import Built, place
@@ -60,6 +61,12 @@ def _left(connection: Connection, of: int, portfolio: str, action: str) -> str:
         )
     if row.state not in LEFT_STATES:
         raise Refused(f"{action}: found {row.name} {row.state}, expected one that left; reject what waits instead")
+    refusal = ach_answers.refusals(connection, [of]).get(of)
+    if refusal is not None:
+        raise Refused(
+            f"{action}: found {row.name} refused by the bank (answer {refusal.answer}), expected it paid: nothing is to be taken "
+            f"from its vendors; call it back (gateway outbound recall {of} --reason WHY)"
+        )
     if not row.at_bank:
         raise Refused(
             f"{action}: found {row.name} released and not proved to be at the bank, expected it there: if it did not leave, "

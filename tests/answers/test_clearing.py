@@ -227,7 +227,7 @@ def test_a_return_while_the_reversal_waits_says_what_to_do(
     assert held(app) == [], "nothing left, so nothing comes twice"
     if not released:
         with pytest.raises(
-            Refused, match=f"found that the bank returned the entry of trace number {credit}, which this"
+            Refused, match=f"takes back the entry of trace number {credit}, which the bank returned, expected"
         ):
             release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     if released:

@@ -194,7 +194,8 @@ def test_another_try_needs_a_reason(sqlite_office: Office) -> None:
 def test_every_state_is_in_the_table_and_nothing_leaves_unknown_by_sending() -> None:
     assert set(TRANSITIONS) == set(S)
     assert S.SENDING not in TRANSITIONS[S.UNKNOWN] and S.PENDING not in TRANSITIONS[S.UNKNOWN]
-    assert not TRANSITIONS[S.ACKNOWLEDGED]
+    assert TRANSITIONS[S.ACKNOWLEDGED] == {S.RECALLED}, "of a file that the bank refused"
+    assert not TRANSITIONS[S.RECALLED]
     with pytest.raises(DeliveryError, match="found state DELIVERED, expected one that SENDING may follow"):
         require_transition(S.DELIVERED, S.SENDING, delivery_id=1)
 

@@ -38,7 +38,11 @@ def failed(checks: list[Check]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("key", "looked_at", "others"),
     [
-        ("file_id", verify_files.OF_FILES, {"inbound_file", "line_sample"}),  # a landmark without its file finds nothing
+        (
+            "file_id",
+            verify_files.OF_FILES,
+            {"inbound_file", "line_sample"},
+        ),  # a landmark without its file finds nothing
         ("outbound_id", verify_files.OF_OUTBOUND_FILES, {"outbound_file"}),
     ],
 )

@@ -160,6 +160,8 @@ def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: H
     world.change(ledger, "DELETE FROM operator_event WHERE action = 'outbound.taken'")
     assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None), "the answer alone proves it"
     world.change(ledger, "UPDATE ach_answer SET state = 'UNMATCHED'")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None), "it names an entry"
+    world.change(ledger, "UPDATE ach_answer SET seq = NULL")
     assert settles(late, file) == Settling("2026-03-03", "2026-03-06", False, None), "it may be of another file"
 
 

@@ -178,7 +178,10 @@ def test_a_check_returned_after_its_reversal_was_built_stops_the_approval(app: A
     voids.void(app, "1", reason="twice")
     built, _ = made(app)
     returned(db, file.files[0].outbound_id, 1, "R03")
-    with pytest.raises(Refused, match=r"returned the entry of trace number 091000010000001, .*reject the file"):
+    with pytest.raises(
+        Refused,
+        match=r"takes back the entry of trace number 091000010000001, which the bank returned, .*reject the file",
+    ):
         approve(app, built)
     release.reject(app, built.files[0].outbound_id, reason="came back")
     assert not made(app)[0].files

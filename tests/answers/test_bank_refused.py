@@ -1,0 +1,204 @@
+"""A file that the bank refused: nobody was paid by it. It is called back, and is taken from no vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from gateway.answers import lists
+from gateway.app import App
+from gateway.cli import outbound_page
+from gateway.cli.status import page
+from gateway.clock import FixedClock
+from gateway.console.status import status
+from gateway.delivery import queue
+from gateway.errors import Refused
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.outbound.built import Built
+from gateway.release import copies, recall, release
+from gateway.release.build import build
+from gateway.settings import Acknowledgements
+from gateway.vendor_ach import voids
+from tests.answers import bank
+from tests.answers.world import answers, check, company, differences, drop, send, state, trace_of
+from tests.outbound import world
+
+FORM = Acknowledgements(files=("{name}.ack",), text="(?P<status>TAKEN|REFUSED)", accepted=("TAKEN",))
+NAME = "P01-VACH-BANK-260303.DAT"
+
+
+def bob(app: App) -> App:
+    return world.as_person(app, world.BOB)
+
+
+def release_one(app: App) -> Built:
+    built = build(app, "VACH", "1")
+    release.approve(bob(app), built.files[0].outbound_id, sha256=built.files[0].sha256)
+    return built
+
+
+def refuse(app: App, name: str = NAME) -> None:
+    assert drop(app, b"REFUSED\n", f"{name}.ack").rejects == 1
+
+
+@pytest.fixture(
+    params=["DELIVERED", "PENDING", "SENDING", "PLACING", "UNKNOWN", "NOT_DELIVERED", "ACKNOWLEDGED", "LOCAL"]
+)
+def app(request: pytest.FixtureRequest, db: Database, home: Home, clock: FixedClock) -> App:
+    """One check of 123.45, released, as far as the parameter says, and refused by the bank."""
+    is_local = request.param == "LOCAL"
+    app = company(db, home, clock, bank={"acknowledgements": FORM, "endpoint": None if is_local else "bank"})
+    check(db, "4711", 12_345)
+    release_one(app)
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = :s"), {"s": request.param})
+    if is_local:
+        copies.taken(app, 1, reason="fetched")
+    refuse(app)
+    return app
+
+
+ONE_STATE = pytest.mark.parametrize("app", ["DELIVERED"], indirect=True)
+
+
+def test_it_is_called_back_and_its_checks_go_again(app: App, db: Database, home: Home) -> None:
+    assert answers(db)[0][:3] == ("ACKNOWLEDGEMENT", "REFUSED", "UNMATCHED")
+    assert "call it back with gateway outbound recall 1 --reason WHY" in answers(db)[0][3]
+    assert world.all_of(db, "SELECT state FROM delivery") in ([("DELIVERED",)], [("ACKNOWLEDGED",)], [])
+    copies.put_away(app)
+    assert recall.recall(bob(app), 1, reason="wrong header").files[0].name == NAME
+    assert state(db, "4711") == ("NEW", 1)
+    assert world.all_of(db, "SELECT state FROM delivery") in ([("RECALLED",)], [])
+    assert world.all_of(db, "SELECT state, cleared_by, clear_reason FROM ach_answer") == [
+        ("CLEARED", "BOB", "called back: wrong header")
+    ]
+    assert not list(home.outbox.glob(f"{NAME}*")), "no copy of it, sealed or not"
+    assert differences(app) == []
+    built = release_one(app)
+    assert built.files[0].total_credit_cents == 12_345 and built.files[0].name != NAME
+    assert state(db, "4711") == ("SENT", 1)
+    assert differences(app) == []
+
+
+@ONE_STATE
+def test_nothing_is_taken_from_vendors_that_it_did_not_pay(app: App, db: Database) -> None:
+    with pytest.raises(Refused, match=r"which the bank refused \(answer 1/1\), .*gateway outbound recall 1 "):
+        voids.void(app, "4711", reason="refused")
+    with pytest.raises(Refused, match=r"refused by the bank \(answer 1/1\), .*gateway outbound recall 1 "):
+        build(app, "VACH-REVERSAL", "1", of=1, reason="refused")
+    assert state(db, "4711") == ("SENT", 1)
+
+
+@ONE_STATE
+def test_it_is_told(app: App) -> None:
+    found = release.show(app, 1)
+    assert (found["refused"]["answer"], found["settles"]) == ("1/1", None)
+    shown = "\n".join(outbound_page.page(found, str))
+    assert "  REFUSED    by the bank (answer 1/1): found P01-VACH-BANK-260303.DAT REFUSED" in shown
+    assert "settles" not in shown
+    told = "\n".join(page(status(app, None), str))
+    assert "ANSWERED P01-VACH-BANK-260303.DAT.ack (#1): found P01-VACH-BANK-260303.DAT REFUSED" in told
+
+
+@ONE_STATE
+def test_it_is_cleared_only_as_taken_after_all(app: App, db: Database) -> None:
+    with pytest.raises(
+        Refused, match="whose checks count as paid, expected it called back: gateway outbound recall 1 "
+    ):
+        lists.clear(app, (1, 1), reason="bank refused, resend")
+    lists.clear(app, (1, 1), reason="rang: it ran in the evening", taken=True)
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+    assert release.show(app, 1)["refused"] is None
+    with pytest.raises(Refused, match=r"found the bank's answer acknowledgement in .*: it is there"):
+        recall.recall(bob(app), 1, reason="x")
+    voids.void(app, "4711", reason="wrong vendor")
+    (reversal, *_) = build(app, "VACH", "1").files
+    assert reversal.total_debit_cents == 12_345
+    assert differences(app) == []
+
+
+@ONE_STATE
+def test_only_a_refusal_is_cleared_so(app: App, db: Database) -> None:
+    drop(app, bank.whole(bank.return_of("0" * 15, 5)))
+    with pytest.raises(Refused, match="found no refusal of a file that stands, expected one: leave --taken out"):
+        lists.clear(app, (2, 1), reason="x", taken=True)
+
+
+LATER: dict[str, Callable[[Database], tuple[bytes, str]]] = {
+    "taken": lambda db: (b"TAKEN\n", f"{NAME}.ack"),
+    "returned": lambda db: (bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)), "returns.ach"),
+}
+
+
+@ONE_STATE
+@pytest.mark.parametrize("how", LATER)
+def test_a_later_word_of_the_bank_ends_it(app: App, db: Database, how: str) -> None:
+    drop(app, *LATER[how](db))
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+    assert release.show(app, 1)["refused"] is None
+    with pytest.raises(Refused, match="found the bank's answer"):
+        recall.recall(bob(app), 1, reason="x")
+    lists.clear(app, (1, 1), reason="seen")
+    assert differences(app) == []
+
+
+def test_a_refusal_after_an_answer_of_an_entry_frees_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock, bank={"acknowledgements": FORM})
+    check(db, "4711", 12_345)
+    send(app)
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
+    refuse(app)
+    assert "for the bank answered an entry of it: call the bank at once" in answers(db)[1][3]
+    with pytest.raises(Refused, match="fetched or answered"):
+        recall.recall(bob(app), 1, reason="x")
+
+
+def test_one_that_is_not_out_here_frees_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock, bank={"acknowledgements": FORM})
+    check(db, "4711", 12_345)
+    build(app, "VACH", "1")
+    refuse(app)
+    assert answers(db)[0][1:3] == (None, "UNMATCHED")
+    assert "expected no word about a file that is BUILT here" in answers(db)[0][3]
+    lists.clear(app, (1, 1), reason="seen")
+
+
+def voided(db: Database, home: Home, clock: FixedClock) -> App:
+    """A check that was sent and voided before its file was refused."""
+    app = company(db, home, clock, bank={"acknowledgements": FORM})
+    check(db, "4711", 12_345)
+    send(app)
+    voids.void(app, "4711", reason="wrong vendor")
+    return app
+
+
+def test_a_void_made_before_brings_no_debit(db: Database, home: Home, clock: FixedClock) -> None:
+    app = voided(db, home, clock)
+    refuse(app)
+    built = build(app, "VACH", "1")
+    assert built.files == ()
+    with pytest.raises(Refused, match=r"found check 4711 void, .*gateway vendor void 4711 --undo"):
+        recall.recall(bob(app), 1, reason="refused")
+    voids.undo(app, "4711", reason="refused")
+    recall.recall(bob(app), 1, reason="refused")
+    voids.void(app, "4711", reason="wrong vendor")
+    assert differences(app) == []
+
+
+def test_a_reversal_that_waits_is_not_released_and_does_not_leave(db: Database, home: Home, clock: FixedClock) -> None:
+    app = voided(db, home, clock)
+    (reversal, *_) = build(app, "VACH", "1").files
+    refuse(app)
+    with pytest.raises(
+        Refused, match=r"of trace number .*, whose file the bank refused, expected it to have been paid"
+    ):
+        release.approve(bob(app), reversal.outbound_id, sha256=reversal.sha256)
+    with db.write() as connection:
+        connection.execute(text("UPDATE outbound_file SET state = 'APPROVED' WHERE outbound_id = 3"))
+        queue.enqueue(connection, outbound_id=3, endpoint="bank", remote_name="R.DAT", at=app.now())
+        due = queue.due(connection, endpoint="bank", now=app.now(), states=queue.SENDABLE)
+        assert queue.claim(connection, due, temporary_suffix=".part", at=app.now()) == []
+    assert "whose file the bank refused: call it back" in world.one(db, "SELECT last_error FROM delivery")
