@@ -12,7 +12,7 @@ of the format's own strict reader. Account numbers are shown by their last four 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -23,6 +23,7 @@ from parsers.base import render_message
 from parsers.layout import FieldView, Layout, mask
 from parsers.nacha_classes import layout_of
 from parsers.nacha_lines import HEAD, is_nacha
+from parsers.nacha_quoting import hidden_record, quoted
 from parsers.nacha_rules import BankingDay
 from parsers.names import Ambiguous, Identified, Unknown, identify
 from parsers.profile import DEFAULT, Profile
@@ -37,7 +38,6 @@ OUTSIDE: Final = ("nacha", "gl_scratch", "vach_scratch", "xsellerator")
 """Kinds that are exchanged with others; the rest are files of the upstream systems."""
 _XML: Final = re.compile(r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|DATAPACKET)")
 """A prolog or the packet itself; lines of an assessment file begin with a tag too."""
-_LONG: Final = re.compile("[0-9]{5,}")
 _NAMES: Final = (
     (re.compile(r".*VACH-BANK.*|.*\.ACH", re.IGNORECASE), "nacha"),
     (re.compile(r"DSPP-.*", re.IGNORECASE), "vach_scratch"),
@@ -136,9 +136,13 @@ def _unknown(name: str, profile: Profile) -> Problem:
 
 def _views(layout: Layout, line: str) -> tuple[FieldView, ...]:
     """The layout's own view of a line, secrets masked."""
+    return _masked(layout, layout.explain(line))
+
+
+def _masked(layout: Layout, views: Sequence[FieldView]) -> tuple[FieldView, ...]:
     return tuple(
         view._replace(raw=mask(view.raw), value=mask(view.value) if view.value else view.value) if item.secret else view
-        for item, view in zip(layout.fields, layout.explain(line), strict=True)
+        for item, view in zip(layout.fields, views, strict=True)
     )
 
 
@@ -149,11 +153,11 @@ def _nacha(data: bytes) -> Iterator[RecordView]:
             header = line
         layout = layout_of(line, header)
         if layout is None:
-            hidden = _LONG.sub(lambda found: mask(found[0]), line)  # it may be an entry that lost its first character
-            view = FieldView(1, len(line), "record", hidden, None, "a record of type 1 5 6 7 8 or 9")
+            raw = hidden_record(line)  # it may be an entry that lost its first character
+            view = FieldView(1, len(line), "record", raw, None, "a record of type 1 5 6 7 8 or 9")
             yield RecordView(line_no, "unknown", (view,))
         else:
-            yield RecordView(line_no, layout.name, _views(layout, line))
+            yield RecordView(line_no, layout.name, _masked(layout, quoted(layout, line).views))
 
 
 def _nacha_problems(data: bytes, banking_day: BankingDay | None) -> Iterator[Problem]:

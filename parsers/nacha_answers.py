@@ -11,6 +11,7 @@ none is empty; nothing is made up. Entries before any batch header stand in a ba
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,7 @@ from parsers.nacha_classes import addenda_layout, batch_header_layout, entry_lay
 from parsers.nacha_codes import NachaCode
 from parsers.nacha_corrections import CorrectedData, corrected_data
 from parsers.nacha_errors import NachaError
+from parsers.nacha_quoting import hidden, in_place
 from parsers.nacha_reasons import CONTESTED_CODES, DISHONORED_CODES, REFUSED_REASONS
 from parsers.nacha_records import FILE_HEADER, FileHeader
 
@@ -47,6 +49,11 @@ LOST: Final = frozenset(
     }
 )  # fmt: skip
 """Deviations by which a file holds something else than its bank wrote: a record that is none, controls that do not agree."""
+_CODE: Final = re.compile("[RC][0-9]{2}")
+_TRACE: Final = re.compile("[0-9]{15}")
+_AROUND: Final = ("transaction_code", "receiving_dfi", "check_digit", "trace_number")
+"""The numbers of an entry of any class on both sides of its amount: where they read, so may an amount padded with blanks, and
+what is between is the bank's way of writing a class."""
 MOST_DEVIATIONS: Final = 10_000
 """How many are kept: a gigabyte of something else has one in every line."""
 
@@ -120,7 +127,8 @@ Answer = Return | DishonoredReturn | ContestedReturn | Change | RefusedChange
 
 class AnswerEntry(NamedTuple):
     """One entry. ``line`` counts from 1; ``answer`` is None for an entry that answers nothing. Of accounting advices
-    ``trace_number`` is the operator's routing number, day and sequence."""
+    ``trace_number`` is the operator's routing number, day and sequence. Of an entry out of place (`parsers.nacha_quoting`)
+    the amount is None; trace numbers of records out of place are as they may be quoted."""
 
     line: int
     transaction_code: str
@@ -190,14 +198,17 @@ def read_answers(chunks: Iterable[bytes]) -> Answers:
 
 @dataclass(slots=True)
 class _Reader:
-    """Takes records in order; ``header`` is the line of the batch header seen last, ``fields`` its values. ``unread``:
-    a record came since the last entry that is none, and may have been another one."""
+    """Takes records in order; ``header`` is the line of the batch header seen last, ``fields`` its values. ``trace``
+    is the last entry's trace number as it came, ``answered`` whether an answer of that number came. ``unread``: a record
+    came since that is none, and may have been another entry."""
 
     file_header: FileHeader | None = None
     header: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     batches: list[AnswerBatch] = field(default_factory=list)
     entries: list[AnswerEntry] = field(default_factory=list)
+    trace: str = ""
+    answered: bool = False
     unread: bool = False
 
     def record(self, line_no: int, line: str) -> None:
@@ -210,22 +221,20 @@ class _Reader:
                 self.fields = _fields(batch_header_layout(line), line)
             case "6":
                 self.entries.append(_entry(line_no, line, self.header))
-                self.unread = False
+                self.trace, self.answered, self.unread = line[79:].strip(), False, False
             case "7" if addenda_layout(line, self.header) is not None:
-                if self.entries and self._is_of(self.entries[-1], line):
+                if self.entries and self._is_of_last(line):
                     self.entries[-1] = _with_addenda(self.entries[-1], line, self.header)
+                    self.answered = self.answered or (line[1:3] in ("98", "99") and line[79:].strip() == self.trace)
             case "8":
                 self._close()
             case _:
                 self.unread = True
 
-    def _is_of(self, entry: AnswerEntry, line: str) -> bool:
+    def _is_of_last(self, line: str) -> bool:
         """Whether an addenda record is the last entry's, by its trace number where that is in doubt: the entry it came
         behind may be a record that cannot be read, or be lost."""
-        if line[79:].strip() == entry.trace_number:
-            return True
-        answered = entry.answer is not None and entry.answer.trace == entry.trace_number
-        return not self.unread and not answered
+        return line[79:].strip() == self.trace or not (self.unread or self.answered)
 
     def _close(self) -> None:
         """The batch ends; what follows without a header of its own has none."""
@@ -273,17 +282,19 @@ def _file_header(line: str) -> FileHeader:
 
 
 def _entry(line_no: int, line: str, header: str) -> AnswerEntry:
-    values = _fields(entry_layout(header), line)
+    layout = entry_layout(header)
+    values, sure = _fields(layout, line), in_place(layout, line, _AROUND)
+    trace = values.get("trace_number", line[79:].strip())
     return AnswerEntry(
         line=line_no,
         transaction_code=values["transaction_code"],
         rdfi=values["receiving_dfi"],
         check_digit=values["check_digit"],
         account=values["account"],
-        amount_cents=_number(values["amount_cents"]),
+        amount_cents=_number(values["amount_cents"]) if sure else None,
         identification=values.get("identification", ""),
         name=values.get("name", ""),
-        trace_number=values.get("trace_number", line[79:].strip()),
+        trace_number=trace if sure else hidden(trace),
         answer=None,
     )
 
@@ -301,7 +312,19 @@ def _with_addenda(entry: AnswerEntry, line: str, header: str) -> AnswerEntry:
         return entry._replace(identification=values["receiver_id"])
     if kind not in ("98", "99"):
         return entry
+    if not in_place(layout, line):
+        values |= _traces_in_doubt(values, entry)
     return entry._replace(answer=_change(values, layout, line) if kind == "98" else _return(values))
+
+
+def _traces_in_doubt(values: Mapping[str, Any], entry: AnswerEntry) -> dict[str, str]:
+    """The trace numbers of an answer out of place, hidden: but for the original's where it and the code before it read,
+    and for its own where the entry has the same."""
+    code = values.get("return_code") or values.get("change_code", "")
+    reads = _CODE.fullmatch(code.upper()) is not None and _TRACE.fullmatch(values["original_trace"]) is not None
+    sure = {"original_trace": reads, "trace_number": values["trace_number"] == entry.trace_number}
+    traces = (name for name in values if name in (*sure, "return_trace", "dishonored_trace"))
+    return {name: values[name] if sure.get(name) else hidden(values[name]) for name in traces}
 
 
 def _return(v: Mapping[str, Any]) -> Answer:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any, Literal
 
 from parsers import nacha_rules as rules
@@ -25,6 +25,7 @@ from parsers.nacha_classes import addenda_layout, batch_header_layout, control_l
 from parsers.nacha_codes import NachaCode
 from parsers.nacha_errors import NachaError, finding, whole
 from parsers.nacha_lines import Block, shaped
+from parsers.nacha_quoting import hidden, in_place
 from parsers.nacha_records import (
     ADDENDA_05,
     ALL_CODES,
@@ -292,13 +293,16 @@ class Checker:
     def _batch_control(self, batch: _OpenBatch, line: str) -> Iterator[NachaError]:
         yield from self._close_entry(batch)
         layout = control_layout(batch.header)
-        values, errors = self._fields(layout, line)
+        values, errors = rules.read_record(layout, line, self.line_no, compared=True)
         yield from errors
         if batch.entries == 0:
             found, action = "a batch without entries", "leave empty batches out"
             yield whole(self.line_no, layout.name, NachaCode.BATCH_EMPTY, found, "an entry at least", action)
-        yield from rules.batch_control(self.line_no, layout, values, batch.values, batch.line_no)
-        yield from rules.sums(self.line_no, layout, values, batch.totals, "batch")
+        findings = chain(
+            rules.batch_control(self.line_no, layout, values, batch.values, batch.line_no),
+            rules.sums(self.line_no, layout, values, batch.totals, "batch"),
+        )
+        yield from _quotable(layout, line, findings)
         yield from self._settle(batch)
 
     def _file_control(self, line: str) -> Iterator[NachaError]:
@@ -306,14 +310,17 @@ class Checker:
         yield from self._abandon()
         self.stage = "end"
         layout = FILE_CONTROL_ADV if self.advices else FILE_CONTROL
-        values, errors = self._fields(layout, line)
+        values, errors = rules.read_record(layout, line, self.line_no, compared=True)
         yield from errors
         checks = [
             ("batch_count", NachaCode.BATCH_COUNT, self.batches),
             ("block_count", NachaCode.BLOCK_COUNT, -(-self.records // BLOCKING)),
         ]
-        yield from rules.compared(self.line_no, layout, values, checks, "file")
-        yield from rules.sums(self.line_no, layout, values, self.file, "file")
+        findings = chain(
+            rules.compared(self.line_no, layout, values, checks, "file"),
+            rules.sums(self.line_no, layout, values, self.file, "file"),
+        )
+        yield from _quotable(layout, line, findings)
 
     def _filler(self, line: str) -> Iterator[NachaError]:
         self.filler += 1
@@ -338,3 +345,10 @@ class Checker:
             found = f"{self.records} records, {self.filler} of them filler"
             action = "fill the last block with lines of nines"
             yield whole(self.line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)
+
+
+def _quotable(layout: Layout, line: str, findings: Iterable[NachaError]) -> Iterator[NachaError]:
+    """Findings about a control record; of one out of place long numbers are hidden."""
+    covers = not in_place(layout, line)
+    for found in findings:
+        yield replace(found, found=hidden(found.found)) if covers else found

@@ -12,6 +12,7 @@ from parsers.layout import FieldError, Layout, mask
 from parsers.nacha_classes import ANSWERS, CLASSES
 from parsers.nacha_codes import NachaCode
 from parsers.nacha_errors import NachaError, field_finding, finding
+from parsers.nacha_quoting import quoted
 from parsers.nacha_records import (
     ALL_DEBITS,
     FILE_HEADER,
@@ -51,18 +52,22 @@ class Totals:
         self.unsure = self.unsure or other.unsure
 
 
-def read_record(layout: Layout, line: str, line_no: int) -> tuple[dict[str, Any], list[NachaError]]:
-    """The fields that read, by name, and a finding for each that does not."""
+def read_record(
+    layout: Layout, line: str, line_no: int, *, compared: bool = False
+) -> tuple[dict[str, Any], list[NachaError]]:
+    """The fields that read, by name, and a finding for each that does not. Of a record out of place what may be quoted
+    alone; with ``compared`` everything, for the caller to hide what it says of it."""
     decoded = layout.decode(line)
     if isinstance(decoded, tuple):
         return dict(zip(layout.names, decoded, strict=True)), []
     values, errors = {}, []
-    for item, view in zip(layout.fields, layout.explain(line), strict=True):
-        if view.error is None:
-            values[item.name] = view.value
-        else:
-            error = FieldError(item.name, item.first, item.last, item.shown(view.raw), view.error)
+    said = quoted(layout, line)
+    for item, view, shown in zip(layout.fields, layout.explain(line), said.views, strict=True):
+        if view.error is not None:
+            error = FieldError(item.name, item.first, item.last, item.shown(shown.raw), view.error)
             errors.append(field_finding(line_no, layout.name, item, error, view.raw))
+        elif compared or said.in_place or shown.raw == view.raw:
+            values[item.name] = view.value
     return values, errors
 
 

@@ -15,6 +15,7 @@ from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.log import last_four
+from parsers.nacha_quoting import hidden
 from parsers.nacha_reasons import reason
 
 LIST_COLUMNS: Final = (
@@ -77,18 +78,33 @@ def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
         )
     found = dict(zip(LIST_COLUMNS, row, strict=True)) | {k: v for k, v in more.items() if k != "payload"}
     said = json.loads(app.vault.open(bytes(more["payload"]), field=PAYLOAD))
-    return found | {"reason": reason(found["code"]) if found["code"] else None, "entry": _masked(said)}
+    return found | {
+        "reason": reason(found["code"]) if found["code"] else None,
+        "entry": _masked(said),
+    }
 
 
 _SECRET: Final = ("account", "raw")
+_NUMBERS: Final = ("original_trace", "return_trace", "dishonored_trace", "trace", "trace_number")
+"""As the reader gives them: hidden already where the record is out of place."""
 
 
 def _masked(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        k: _masked(v) if isinstance(v, dict) else last_four(v) if k in _SECRET and isinstance(v, str) else v
-        for k, v in values.items()
-        if v not in (None, "")
-    }
+    """What is blank left out, accounts by their last four; of an entry without an amount, which may be out of place, and of
+    what a bank says in words every long number."""
+    doubtful = values.get("amount_cents") is None
+
+    def shown(name: str, value: Any) -> Any:
+        match value:
+            case dict():
+                return _masked(value)
+            case str() if name in _SECRET:
+                return last_four(value)
+            case str() if doubtful and name not in _NUMBERS:
+                return hidden(value)
+        return value
+
+    return {name: shown(name, value) for name, value in values.items() if value not in (None, "")}
 
 
 def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -> None:

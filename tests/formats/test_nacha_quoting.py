@@ -1,0 +1,146 @@
+"""What is said of a record never shows an account number that damage pushed into another field, nor hides a sound one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.answers.read import answers_of, lost_of
+from parsers.explain import explain
+from parsers.nacha import validate
+from parsers.nacha_answers import read_answers
+from parsers.nacha_quoting import hidden, hidden_record
+from tests.answers import bank
+
+ACCOUNTS = ("776655443322", "77665544332277665")
+CORRECTED = ("998811223344", "121000248   998811223344", "99881122334499881")
+SECRETS = ("77665544332277665", "99881122334499881")
+"""Their digits stand nowhere else, and the others are the beginning of these."""
+
+
+def file_of(count: int, account: str, corrected: str) -> list[str]:
+    """The records of a file of returns and changes by turns."""
+    made: list[Sequence[str]] = []
+    for number in range(1, count + 1):
+        trace = f"12100024{number:07d}"
+        addenda = (
+            f"799R03{'091000010000002':<21}12100024{'':44}{trace}"
+            if number % 2
+            else f"798C01{'091000010000002':<21}12100024{corrected:<29}{'':15}{trace}"
+        )
+        cents = 41_235 if number % 2 else 0
+        made.append([bank.entry("21", cents, trace=trace, account=account, rdfi="121000248"), addenda])
+    return bank.records(*made)
+
+
+def said(data: bytes) -> Iterator[str]:
+    """Everything that is shown of a file: to whoever explains or checks it, and in the answers' columns and reports."""
+    made = explain(data, "x.ach")
+    yield from (repr((v.raw, v.value, v.error)) for record in made.records for v in record.fields)
+    yield from (problem.message for problem in made.problems)
+    read = read_answers([data])
+    yield from (found.message for found in read.deviations)
+    for one in answers_of(read, received_on=date(2026, 3, 4)):
+        yield repr((one.code, one.original_trace, one.trace_number, one.amount_cents, one.transaction_code, one.sec))
+        yield f"{(one.amount_cents or 0) / 100:.2f}"
+    lost = lost_of(read, number=1)
+    yield lost[1] if lost else ""
+
+
+def shown_of(data: bytes) -> list[str]:
+    """Where five digits of an account number in a row are shown."""
+    pieces = {secret[at : at + 5] for secret in SECRETS for at in range(len(secret) - 4)}
+    return [text for text in said(data) if any(piece in text for piece in pieces)]
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A file that went through something: bytes lost or added once, lines wrapped, records of another length."""
+    records = file_of(draw(st.integers(1, 8)), draw(st.sampled_from(ACCOUNTS)), draw(st.sampled_from(CORRECTED)))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", ""]))
+    text = "".join(record + end for record in records)
+    at = draw(st.integers(0, len(text) - 1))
+    match draw(st.sampled_from(["lost", "added", "wrapped", "width", "every line"])):
+        case "lost":
+            return text[:at] + text[at + draw(st.integers(1, 14)) :]
+        case "added":
+            return text[:at] + draw(st.sampled_from(" \nx\t")) * draw(st.integers(1, 70)) + text[at:]
+        case "wrapped":
+            width = draw(st.sampled_from([60, 72, 80, 93, 95, 100, 128]))
+            plain = "".join(records)
+            return "\n".join(plain[start : start + width] for start in range(0, len(plain), width))
+        case "width":
+            width = draw(st.sampled_from([92, 93, 95, 96]))
+            return end.join(record[:width].ljust(width) for record in records)
+        case _:
+            place, blanks = draw(st.integers(0, 60)), " " * draw(st.integers(1, 70))
+            long = [record[:place] + blanks + record[place:] for record in records]
+            return "\n".join(record[:94] for record in long) if draw(st.booleans()) else "\n".join(long)
+
+
+@given(damaged())
+@settings(max_examples=300, deadline=None)
+def test_no_damage_shows_more_of_an_account_than_its_last_four(text: str) -> None:
+    assert shown_of(text.encode()) == []
+
+
+SEEN: dict[str, Callable[[list[str]], list[str]]] = {
+    "blanks before the account": lambda r: [x[:12] + " " * 17 + x[12:77] if x[0] == "6" else x for x in r],
+    "the account where the trace is": lambda r: [(x[:12] + " " * 68 + x[12:])[:94] if x[0] == "6" else x for x in r],
+    "an entry behind a mark": lambda r: ['"' + x[:93] for x in r],
+    "an entry taken for a header": lambda r: ["5" + x[1:] if x[0] == "6" else x for x in r],
+    "an unbroken stream of 93": lambda r: ["".join(x[:93] for x in r)],
+    "an unbroken stream of 95": lambda r: ["".join(x + " " for x in r)],
+    "wrapped at 80": lambda r: ["".join(r)[at : at + 80] for at in range(0, 94 * len(r), 80)],
+    "a byte lost in a stream": lambda r: ["".join(r)[:150] + "".join(r)[151:]],
+}
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("case", SEEN)
+def test_damage_that_showed_an_account(case: str, account: str) -> None:
+    for corrected in CORRECTED:
+        assert shown_of("\n".join(SEEN[case](file_of(9, account, corrected))).encode()) == []
+
+
+def test_the_search_finds_an_account() -> None:
+    """Where the bytes lost are just as many that another number's place is filled, nothing tells: the limit that the
+    module states."""
+    stream = "".join(file_of(2, ACCOUNTS[0], CORRECTED[0]))
+    trace = 94 * 3 + 79  # of the first answer's addenda; behind it the next entry begins
+    lost = 15 + 9
+    assert shown_of((stream[:trace] + stream[trace + lost :]).encode())
+
+
+def test_a_record_in_place_is_quoted_as_it_is() -> None:
+    """A wrong number is of use only in full; of what does not read and of free text long numbers are hidden."""
+    records = file_of(1, ACCOUNTS[0], CORRECTED[0])
+    number = "121000240000009"
+    wrong = [*records[:3], records[3][:79] + number, *records[4:]]
+    found = [error.found for error in validate(["\n".join([*wrong, ""]).encode()]) if error.code == "ADDENDA_TRACE"]
+    assert found == [number]
+    unsure = [*records[:2], records[2][:39] + f"{'7766554433':<15}{'VENDOR':<22}  4" + records[2][79:], *records[3:]]
+    (entry,) = [record for record in explain("\n".join(unsure).encode(), "x").records if record.name == "entry"]
+    raw = {view.name: view.raw for view in entry.fields}
+    assert (raw["amount_cents"], raw["trace_number"]) == ("0000041235", "121000240000001")
+    assert (raw["identification"], raw["account"]) == ("******4433     ", "********3322     ")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "in_a_record"),
+    [
+        ("", "", ""),
+        ("1234", "1234", "****"),
+        ("12345 ", "*2345 ", "***** "),
+        ("12345  6", "*2345  6", "*2345  *"),
+        ("6 7766-5544/33.22 x", "* ****-****/33.22 x", "* ****-****/33.22 x"),
+        ("A12345B678", "A*2345B678", "A*2345B***"),
+        ("19988112.23", "******12.23", "********.**"),
+    ],
+)
+def test_hidden(text: str, shown: str, in_a_record: str) -> None:
+    assert (hidden(text), hidden_record(text)) == (shown, in_a_record)
