@@ -181,7 +181,8 @@ def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
         return AnswerState.DONE, f"{sent.name} was taken by the bank"
     if sent.delivery_state == "ACKNOWLEDGED":
         return AnswerState.REPEATED, f"{sent.name} was acknowledged before: nothing done"
-    return AnswerState.DONE, f"{sent.name} was taken by the bank: delivery ACKNOWLEDGED"
+    odd = "" if sent.delivery_state != "PENDING" else "; it was never sent from here, ask how it got there"
+    return AnswerState.DONE, f"{sent.name} was taken by the bank: delivery ACKNOWLEDGED{odd}"
 
 
 def _refused(word: Word, sent: Sent, wrong: str | None) -> str:

@@ -98,6 +98,7 @@ def test_an_acknowledgement_of_what_this_ledger_never_sent_ends_its_delivery(
     app = sent(db, home, clock, FORM, state=state)
     drop(app, b"ACCEPTED ENTRIES 2 CREDIT 128.45\n", f"{BANK_FILE}.ack")
     assert answers(db)[0][2] == "DONE"
+    assert ("it was never sent from here" in answers(db)[0][3]) == (state == "PENDING")
     assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
 
 
