@@ -95,7 +95,7 @@ def _with_window(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     """What was found, with the next window of its endpoint while the file has not left, and the one it missed."""
     with session.app.db.read() as connection:
         (row,) = with_windows([found | {"delivery": (found["delivery"] or {}).get("state")}], session.app, connection)
-    return found | {key: row[key] for key in ("window", "window_near", "window_missed", "window_outcome")}
+    return found | {key: row[key] for key in ("window", "window_near", "window_missed", "window_outcome", "late")}
 
 
 def outbound_approve(

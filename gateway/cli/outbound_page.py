@@ -50,6 +50,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         lines.append(f"  window     the next one closes at {found['window']}")
     if found.get("window_outcome"):
         lines.append(f"             {found['window_outcome']}")
+    if found.get("late"):
+        lines.append(f"  LATE       {found['late']}")
     if found["approved_by"]:
         decided = "rejected" if found["state"] == "REJECTED" else "released"
         lines.append(f"  {decided}   by {found['approved_by']} at {when(found['approved_at'])}")

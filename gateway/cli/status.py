@@ -131,6 +131,8 @@ def _outbound(found: Status) -> Iterator[str]:
         if o.get("window_missed"):
             outcome = f"; {o['window_outcome']}" if o["window_outcome"] else ""
             yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}{outcome}"
+        if o.get("late"):
+            yield f"  LATE {o['name']} (#{o['id']}): {o['late']}"
         if o.get("follows"):
             yield f"  {o['name']} (#{o['id']}) goes with #{o['follows']}: released or rejected with it"
         elif o["state"] == "BUILT":

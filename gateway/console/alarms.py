@@ -122,7 +122,7 @@ def _answers(waiting: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
 
 
 def _cutoffs(outbound: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
-    """Money that may miss a window of its endpoint, one alarm a window; money that missed one, by file."""
+    """Money that may miss a window of its endpoint, one alarm a window; money that missed one, or its day, by file."""
     for window in at_stake(outbound):
         if window["near"]:
             yield Condition(
@@ -130,6 +130,8 @@ def _cutoffs(outbound: Sequence[Mapping[str, Any]]) -> Iterator[Condition]:
                 f"endpoint {window['endpoint']} takes files until {window['window']}: {to_send(window)}",
             )  # fmt: skip
     for o in outbound:
+        if o.get("late"):
+            yield Condition(f"late:{o['id']}", "OUTBOUND_LATE", f"{o['name']} (#{o['id']}): {o['late']}")
         if o.get("window_missed"):
             yield Condition(
                 f"window:{o['id']}:{o['window_missed']}", "WINDOW_MISSED",

@@ -61,7 +61,7 @@ class Status:
                 o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") or o.get("stopped")
                 for o in self.outbound
             )
-            or any(o.get("window_missed") or o.get("window_near") for o in self.outbound)
+            or any(o.get("window_missed") or o.get("window_near") or o.get("late") for o in self.outbound)
             or any(m["state"].startswith(("FAILED", "POSTPONED", "HALTED")) for m in self.end_of_period)
         )
 

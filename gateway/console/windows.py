@@ -22,9 +22,11 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connectio
     """Adds to what has not left yet: ``window``, the next cutoff of its endpoint, ``window_closes_at`` the same as an
     instant (None where no calendar reaches: ``window`` says so); ``window_near``, whether that is less than the endpoint's
     warning away; ``window_missed``, a cutoff that passed since the file was released (or built), and ``window_outcome``,
-    what becomes of a bank file that missed one, in words."""
+    what becomes of a bank file that missed one, in words. ``late``: the same of a bank file that no window waits for, and why
+    no window is known, where no calendar reaches."""
     endpoints, now = app.settings.gateway.endpoints, app.clock.now()
     calendar = None
+    without = []
     for row in rows:
         row |= {
             "window": None,
@@ -32,10 +34,14 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connectio
             "window_near": False,
             "window_missed": None,
             "window_outcome": None,
+            "late": None,
         }
         endpoint = endpoints.get(row["endpoint"] or "")
         waits = row["state"] == "BUILT" or row["delivery"] in _NOT_SENT
-        if endpoint is None or not endpoint.windows.any or not waits:
+        if not waits:
+            continue
+        if endpoint is None or not endpoint.windows.any:
+            without.append(row)
             continue
         windows, since = endpoint.windows, datetime.fromisoformat(row["approved_at"] or row["built_at"])
         try:
@@ -43,29 +49,48 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connectio
             closing, closed = next_closing(windows, calendar, now), last_closing(windows, calendar, now)
             settles = settling.days(app, connection, [row["id"]] if since < closed else [])
         except CalendarError as error:
-            row["window"] = str(error)  # the rest of the answer does not wait for a calendar
+            row["window"] = row["late"] = str(error)  # the rest of the answer does not wait for a calendar
             continue
         row["window"], row["window_closes_at"] = shown_instant(closing), instant_text(closing)
         row["window_near"] = closing - now <= timedelta(minutes=windows.warn_minutes)
         if since < closed:
             row["window_missed"] = shown_instant(closed)
-            row["window_outcome"] = _outcome(row, settles.get(row["id"]))
+            row["window_outcome"] = _outcome(row, settles.get(row["id"]), "by then")
+    _without_windows(without, app, connection)
     return rows
 
 
-def _outcome(row: Mapping[str, Any], settles: settling.Settling | None) -> str | None:
-    """What becomes of a file that missed a window; None of one that holds no payments."""
+def _without_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connection) -> None:
+    """Which of them are bank files that do not reach their effective date any more: it alone tells when they must leave."""
+    ids = [row["id"] for row in rows]
+    try:
+        settles = settling.days(app, connection, ids)
+    except CalendarError:
+        settles = {}
+        for row in rows:  # the others do not wait for a calendar
+            try:
+                settles |= settling.days(app, connection, [row["id"]])
+            except CalendarError as error:
+                row["late"] = str(error)
+    for row in rows:
+        its = settles.get(row["id"])
+        if its is not None and its.is_late:
+            row["late"] = _outcome(row, its, "now")
+
+
+def _outcome(row: Mapping[str, Any], settles: settling.Settling | None, when: str) -> str | None:
+    """What becomes of a file that missed a window and is sent then; None of one that holds no payments."""
     if settles is None:
         return None
     if not settles.is_late:
-        return f"sent by then it still settles on its effective date {settles.effective}"
+        return f"sent {when} it still settles on its effective date {settles.effective}"
     if row["state"] == "BUILT":
         return (
             f"it is too late for its effective date {settles.effective}: reject it (gateway outbound reject {row['id']}) and "
             "build it again"
         )
     return (
-        f"sent by then it settles on {settles.on}, not on its effective date {settles.effective}: leave it, or call it back "
+        f"sent {when} it settles on {settles.on}, not on its effective date {settles.effective}: leave it, or call it back "
         f"(gateway outbound recall {row['id']}) and build it again"
     )
 

@@ -162,7 +162,54 @@ def test_a_calendar_that_does_not_reach_is_said_and_stops_nothing(home: Home, db
         home, db, FixedClock(datetime(2028, 1, 3, tzinfo=UTC) + timedelta(hours=14)), bank=world.bank(endpoint="bank"),
         endpoints={"bank": {"host": "h", "user": "u", "key": "k", "windows": {"times": TIMES}}},
     )  # fmt: skip
-    assert "expected one in the covered years" in status(late, None).outbound[0]["window"]
+    found = status(late, None)
+    assert "expected one in the covered years" in found.outbound[0]["window"]
+    assert found.wants_attention
+    assert [line for line in page(found, str) if line.startswith("  LATE ")] == [
+        "  LATE P01-VACH-BANK-260303.DAT (#1): Found the date 2028-01-03, expected one in the covered years (2025, 2026, 2027): "
+        "check the banking holidays of 2028 and add the year to calendar.covered."
+    ]
+
+
+@pytest.mark.parametrize("windows", [None, {}], ids=["no endpoint", "no windows"])
+def test_a_file_without_windows_is_late_when_its_date_cannot_be_reached(
+    home: Home, db: Database, clock: FixedClock, windows: Any
+) -> None:
+    """On its last day nothing is said; after it what to do, with the exit code and an alarm as of other late things."""
+    app, file = built(home, db, clock, windows=windows)
+
+    def told() -> list[str]:
+        found = status(app, None)
+        lines = [line for line in page(found, str) if line.startswith("  LATE ")]
+        assert found.wants_attention == bool(lines)
+        assert [c.code for c in alarms.conditions(found)] == ["OUTBOUND_LATE"] * len(lines)
+        return lines
+
+    assert told() == []
+    clock.elapsed += 24 * 3600
+    for _ in range(2):  # too late to reach it, then past
+        assert told() == [
+            f"  LATE {file.name} (#{file.outbound_id}): it is too late for its effective date 2026-03-03: reject it (gateway "
+            f"outbound reject {file.outbound_id}) and build it again"
+        ]
+        clock.elapsed += 24 * 3600
+    if windows is not None:
+        world.change(db, "UPDATE outbound_file SET approved_at = built_at, state = 'APPROVED' WHERE kind = 'VACH-BANK'")
+        with db.write() as connection:
+            queue.enqueue(
+                connection, outbound_id=file.outbound_id, endpoint="bank", remote_name=file.name, at=app.now()
+            )
+        assert told() == [
+            f"  LATE {file.name} (#{file.outbound_id}): sent now it settles on 2026-03-06, not on its effective date 2026-03-03: "
+            f"leave it, or call it back (gateway outbound recall {file.outbound_id}) and build it again"
+        ]
+
+
+def test_a_file_without_windows_whose_year_nobody_checked_is_late(home: Home, db: Database, clock: FixedClock) -> None:
+    built(home, db, clock, windows=None)
+    late = world.app_at(home, db, FixedClock(datetime(2028, 1, 3, 14, tzinfo=UTC)), bank=world.bank())
+    found = status(late, None)
+    assert "expected one in the covered years" in found.outbound[0]["late"] and found.wants_attention
 
 
 def test_who_looks_at_a_missed_window_hears_what_becomes_of_the_file(
