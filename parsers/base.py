@@ -67,6 +67,11 @@ def render_message(found: str, expected: str, action: str) -> str:
     return f"Found {found}, expected {expected}: {action}."
 
 
+def in_quotes(text: str) -> str:
+    """A text within a message, as it came; what cannot be printed is spelled out."""
+    return f"'{text}'" if text.isprintable() else repr(text)
+
+
 @dataclass(slots=True)
 class ParsedChunk:
     """Up to CHUNK_RECORDS lines of a file, in file order.

@@ -38,7 +38,7 @@ def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
     if answer.kind == "OTHER":
         return waits(
             "found an entry without a return or change, expected answers only: look at it in the file "
-            "(gateway explain), and book by hand what it brought"
+            "(gateway explain), and book by hand what it brought, unless the whole file came since"
         )
     in_all = (answer.identity, decides(answer.entry))
     before = facts.taken.get(answer.identity) or facts.waiting.get(in_all)

@@ -239,6 +239,8 @@ def _what(kind: str | None, cents: int | None, effective_date: str | None, own_c
 def _delivered(o: dict[str, Any], when: Callable[[str | None], str]) -> str:
     if o["delivery_state"]:
         return f"; {o['delivery_state']} at {o['endpoint']} {when(o['delivered_at'])}".rstrip()
+    if o["taken_at"]:
+        return f"; taken from outbox/ {when(o['taken_at'])}".rstrip()
     words = {"LOCAL": "it stays in outbox/", "BUILT": "it waits for release", "REJECTED": "it never left"}
     return f"; {words.get(o['state'], 'not delivered yet')}"
 

@@ -23,6 +23,7 @@ from gateway.vendor_ach.rules import (
     identification,
     reference_of,
 )
+from parsers.base import in_quotes
 from parsers.nacha_records import LIVE_CREDIT_CODE
 from parsers.x12_820 import Advice
 from writers import x12_820
@@ -37,7 +38,7 @@ def reference(candidate: Candidate, rules: Rules) -> str | Broken:
     made = bank_text(reference_of(candidate), rules.charset)
     wrong = made.problem or x12_820.problem(made.text, x12_820.REFERENCE_WIDTH)
     if wrong is not None:
-        found = f"reference {reference_of(candidate)!r}: {wrong}"
+        found = f"reference {in_quotes(reference_of(candidate))}: {wrong}"
         return broken("REFERENCE", found, "a reference that fits a remittance advice", "correct the check's reference")
     return made.text
 
@@ -49,7 +50,10 @@ def items(
     name = bank_text(vendor.name, rules.charset).text  # payee() found that it has one
     if wrong := x12_820.problem(name, 60):
         for candidate, _ in due:
-            yield candidate, broken("NAME", f"name {name!r}: {wrong}", "one that X12 can hold", "rename the vendor")
+            yield (
+                candidate,
+                broken("NAME", f"name {in_quotes(name)}: {wrong}", "one that X12 can hold", "rename the vendor"),
+            )
         return
     receiver = rules.advice.receiver or vendor.vendor
     base = replace(rules.advice, payee=name, receiver=receiver, effective_date=effective)

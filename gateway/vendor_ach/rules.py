@@ -18,7 +18,7 @@ from gateway.calendar import BankingCalendar
 from gateway.money import shown
 from gateway.vendor_ach.columns import checks_of
 from gateway.vendor_ach.entries import EntryKind
-from parsers.base import render_message
+from parsers.base import in_quotes, render_message
 from parsers.nacha_records import LIVE_CREDIT_CODE, MAX_ENTRY_CENTS, routing_problem
 from parsers.x12_820 import Advice
 from writers.nacha import payee_name, rmr_addenda
@@ -266,7 +266,7 @@ def payee(vendor: Vendor, rules: Rules) -> Payee:
         found = f"an account number of {len(account)} characters ending {account[-4:]!r}"
         problem = broken("ACCOUNT", found, "1 to 17 letters and digits", "correct the vendor")
     elif name.problem is not None:
-        problem = broken("NAME", f"name {vendor.name!r}: {name.problem}", "a name the bank takes", "rename it")
+        problem = broken("NAME", f"name {in_quotes(vendor.name)}: {name.problem}", "a name the bank takes", "rename it")
     elif vendor.sec not in _NAME_WIDTHS:
         problem = broken("CLASS", f"class {vendor.sec}", "CCD, PPD or CTX", "change the vendor's class")
     return Payee(routing, account, name.text, vendor.name, name.warnings, problem)
@@ -325,7 +325,7 @@ def _fits(candidate: Candidate) -> Broken | None:
         value = str(getattr(candidate, name) or "")
         separates = name == "check_no" and not _SEPARATORS.isdisjoint(value)
         if separates or len(value) > width or not (value.isascii() and value.isprintable()):
-            found = f"{name.removesuffix('_no')} {value!r}"
+            found = f"{name.removesuffix('_no')} {in_quotes(value)}"
             return broken("FIELD", found, f"at most {width} plain characters", "pay it another way")
     return None
 
@@ -357,7 +357,7 @@ def live_item(candidate: Candidate, vendor: Vendor, to: Payee, effective: str, r
     """The CCD or PPD entry of a check, with one addenda."""
     remittance = rmr_addenda(reference_of(candidate), candidate.amount_cents)
     if remittance.problem is not None:
-        found = f"reference {reference_of(candidate)!r}: {remittance.problem}"
+        found = f"reference {in_quotes(reference_of(candidate))}: {remittance.problem}"
         return broken("REFERENCE", found, "a reference that fits one addenda", "correct the check's reference")
     name = identification(rules, candidate.check_no)
     if not isinstance(name, str):

@@ -60,7 +60,8 @@ def _left(connection: Connection, of: int, portfolio: str, action: str) -> str:
             f"{action}: found no Vendor ACH bank file of portfolio {portfolio} of that number; see gateway outbound list"
         )
     if row.state not in LEFT_STATES:
-        raise Refused(f"{action}: found {row.name} {row.state}, expected one that left; reject what waits instead")
+        do = "nothing of it left, and its checks are free" if row.state == "REJECTED" else "reject what waits instead"
+        raise Refused(f"{action}: found {row.name} {row.state}, expected one that left; {do}")
     refusal = ach_answers.refusals(connection, [of]).get(of)
     if refusal is not None:
         raise Refused(
@@ -125,12 +126,17 @@ _BEFORE: Final = f"""
 def _why(row: Row[Any]) -> Broken:
     if row.returned is not None:
         return broken(
-            "REVERSAL", f"it returned by the bank ({row.returned})", "it paid", "nothing: its money came back"
+            "REVERSAL",
+            f"it returned by the bank ({row.returned})",
+            "it still paid",
+            "do nothing, for its money came back",
         )
     if row.refused is not None:
         found = f"its reversal in {row.reversal} returned by the bank ({row.refused})"
         return broken("REVERSAL", found, "none before", "void it alone to try again, or ask the vendor for the money")
-    return broken("REVERSAL", f"its reversal in {row.reversal}", "none before", "nothing: it is taken back there")
+    return broken(
+        "REVERSAL", f"its reversal in {row.reversal}", "none before", "do nothing, for it is taken back there"
+    )
 
 
 def _void(app: App, connection: Connection, portfolio: str, of: int, reason: str, action: str) -> None:

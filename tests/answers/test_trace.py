@@ -102,6 +102,18 @@ def test_a_vendor(app: App) -> None:
     assert [c["change_id"] for c in story.changes] == [1]
 
 
+def test_a_prenote_that_was_fetched(db: Database, home: Home, clock: FixedClock) -> None:
+    """It pays no check, whose way would say so."""
+    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True})
+    check(db, "4711", 12_345)
+    (file,) = [one for one in build(app, "VACH", "1").files if one.kind == "VACH-BANK"]
+    release.approve(as_person(app, BOB), file.outbound_id, sha256=file.sha256)
+    line = f"prenote for 2026-03-03 in {file.name} (#{file.outbound_id}, LOCAL) row 1, trace number 091000010000001"
+    assert f"{line}; it stays in outbox/" in told(app, "V1")
+    world.at_bank(app)
+    assert f"{line}; taken from outbox/ 14:00" in told(app, "V1")
+
+
 def test_a_line_of_the_bank_s_file(app: App) -> None:
     (story,) = stories(app, "returns.ach:3")
     assert [a["code"] for a in story.answers] == ["R23"]

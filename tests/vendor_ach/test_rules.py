@@ -131,6 +131,7 @@ EXCEPTIONS: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any], str]
     ("NAME", {}, {"name": " "}, {}, "Found name ' ': the payee has no name"),
     ("CLASS", {}, {"sec": "WEB"}, {}, "Found class WEB, expected CCD, PPD or CTX"),
     ("REFERENCE", {"reference": "A*B"}, {}, {}, "Found reference 'A*B': '*' separates X12 elements"),
+    ("REFERENCE", {"reference": r"A*B~C\D|E"}, {}, {}, r"Found reference 'A*B~C\D|E': '*' separates X12 elements"),
     ("REFERENCE", {"reference": "9" * 80}, {}, {}, "an addenda record holds 80"),
     ("REFERENCE", {"reference": "A~B"}, {"sec": "CTX"}, {}, "Found reference 'A~B': '~' (position 2) cannot be written"),
     ("REFERENCE", {"reference": "9" * 31}, {"sec": "CTX"}, {}, "31 characters, an X12 element holds 30"),

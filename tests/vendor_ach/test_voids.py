@@ -344,6 +344,10 @@ def test_whole_file_refused(app: App, db: Database, home: Home) -> None:
         Refused, match=r"found P01-VACH-BANK-260303.DAT BUILT, expected one that left; reject what waits"
     ):
         made(app, "VACH-REVERSAL", of=number, reason="x")
+    world.change(db, "UPDATE outbound_file SET state = 'REJECTED' WHERE outbound_id = :id", id=number)
+    with pytest.raises(Refused, match="REJECTED, expected one that left; nothing of it left, and its checks are free"):
+        made(app, "VACH-REVERSAL", of=number, reason="x")
+    world.change(db, "UPDATE outbound_file SET state = 'BUILT' WHERE outbound_id = :id", id=number)
     approve(app, waiting)
     with pytest.raises(UsageError, match="found no reason"):
         made(app, "VACH-REVERSAL", of=number, reason="")
