@@ -36,6 +36,7 @@ class Sent(NamedTuple):
 
     outbound_id: int
     name: str
+    portfolio: str
     state: str
     entries: int
     debit_cents: int
@@ -117,7 +118,7 @@ class AcknowledgementFile:
         return []
 
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
-        found = _sent(connection, read.name)
+        found = _held(app, connection, read.name)
         state, outcome = _outcome(read, found)
         refused = found is not None and not read.accepted and found.state in LEFT_STATES
         app.vault.hold(app.db, connection)
@@ -146,11 +147,21 @@ class AcknowledgementFile:
 
 
 _SENT: Final = """
-SELECT f.outbound_id, f.name, f.state, f.records, f.total_debit_cents, f.total_credit_cents, d.state,
+SELECT f.outbound_id, f.name, f.portfolio, f.state, f.records, f.total_debit_cents, f.total_credit_cents, d.state,
     EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = f.outbound_id AND a.seq IS NOT NULL)
 FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
 WHERE UPPER(f.name) = UPPER(:name) OR UPPER(d.remote_name) = UPPER(:name) ORDER BY f.outbound_id DESC LIMIT 1
 """
+
+
+def _held(app: App, connection: Connection, name: str | None) -> Sent | None:
+    """The file of that name, its portfolio locked: nobody calls it back or takes it back meanwhile. The portfolio need not
+    be open, for no money moves."""
+    found = _sent(connection, name)
+    if found is None:
+        return None
+    app.db.lock_portfolios(connection, [found.portfolio])
+    return _sent(connection, name)
 
 
 def _sent(connection: Connection, name: str | None) -> Sent | None:
@@ -196,6 +207,6 @@ def _refused(word: Word, sent: Sent, wrong: str | None) -> str:
         return f"{found}, expected it accepted, for the bank answered an entry of it: call the bank at once"
     return (
         f"{found}, expected it accepted: the bank will not pay it; ask why, then call it back with gateway outbound recall "
-        f"{sent.outbound_id} --reason WHY, so that what went into it goes again; if the bank took it after all, say so with "
-        "gateway answers clear --taken"
+        f"{sent.outbound_id} --reason WHY, so that what went into it goes again; if the bank took it all the same, as where it "
+        "refused a second copy, say so with gateway answers clear --taken"
     )

@@ -107,6 +107,12 @@ def _masked(values: dict[str, Any]) -> dict[str, Any]:
     return {name: shown(name, value) for name, value in values.items() if value not in (None, "")}
 
 
+_PORTFOLIO: Final = text(
+    "SELECT f.portfolio FROM ach_answer a JOIN outbound_file f ON f.outbound_id = a.outbound_id "
+    "WHERE a.file_id = :file AND a.number = :number"
+)
+
+
 def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -> None:
     """A person has seen to an answer that waited; ``taken``: the bank took the file after all that it refused by it. Raises
     UsageError without a reason, Refused for one that does not wait, and for a refusal that stands where nobody says so:
@@ -117,6 +123,8 @@ def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -
     with app.db.write() as connection:
         no_account_in(connection, app.vault, reason, action=what)
         at = {"file": key[0], "number": key[1]}
+        if taken:  # nobody calls the file back meanwhile
+            app.db.lock_portfolios(connection, list(connection.execute(_PORTFOLIO, at).scalars()))
         state = connection.execute(
             text("SELECT state FROM ach_answer WHERE file_id = :file AND number = :number"), at
         ).scalar()

@@ -18,7 +18,10 @@ Row = dict[str, Any]
 OUTBOUND: Final = """
     SELECT f.outbound_id, f.name, f.kind, f.portfolio, f.business_date, f.state, f.sha256, s.seq, s.source,
            COALESCE(e.trace_number, r.trace_number) AS trace_number, e.kind AS entry_kind, e.amount_cents,
-           e.effective_date, d.endpoint, d.state AS delivery_state, d.remote_name, d.ended_at AS delivered_at,
+           e.effective_date, d.endpoint, d.state AS delivery_state, d.remote_name, COALESCE(
+               (SELECT MAX(x.at) FROM delivery_event x WHERE x.delivery_id = d.delivery_id AND x.step = 'DELIVERED'
+                    AND d.state = 'ACKNOWLEDGED'),
+               d.ended_at) AS delivered_at,
            (SELECT MAX(t.at) FROM operator_event t WHERE f.state = 'LOCAL' AND t.action = 'outbound.taken'
             AND t.subject = f.name) AS taken_at
     FROM outbound_source s

@@ -118,7 +118,9 @@ _OUTBOUND: Final = """
     SELECT s.source, s.outbound_id, s.seq, f.name, f.kind, f.state, f.built_at, f.maker, f.approved_by, f.approved_at,
            f.machine, f.reason, f.business_date, e.kind AS entry_kind, e.trace_number, e.amount_cents, e.effective_date,
            e.settled_unit_id, d.state AS delivery, d.endpoint, d.started_at, d.ended_at, d.last_error, d.resolved_by,
-           d.resolved_second, d.resolved_reason
+           d.resolved_second, d.resolved_reason,
+           (SELECT MAX(x.at) FROM delivery_event x WHERE x.delivery_id = d.delivery_id AND x.step = 'DELIVERED'
+                AND d.state IN ('ACKNOWLEDGED', 'RECALLED')) AS delivered_at
     FROM outbound_source s
     JOIN outbound_file f ON f.outbound_id = s.outbound_id
     LEFT JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq
@@ -143,6 +145,8 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
         yield decided._replace(step="REJECTED")
     elif row["approved_at"] is not None:
         yield decided._replace(step="RELEASED")
+    if row["delivered_at"] is not None:  # the row tells the last state only
+        yield base._replace(step="DELIVERY", at=row["delivered_at"], state="DELIVERED", endpoint=row["endpoint"])
     if row["delivery"] is not None:
         people = [name for name in (row["resolved_by"], row["resolved_second"]) if name]
         yield base._replace(

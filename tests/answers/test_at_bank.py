@@ -15,6 +15,7 @@ from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
+from gateway.ledger.trace import trace
 from gateway.release import recall, release
 from gateway.release.build import build
 from tests.answers import bank
@@ -132,3 +133,16 @@ def test_one_that_was_called_back_stays_so(app: App, db: Database) -> None:
     drop(app, returned(db))
     assert world.one(db, "SELECT state FROM delivery") == "RECALLED"
     assert "it reached the bank all the same" in answers(db)[0][3]
+
+
+def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Database, clock: FixedClock) -> None:
+    with db.write() as connection:
+        for after in (S.SENDING, S.PLACING, S.DELIVERED):
+            (now,) = queue.listing(connection)
+            queue.record(connection, [Change(1, now.state, after)], at="2026-03-02T14:05:00.000000Z")
+    clock.elapsed += 48 * 3600
+    drop(app, returned(db))
+    with db.read() as connection:
+        (story,) = trace(connection, "4711")
+    steps = [(s.state, s.at) for s in story.way if s.step == "DELIVERY"]
+    assert steps == [("DELIVERED", "2026-03-02T14:05:00.000000Z"), ("ACKNOWLEDGED", app.now())]
