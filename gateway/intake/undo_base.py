@@ -7,6 +7,8 @@ from collections.abc import Collection
 from gateway.intake.undo_in_the_way import freeing_invoice, item_used
 from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, suspense
+from gateway.money import shown
+from gateway.updates import escrow_facts
 
 DEFERRAL_FEE = "DEF FEE"
 
@@ -17,14 +19,17 @@ LINES = (
 
 
 def change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
-    """Move escrow balances; one that would go below zero has been disbursed."""
+    """Move escrow balances. One that would go below zero since some of it was disbursed after the file stops all."""
     if not changes:
         return
     now = payments.escrow_balances(step.db, step.connection, {lease for lease, _ in changes})
     for key, cents in sorted(changes.items()):
-        if cents < 0 and now.get(key, 0) + cents < 0:
+        if cents >= 0 or now.get(key, 0) + cents >= 0:
+            continue
+        disbursed = escrow_facts.disbursed_since(step.connection, step.portfolio, *key, step.high)
+        if disbursed > 0:
             step.stop(
-                f"the escrow balance of lease {key[0]}, charge {key[1]},",
+                f"{shown(disbursed)} of escrow {key[1]} of lease {key[0]}",
                 "disbursed since",
                 f"gateway ledger checks --lease {key[0]} has the checks, and gateway files reverse takes their file back first",
             )

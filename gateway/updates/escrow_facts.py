@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from gateway.ledger import payments
 from gateway.ledger.chart import recurring_number
 from gateway.ledger.database import Database
+
+TRANSACTION: Final = "ESCR"
+"""Code of a disbursement: of its entries and its check's type."""
 
 
 class Line(NamedTuple):
@@ -106,6 +109,21 @@ def load_chart(connection: Connection, portfolio: str, default_bank: str) -> Cha
         payments.load_accounts(connection, portfolio),
         default_bank,
     )
+
+
+_DISBURSED: Final = f"""
+SELECT COALESCE(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END), 0)
+FROM journal_entry e JOIN journal_line j ON j.entry_id = e.entry_id JOIN gl_account a ON a.account_id = j.account_id
+JOIN charge c ON c.portfolio = :portfolio AND c.code = :charge AND c.income_purpose = a.purpose
+WHERE e.lease = :lease AND e.txn = '{TRANSACTION}' AND COALESCE(e.corrects, e.entry_id) > :entry
+"""
+
+
+def disbursed_since(connection: Connection, portfolio: str, lease: str, charge: str, entry_id: int) -> int:
+    """Cents of an escrow charge that disbursements posted after an entry took, less those that were taken back. What that
+    entry brought is gone then; a balance below zero alone says only what the lessee owes."""
+    values = {"portfolio": portfolio, "lease": lease, "charge": charge, "entry": entry_id}
+    return int(connection.execute(text(_DISBURSED), values).scalar_one())
 
 
 def _assets(db: Database, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:

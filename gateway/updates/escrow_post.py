@@ -15,8 +15,8 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 from gateway.ledger.database import Database, stream_blocks
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Unit
+from gateway.updates.escrow_facts import TRANSACTION
 
-TRANSACTION = "ESCR"
 FREE_FORM = "FF"
 """The state of an address outside the United States; it is not printed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from sqlalchemy import text
 
@@ -12,8 +11,8 @@ from gateway.errors import Refused
 from gateway.ledger import payments
 from gateway.ledger.suspense_history import Move
 from gateway.money import shown
+from gateway.updates import escrow_facts
 from gateway.updates import suspense_rules as rules
-from gateway.updates.escrow_post import TRANSACTION as DISBURSED
 from gateway.updates.suspense_step import Done, Step, mirror, take_step
 
 
@@ -65,26 +64,16 @@ def _void(step: Step, move: Move) -> None:
 
 
 def _require_undisbursed(step: Step, taken_back: Sequence[Move]) -> None:
-    """Escrow that was disbursed since the step is gone. A balance below zero alone is no hindrance: it was so before the
-    step, or a payment that bounced made it so, and taking the step back moves the item's own money."""
+    """A balance below zero alone is no hindrance: it was so before the step, or a payment that bounced made it so."""
     connection = step.connection
     now = payments.escrow_balances(step.posting.db, connection, {lease for lease, _ in step.escrow})
     last = max(move.entry_id or 0 for move in taken_back)
     for (lease, charge), cents in sorted(step.escrow.items()):
         if now.get((lease, charge), 0) + cents >= 0:
             continue
-        values = {"lease": lease, "purpose": step.charges[charge].income_purpose, "last": last, "txn": DISBURSED}
-        disbursed = int(connection.execute(text(_DISBURSED), values).scalar_one())
+        disbursed = escrow_facts.disbursed_since(connection, step.item.portfolio, lease, charge, last)
         if disbursed > 0:
             raise Refused(
                 f"{step.action}: found {shown(disbursed)} of escrow {charge} of lease {lease} disbursed since, expected the money "
                 f"there still; take the disbursement back first (gateway ledger checks --lease {lease})"
             )
-
-
-_DISBURSED: Final = """
-SELECT COALESCE(SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END), 0)
-FROM journal_entry e JOIN journal_line j ON j.entry_id = e.entry_id JOIN gl_account a ON a.account_id = j.account_id
-WHERE e.lease = :lease AND e.txn = :txn AND a.purpose = :purpose AND COALESCE(e.corrects, e.entry_id) > :last
-"""
-"""Escrow of a charge that disbursements after an entry took, less those that were taken back."""

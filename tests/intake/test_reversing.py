@@ -289,9 +289,23 @@ def test_escrow_disbursed_since_stays(world: World, real: App, intake: Intake) -
     drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=4500, check=5))
     with pytest.raises(
         Refused,
-        match=r"the escrow balance of lease 10, charge RCR2, disbursed since, .*: gateway ledger checks --lease 10",
+        match=r"found 45.00 of escrow RCR2 of lease 10 disbursed since, .*: gateway ledger checks --lease 10",
     ):
         actions.reverse(real, file.file_id, reason="x")
+
+
+def test_escrow_that_was_below_zero_before_a_file_is_so_again(world: World, real: App, intake: Intake) -> None:
+    """What was disbursed before the file came is not its money; that a payment bounced says what the lessee owes."""
+    world.invoice("1004", "10", "2003-05-02", ("RCR1", 1000))
+    drop(intake, "p1_btchpmt.dat", "I1004,1000,C1\n")
+    [(batch,)] = world.rows("SELECT batch FROM payment_batch")
+    drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=1000, check=5))
+    drop(intake, "p1_bptmtrev.dat", f"I1004,1000,B{batch},RNSFC\n")
+    before = picture(world)
+    assert world.escrow()["10", "RCR1"] == -1000
+    again = drop(intake, "p1_btchpmt.dat", "I1004,1000,C2\n")
+    actions.reverse(real, again.file_id, reason="wrong lessee")
+    assert picture(world) == before
 
 
 def test_a_closed_business_date_refuses(world: World, real: App, intake: Intake) -> None:
