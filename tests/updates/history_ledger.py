@@ -147,7 +147,7 @@ class Ledger:
         return START + timedelta(minutes=self.files)
 
     def drop(self, kind: str, portfolio: str, lines: list[str], operator: str) -> InboundFile:
-        """Post the lines as a file of the kind."""
+        """Post the lines as a file of the kind, let pass by an operator: a history may send the same bytes again."""
         app = replace(self.app, clock=FixedClock(self.at()), operator=Operator(operator, "", frozenset({"post"})))
         path = self.folder / "file.dat"
         self.files += 1
@@ -160,7 +160,7 @@ class Ledger:
                     "name": f"p{portfolio}_{kind}.dat", "kind": kind, "form": "dat", "portfolio": portfolio,
                     "source": "inbox", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data),
                     "state": "CLAIMED", "claim_name": str(self.files), "archive_name": "", "claimed_at": app.now(),
-                    "operator": operator,
+                    "operator": operator, "release": "all DUPLICATE",
                 },
             )  # fmt: skip
             process(Work(app, connection, file_row(connection, file_id), update_for(kind), path, dry=True))
