@@ -106,14 +106,8 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
             },
         )  # fmt: skip
         for number in sorted(lines):
-            note(
-                connection,
-                app.operator,
-                "files.repair",
-                f"file:{file_id}/{number}",
-                f"file {new}: {reason}",
-                at=app.now(),
-            )
+            subject, why = f"file:{file_id}/{number}", f"file {new}: {reason}"
+            note(connection, app.operator, "files.repair", subject, why, at=app.now())
         return file_row(connection, new)
 
 

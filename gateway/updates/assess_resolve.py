@@ -129,10 +129,10 @@ FROM chosen c
 def limit_is_far(scope: Scope) -> bool:
     """No line of the file can be a charge line too many: each lands on its lease's next invoice, or on one made for
     the lease, and all of them together are within the limit with what the invoice holds."""
-    near = "SELECT 1 FROM assess_lease WHERE lines + held > :limit LIMIT 1"
-    return scope.connection.execute(text(near), {"limit": scope.charge_lines}).first() is None and not _any(
-        scope, "invoice IS NOT NULL OR due_date IS NOT NULL"
-    )
+    if _any(scope, "invoice IS NOT NULL OR due_date IS NOT NULL"):
+        return False
+    near = text("SELECT 1 FROM assess_lease WHERE lines + held > :limit LIMIT 1")
+    return scope.connection.execute(near, {"limit": scope.charge_lines}).first() is None
 
 
 def blocks(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
@@ -149,7 +149,7 @@ def blocks(scope: Scope, size: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + size - 1, last)
 
 
-def leases_only(scope: Scope) -> bool:
+def names_leases_only(scope: Scope) -> bool:
     """Every line of the file names a lease, and neither an asset nor an invoice or due date."""
     return not _any(scope, "asset IS NOT NULL OR invoice IS NOT NULL OR due_date IS NOT NULL")
 

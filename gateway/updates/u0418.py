@@ -76,7 +76,7 @@ class BatchAssessment:
         context.flush()
         rejects = _any_rejected(context.connection, scope.file_id)
         assess_resolve.prepare(scope)
-        far, plain = assess_resolve.limit_is_far(scope), assess_resolve.leases_only(scope)
+        far, plain = assess_resolve.limit_is_far(scope), assess_resolve.names_leases_only(scope)
         outcome = Outcome()
         for first, last in assess_resolve.blocks(scope, self.block_lines):
             assess_resolve.resolve(scope, first, last, rejects=rejects, leases_only=plain)
