@@ -96,12 +96,23 @@ class Lines:
             value.replace(",", "") if money and len(value) > width else value
             for value, money, width in zip(row, self._money, self.widths, strict=True)
         ]
-        parts = [
-            wrap(value, width, break_long_words=True, break_on_hyphens=False) or [""]
-            for value, width in zip(shorter, self.widths, strict=True)
-        ]
+        parts = [_wrapped(value, width) for value, width in zip(shorter, self.widths, strict=True)]
         height = max(map(len, parts))
         return [(self._template % tuple(p[i] if i < len(p) else "" for p in parts)).rstrip() for i in range(height)]
+
+
+def _wrapped(value: str, width: int) -> list[str]:
+    """The lines of a value; a list of things that each fit is broken between them, never inside one."""
+    *first, last = value.split(", ")
+    things = [*(f"{thing}," for thing in first), last]
+    if len(things) == 1 or max(map(len, things)) > width:
+        return wrap(value, width, break_long_words=True, break_on_hyphens=False) or [""]
+    lines = [""]
+    for thing in things:
+        if len(f"{lines[-1]} {thing}") > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {thing}".lstrip()
+    return lines
 
 
 def _for_people(one: Cells) -> Sequence[str]:

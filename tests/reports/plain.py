@@ -41,6 +41,15 @@ def json_rows_of(report: Report, rows: Sequence[Sequence[Any]]) -> list[str]:
     ]
 
 
+def _pieces(shown: str, width: int) -> list[str]:
+    """A list of things that each fit with a comma is filled up thing by thing, their own blanks out of the way."""
+    things = shown.split(", ")
+    if len(things) == 1 or any(len(thing) + (at < len(things) - 1) > width for at, thing in enumerate(things)):
+        return wrap(shown, width, break_on_hyphens=False)
+    filled = wrap(", ".join(thing.replace(" ", "\0") for thing in things), width, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in filled]
+
+
 def text_of(report: Report, rows: Sequence[Sequence[Any]]) -> list[str]:
     """The detail lines, without the pages."""
     columns = report.spec.columns
@@ -52,7 +61,7 @@ def text_of(report: Report, rows: Sequence[Sequence[Any]]) -> list[str]:
             shown = "" if value is None else _money(value, ",") if column.kind == "money" else str(value)
             if column.kind == "money" and len(shown) > width:
                 shown = _money(value)
-            pieces = [shown] if len(shown) <= width else wrap(shown, width, break_on_hyphens=False)
+            pieces = [shown] if len(shown) <= width else _pieces(shown, width)
             parts.append((width, column.kind in ("money", "count"), pieces or [""]))
         wraps = any(len(pieces) > 1 for _, _, pieces in parts)
         for at in range(max(len(pieces) for _, _, pieces in parts)):

@@ -37,7 +37,22 @@ ALONE = ReportSpec("A", "A", (Column("name", "NAME", 9, wraps=True),))
 numbers = st.sampled_from(["1", "2", "10"])
 names = st.one_of(
     st.none(),
-    st.sampled_from(["", "A", "100 %", "%s", 'say "so"', "DOE, JO", "a\\b", "Grün", "l\x1fm", "long name of two"]),
+    st.sampled_from(
+        [
+            "",
+            "A",
+            "100 %",
+            "%s",
+            'say "so"',
+            "DOE, JO",
+            "A 1, B 2, C 3",
+            "20 150, 3",
+            "a\\b",
+            "Grün",
+            "l\x1fm",
+            "long name of two",
+        ]
+    ),
     st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=["C", "Z"]), max_size=20),
 )
 cents = st.one_of(st.none(), st.integers(-150_000, 150_000), st.integers(-(10**12), 10**12))
@@ -74,6 +89,14 @@ def _same(folder: Path, spec: ReportSpec, found: Sequence[Sequence[Any]]) -> Non
 def test_money_wider_than_its_column_is_not_parted() -> None:
     column = Column("amount", "AMOUNT", 16, "money")
     assert Lines([column]).of([cells(column, [99, 999_999_999_999_999])]) == [f"{'0.99':>16}", "9999999999999.99"]
+
+
+def test_a_list_is_broken_between_its_things() -> None:
+    column = Column("invoices", "INVOICES", 20, wraps=True)
+    lists = ["80000003 1200.00, 80000004 75.10, 9 1.00", "one of twenty-one signs, 9 1.00"]
+    assert Lines([column]).of([cells(column, lists)]) == [
+        "80000003 1200.00,", "80000004 75.10,", "9 1.00", "one of twenty-one", "signs, 9 1.00",
+    ]  # fmt: skip
 
 
 @settings(deadline=None)
