@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
+from gateway.answers.names import ACKNOWLEDGEMENT
 from gateway.errors import LedgerError
 from gateway.home import Home
 from gateway.intake.states import COUNTS_AS_SEEN, FileState, state_list
@@ -103,18 +104,20 @@ def hold_row(connection: Connection, file_id: int, states: Sequence[FileState]) 
 
 
 def equal_files(connection: Connection, file: InboundFile) -> list[tuple[int, str]]:
-    """(number, name) of files of this portfolio and kind with the same bytes that posted, will post or are held.
+    """(number, name) of files of this portfolio and kind with the same bytes that posted, will post or are held; of
+    acknowledgements with the same name too, because it may be all that tells one from the next.
 
     Files that another one's hold has made wait are not asked again: only what an operator has not yet let pass counts.
     """
     rows = connection.execute(
         text(
             "SELECT file_id, name FROM inbound_file WHERE sha256 = :sha AND kind = :kind AND file_id <> :id "
-            "AND COALESCE(portfolio, '') = :portfolio AND state IN :states AND bytes > 0 ORDER BY file_id"
+            "AND COALESCE(portfolio, '') = :portfolio AND state IN :states AND bytes > 0 "
+            f"AND (kind <> '{ACKNOWLEDGEMENT}' OR UPPER(name) = UPPER(:name)) ORDER BY file_id"
         ).bindparams(state_list("states")),
         {
             "sha": file.sha256, "kind": file.kind, "id": file.file_id, "portfolio": file.portfolio or "",
-            "states": [s.value for s in COUNTS_AS_SEEN],
+            "name": file.name, "states": [s.value for s in COUNTS_AS_SEEN],
         },
     ).all()  # fmt: skip
     return [(int(number), str(name)) for number, name in rows if number not in file.released_duplicates]

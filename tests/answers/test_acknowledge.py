@@ -43,6 +43,10 @@ CASES: dict[str, tuple[str, str, str, str, str]] = {
     ),
     "in another case": (f"{BANK_FILE.lower()}.ack", "ACCEPTED ENTRIES 2 CREDIT 128.45", "DONE", "ACKNOWLEDGED", "was taken"),
     "refused": (f"{BANK_FILE}.ack", "REJECTED ENTRIES 2 CREDIT 128.45", "UNMATCHED", "DELIVERED", "found P01-VACH-BANK-260303.DAT REJECTED"),
+    "refused with other totals": (
+        f"{BANK_FILE}.ack", "REJECTED ENTRIES 1 CREDIT 128.45", "UNMATCHED", "DELIVERED",
+        "REJECTED with other totals (entries 1, sent 2), expected it accepted",
+    ),
     "other totals": (
         f"{BANK_FILE}.ack", "ACCEPTED ENTRIES 1 CREDIT 123.45", "UNMATCHED", "DELIVERED",
         "(credit 123.45, sent 128.45; entries 1, sent 2)",
@@ -75,6 +79,33 @@ def test_the_name_that_the_file_has_at_the_bank_is_as_good(db: Database, home: H
         connection.execute(text("UPDATE delivery SET remote_name = 'MSL0303.ACH'"))
     drop(app, b"ACCEPTED FILE msl0303.ach ENTRIES 2 CREDIT 128.45\n", "ack-1.txt")
     assert answers(db)[0][2] == "DONE" and world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
+def test_of_two_files_that_have_the_name_there_the_last_is_meant(db: Database, home: Home, clock: FixedClock) -> None:
+    """At two banks both may have it."""
+    app = sent(db, home, clock, FORM)
+    check(db, "4713", 100)
+    (other,) = send(app)
+    world.insert(
+        db, "delivery", outbound_id=other, endpoint="other", state="DELIVERED", remote_name=BANK_FILE, temporary_name="",
+        attempts=1,
+    )  # fmt: skip
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET remote_name = 'MSL0303.ACH'"))
+    drop(app, b"ACCEPTED FILE MSL0303.ACH ENTRIES 1 CREDIT 1.00\n", "ack-1.txt")
+    assert answers(db)[0][2] == "DONE"
+    assert world.all_of(db, "SELECT state FROM delivery ORDER BY delivery_id") == [("DELIVERED",), ("ACKNOWLEDGED",)]
+
+
+def test_equal_bytes_acknowledge_each_file_that_their_name_says(db: Database, home: Home, clock: FixedClock) -> None:
+    app = sent(db, home, clock, {"files": ["{name}.ack"]}, state=None)
+    check(db, "4713", 100)
+    send(app)
+    names = [BANK_FILE, BANK_FILE.replace(".DAT", "-2.DAT")]
+    assert [drop(app, b"OK\n", f"{name}.ack").state for name in names] == ["POSTED", "POSTED"]
+    assert [row[2:] for row in answers(db)] == [("DONE", f"{name} was taken by the bank") for name in names]
+    again = drop(app, b"OK\n", f"{BANK_FILE.lower()}.ack")
+    assert (again.state, again.hold_code, again.held_against) == ("HELD", "DUPLICATE", 1)
 
 
 def test_a_second_acknowledgement_does_nothing(db: Database, home: Home, clock: FixedClock) -> None:
