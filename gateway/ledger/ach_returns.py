@@ -28,12 +28,10 @@ def came_back_sql(entry: str, prefix: str = "") -> str:
 
 
 _MOOT: Final = text(f"""
-    SELECT outbound_id, MIN(trace_number), MAX(returned) FROM (
-        SELECT e.outbound_id, o.trace_number, CASE WHEN {came_back_sql("o")} THEN 1 ELSE 0 END AS returned,
-            CASE WHEN {refused_sql("o")} THEN 1 ELSE 0 END AS refused
-        FROM ach_entry e JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
-        WHERE e.outbound_id IN :files AND e.kind = 'REVERSAL') x
-    WHERE returned = 1 OR refused = 1 GROUP BY outbound_id
+    SELECT e.outbound_id, MIN(CASE WHEN {came_back_sql("o")} THEN o.trace_number END) AS returned,
+        MIN(CASE WHEN {refused_sql("o")} THEN o.trace_number END) AS refused
+    FROM ach_entry e JOIN ach_entry o ON o.outbound_id = e.reverses_outbound_id AND o.seq = e.reverses_seq
+    WHERE e.outbound_id IN :files GROUP BY e.outbound_id
 """).bindparams(bindparam("files", expanding=True))
 
 
@@ -43,6 +41,7 @@ def moot_reversals(connection: Connection, files: Sequence[int]) -> dict[int, st
     if not files:
         return {}
     return {
-        int(file): f"{trace}, which the bank returned" if returned else f"{trace}, whose file the bank refused"
-        for file, trace, returned in connection.execute(_MOOT, {"files": sorted(set(files))})
+        int(file): f"{returned}, which the bank returned" if returned else f"{refused}, whose file the bank refused"
+        for file, returned, refused in connection.execute(_MOOT, {"files": sorted(set(files))})
+        if returned or refused
     }

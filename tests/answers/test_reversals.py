@@ -12,6 +12,7 @@ from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
 from gateway.errors import Refused
 from gateway.home import Home
+from gateway.ledger import ach_returns
 from gateway.ledger.database import Database
 from gateway.ledger.trace import trace as follow
 from gateway.outbound.built import place
@@ -288,3 +289,23 @@ def test_an_offset_that_comes_back_waits(db: Database, home: Home, clock: FixedC
     assert answers(db)[0][2] == "UNMATCHED"
     assert "found the return of our own offset entry" in answers(db)[0][3]
     assert postings(db) == []
+
+
+def test_a_reversal_is_moot_by_its_own_credit_alone(db: Database, home: Home, clock: FixedClock) -> None:
+    """One file takes back the other credit of a file of which one came back, and a credit that came back later."""
+    app = company(db, home, clock)
+    for number, vendor in (("4711", "V1"), ("4712", "V2"), ("4713", "V2")):
+        check(db, number, 12_345, vendor=vendor)
+    send(app)
+    first, second, third = (trace_of(db, number) for number in ("4711", "4712", "4713"))
+    drop(app, bank.whole(bank.return_of(first, 12_345)))
+    for number in ("4712", "4713"):
+        voids.void(app, number, reason="wrong vendor")
+    (file, *_) = build(app, "VACH", "1").files
+    with db.read() as connection:
+        assert ach_returns.moot_reversals(connection, [1, file.outbound_id]) == {}
+    drop(app, bank.whole(bank.return_of(third, 12_345)), "second.ach")
+    drop(app, bank.whole(bank.return_of(second, 12_345)), "third.ach")
+    with db.read() as connection:
+        moot = {file.outbound_id: f"{min(second, third)}, which the bank returned"}
+        assert ach_returns.moot_reversals(connection, [1, file.outbound_id]) == moot
