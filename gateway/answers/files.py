@@ -87,7 +87,7 @@ class AnswersFile:
 
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: _Read, *, at: str) -> Taken:
         app.db.lock(connection, post.UPDATE)  # two files may say the same of no portfolio
-        found = gather.facts(connection, app.vault, read.answers, file_id=file_id, today=read.today)
+        found = gather.facts(connection, app.vault, read.answers, today=read.today)
         decisions = decide_all(read.answers, found, source=f"{name} (#{file_id})")
         decided = list(zip(read.answers, decisions, strict=True))
         if read.lost is not None:

@@ -38,14 +38,14 @@ def portfolios_of(connection: Connection, answers: Iterable[Answer]) -> list[str
     return sorted({s.entry.portfolio for found in sent_by_trace(connection, answers).values() for s in found})
 
 
-def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, file_id: int, today: date) -> Facts:
+def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, today: date) -> Facts:
     """The portfolios are locked: nothing of this moves until the transaction ends."""
     by_trace = sent_by_trace(connection, answers)
     sent = [s for found in by_trace.values() for s in found]
     paid = checks_by_entry(connection, map(key, sent))
     vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
     asked = any(answer.kind == "CHANGE" for answer in answers)
-    taken, waiting = _before(connection, vault, answers, file_id)
+    taken, waiting = _before(connection, vault, answers)
     return Facts(
         today=today,
         sent=by_trace,
@@ -73,10 +73,9 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
 
 
 def _before(
-    connection: Connection, vault: Vault, answers: Sequence[Answer], file_id: int
+    connection: Connection, vault: Vault, answers: Sequence[Answer]
 ) -> tuple[dict[Identity, str], dict[tuple[Identity, str], str]]:
-    """Answers of earlier files: what was acted upon, and what waits or waited for a person with all that it said. The
-    first of equal ones counts. A file that is done again does not see itself."""
+    """Answers of earlier files: what was acted upon, and what waits or waited for a person with all that it said."""
     taken: dict[Identity, str] = {}
     waiting: dict[tuple[Identity, str], str] = {}
     asked = {answer.identity for answer in answers}
@@ -85,9 +84,8 @@ def _before(
         "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, "
         "a.number, a.state, CASE a.state WHEN 'DONE' THEN NULL ELSE a.payload END "
         "FROM ach_answer a JOIN inbound_file f ON f.file_id = a.file_id WHERE a.original_trace IN :keys "
-        "AND a.state <> 'REPEATED' AND a.file_id <> :file ORDER BY a.file_id DESC, a.number DESC",
+        "AND a.state <> 'REPEATED'",
         sorted({identity.original_trace for identity in asked}),
-        file=file_id,
     ):
         identity, place = Identity(*row[:4]), _place(*row[4:7])
         if row[7] == "DONE":
@@ -135,9 +133,9 @@ def _place(name: str, file_id: int, number: int) -> str:
     return f"{name} (#{file_id}) entry {number}"
 
 
-def _asked(connection: Connection, statement: str, keys: Sequence[Any], **values: Any) -> Iterator[Any]:
+def _asked(connection: Connection, statement: str, keys: Sequence[Any]) -> Iterator[Any]:
     """The statement for all keys, some thousands at a time."""
     clause = text(statement).bindparams(bindparam("keys", expanding=True))
     iterator = iter(keys)
     while part := list(islice(iterator, _ASKED)):
-        yield from connection.execute(clause, {"keys": part, **values})
+        yield from connection.execute(clause, {"keys": part})

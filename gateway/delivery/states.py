@@ -57,8 +57,8 @@ TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 
 SENDABLE: Final = (_S.PENDING, _S.NOT_DELIVERED)
 """States from which bytes may be sent, and in which a file can be called back."""
-REFUSABLE: Final = (*SENDABLE, _S.DELIVERED, _S.ACKNOWLEDGED)
-"""States in which a file that the bank refused can be called back."""
+REFUSABLE: Final = (_S.DELIVERED, _S.ACKNOWLEDGED)
+"""States in which a file that the bank refused can be called back: by its refusal it is DELIVERED at least."""
 
 
 def require_transition(before: DeliveryState, after: DeliveryState, *, delivery_id: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, text
 
 REFUSED: Final = "REFUSED"
 """``ach_answer.code`` of an acknowledgement by which the bank will not pay a file."""
-_SAID: Final = f"kind = 'ACKNOWLEDGEMENT' AND code = '{REFUSED}' AND seq IS NULL AND state = 'UNMATCHED'"
+_SAID: Final = f"code = '{REFUSED}' AND state = 'UNMATCHED'"
 
 
 def proof_sql(answer: str) -> str:

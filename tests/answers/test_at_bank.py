@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -14,13 +15,16 @@ from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import Refused
 from gateway.home import Home
+from gateway.ledger import ach_answers
 from gateway.ledger.database import Database
 from gateway.ledger.trace import trace
 from gateway.release import recall, release
 from gateway.release.build import build
+from gateway.vendor_ach import voids
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, state, trace_of
 from tests.outbound import world
+from tests.support.at_once import until_it_waits
 
 S = DeliveryState
 OPEN = (S.PENDING, S.SENDING, S.PLACING, S.UNKNOWN, S.NOT_DELIVERED, S.DELIVERED)
@@ -115,6 +119,33 @@ def test_what_was_answered_under_an_earlier_version_is_not_sent(app: App, db: Da
     assert differences(app) == []
 
 
+def test_what_nobody_said_was_fetched_is_there_by_its_return(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500)
+    (file, _) = build(app, "VACH", "1").files
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    drop(app, returned(db))
+    with pytest.raises(Refused, match="found it fetched or answered, expected it in the outbox"):
+        recall.recall(app, file.outbound_id, reason="not there")
+    voids.void(app, "4712", reason="wrong vendor")
+    (reversal, *_) = build(app, "VACH", "1").files
+    assert reversal.total_debit_cents == 500, "its credit is at the bank"
+
+
+def test_the_answer_waits_for_a_process_that_changes_the_delivery(app: App, db: Database) -> None:
+    """Else the state that it read is not there any more, and nothing is recorded."""
+    stand(db, S.SENDING)
+    data = returned(db)
+    with ThreadPoolExecutor(1) as bank_files:
+        with db.write() as connection:
+            assert queue.record(connection, [Change(1, S.SENDING, S.PLACING)], at=app.now()) == [1]
+            taken = bank_files.submit(drop, app, data)
+            until_it_waits(db, taken)
+        taken.result()
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
 def test_nor_denied_by_people(app: App, db: Database) -> None:
     drop(app, returned(db))
     stand(db, S.UNKNOWN)
@@ -131,8 +162,27 @@ def test_nor_denied_by_people(app: App, db: Database) -> None:
 def test_one_that_was_called_back_stays_so(app: App, db: Database) -> None:
     recall.recall(app, 1, reason="wrong")
     drop(app, returned(db))
+    with db.write() as connection:
+        queue.answered(connection, {1: "a word"}, at=app.now())
     assert world.one(db, "SELECT state FROM delivery") == "RECALLED"
     assert "it reached the bank all the same" in answers(db)[0][3]
+
+
+def test_each_file_is_proved_by_the_first_answer_about_it(app: App, db: Database) -> None:
+    check(db, "4712", 500)
+    (file, _) = build(app, "VACH", "1").files
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    first, second = trace_of(db, "4711"), trace_of(db, "4712")
+    later = bank.return_of(first, 12_345, trace="091000010000002")
+    drop(app, bank.whole(bank.return_of(second, 500), later))
+    drop(app, bank.whole(bank.dishonored(first, 12_345), bank.dishonored(second, 500)), "dishonored.ach")
+    named = {
+        1: f"R03 of trace number {first} in returns.ach (answer 1/2)",
+        file.outbound_id: f"R03 of trace number {second} in returns.ach (answer 1/1)",
+    }
+    with db.read() as connection:
+        assert ach_answers.proofs(connection, named) == named
+        assert [queue.events(connection, number)[-1][2] for number in (1, 2)] == list(named.values())
 
 
 def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Database, clock: FixedClock) -> None:

@@ -64,5 +64,7 @@ def test_an_amount_is_not_taken_from_a_record_out_of_place(db: Database, home: H
     ((kind, _, state, outcome), *_) = answers(db)
     assert (kind, state) == ("RETURN", "UNMATCHED")
     assert "found an amount that cannot be read for trace number" in outcome
+    said = lists.show(app, (1, 1))["entry"]["answer"]
+    assert (said["original_trace"], said["original_rdfi"]) == (trace_of(db, "4711"), "****0001")
     drop(app, bank.whole([entry, addenda]), "again.ach")
     assert answers(db)[-1][2] == "DONE"
