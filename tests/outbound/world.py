@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.app import App, Operator
 from gateway.clock import Clock, instant_text
@@ -82,30 +82,57 @@ ACCOUNTS: Sequence[tuple[str, str, str, str]] = (
 
 def insert(db: Database, table: str, **values: Any) -> None:
     with db.write() as connection:
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
-        connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), values)
+        _add(connection, table, values)
+
+
+def _add(connection: Connection, table: str, *rows: Mapping[str, Any]) -> None:
+    names = ", ".join(rows[0])
+    marks = ", ".join(f":{name}" for name in rows[0])
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), list(rows))
 
 
 def company(db: Database, *, business_date: str = "2026-03-02", offices: Sequence[str] = ("1", "2")) -> None:
     """Portfolio 1 with offices 1/1/n, a chart of eight accounts each, rent, and one lease an office (``L1``, ``L2``)."""
-    insert(db, "portfolio", portfolio="1", name="Prairie", business_date=business_date, period_state="OPEN")
-    insert(
-        db, "charge", portfolio="1", code="PYMT", name="RENT", type="I", basis="A", payment_order=0, priority="N",
-        used="Y", level="lease", taxable="N", receivable_purpose="LEASE PAYMENTS RECEIVABLE",
-        income_purpose="RENT REVENUE",
-    )  # fmt: skip
-    for number, office in enumerate(offices, 1):
-        insert(
-            db, "office", office_id=number, portfolio="1", company="1", region="1", office=office,
-            name=f"Office {office}",
+    numbered = list(enumerate(offices, 1))
+    with db.write() as connection:
+        _add(
+            connection,
+            "portfolio",
+            {"portfolio": "1", "name": "Prairie", "business_date": business_date, "period_state": "OPEN"},
+        )
+        _add(
+            connection,
+            "charge",
+            {
+                "portfolio": "1", "code": "PYMT", "name": "RENT", "type": "I", "basis": "A", "payment_order": 0,
+                "priority": "N", "used": "Y", "level": "lease", "taxable": "N",
+                "receivable_purpose": "LEASE PAYMENTS RECEIVABLE", "income_purpose": "RENT REVENUE",
+            },
         )  # fmt: skip
-        for vector, account, side, purpose in ACCOUNTS:
-            insert(
-                db, "gl_account", account_id=number * 100 + int(vector[:1]) * 10 + int(vector[-1:]), office_id=number,
-                vector=vector, number=account, name=purpose, side=side, purpose=purpose,
-            )  # fmt: skip
-        lease(db, f"L{number}", number)
+        _add(
+            connection,
+            "office",
+            *(
+                {
+                    "office_id": number, "portfolio": "1", "company": "1", "region": "1", "office": office,
+                    "name": f"Office {office}",
+                }
+                for number, office in numbered
+            ),
+        )  # fmt: skip
+        _add(
+            connection,
+            "gl_account",
+            *(
+                {
+                    "account_id": number * 100 + int(vector[:1]) * 10 + int(vector[-1:]), "office_id": number,
+                    "vector": vector, "number": account, "name": purpose, "side": side, "purpose": purpose,
+                }
+                for number, _ in numbered
+                for vector, account, side, purpose in ACCOUNTS
+            ),
+        )  # fmt: skip
+        _add(connection, "lease", *(_lease(f"L{number}", number) for number, _ in numbered))
 
 
 def clearing(db: Database, *offices: int) -> None:
@@ -118,12 +145,15 @@ def clearing(db: Database, *offices: int) -> None:
 
 
 def lease(db: Database, name: str, office_id: int, **changes: Any) -> None:
-    values = {
+    insert(db, "lease", **_lease(name, office_id) | changes)
+
+
+def _lease(name: str, office_id: int) -> dict[str, Any]:
+    return {
         "lease": name, "office_id": office_id, "portfolio": "1", "lessee": f"C{name}", "lessee_name": f"Customer {name}",
         "status": "ACTV", "kind": "lease", "control_number": f"STK{name}", "account_number": f"A{name}",
         "deal_number": name[1:], "location": "0", "prepaid": "N", "nsf_count": 0,
-    } | changes  # fmt: skip
-    insert(db, "lease", **values)
+    }  # fmt: skip
 
 
 def account(db: Database, office_id: int, purpose: str) -> int:
