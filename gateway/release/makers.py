@@ -1,9 +1,9 @@
 """Who had a part in what a bank file pays or takes back: a maker can never be the checker, so none of them releases it.
 
 A part is: building the file; loading a check of it, or paying it again; loading or changing its payee since the payee was
-last paid (what came back was no payment); voiding what it takes back. Everything is read from what is kept anyway: the
-file's maker, the events of operators, ``vendor_change``, and the units that posted the voids. What a bank's notification
-changes was brought by whoever owned its file (``inbound_file.owner``), who is the maker of that change.
+last paid (what came back, or the bank refused, was no payment); voiding what it takes back. Everything is read from what is
+kept anyway: the file's maker, the events of operators, ``vendor_change``, and the units that posted the voids. What a bank's
+notification changes was brought by whoever owned its file (``inbound_file.owner``), who is the maker of that change.
 
 Who took a payee's alert away, or paid despite it, is a checker and may release; ``lifted`` names them to whoever looks.
 
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from gateway.app import App
+from gateway.ledger.ach_answers import refused_sql
 from gateway.ledger.ach_checks import source_sql
 from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
@@ -46,7 +47,8 @@ class Part(NamedTuple):
 
 _LAST_PAID: Final = (
     "COALESCE((SELECT MAX(f.approved_at) FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id "
-    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL}) AND NOT {came_back_sql('p')}), '')"
+    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL}) AND NOT {came_back_sql('p')} "
+    f"AND NOT {refused_sql('f')}), '')"
 )
 _PAYEES: Final = (
     "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "
@@ -61,7 +63,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "check {} paid again": (
         "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
         f"JOIN operator_event o ON o.subject = {source_sql('c')} AND o.action = '{entries.PAID_AGAIN}' "
-        "WHERE c.outbound_id = :id AND c.issue > 1 GROUP BY o.operator, o.os_user"
+        "WHERE c.outbound_id = :id GROUP BY o.operator, o.os_user"
     ),
     "vendor {} loaded": (
         f"SELECT o.operator, o.os_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "

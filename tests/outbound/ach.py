@@ -77,12 +77,22 @@ def kinds(db: Database) -> list[tuple[Any, ...]]:
 
 def returned(db: Database, outbound_id: int, seq: int, code: str = "R03") -> None:
     """As a return that was taken leaves it; its postings are left out."""
+    _answered(
+        db, kind="RETURN", code=code, transaction_code="21", sec="CCD", outbound_id=outbound_id, seq=seq, state="DONE"
+    )
+
+
+def refused(db: Database, outbound_id: int) -> None:
+    """As the bank's refusal of a file leaves it."""
+    _answered(db, kind="ACKNOWLEDGEMENT", code="REFUSED", outbound_id=outbound_id, state="UNMATCHED")
+
+
+def _answered(db: Database, **answer: Any) -> None:
     file_id = world.one(db, "SELECT COALESCE(MAX(file_id), 0) + 1 FROM inbound_file")
     world.insert(
         db, "inbound_file", file_id=file_id, name=f"r{file_id}.ach", kind="bank-answers", form="dat", source="inbox", sha256="0",
         bytes=1, state="POSTED", claim_name="r", claimed_at="2026-03-05T14:00:00.000000Z", reported="Y",
     )  # fmt: skip
     world.insert(
-        db, "ach_answer", file_id=file_id, number=1, line_no=3, kind="RETURN", code=code, amount_cents=0,
-        transaction_code="21", sec="CCD", payload=b"", outbound_id=outbound_id, seq=seq, state="DONE", outcome="-",
+        db, "ach_answer", file_id=file_id, number=1, line_no=3, amount_cents=0, payload=b"", outcome="-", **answer
     )  # fmt: skip

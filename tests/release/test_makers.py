@@ -26,7 +26,7 @@ from gateway.settings import Operators
 from gateway.vendor_ach import voids
 from tests.ledger.reference import write
 from tests.outbound import world
-from tests.outbound.ach import returned
+from tests.outbound.ach import refused, returned
 
 PEOPLE = {code: Operator(code, code.lower(), world.ALL_RIGHTS) for code in ("ANN", "BOB", "CAT", "DAN", "EVE", "FAY")}
 VENDORS = (
@@ -130,6 +130,17 @@ def test_a_part_ends_when_what_it_made_has_gone_out(app: App, tmp_path: Path) ->
     file = waiting(app, "ANN")
     assert told(app, file) == ["made by ANN (ann)", "check 4 and 1 more loaded by EVE (eve)"]
     approve(app, file, "CAT")
+    changed(app, "V1", maker="DAN", checker="EVE", account_number="66666666")
+    for number, parts in (("6", ["a change of vendor V1 proposed by DAN (dan)"]), ("7", [])):
+        loads(
+            app,
+            "EVE",
+            tmp_path / number,
+            checks=CHECKS.split("\n", 1)[0] + f"\n1,{number},NEWA,1.00,2026-03-03,V1,L1\n",
+        )
+        file = waiting(app, "ANN")
+        assert told(app, file) == ["made by ANN (ann)", f"check {number} loaded by EVE (eve)", *parts]
+        approve(app, file, "CAT")
 
 
 def test_whoever_changes_a_check_has_a_part_beside_who_loaded_it(app: App, tmp_path: Path) -> None:
@@ -222,6 +233,19 @@ def test_a_payment_that_came_back_ends_no_part(app: App, tmp_path: Path) -> None
         returned(app.db, first.outbound_id, seq)
     later(app)
     pay_again(world.as_person(app, PEOPLE["DAN"]), "1", reason="new account")
+    file = waiting(app, "ANN")
+    assert "vendor V1 loaded by CAT (cat)" in told(app, file)
+    with pytest.raises(Refused, match="vendor V1 loaded by CAT"):
+        approve(app, file, "CAT")
+
+
+def test_a_payment_that_the_bank_refused_ends_no_part(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    first = waiting(app, "ANN")
+    approve(app, first, "FAY")
+    refused(app.db, first.outbound_id)
+    loads(app, "BOB", tmp_path / "d", checks=CHECKS.split("\n", 1)[0] + "\n1,4,NEWA,50.00,2026-03-03,V1,L1\n")
     file = waiting(app, "ANN")
     assert "vendor V1 loaded by CAT (cat)" in told(app, file)
     with pytest.raises(Refused, match="vendor V1 loaded by CAT"):

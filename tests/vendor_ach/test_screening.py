@@ -19,7 +19,7 @@ from gateway.outbound.store import Frozen
 from gateway.release import release
 from gateway.release.build import build
 from tests.outbound import world
-from tests.outbound.ach import returned
+from tests.outbound.ach import refused, returned
 
 ENDPOINTS = {"bank": {"host": "h", "user": "u", "key": "k"}}
 
@@ -109,8 +109,9 @@ def test_what_only_warns_is_accepted_by_nobody(db: Database, home: Home, clock: 
     ]  # fmt: skip
 
 
-def test_what_counts_as_a_payment_before(db: Database, app: App) -> None:
-    """What a rejected file held was none, nor what came back; changed details have had none."""
+@pytest.mark.parametrize("back", ["returned", "refused"])
+def test_what_counts_as_a_payment_before(db: Database, app: App, back: str) -> None:
+    """What a rejected file held was none, nor what came back or the bank refused; changed details have had none."""
     world.check(db, "1")
     rejected = built(app)
     release.reject(app, rejected.outbound_id, reason="wrong date")
@@ -120,7 +121,10 @@ def test_what_counts_as_a_payment_before(db: Database, app: App) -> None:
     assert findings(app, file) == [] and hold_text(app, file) == "waits for release"
     approve(app, file, reason=None)
     for outbound_id in (3, file.outbound_id):
-        returned(db, outbound_id, 1)
+        if back == "returned":
+            returned(db, outbound_id, 1)
+        else:
+            refused(db, outbound_id)
     world.check(db, "3", 600)
     assert findings(app, built(app)) == [("first-payment", "HOLD", "V1")]
 
@@ -150,6 +154,9 @@ def test_a_check_loaded_as_sent_vouches_for_nobody_once_files_are_built_here(
     assert findings(app, built(app)) == []
     clock.elapsed += 60
     loaded(app, "00")
+    clock.elapsed += 60
+    world.check(db, "3")
+    built(app)
     world.check(db, "2", 600, vendor="V2")
     assert findings(app, built(app)) == [("first-payment", "HOLD", "V2")]
 
