@@ -226,6 +226,9 @@ def test_a_void_made_before_brings_no_debit(db: Database, home: Home, clock: Fix
     refuse(app)
     built = build(app, "VACH", "1")
     assert built.files == ()
+    exceptions = next(one.report for one in built.reports if one.report.spec.name == "U0424C")
+    ((*_, why),) = exceptions.rows
+    assert f"in {NAME}, which the bank refused (answer 1/1), expected it paid: take the void back (" in str(why)
     with pytest.raises(Refused, match=r"found check 4711 void, .*gateway vendor void 4711 --undo"):
         recall.recall(bob(app), 1, reason="refused")
     voids.undo(app, "4711", reason="refused")

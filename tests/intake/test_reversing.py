@@ -308,6 +308,27 @@ def test_escrow_that_was_below_zero_before_a_file_is_so_again(world: World, real
     assert picture(world) == before
 
 
+def test_escrow_below_zero_keeps_no_disbursement(world: World, real: App, intake: Intake) -> None:
+    """Taking a disbursement back makes it less, whatever was disbursed since."""
+    world.invoice("1004", "10", "2003-05-02", ("RCR1", 1000))
+    drop(intake, "p1_btchpmt.dat", "I1004,1000,C1\n")
+    [(batch,)] = world.rows("SELECT batch FROM payment_batch")
+    first, _ = (drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=500, check=check)) for check in (5, 6))
+    drop(intake, "p1_bptmtrev.dat", f"I1004,1000,B{batch},RNSFC\n")
+    actions.reverse(real, first.file_id, reason="wrong amount")
+    assert world.escrow()["10", "RCR1"] == -500
+
+
+def test_other_escrow_than_the_files_may_have_been_disbursed_since(world: World, real: App, intake: Intake) -> None:
+    world.invoice("1004", "10", "2003-05-02", ("RCR1", 1000))
+    world.invoice("1005", "10", "2003-05-03", ("RCR1", 1000))
+    drop(intake, "p1_btchpmt.dat", "I1004,1000,C1\n")
+    again = drop(intake, "p1_btchpmt.dat", "I1005,1000,C2\n")
+    drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=1000, check=5))
+    actions.reverse(real, again.file_id, reason="wrong lessee")
+    assert world.escrow()["10", "RCR1"] == 0
+
+
 def test_a_closed_business_date_refuses(world: World, real: App, intake: Intake) -> None:
     file = drop(intake, "p1_btchassmt.dat", *ASSESSMENTS)
     with world.db.write() as connection:

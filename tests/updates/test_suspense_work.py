@@ -16,10 +16,12 @@ from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
-from gateway.ledger import units
+from gateway.ledger import schema, units, views
+from gateway.ledger.chart import charge_purposes
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
-from gateway.updates import suspense_reversal, suspense_undo, suspense_work
+from gateway.money import from_cents
+from gateway.updates import reversal_by_hand, suspense_reversal, suspense_undo, suspense_work
 from gateway.updates.suspense_reversal import Added, Change
 from gateway.updates.suspense_rules import Target
 from gateway.updates.suspense_work import Check
@@ -282,7 +284,9 @@ def test_a_check_pays_out_and_goes_void_when_that_is_taken_back(world: World, ap
     sound(world)
     with pytest.raises(Refused, match="found check A-1 of bank 126 used"):
         suspense_work.pay(app, number, Check("A-1"), "X", cents=None, reason="r")
-    suspense_work.pay(app, number, Check("A-1", "125"), "X", cents=10, reason="r")
+    longest = "X" * 36
+    suspense_work.pay(app, number, Check("A-1", "125"), f" {longest} ", cents=10, reason="r")
+    assert world.rows("SELECT payee FROM bank_check WHERE bank = '125'") == [(longest,)]
     suspense_undo.undo(app, number, 1, reason="r")
     assert world.rows(f"{check} WHERE bank = '126'")[0][-2:] == ("VOID", TODAY)
     assert world.suspense()[0][4] == 90
@@ -296,16 +300,56 @@ def test_a_check_pays_out_and_goes_void_when_that_is_taken_back(world: World, ap
 
 
 def test_a_refund_goes_to_the_lessee(world: World, app: App) -> None:
-    with pytest.raises(Refused, match="found lease 9, expected one of portfolio 1 whose lessee gets the money"):
-        suspense_work.refund(app, item(world), Check("1"), cents=None, reason="r")
+    for known in (False, True):  # that of another portfolio is none
+        if known:
+            world.lease("9", office=3)
+        with pytest.raises(Refused, match="found lease 9, expected one of portfolio 1 whose lessee gets the money"):
+            suspense_work.refund(app, item(world), Check("1"), cents=None, reason="r")
     world.payments("L2,75")  # 60 are owed
-    suspense_work.refund(app, item(world), Check("1"), cents=None, reason="paid too much")
+    done = suspense_work.refund(app, item(world), Check("1"), cents=None, reason="paid too much")
+    assert [(move.kind, move.cents) for move in done.moves] == [("REFUND", -15)]
     assert world.rows("SELECT payee, amount_cents, office_id FROM bank_check") == [("LESSEE OF 2", 15, 2)]
+    back = suspense_undo.undo(app, item(world), 1, reason="wrong lessee")
+    assert back.item.remaining_cents == 15 and world.rows("SELECT state FROM bank_check") == [("VOID",)]
     sound(world)
 
 
-def disburse(world: World, cents: int, *, corrects: int | None = None) -> int:
-    """Escrow RCR1 of lease 1 paid out by check as U0409 does, or the mirror entry that takes that back; gives the entry."""
+def paid(world: World, **filters: Any) -> list[tuple[str, str, str]]:
+    """(state, type, amount) of the payments of the batch, as they are listed."""
+    with world.db.read() as connection:
+        listing = views.show(connection, "payments", views.Filters(batch=BATCH, **filters))
+        at = [listing.columns.index(name) for name in ("state", "type", "amount")]
+        return [(str(row[at[0]]), str(row[at[1]]), from_cents(row[at[2]]) or "") for row in listing.rows]
+
+
+def test_every_cent_of_a_batch_is_listed_once(world: World, app: App) -> None:
+    number = item(world)
+    with world.db.write() as connection:
+        connection.execute(text("UPDATE suspense_item SET lease = '1'"))
+    suspense_work.apply(app, number, [Target("invoice", "11", 10)], reason="r")
+    suspense_work.pay(app, number, Check("1"), "HARBOR", cents=20, reason="r")
+    suspense_work.refund(app, number, Check("2"), cents=25, reason="r")
+    suspense_work.clear(app, number, "601", cents=30, reason="r")
+    added = suspense_reversal.add(app, Added("1", None, 50, batch=BATCH), reason="not a cent of the batch")
+    suspense_work.clear(app, added.item.item, "601", cents=5, reason="r")
+    left = ("APPLIED", "SUSPENSE", "0.15")
+    applied = ("FROM SUSPENSE", "PYMT NAME FROM SUSPENSE", "0.10")
+    out = [("FROM SUSPENSE", "SUSPENSE PAID OUT", "0.20"), ("FROM SUSPENSE", "SUSPENSE REFUNDED", "0.25")]
+    cleared = ("FROM SUSPENSE", "SUSPENSE CLEARED", "0.30")
+    assert paid(world) == [left, applied, *out, cleared]
+    assert paid(world, lease="1") == [applied, *out, cleared], "the line came for lease 9"
+    suspense_undo.undo(app, number, 2, reason="r")
+    assert paid(world) == [("APPLIED", "SUSPENSE", "0.35"), applied, out[1], cleared]
+    assert paid(world, state="REVERSED") == [("REVERSED", "SUSPENSE PAID OUT", "0.20")]
+    for move in (1, 3, 4):
+        suspense_undo.undo(app, number, move, reason="r")
+    reversal_by_hand.reverse(app, BATCH, reason="NSFC")
+    assert paid(world, state="REVERSED")[0] == ("REVERSED", "SUSPENSE", "1.00")
+
+
+def disburse(world: World, cents: int, *, corrects: int | None = None, lease: str = "1", charge: str = "RCR1") -> int:
+    """Escrow of a lease of office 1 paid out by check as U0409 does, or the mirror entry that takes that back; gives the
+    entry."""
     with world.db.write() as connection:
         unit = units.open_unit(
             world.db,
@@ -316,14 +360,14 @@ def disburse(world: World, cents: int, *, corrects: int | None = None) -> int:
             operator="JS1",
             posted_at=POSTED_AT,
         )
-        payable, cash = (world.account(connection, 1, purpose) for purpose in (ESCROW[1], "CASH 126"))
+        payable, cash = (world.account(connection, 1, purpose) for purpose in (charge_purposes(charge)[1], "CASH 126"))
         sides = ("D", "C") if corrects is None else ("C", "D")
         entry = unit.add(
-            office_id=1, txn="ESCR", effective_date=TODAY, lease="1", corrects=corrects,
+            office_id=1, txn="ESCR", effective_date=TODAY, lease=lease, corrects=corrects,
             legs=[(payable, sides[0], cents), (cash, sides[1], cents)],
         )  # fmt: skip
-        change = "UPDATE escrow_balance SET balance_cents = balance_cents + :c WHERE lease = '1' AND charge = 'RCR1'"
-        connection.execute(text(change), {"c": -cents if corrects is None else cents})
+        change = "UPDATE escrow_balance SET balance_cents = balance_cents + :c WHERE lease = :l AND charge = :charge"
+        connection.execute(text(change), {"c": -cents if corrects is None else cents, "l": lease, "charge": charge})
         units.close_unit(unit)
     return entry
 
@@ -332,6 +376,11 @@ def test_escrow_that_was_disbursed_since_keeps_the_application(world: World, app
     number = item(world)
     suspense_work.apply(app, number, [Target("invoice", "10", 75)], reason="r")
     assert world.escrow() == {("1", "RCR1"): 25}
+    with world.db.write() as connection:  # charges of one code in two portfolios are two
+        copy = "INSERT INTO charge ({0}) SELECT {1} FROM charge WHERE code = 'RCR1'"
+        names = schema.charge.c.keys()
+        picked = ("'2'" if name == "portfolio" else name for name in names)
+        connection.execute(text(copy.format(", ".join(names), ", ".join(picked))))
     entry = disburse(world, 10)
     words = r"found 0.10 of escrow RCR1 of lease 1 disbursed since, .* \(gateway ledger checks --lease 1\)"
     with pytest.raises(Refused, match=words):
@@ -361,6 +410,65 @@ def test_escrow_that_was_disbursed_before_does_not_keep_the_application(world: W
     disburse(world, 20, corrects=later)
     suspense_undo.undo(app, number, last, reason="r")
     assert world.escrow() == {("1", "RCR1"): 0}
+
+
+def bounce(world: World) -> None:
+    """Escrow that was paid before comes back."""
+    world.reversals("I12,5,B03050890000100000006,RNSFC")
+
+
+def taken_back(world: World) -> None:
+    disburse(world, 5, corrects=disburse(world, 5))
+
+
+SINCE: dict[str, Callable[[World], object]] = {
+    "a payment bounced": bounce,
+    "disbursed, and that taken back": taken_back,
+    "another lease's": lambda world: disburse(world, 5, lease="4"),
+    "another charge's": lambda world: disburse(world, 5, charge="RCR2"),
+}
+
+
+@pytest.mark.parametrize("case", SINCE)
+def test_what_else_happened_since_does_not_keep_the_application(world: World, app: App, case: str) -> None:
+    number = item(world)
+    world.lease("4")
+    world.invoice("12", "1", "2003-05-02", ("RCR1", 5))
+    world.payments("I12,5,B03050890000100000006", "I10,75,B03050890000100000005")
+    disburse(world, 30)
+    world.reversals("I10,75,B03050890000100000005,RTRAN")  # no other batch moves
+    suspense_work.apply(app, number, [Target("invoice", "10", 70)], reason="r")
+    assert world.escrow() == {("1", "RCR1"): -5}
+    SINCE[case](world)
+    left = world.escrow()["1", "RCR1"]
+    suspense_undo.undo(app, number, 1, reason="r")
+    assert world.escrow() == {("1", "RCR1"): left - 20}
+
+
+@pytest.mark.parametrize("more", [9, 10, 11])
+def test_other_money_may_have_been_disbursed_since(world: World, app: App, more: int) -> None:
+    """What is still there is what the step brought, to the cent or with more."""
+    world.invoice("12", "1", "2003-05-02", ("RCR1", more))
+    suspense_work.apply(app, item(world), [Target("invoice", "10", 75)], reason="r")
+    world.payments(f"I12,{more},B03050890000100000005")
+    disburse(world, 10)
+    if more < 10:
+        with pytest.raises(Refused, match=r"found 0\.10 of escrow RCR1 of lease 1 disbursed since"):
+            suspense_undo.undo(app, item(world), 1, reason="r")
+        return
+    suspense_undo.undo(app, item(world), 1, reason="r")
+    assert world.escrow() == {("1", "RCR1"): more - 10}
+
+
+def test_money_for_a_lease_of_another_portfolio_is_reversed_alone(world: World, app: App) -> None:
+    """It was unknown when they came; what came later waits for a person as before, without a word."""
+    world.payments("L9,30,B03050890000100000005")
+    world.lease("9", office=3)
+    done = reversal_by_hand.reverse(
+        app, BATCH, reason="NSFC", why="bounced", amount_cents=None, check_no=None, effective_date=None, bank=None
+    )
+    assert (done.notes, [row[4] for row in world.suspense()]) == ((), [0, 30])
+    sound(world)
 
 
 # --- Reversal Suspense --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger import schema, units, verify_rows
+from gateway.ledger import schema, units, verify_rows, views
 from gateway.ledger.database import Database
 from gateway.ledger.suspense import reduce
 from gateway.settings_portfolio import AssessmentSettings, PortfolioSettings, ReversalSettings
@@ -32,6 +32,13 @@ def applied(world: World) -> list[tuple[Any, ...]]:
         "SELECT p.batch, p.invoice, p.amount_cents, b.operator FROM payment_line p JOIN payment_batch b ON b.batch = p.batch "
         "WHERE p.state = 'APPLIED' ORDER BY p.batch, p.line"
     )
+
+
+def listed(world: World) -> list[str]:
+    """The batches as `gateway ledger payments` lists them."""
+    with world.db.read() as connection:
+        listing = views.show(connection, "payments", views.Filters())
+        return [row[listing.columns.index("batch")] for row in listing.rows]
 
 
 def sound(world: World) -> None:
@@ -141,6 +148,24 @@ def test_money_that_finds_no_open_invoice_goes_to_suspense_and_comes_back_from_i
         ]  # fmt: skip
     world.reversals(f"L1,300,B{B2},RNSFC")
     assert world.open() == {"1": 200} and [row[4] for row in world.suspense()] == [0, 0]
+    sound(world)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("owed", [0, 120])
+def test_money_that_only_waited_to_be_billed_is_re_applied_without_a_word(db: Database, files: int, owed: int) -> None:
+    """Also what a record before left, of its own file or of an earlier one."""
+    world = rents(db, 120)
+    world.payments(f"L1,120,E030308,B{B1}")
+    world.payments(f"L1,300,E030404,B{B3}")
+    assert world.suspense() == [("SUSPENSE", 1, "1", 300, 300, "NO_OPEN_INVOICE")]
+    world.invoice("2", "1", "2003-03-01", ("PYMT", owed + 1))
+    world.payments(f"L1,{owed + 1},E030309,B{B2}")
+    records = [f"L1,{owed + 1},B{B2},RNSFC", f"L1,120,B{B1},RNSFC"]
+    told = [
+        world.messages(world.reversals(*part)[0]) for part in ([records] if files == 1 else [records[:1], records[1:]])
+    ]
+    assert {message[2] for messages in told for message in messages} == {"REAPPLIED_MONEY_LEFT"}
     sound(world)
 
 
@@ -258,6 +283,7 @@ def test_batches_of_one_day_are_re_applied_as_they_were_entered(db: Database) ->
         connection.execute(
             schema.payment_batch.update().where(schema.payment_batch.c.batch == B3).values(effective_time="23:59:59")
         )
+    assert listed(world) == [B1, B3, B2]
     world.reversals(f"L1,200,B{B1},RNSFC")
     assert applied(world) == [(B2, "2", 200, "JS2"), (B3, "1", 200, "JS2")]
     sound(world)
@@ -270,6 +296,23 @@ def test_of_loaded_batches_of_one_day_the_time_counts(db: Database) -> None:
         connection.execute(
             schema.payment_batch.update().where(schema.payment_batch.c.batch == B2).values(effective_time="23:59:59")
         )
+    world.reversals(f"L1,200,B{B1},RNSFC")
+    assert applied(world) == [(B2, "2", 200, "JS2"), (B3, "1", 200, "JS2")]
+
+
+def test_of_batches_of_two_loads_and_one_day_the_time_counts(db: Database) -> None:
+    """Whichever was loaded first: the load says nothing of when they were paid."""
+    world = rents(db, 200, 200, 200)
+    world.payments(f"L1,200,E030404,B{B1}", f"L1,200,E030404,B{B2}", f"L1,200,E030404,B{B3}")
+    for batch, at in ((B1, "10:00:00"), (B2, "23:59:59"), (B3, "09:00:00")):
+        with db.write() as connection:
+            unit = units.open_unit(
+                db, connection, portfolio="1", kind="OPENING", update_name="LOAD", operator="TST", posted_at=POSTED_AT
+            )
+            units.close_unit(unit)
+            its = schema.payment_batch.c.batch == batch
+            connection.execute(schema.payment_batch.update().where(its).values(unit_id=unit.unit_id, effective_time=at))
+    assert listed(world) == [B3, B1, B2]
     world.reversals(f"L1,200,B{B1},RNSFC")
     assert applied(world) == [(B2, "2", 200, "JS2"), (B3, "1", 200, "JS2")]
 
@@ -291,9 +334,41 @@ def test_suspense_of_another_office_is_left_alone_with_a_word(db: Database) -> N
          f"Found 2.00 of batch {B2} in suspense item {item} of another office than lease 1, expected money of the lease's "
          f"office: it was left there, place it (`gateway suspense apply {item} --lease 1 --reason WHY`)."),
     ]  # fmt: skip
+    assert world.rows("SELECT amount_cents FROM line_message WHERE code = 'SUSPENSE_OTHER_OFFICE'") == [(200,)]
     sound(world)
     world.reversals(f"L1,200,B{B2},RNSFC")
     assert applied(world) == [(B3, "1", 150, "JS2")] and world.suspense()[0][4] == 0
+    sound(world)
+
+
+@pytest.mark.parametrize(
+    ("day", "before", "told"),
+    [
+        ("030308", None, [1]),
+        ("030307", None, [2]),  # no later batch of the first record's
+        ("030404", "spent", []),
+        ("030404", "L1,200,B{},RNSFC", []),  # taken back by the record before
+    ],
+)
+def test_only_what_waits_at_another_office_and_would_have_moved_is_told(
+    db: Database, day: str, before: str | None, told: list[int]
+) -> None:
+    world = World(db)
+    world.payments(f"L1,200,E{day},B{B2}")
+    world.lease("1", office=2)
+    world.invoice("1", "1", "2003-03-01", ("PYMT", 300))
+    world.payments(f"L1,100,E030308,B{B1}", f"L1,50,E030301,B{B3}")
+    records = [f"L1,100,B{B1},RNSFC"]
+    if told == [2]:
+        records.append(f"L1,50,B{B3},RNSFC")
+    if before == "spent":
+        spend(world, 200)
+    elif before is not None:
+        records.insert(0, before.format(B2))
+    file_id, _ = world.reversals(*records)
+    assert [(line, code) for line, _, code, _ in world.messages(file_id)] == [
+        (line, "SUSPENSE_OTHER_OFFICE") for line in told
+    ]
     sound(world)
 
 
@@ -311,6 +386,7 @@ def test_money_held_back_for_a_person_is_re_applied_with_a_word(db: Database) ->
          f"Found 1.50 of suspense item {item} (LEASE_STATUS) re-applied with its batch {B2}, expected money that a person had "
          "placed: look whether it belongs where the audit report shows it now."),
     ]  # fmt: skip
+    assert world.rows("SELECT amount_cents FROM line_message WHERE code = 'REAPPLIED_SUSPENSE'") == [(150,)]
     sound(world)
 
 

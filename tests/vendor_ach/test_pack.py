@@ -79,3 +79,11 @@ def test_no_limit_is_exceeded(seed: int, balanced: bool) -> None:
 )
 def test_as_few_as_the_limits_let(items: list[Item], max_lines: int, balanced: bool, sizes: list[list[int]]) -> None:
     assert [[len(run.items) for run in file] for file in pack(items, max_lines=max_lines, balanced=balanced)] == sizes
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(None, [3, 1]), (100, [1, 1, 1, 1]), (299, [2, 2]), (400, [3, 1])])
+def test_an_offset_carries_what_an_entry_of_its_day_may(most: int | None, sizes: list[int]) -> None:
+    """Never more than any entry can."""
+    (file,) = pack([item(100)] * 4, max_lines=10_000, balanced=True, entry_cents=most)
+    assert [len(run.items) for run in file] == sizes
+    assert [len(file) for file in pack([item(100)] * 4, max_lines=10_000, balanced=False, entry_cents=most)] == [1]

@@ -155,6 +155,11 @@ def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: H
         transaction_code="21", sec="CCD", payload=b"", outbound_id=file, seq=1, state="DONE", outcome="-",
     )  # fmt: skip
     assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None)
+    world.change(ledger, "UPDATE ach_answer SET state = 'UNMATCHED'")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-03", True, None), "seen to by a person or not"
+    world.change(ledger, "UPDATE ach_answer SET seq = NULL")
+    assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now()), "it proves nothing"
+    world.change(ledger, "UPDATE ach_answer SET seq = 1, state = 'DONE'")
     world.change(ledger, "UPDATE inbound_file SET claimed_at = '2026-03-10T14:00:00.000000Z'")
     assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now()), "it was answered later"
     world.change(ledger, "DELETE FROM operator_event WHERE action = 'outbound.taken'")

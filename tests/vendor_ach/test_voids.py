@@ -206,6 +206,26 @@ def test_a_reversal_that_is_not_of_today_asks_for_no_same_day(db: Database, home
     approve(set_up(db, home, on("2026-03-02", 14), bank=same_day), built)
 
 
+def test_an_offset_that_is_not_of_today_has_no_same_day_limit(
+    db: Database, home: Home, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFSET", "998877")
+    bank = {
+        "balanced": True,
+        "offset_account": "env:OFFSET",
+        "same_day": "asked",
+        "same_day_windows": {"10:00": "SD1300"},
+    }
+    for number in ("1", "2"):
+        world.check(db, number, 60_000_000, disbursement_date="2026-03-03")
+    morning = set_up(db, home, on("2026-03-02", 13), bank=bank)
+    approve(morning, made(morning)[0])
+    for number in ("1", "2"):
+        voids.void(morning, number, reason="twice")
+    _, (batch,) = made(set_up(db, home, on("2026-03-02", 14), bank=bank), same_day=True)
+    assert [entry.amount_cents for entry in batch.entries] == [60_000_000, 60_000_000, 120_000_000]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -315,6 +335,18 @@ def test_a_whole_file_is_taken_back(app: App, db: Database, home: Home, monkeypa
     assert file.total_credit_cents == built.files[0].total_debit_cents
     with pytest.raises(Refused, match="found nothing in"):
         made(app, "VACH-REVERSAL", of=file.outbound_id, reason="again")
+
+
+def test_a_whole_file_takes_back_its_own_checks_alone(app: App, db: Database) -> None:
+    file = sent(app, "1").files[0]
+    sent(app, "2", "3")
+    voids.void(app, "3", reason="twice")
+    _, (batch,) = made(app, "VACH-REVERSAL", of=file.outbound_id, reason="wrong month")
+    assert [entry.amount_cents for entry in batch.entries] == [10_000]
+    assert world.all_of(db, "SELECT check_no, state FROM bank_check ORDER BY check_no") == [
+        ("1", "VOID"), ("2", "SENT"), ("3", "VOID"),
+    ]  # fmt: skip
+    assert world.all_of(db, "SELECT check_no FROM ach_entry WHERE kind = 'REVERSAL'") == [("1",)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
