@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.errors import SettingsError
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -150,9 +152,15 @@ class Home:
     def key_file(self) -> int:
         return 0o640 if self.shared else 0o600
 
-    def too_open(self, key: Path) -> bool:
-        """Whether a key can be read by others than its owner and the group that shares the home."""
-        return bool(key.stat().st_mode & (0o037 if self.shared else 0o077))
+    def require_private(self, secret: Path, what: str) -> None:
+        """A key or another secret is read by its owner, and the group that shares the home, or not at all. Raises
+        SettingsError naming ``what`` for one that others can read, OSError for none."""
+        mode = stat.S_IMODE(secret.stat().st_mode)
+        if mode & (0o037 if self.shared else 0o077):
+            wanted = f"{self.key_file:04o}"
+            raise SettingsError(
+                [f"{what}: found it readable by others (mode {mode:04o}), expected {wanted}: run chmod {wanted} on it"]
+            )
 
     def share(self, group: int) -> None:
         """Give all of the home to a group that works in it together; again mends what was made otherwise. Settings and

@@ -304,7 +304,8 @@ DEFAULT_PORTFOLIO = PortfolioSettings()
 
 
 def secret(reference: str, home: Home, *, what: str) -> str:
-    """Resolve ``env:NAME`` or ``file:PATH`` (relative to the home). Raises SettingsError naming ``what``."""
+    """Resolve ``env:NAME`` or ``file:PATH`` (relative to the home; not readable by others). Raises SettingsError naming
+    ``what``."""
     kind, _, rest = reference.partition(":")
     if kind == "env":
         value = os.environ.get(rest)
@@ -312,8 +313,14 @@ def secret(reference: str, home: Home, *, what: str) -> str:
             raise SettingsError([f"{what}: found no environment variable {rest}, expected the secret in it"])
         return value
     if kind == "file":
+        path = home.root / rest
         try:
-            return (home.root / rest).read_text(encoding="utf-8").strip()
+            home.require_private(path, f"{what}: {rest}")
+            return path.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError([f"{what}: could not read {rest}: {error.strerror}"]) from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(
+                [f"{what}: found bytes in {rest} that are no UTF-8, expected the secret as text (a key armored)"]
+            ) from error
     raise SettingsError([f"{what}: found a plain value, expected env:NAME or file:PATH"])

@@ -159,9 +159,7 @@ def adopt_next(home: Home) -> None:
 
 def _read(home: Home, path: Path, where: str, *, optional: bool = False) -> str | None:
     try:
-        if home.too_open(path):
-            mode = f"{home.key_file:04o}"
-            raise SettingsError([f"{where}: found it readable by others, expected mode {mode}; run chmod {mode} on it"])
+        home.require_private(path, where)
         return path.read_text(encoding="ascii")
     except FileNotFoundError as error:
         if optional:

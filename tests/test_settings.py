@@ -190,12 +190,22 @@ def test_all_mistakes_of_all_files_at_once(home: Home) -> None:
 
 def test_secrets_come_from_the_environment_or_a_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_SECRET", "s3cret")
-    (home.keys / "url").write_text("s3cret\n")
+    for name, mode, held in (("url", 0o600, b"s3cret\n"), ("open", 0o640, b"s3cret\n"), ("other", 0o600, b"\xff\xfe")):
+        (home.keys / name).write_bytes(held)
+        (home.keys / name).chmod(mode)
     assert secret("env:THE_SECRET", home, what="x") == "s3cret"
     assert secret("file:config/keys/url", home, what="x") == "s3cret"
     for reference, words in (
         ("env:NOT_THERE", "x: found no environment variable NOT_THERE"),
         ("file:config/keys/none", "x: could not read config/keys/none: No such file"),
+        (
+            "file:config/keys/open",
+            "x: config/keys/open: found it readable by others (mode 0640), expected 0600: run chmod 0600 on it",
+        ),
+        (
+            "file:config/keys/other",
+            "x: found bytes in config/keys/other that are no UTF-8, expected the secret as text (a key armored)",
+        ),
         ("plain", "x: found a plain value, expected env:NAME or file:PATH"),
     ):
         with pytest.raises(SettingsError, match=re.escape(words)):

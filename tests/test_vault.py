@@ -56,7 +56,7 @@ def test_the_key_of_a_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
         open_vault(home)
     home.field_key.write_text(new_key())
     home.field_key.chmod(0o640)
-    with pytest.raises(SettingsError, match="readable by others, expected mode 0600"):
+    with pytest.raises(SettingsError, match=r"readable by others \(mode 0\d+\), expected 0600"):
         open_vault(home)
     home.field_key.chmod(0o600)
     in_file = open_vault(home).ids

@@ -13,7 +13,7 @@ from gateway.cli.common import Session, command
 from gateway.clock import SystemClock
 from gateway.errors import LedgerError, Refused, SettingsError, UsageError
 from gateway.home import Home
-from gateway.settings import Settings
+from gateway.settings import Settings, secret
 from gateway.settings_reading import load_settings
 from gateway.settings_types import database_address
 
@@ -158,7 +158,7 @@ def config_check(session: Session) -> None:
 
 
 def _check_keys(home: Home, settings: Settings) -> None:
-    """Raises SettingsError for keys of endpoints and of banks that cannot be used."""
+    """Raises SettingsError for keys of endpoints and of banks, and files with secrets, that cannot be used."""
     mistakes: list[str] = []
     if settings.gateway.endpoints:
         from gateway.delivery.connect import private_key
@@ -172,6 +172,15 @@ def _check_keys(home: Home, settings: Settings) -> None:
         from gateway.release import openpgp
 
         mistakes += openpgp.problems(home, settings.gateway, SystemClock().now())
+    for what, reference in (
+        *((f"banks.{name}.offset_account", bank.offset_account) for name, bank in settings.gateway.banks.items()),
+        ("alarms.webhook", settings.gateway.alarms.webhook),
+    ):
+        if reference.startswith("file:"):  # a variable of the service is not always one of this shell
+            try:
+                secret(reference, home, what=f"config/gateway.toml: {what}")
+            except SettingsError as error:
+                mistakes += error.mistakes
     if mistakes:
         raise SettingsError(mistakes)
 

@@ -120,7 +120,7 @@ def private_key(endpoint: Endpoint, home: Home) -> paramiko.PKey:
     """Our key. Raises SettingsError when it is missing, readable by others, or does not open."""
     path = home.root / endpoint.key
     try:
-        mode, too_open = path.stat().st_mode, home.too_open(path)
+        home.require_private(path, endpoint.key)
     except OSError as error:
         raise SettingsError(
             [
@@ -128,13 +128,6 @@ def private_key(endpoint: Endpoint, home: Home) -> paramiko.PKey:
                 f"mode {home.key_file:04o}, or name another one in key"
             ]
         ) from error
-    if too_open:
-        wanted = f"{home.key_file:04o}"
-        raise SettingsError(
-            [
-                f"{endpoint.key}: found it readable by others (mode {mode & 0o777:04o}), expected {wanted}: run chmod {wanted}"
-            ]
-        )
     passphrase = (
         secret(endpoint.key_passphrase, home, what=f"passphrase of {endpoint.key}") if endpoint.key_passphrase else None
     )

@@ -138,14 +138,13 @@ def _keys(home: Home, wanted: OpenPgp, where: str, now: datetime) -> _Keys:
     recipient = _recipient(home, wanted, f"{where}.recipient", now)
     if not wanted.sign_with:
         return _Keys(recipient, None, None)
-    _require_private(home, wanted.sign_with, f"{where}.sign_with")
     passphrase = secret(wanted.passphrase, home, what=f"{where}.passphrase") if wanted.passphrase else None
     try:
         key = Tsk.from_bytes(secret(wanted.sign_with, home, what=f"{where}.sign_with").encode())
         own = key.extract_certificate()
         _require_valid(own, f"{where}.sign_with", now)
         return _Keys(recipient, key.signer(passphrase), own.fingerprint)
-    except (RuntimeError, UnicodeDecodeError) as error:
+    except RuntimeError as error:
         raise SettingsError(
             [f"{where}.sign_with: {_words(error)}; expected our secret key, armored, and its passphrase if it has one"]
         ) from error
@@ -176,13 +175,6 @@ def _require_valid(cert: Cert, where: str, now: datetime) -> None:
                 f"{where}: found key {cert.fingerprint} expired at {cert.expiration:%Y-%m-%d}, expected a valid one; renew it"
             ]
         )
-
-
-def _require_private(home: Home, reference: str, where: str) -> None:
-    kind, _, path = reference.partition(":")
-    if kind == "file" and (home.root / path).exists() and home.too_open(home.root / path):
-        mode = f"{home.key_file:04o}"
-        raise SettingsError([f"{where}: found {path} readable by others, expected mode {mode}; run chmod {mode} on it"])
 
 
 def _words(error: Exception) -> str:

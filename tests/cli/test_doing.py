@@ -294,13 +294,27 @@ def test_the_demo_plays_twice_and_every_command_it_names_works(
     assert run(["demo", "other"]) == 3
 
 
+def test_config_check_reads_secrets_that_lie_in_files(own: Played) -> None:
+    settings, url = own.root / "config" / "gateway.toml", own.root / "webhook"
+    settings.write_text(settings.read_text() + '\n[alarms]\nwebhook = "file:webhook"\n')
+    url.write_text("https://alarms.example/drop")
+    url.chmod(0o644)
+    done = own.do("config", "check")
+    assert (done.code, done.err) == (
+        2, "gateway: config/gateway.toml: alarms.webhook: webhook: found it readable by others (mode 0644), expected 0600: run chmod 0600 "
+        "on it\n",
+    )  # fmt: skip
+    url.chmod(0o600)
+    assert own.do("config", "check").code == 0
+
+
 def test_config_check_tries_the_keys_of_endpoints(own: Played) -> None:
     key = own.root / "config" / "keys" / "none"
     key.chmod(0o644)
     done = own.do("config", "check")
     assert (done.code, done.err) == (
         2, "gateway: config/gateway.toml: endpoints.bank: config/keys/none: found it readable by others (mode 0644), expected 0600: run "
-        "chmod 0600\n",
+        "chmod 0600 on it\n",
     )  # fmt: skip
     key.chmod(0o600)
     assert own.do("config", "check").code == 0

@@ -238,6 +238,7 @@ def the_bank_answers(day: Day, tmp_path: Path) -> None:
 
 def change(day: Day, tmp_path: Path) -> None:
     (tmp_path / "new").write_text(CHANGED + "\n")
+    (tmp_path / "new").chmod(0o600)
     day.do("vendor", "change", "V102", "--account-from", f"file:{tmp_path / 'new'}", "--reason", "letter", code=1)
     day.do("vendor", "change", "V102", "--account-from", CHANGED, "--reason", "letter", code=2)
     day.said.pop()  # what was typed is in what we noted as the command; what was said of it is not to repeat it

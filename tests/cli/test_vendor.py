@@ -37,6 +37,7 @@ def details(home: Played, vendor: str = "V100") -> tuple[str, str, int]:
 
 def test_a_change_from_proposal_to_approval(two: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     (two.root / "new.txt").write_text(NEW + "\n")
+    (two.root / "new.txt").chmod(0o600)
     proposed = two.do("vendor", "change", "v100", "--account-from", "file:new.txt", *WHY)
     assert (proposed.code, proposed.err) == (1, "")
     assert "account number  ****6789 -> ****8990" in proposed.out and NEW not in proposed.out

@@ -105,6 +105,7 @@ def test_a_look_up_as_written_begins_with_its_names_whatever_was_counted(db: Dat
 
 def test_the_address_of_a_ledger_may_lie_in_a_file(home: Home) -> None:
     (home.root / "url").write_text("postgresql://ledger.example/lease\n")
+    (home.root / "url").chmod(0o600)
     opened = [ledger_of(home, "file:url"), ledger_of(home, "postgresql://ledger.example/lease"), ledger_of(home, "")]
     assert [(db.is_sqlite, db.url.database) for db in opened] == [
         (False, "lease"), (False, "lease"), (True, str(home.ledger)),

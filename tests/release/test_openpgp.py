@@ -199,7 +199,7 @@ def revoked(key: Tsk) -> bytes:
         ("ours.asc", lambda key: None, r"openpgp\.sign_with: could not read config/keys/ours\.asc"),
         ("ours.asc", lambda key: b"no key", r"openpgp\.sign_with: .* expected our secret key, armored"),
         ("ours.asc", lambda key: str(ours()).encode(), r"openpgp\.sign_with: .* expected our secret key, armored"),
-        ("ours.asc", lambda key: b"\xff\xfe", r"openpgp\.sign_with: .* expected our secret key, armored"),
+        ("ours.asc", lambda key: b"\xff\xfe", r"openpgp\.sign_with: .* expected the secret as text \(a key armored\)"),
     ],
 )
 def test_a_key_that_cannot_be_used_stops_the_release(
@@ -232,7 +232,7 @@ def test_an_expired_key_a_wrong_passphrase_and_a_key_for_all_to_read(
         released(app)
     assert "wrong" not in str(said.value)
     (keys.keys / "ours.asc").chmod(0o644)
-    with pytest.raises(SettingsError, match=r"sign_with: found config/keys/ours\.asc readable by others"):
+    with pytest.raises(SettingsError, match=r"sign_with: config/keys/ours\.asc: found it readable by others"):
         released(app)
     key = Tsk.generate("Old Bank", validity_seconds=86_400)
     (keys.keys / "bank.asc").write_text(str(key.extract_certificate()))
