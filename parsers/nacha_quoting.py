@@ -65,9 +65,7 @@ def quoted(layout: Layout, line: str) -> Quoted:
     covered = hidden(line) if placed else hidden_record(line)
     return Quoted(
         tuple(
-            view
-            if placed and view.error is None and isinstance(item.type, _PLACING)
-            else _as(view, covered[item.first - 1 : item.last])
+            view if placed and isinstance(item.type, _PLACING) else _as(view, covered[item.first - 1 : item.last])
             for item, view in zip(layout.fields, views, strict=True)
         ),
         placed,

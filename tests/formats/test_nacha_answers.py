@@ -24,6 +24,7 @@ from parsers.nacha_answers import (
 )
 from parsers.nacha_corrections import corrected_data
 from parsers.nacha_reasons import CHANGE_REASONS, REFUSED_REASONS, RETURN_REASONS, reason
+from tests.answers import bank
 
 from .nacha_class_samples import FILLER, SAMPLES, as_bytes, line, trace
 
@@ -194,6 +195,22 @@ def test_addenda_behind_a_strange_record_are_its_entrys_where_the_trace_says_so(
     assert entries(as_bytes(strange)) == [
         entry._replace(line=entry.line + (entry.line > at + 1)) for entry in entries(as_bytes(RETURN))
     ]
+
+
+def test_an_addenda_of_text_neither_answers_an_entry_nor_opens_it_again() -> None:
+    """Before its answer, whose own trace may be written otherwise; behind it, where the next entry is lost. Its end may
+    look like the trace number."""
+    entry, answer = bank.return_of("091000010000002", 12_345)
+    text = f"705{'RMR*IV*1':<76}09100001{entry[-7:]}"
+    assert text[79:] == entry[79:]
+    other = bank.return_of("091000010000009", 500, trace="091000010000005")[1]
+    for lines, original in (
+        ([entry, text, other], "091000010000009"),
+        ([entry, answer, text, other], "091000010000002"),
+    ):
+        data = "\n".join([bank.file_header(), bank.batch_header(), *lines, ""]).encode()
+        (one,) = entries(data)
+        assert one.answer is not None and one.answer.original_trace == original
 
 
 def test_a_date_that_is_none_is_empty() -> None:

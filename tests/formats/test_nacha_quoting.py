@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from gateway.answers.read import answers_of, lost_of
 from parsers.explain import explain
+from parsers.layout import Layout
 from parsers.nacha import validate
-from parsers.nacha_answers import read_answers
-from parsers.nacha_quoting import hidden, hidden_record
+from parsers.nacha_answers import ContestedReturn, read_answers
+from parsers.nacha_quoting import hidden, hidden_record, in_place, quoted
+from parsers.nacha_records import FILE_CONTROL, FILE_HEADER
 from tests.answers import bank
 
 ACCOUNTS = ("776655443322", "77665544332277665")
@@ -144,3 +146,60 @@ def test_a_record_in_place_is_quoted_as_it_is() -> None:
 )
 def test_hidden(text: str, shown: str, in_a_record: str) -> None:
     assert (hidden(text), hidden_record(text)) == (shown, in_a_record)
+
+
+HEADER, CONTROL = bank.file_header(), f"9{1:06d}{1:06d}{2:08d}{9:010d}{0:012d}{0:012d}{'':39}"
+OUT_OF_PLACE: dict[str, tuple[Layout, str]] = {
+    "a constant": (FILE_HEADER, HEADER.replace("094101", "093101")),
+    "a date": (FILE_HEADER, HEADER.replace("260305", "269905")),
+    "a time": (FILE_HEADER, HEADER.replace("1700A", "9900A")),
+    "a number": (FILE_CONTROL, CONTROL[:20] + "X" + CONTROL[21:]),
+    "a blank": (FILE_CONTROL, CONTROL[:82] + "776655443322"),
+}
+
+
+@pytest.mark.parametrize("case", OUT_OF_PLACE)
+def test_each_alone_shows_that_a_record_is_out_of_place(case: str) -> None:
+    layout, line = OUT_OF_PLACE[case]
+    assert in_place(FILE_HEADER, HEADER) and in_place(FILE_CONTROL, CONTROL) and len(line) == 94
+    assert not in_place(layout, line)
+    found = quoted(layout, line)
+    assert not found.in_place
+    assert not any("3322" in view.raw for view in found.views), "a number at the end may go on in the next record"
+    assert [view.value for view in found.views if view.error] == [None]
+
+
+def test_free_text_beside_what_does_not_read_is_quoted_by_the_last_four() -> None:
+    line = (HEADER[:86] + "REF12345").replace("PRAIRIE", "PRA\x01RIE"[:7])
+    found = quoted(FILE_HEADER, line)
+    assert found.in_place and found.views[-1].raw == "REF*2345"
+    assert [view.value for view in found.views if view.error] == [None]
+
+
+@pytest.mark.parametrize("at", [1, 3, 11, 79])
+def test_an_amount_is_taken_where_the_numbers_around_it_read(at: int) -> None:
+    entry, addenda = bank.return_of("091000010000002", 12_345)
+    for line, cents in ((entry, 12_345), (entry[:at] + "X" + entry[at + 1 :], None)):
+        (one,) = (
+            read_answers([bank.whole([line, addenda]) if line == entry else damaged_file(line, addenda)])
+            .batches[0]
+            .entries
+        )
+        assert one.amount_cents == cents
+
+
+def damaged_file(*lines: str) -> bytes:
+    return "\n".join([bank.file_header(), bank.batch_header(), *lines, ""]).encode()
+
+
+def test_traces_of_an_answer_out_of_place_are_hidden() -> None:
+    entry, addenda = bank.contested("091000010000002", 12_345)
+    for settled, traces in (
+        ("063", ("091000010000077", "091000010000078")),
+        ("06X", ("***********0077", "***********0078")),
+    ):
+        data = damaged_file(entry, addenda.replace("09100001063", f"09100001{settled}"))
+        answer = read_answers([data]).batches[0].entries[0].answer
+        assert isinstance(answer, ContestedReturn)
+        assert (answer.return_trace, answer.dishonored_trace) == traces
+        assert answer.original_trace == "091000010000002"
