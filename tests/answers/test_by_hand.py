@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import text
 
 from gateway.answers import lists
 from gateway.answers.pay_again import pay_again
@@ -10,12 +13,14 @@ from gateway.app import Operator
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
+from gateway.intake import actions
 from gateway.ledger.database import Database
 from gateway.release import release
 from gateway.release.build import build
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
+from tests.support.at_once import until_it_waits
 
 
 def test_a_returned_check_is_paid_again_and_may_come_back_again(db: Database, home: Home, clock: FixedClock) -> None:
@@ -149,6 +154,35 @@ def test_an_answer_is_shown_without_its_account_number(db: Database, home: Home,
     assert "99887766" not in shown and "12345678" not in shown
     stored = world.all_of(db, "SELECT payload, outcome FROM ach_answer")[0]
     assert b"99887766" not in bytes(stored[0]) and "7766" not in stored[1]
+
+
+def test_what_a_bank_sent_is_not_taken_back(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    file = drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
+    with pytest.raises(Refused, match=r"found what a bank sent \(bank-answers\), expected a file of lines"):
+        actions.reverse(app, file.file_id, reason="wrong bank")
+    assert state(db, "4711") == ("RETURNED", 1)
+
+
+def test_a_check_is_paid_again_by_who_may_post_and_once(db: Database, home: Home, clock: FixedClock) -> None:
+    """Of two people at once the second sees what the first one did."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
+    with pytest.raises(Refused, match="paying check 4711 again"):
+        pay_again(world.as_person(app, Operator("EVE", "eve", frozenset())), "4711", reason="x")
+    with ThreadPoolExecutor(1) as people:
+        with db.write() as connection:
+            db.lock_portfolios(connection, ["1"])
+            connection.execute(text("UPDATE bank_check SET state = 'NEW', issue = 2"))
+            second = people.submit(pay_again, app, "4711", reason="x")
+            until_it_waits(db, second)
+        with pytest.raises(Refused, match="found it NEW, expected RETURNED"):
+            second.result()
+    assert state(db, "4711") == ("NEW", 2)
 
 
 @pytest.mark.parametrize("written", ["12", "12/", "/3", "a/b", "1/2/3"])

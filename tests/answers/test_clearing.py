@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.app import App
+from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.status import status
@@ -154,6 +154,10 @@ def test_clearing_refused(db: Database, home: Home, clock: FixedClock) -> None:
     drop(app, bank.whole(bank.return_of(credit, 12_345, reason="R23")))
     with pytest.raises(UsageError, match="found no reason"):
         clearing.clear(app, "4711", reason=" ")
+    check(db, "4711", 500, bank="125")
+    with pytest.raises(Refused, match="found nothing beyond what is on its way"):
+        clearing.clear(app, "4711", bank="125", reason="another check of that number")
+    assert [(one.bank, one.word) for one in held(app)] == [("126", None)]
 
 
 def test_one_person_alone_clears_nothing(db: Database, home: Home, clock: FixedClock) -> None:
@@ -176,6 +180,8 @@ def test_one_person_alone_clears_nothing(db: Database, home: Home, clock: FixedC
     with pytest.raises(UsageError, match="found no reason"):
         clearing.clear(world.as_person(app, world.BOB), "4711", reason=" ")
     assert (cash(db), clearing_balance(db)) == (before, -12_345)
+    with pytest.raises(Refused, match="taking back what was said of check 4711"):
+        clearing.withdraw(world.as_person(app, Operator("EVE", "eve", frozenset())), "4711", reason="not yet")
     assert clearing.withdraw(app, "4711", reason="not yet").word is None
     with pytest.raises(Refused, match="found no word that waits for a second person"):
         clearing.withdraw(app, "4711", reason="not yet")

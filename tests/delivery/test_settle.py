@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, text
@@ -93,6 +94,9 @@ def test_a_word_can_be_withdrawn(sqlite_office: Office) -> None:
     with office.app.db.write() as connection:
         with pytest.raises(UsageError, match="withdrawing the word on delivery 1: found no reason, expected one"):
             settle.withdraw(connection, 1, reason=" ", operator=ANNA, at=office.app.now())
+        other = replace(ANNA, rights=ANNA.rights - {"resolve"})
+        with pytest.raises(Refused, match="withdrawing the word on delivery 1"):
+            settle.withdraw(connection, 1, reason="x", operator=other, at=office.app.now())
         settle.withdraw(connection, 1, reason="it was the other file", operator=ANNA, at=office.app.now())
         with pytest.raises(Refused, match="found none, expected one that waits"):
             settle.withdraw(connection, 1, reason="x", operator=ANNA, at=office.app.now())
@@ -174,6 +178,11 @@ def test_overdue_acknowledgements(sqlite_office: Office) -> None:
     assert overdue(bank=quick) == []
     office.clock.wait(30 * 60 + 1)
     assert overdue(bank=quick) == ["A.DAT 2026-03-02T14:30:00.000000Z"]
+    with office.app.db.write() as connection:
+        connection.execute(text("UPDATE delivery SET ended_at = '2026-03-02T14:00:30.000000Z'"))
+    assert overdue(bank=quick) == [], "from its end, where it has one"
+    office.clock.wait(30)
+    assert overdue(bank=quick) == ["A.DAT 2026-03-02T14:30:30.000000Z"]
     assert overdue(bank=quick.model_copy(update={"acknowledge_within_minutes": None})) == []
     assert overdue() == []
 

@@ -199,10 +199,14 @@ def test_a_file_without_windows_is_late_when_its_date_cannot_be_reached(
             queue.enqueue(
                 connection, outbound_id=file.outbound_id, endpoint="bank", remote_name=file.name, at=app.now()
             )
-        assert told() == [
-            f"  LATE {file.name} (#{file.outbound_id}): sent now it settles on 2026-03-06, not on its effective date 2026-03-03: "
-            f"leave it, or call it back (gateway outbound recall {file.outbound_id}) and build it again"
-        ]
+        for state in ("PENDING", "SENDING", "NOT_DELIVERED"):
+            world.change(db, "UPDATE delivery SET state = :s", s=state)
+            found = status(app, None)
+            assert [line for line in page(found, str) if line.startswith("  LATE ")] == [
+                f"  LATE {file.name} (#{file.outbound_id}): sent now it settles on 2026-03-06, not on its effective date "
+                f"2026-03-03: leave it, or call it back (gateway outbound recall {file.outbound_id}) and build it again"
+            ]
+            assert "OUTBOUND_LATE" in [c.code for c in alarms.conditions(found)]
 
 
 def test_a_file_without_windows_whose_year_nobody_checked_is_late(home: Home, db: Database, clock: FixedClock) -> None:
