@@ -137,6 +137,8 @@ class AcknowledgementFile:
         if found is not None and (refused or state is AnswerState.DONE):
             said = f"refused by {name} (#{file_id})" if refused else f"{name} (#{file_id})"
             queue.answered(connection, {found.outbound_id: said}, at=at, refused=refused)
+        elif found is not None and state is AnswerState.UNMATCHED:
+            queue.stop(connection, found.outbound_id, f"the bank's {name} (#{file_id}): {outcome}", at=at)
         return Taken(lines=1, waiting=int(state is AnswerState.UNMATCHED))
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:

@@ -158,14 +158,24 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
     before the first byte leaves. What must not leave any more (``ach_returns``) is stopped, until a person calls it back;
-    what the bank answered is there, and is never sent again."""
+    what the bank answered is there, and is never sent again; what was stopped since it was found due stays."""
     held = _held(connection, [j.delivery_id for j in jobs])
-    taken = [j for j in jobs if held.get(j.delivery_id) == j.state]
+    stopped = {j.delivery_id for j in by_ids(connection, held) if j.next_attempt_at is None}
+    taken = [j for j in jobs if held.get(j.delivery_id) == j.state and j.delivery_id not in stopped]
     there = ach_answers.proofs(connection, [j.outbound_id for j in taken])
     answered(connection, there, at=at)
     taken = [j for j in taken if j.outbound_id not in there]
     moot = ach_returns.moot_reversals(connection, [j.outbound_id for j in taken])
-    _stop(connection, [(j, moot[j.outbound_id]) for j in taken if j.outbound_id in moot], at)
+    _stop(
+        connection,
+        {
+            j.delivery_id: f"takes back the entry of trace number {moot[j.outbound_id]}: call it back with gateway outbound recall "
+            f"{j.outbound_id}, and build again"
+            for j in taken
+            if j.outbound_id in moot
+        },
+        at,
+    )
     taken = [j for j in taken if j.outbound_id not in moot]
     names = {j.delivery_id: temporary_name(j.remote_name, temporary_suffix, j.attempts + 1) for j in taken}
     _each(
@@ -189,13 +199,23 @@ def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix:
     ]
 
 
-def _stop(connection: Connection, jobs: Sequence[tuple[Delivery, str]], at: str) -> None:
-    """Nothing happens to them by itself any more."""
-    said = {
-        j.delivery_id: f"takes back the entry of trace number {original}: call it back with gateway "
-        f"outbound recall {j.outbound_id}, and build again"
-        for j, original in jobs
-    }
+def stop(connection: Connection, outbound_id: int, why: str, *, at: str) -> None:
+    """Keep a file that has not left from leaving by itself; one that is under way, or left, stays as it is."""
+    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    held = _held(connection, [d.delivery_id for d in found])
+    _stop(
+        connection,
+        {
+            d: f"{why}; if it may leave all the same: gateway deliver again {d} --reason WHY"
+            for d, state in held.items()
+            if state in SENDABLE
+        },
+        at,
+    )
+
+
+def _stop(connection: Connection, said: Mapping[int, str], at: str) -> None:
+    """Nothing happens to these deliveries by itself any more, for what is said of each."""
     _each(
         connection,
         "UPDATE delivery SET next_attempt_at = NULL, last_error = :error WHERE delivery_id = :d",

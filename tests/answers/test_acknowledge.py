@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
+from gateway.delivery import queue, settle
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.settings import Acknowledgements
@@ -131,6 +132,30 @@ def test_an_acknowledgement_of_what_this_ledger_never_sent_ends_its_delivery(
     assert answers(db)[0][2] == "DONE"
     assert ("it was never sent from here" in answers(db)[0][3]) == (state == "PENDING")
     assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
+
+
+@pytest.mark.parametrize("state", ["PENDING", "NOT_DELIVERED", "SENDING", "UNKNOWN"])
+def test_other_totals_keep_what_has_not_left_from_leaving(
+    db: Database, home: Home, clock: FixedClock, state: str
+) -> None:
+    """The bank has something under its name. A person says whether it leaves all the same."""
+    app = sent(db, home, clock, FORM, state=state)
+    with db.write() as connection:
+        connection.execute(text("UPDATE delivery SET next_attempt_at = :now"), {"now": app.now()})
+        (found,) = queue.listing(connection)
+    drop(app, b"ACCEPTED ENTRIES 1 CREDIT 128.45\n", f"{BANK_FILE}.ack")
+    assert answers(db)[0][2] == "UNMATCHED"
+    stopped = state in ("PENDING", "NOT_DELIVERED")
+    error = world.one(db, "SELECT last_error FROM delivery")
+    assert (world.one(db, "SELECT next_attempt_at FROM delivery") is None, error is not None) == (stopped, stopped)
+    if not stopped:
+        return
+    assert "(entries 1, sent 2)" in error and f"gateway deliver again {found.delivery_id} --reason WHY" in error
+    with db.write() as connection:  # by one that found it due before
+        assert queue.claim(connection, [found], temporary_suffix=".part", at=app.now()) == []
+        settle.requeue(connection, found.delivery_id, reason="theirs was a test", operator=app.operator, at=app.now())
+        (due,) = queue.due(connection, endpoint="bank", now=app.now(), states=[found.state])
+        assert len(queue.claim(connection, [due], temporary_suffix=".part", at=app.now())) == 1
 
 
 @pytest.mark.parametrize("state", ["BUILT", "REJECTED"])
