@@ -21,7 +21,7 @@ from sqlalchemy import Connection as DbConnection
 from gateway import log
 from gateway.app import App
 from gateway.crashpoints import Step, reached
-from gateway.delivery import queue
+from gateway.delivery import queue, tries
 from gateway.delivery.connect import Connection, connect
 from gateway.delivery.lock import StillHeld, endpoint_lock
 from gateway.delivery.probe import Verdict, probe
@@ -190,7 +190,7 @@ class _Run:
         _log.error("endpoint_not_reached", endpoint=self.name, error=str(error), waiting=len(jobs))
         now = self.app.clock.now()
         until = {
-            j.delivery_id: queue.next_attempt(self.endpoint.retry, j.attempts + 1, now=now, rng=self.rng) for j in jobs
+            j.delivery_id: tries.next_attempt(self.endpoint.retry, j.attempts + 1, now=now, rng=self.rng) for j in jobs
         }
         with self._write() as connection:
             queue.postpone(connection, jobs, error=str(error), until=until, at=self.app.now())
@@ -229,10 +229,10 @@ class _Run:
     def _again(self, delivery_id: int, outcome: DeliveryState = DeliveryState.NOT_DELIVERED) -> str | None:
         """When to try once more; None when a proved failure has used up its attempts. Looking is never given up."""
         with self.app.db.read() as connection:
-            failed = queue.failures(connection, delivery_id, outcome) + 1
+            failed = tries.failures(connection, delivery_id, outcome) + 1
         if outcome is DeliveryState.NOT_DELIVERED and failed >= self.endpoint.retry.attempts:
             return None
-        return queue.next_attempt(self.endpoint.retry, failed, now=self.app.clock.now(), rng=self.rng)
+        return tries.next_attempt(self.endpoint.retry, failed, now=self.app.clock.now(), rng=self.rng)
 
     # what is to be sent
 
@@ -296,7 +296,7 @@ class _Run:
                     break
                 jobs = queue.claim(connection, list(_up_to(found, GROUP_BYTES)), temporary_suffix=suffix, at=at)
             again = [j.delivery_id for j in jobs if j.attempts > 1]
-            used = queue.temporary_names(connection, again)
+            used = tries.temporary_names(connection, again)
         self.touched |= {j.delivery_id for j in jobs}
         names = {j.delivery_id: j.temporary_name for j in jobs}
         return jobs, {d: [n for n in used.get(d, []) if n != names[d]] for d in again}

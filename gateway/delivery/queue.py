@@ -6,20 +6,17 @@ that of two processes that mean the same delivery one sees that it came too late
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, select, text
 
-from gateway.clock import instant_text
 from gateway.delivery.states import REFUSABLE, SENDABLE, DeliveryState, require_transition
+from gateway.delivery.tries import add_events, temporary_name
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers, ach_returns, schema
-from gateway.settings import Retry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _COLUMNS: Final = (
@@ -224,29 +221,6 @@ def _stop(connection: Connection, said: Mapping[int, str], at: str) -> None:
     add_events(connection, at, [(d, "STOPPED", error) for d, error in said.items()])
 
 
-def temporary_name(remote_name: str, suffix: str, attempt: int) -> str:
-    """The name an attempt uploads to. It never recurs: a rename of an earlier attempt that the far side still carries
-    out late finds nothing to rename, once that attempt's temporary file was removed."""
-    return f"{remote_name}{suffix}" if attempt == 1 else f"{remote_name}.{attempt}{suffix}"
-
-
-def temporary_names(connection: Connection, delivery_ids: Iterable[int]) -> dict[int, list[str]]:
-    """Every temporary name that was ever used for these deliveries, oldest first."""
-    numbers = ", ".join(str(int(n)) for n in sorted(set(delivery_ids)))
-    names: dict[int, list[str]] = {}
-    if not numbers:
-        return names
-    rows = connection.execute(
-        text(
-            "SELECT delivery_id, detail FROM delivery_event WHERE step = 'STARTED' "
-            f"AND delivery_id IN ({numbers}) ORDER BY event_id"
-        )
-    )
-    for delivery_id, detail in rows:
-        names.setdefault(int(delivery_id), []).append(str(detail))
-    return names
-
-
 def record(connection: Connection, changes: Sequence[Change], *, at: str) -> list[int]:
     """Apply changes of state with their events; gives the numbers that changed.
 
@@ -361,44 +335,6 @@ def recover(connection: Connection, *, endpoint: str, at: str) -> list[Delivery]
         at=at,
     )  # fmt: skip
     return left
-
-
-def failures(connection: Connection, delivery_id: int, outcome: DeliveryState = DeliveryState.NOT_DELIVERED) -> int:
-    """How often a delivery came out so since a person last said to try again; crashes do not count."""
-    return int(
-        connection.execute(
-            text(
-                "SELECT COUNT(*) FROM delivery_event e WHERE e.delivery_id = :d AND e.step = :step "
-                "AND e.event_id > COALESCE((SELECT MAX(r.event_id) FROM delivery_event r "
-                "WHERE r.delivery_id = :d AND r.step IN ('REQUEUED', 'RESOLVED')), 0)"
-            ),
-            {"d": delivery_id, "step": outcome.value},
-        ).scalar_one()
-    )
-
-
-def next_attempt(retry: Retry, failed: int, *, now: datetime, rng: random.Random) -> str:
-    """When to try again after ``failed`` failures: doubling from the first wait to the longest, of which between half
-    and all is taken, so that what failed together does not come back together."""
-    wait = min(retry.max_seconds, retry.first_seconds * 2.0 ** min(max(failed - 1, 0), 60))
-    return instant_text(now + timedelta(seconds=wait * rng.uniform(0.5, 1.0)))
-
-
-def events(connection: Connection, delivery_id: int) -> list[tuple[str, str, str | None]]:
-    """``(at, step, detail)`` of a delivery, in order."""
-    rows = connection.execute(
-        text("SELECT at, step, detail FROM delivery_event WHERE delivery_id = :d ORDER BY event_id"),
-        {"d": delivery_id},
-    )
-    return [(str(at), str(step), detail) for at, step, detail in rows]
-
-
-def add_events(connection: Connection, at: str, rows: Sequence[tuple[int, str, str | None]]) -> None:
-    if rows:
-        connection.execute(
-            text("INSERT INTO delivery_event (delivery_id, at, step, detail) VALUES (:d, :at, :step, :detail)"),
-            [{"d": d, "at": at, "step": step, "detail": detail} for d, step, detail in rows],
-        )
 
 
 def one(connection: Connection, delivery_id: int) -> Delivery:

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.clock import instant_text
-from gateway.delivery.queue import Change, Delivery, add_events, hold, listing, one, record
+from gateway.delivery.queue import Change, Delivery, hold, listing, one, record
 from gateway.delivery.states import DeliveryState, Resolution
+from gateway.delivery.tries import add_events
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery import queue, settle
+from gateway.delivery import queue, settle, tries
 from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import Refused
@@ -62,7 +62,7 @@ def test_a_return_ends_every_doubt_about_its_file(app: App, db: Database, before
     assert state(db, "4711") == ("RETURNED", 1)
     assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
     with db.read() as connection:
-        said = queue.events(connection, 1)[-1][1:]
+        said = tries.events(connection, 1)[-1][1:]
     assert said == ("ACKNOWLEDGED", f"R03 of trace number {trace_of(db, '4711')} in returns.ach (answer 1/1)")
     assert claimed(app) == []
     with pytest.raises(Refused, match=r"found the bank's answer R03 of trace number .*, expected none: it is there"):
@@ -182,7 +182,7 @@ def test_each_file_is_proved_by_the_first_answer_about_it(app: App, db: Database
     }
     with db.read() as connection:
         assert ach_answers.proofs(connection, named) == named
-        assert [queue.events(connection, number)[-1][2] for number in (1, 2)] == list(named.values())
+        assert [tries.events(connection, number)[-1][2] for number in (1, 2)] == list(named.values())
 
 
 def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Database, clock: FixedClock) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from gateway.app import App, Operator
 from gateway.clock import FixedClock, instant_text
-from gateway.delivery import queue
+from gateway.delivery import queue, tries
 from gateway.delivery.deliver import DeliveryResult, deliver
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -61,7 +61,7 @@ class Office:
 
     def steps(self, delivery_id: int = 1) -> list[str]:
         with self.app.db.read() as connection:
-            return [step for _, step, _ in queue.events(connection, delivery_id)]
+            return [step for _, step, _ in tries.events(connection, delivery_id)]
 
     def with_endpoints(self, **endpoints: Endpoint) -> Office:
         self.app = dataclasses.replace(self.app, settings=settings(self.app.home, endpoints))

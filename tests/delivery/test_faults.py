@@ -125,10 +125,10 @@ def test_a_bad_day(day: Day, sqlite_office: Office, faulty: Faulty) -> None:
 
 
 def details(office: Office) -> list[str | None]:
-    from gateway.delivery import queue
+    from gateway.delivery import tries
 
     with office.app.db.read() as connection:
-        return [detail for _, _, detail in queue.events(connection, 1)]
+        return [detail for _, _, detail in tries.events(connection, 1)]
 
 
 def once(faulty: Faulty, arrived: int) -> None:
