@@ -19,6 +19,7 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import ach_answers
 from gateway.ledger.database import Database
+from gateway.ledger.trace import trace
 from gateway.outbound.built import Built
 from gateway.release import copies, recall, release
 from gateway.release.build import build
@@ -88,6 +89,14 @@ def test_it_is_called_back_and_its_checks_go_again(app: App, db: Database, home:
     assert built.files[0].total_credit_cents == 12_345 and built.files[0].name != NAME
     assert state(db, "4711") == ("SENT", 1)
     assert differences(app) == []
+
+
+@pytest.mark.parametrize("app", ["PENDING"], indirect=True)
+def test_its_way_keeps_that_it_was_delivered(app: App) -> None:
+    recall.recall(bob(app), 1, reason="wrong header")
+    with app.db.read() as connection:
+        (story,) = trace(connection, "4711")
+    assert [step.state for step in story.way if step.step == "DELIVERY"] == ["DELIVERED", "RECALLED"]
 
 
 @ONE_STATE
