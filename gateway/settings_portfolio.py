@@ -130,6 +130,12 @@ class Expected(Model):
     by: Hour = "09:00"
 
 
+Skippable = Literal[
+    "U0415", "U0418", "U0409", "U0470", "U0424", "R0203", "U0460", "XSELLERATOR", "U1003", "U0422", "U0450"
+]  # fmt: skip
+"""End of Period modules that a portfolio may leave out: all but those that close the date and open the next one."""
+
+
 class PortfolioSettings(Model):
     default_office: Annotated[str, StringConstraints(pattern=r"^[^/ ]+/[^/ ]+/[^/ ]+$")] | None = (
         None  # "1/1/1"; None: the lowest
@@ -144,4 +150,4 @@ class PortfolioSettings(Model):
     release: ReleaseSettings = ReleaseSettings()
     fraud: FraudSettings = FraudSettings()
     expected: tuple[Expected, ...] = ()
-    eop_skip: tuple[str, ...] = ()
+    eop_skip: tuple[Skippable, ...] = ()

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.errors import SettingsError
 from gateway.home import Home
-from gateway.settings import Bank, GatewaySettings, Operators, Settings
+from gateway.settings import Bank, GatewaySettings, Operators, Settings, Source
 from gateway.settings_portfolio import PortfolioSettings
 from gateway.settings_types import Model
 from parsers.bptmtrev import is_reason, reasons
@@ -58,6 +58,7 @@ def load_settings(home: Home) -> Settings:
         mistakes += _bank_mistakes(f"config/gateway.toml: banks.{name}", bank)
     if read_gateway is not None:  # what could not be read names nothing
         _check_references(gateway, portfolios, mistakes)
+        mistakes += _source_mistakes(home, gateway.sources)
     if "operator" in gateway.service.model_fields_set and gateway.service.operator not in operators.operators:
         mistakes.append(
             f"config/gateway.toml: service.operator: found {gateway.service.operator!r}, expected one of [operators.*] in "
@@ -92,6 +93,19 @@ def _check_references(
         for where, name in endpoints
         if name is not None and name not in gateway.endpoints
     ]
+
+
+def _source_mistakes(home: Home, sources: Mapping[str, Source]) -> Iterator[str]:
+    """Folders whose files would be taken twice, or are the gateway's own: a bank file that waits to leave is nobody's drop."""
+    root, seen = home.root.resolve(), dict[Path, str]()
+    ours = [folder.resolve() for folder in (home.config, home.outbox, home.var)]
+    for name, source in sources.items():
+        path = (home.root / source.path).resolve()
+        where = f"config/gateway.toml: sources.{name}.path: found {source.path!r}"
+        if path == root or any(path.is_relative_to(folder) for folder in ours):
+            yield f"{where}, where the gateway keeps files of its own, expected a folder for those that are dropped"
+        elif (other := seen.setdefault(path, name)) != name:
+            yield f"{where}, the folder of sources.{other}, expected one table for each folder"
 
 
 def _reason_mistakes(portfolios: Mapping[str, PortfolioSettings], inbound: Profile) -> Iterator[str]:
@@ -133,6 +147,11 @@ def _bank_mistakes(where: str, bank: Bank) -> Iterator[str]:
         yield f"{where}.immediate_destination: found {to!r}, expected a routing number: {problem}"
     elif to and not to.strip():
         yield f"{where}.immediate_destination: found {to!r}, expected the bank's number, or '' for its routing number"
+    if re.fullmatch(r"\d{9}|[A-Z0-9 ]{10}", bank.immediate_origin) is None or not bank.immediate_origin.strip():
+        yield (
+            f"{where}.immediate_origin: found {bank.immediate_origin!r}, expected what the bank assigned: 10 digits or "
+            "capitals, or 9 digits"
+        )
     for key, patterns in (("answers", bank.answers), ("acknowledgements.files", bank.acknowledgements.files)):
         for pattern in patterns:
             if not re.search(r"[A-Za-z0-9]", pattern.replace("{name}", "")):
@@ -153,8 +172,23 @@ def _toml(home: Home, path: Path, mistakes: list[str]) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        mistakes.append(f"{_short(home, path)}: {error}")
+        mistakes.append(f"{_short(home, path)}: {_unreadable(error)}")
         return {}
+
+
+def _unreadable(error: Exception) -> str:
+    """Why a file is no TOML; the parser's own words name the place, not what to do."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line}: found the byte 0x{error.object[error.start]:02X}, expected UTF-8: save the file in it"
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return str(error)
+    if twice := re.fullmatch(r"Cannot declare \((.+?),?\) twice \(at (line \d+), .+\)", str(error)):
+        table = ".".join(re.findall(r"'(.*?)'", twice[1]))
+        return f"{twice[2]}: found the table [{table}] again, expected it once: write the keys below the first one"
+    return (
+        f'found no TOML: {error}; expected KEY = VALUE, with quotes around texts and around numbers such as "091000019"'
+    )
 
 
 def _model(home: Home, path: Path, model: type[M], mistakes: list[str]) -> M | None:

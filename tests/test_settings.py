@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from gateway.errors import SettingsError
 from gateway.home import Home
+from gateway.period.modules import FIRST, LAST, MODULES
 from gateway.settings import GatewaySettings, secret
-from gateway.settings_portfolio import PortfolioSettings
+from gateway.settings_portfolio import PortfolioSettings, Skippable
 from gateway.settings_reading import load_settings
 from gateway.setup import default_config
 
@@ -39,7 +40,7 @@ def test_an_empty_home_has_the_defaults(home: Home) -> None:
 BANK = """[banks.first]
 name = "B"
 routing_number = "091000019"
-immediate_origin = "1"
+immediate_origin = "1234567890"
 origin_name = "O"
 company_name = "C"
 company_identification = "1"
@@ -97,6 +98,20 @@ company_identification = "1"
         ("[service.timezone]\nurl = 'hunter2'", "", "config/gateway.toml: service.timezone: found a table, expected a valid string"),
         (f"[service]\neop_at = '{'9' * 70}'", "", "config/gateway.toml: service.eop_at: found '" + "9" * 59 + "…, expected a time of "
          "day such as 09:00"),
+        ("[intake]\n[intake]", "", "config/gateway.toml: line 2: found the table [intake] again, expected it once: write the keys "
+         "below the first one"),
+        ("", "[fraud.velocity]\n[fraud.velocity]", "config/portfolios/p01.toml: line 2: found the table [fraud.velocity] again, "
+         "expected it once: write the keys below the first one"),
+        ("[banks.b]\nrouting_number = 091000019", "", "config/gateway.toml: found no TOML: Expected newline or end of document "
+         "after a statement (at line 2, column 19); expected KEY = VALUE, with quotes around texts and around numbers such as "
+         '"091000019"'),
+        *((f"[sources.a]\npath = '{path}'", "", f"config/gateway.toml: sources.a.path: found '{path}', where the gateway keeps "
+           "files of its own, expected a folder for those that are dropped")
+          for path in ("outbox", "./inbox/../outbox/", "var/work", "config", ".")),
+        ("[sources.a]\n[sources.b]\npath = './inbox'", "", "config/gateway.toml: sources.b.path: found './inbox', the folder of "
+         "sources.a, expected one table for each folder"),
+        ("", "eop_skip = ['U0424', 'U0499']", "config/portfolios/p01.toml: eop_skip.1: found 'U0499', expected 'U0415', 'U0418', "
+         "'U0409', 'U0470', 'U0424', 'R0203', 'U0460', 'XSELLERATOR', 'U1003', 'U0422' or 'U0450'"),
         ("", "default_office = '1-1'", "config/portfolios/p01.toml: default_office: found '1-1', expected the form "
          "'^[^/ ]+/[^/ ]+/[^/ ]+$'"),
     ],
@@ -114,7 +129,10 @@ def test_each_mistake_in_words(home: Home, gateway: str, portfolio: str, expecte
         ("name", "N" * 24, "at most 23 characters"), ("origin_name", "N" * 24, "at most 23 characters"),
         ("routing_number", "abc", "expected a routing number: a routing number has 9 digits"),
         ("routing_number", "091000018", "expected a routing number: check digit 8 should be 9"),
-        ("immediate_origin", "12345678901", "at most 10 characters"), ("company_name", "C" * 17, "at most 16 characters"),
+        ("immediate_origin", "12345678901", "at most 10 characters"),
+        ("immediate_origin", "12345678", "immediate_origin: found '12345678', expected what the bank assigned: 10 digits or capitals, "
+         "or 9 digits"),
+        ("immediate_origin", "12345678ab", "expected what the bank assigned"), ("immediate_origin", " " * 10, "expected what the bank"), ("company_name", "C" * 17, "at most 16 characters"),
         ("company_name", "", "at least 1 character"), ("company_identification", "", "at least 1 character"),
         ("company_identification", "12345678901", "at most 10 characters"), ("odfi", "12", "expected the form"),
         ("balanced", True, "found balanced = true without offset_account, expected both"),
@@ -172,6 +190,15 @@ def test_a_bank_may_want_payroll_for_individuals_and_wages_in_corporate_classes(
         " 091000019",
         {"PPD": "PAYROLL", "CCD": "WAGES TAX"},
     )
+
+
+def test_a_settings_file_in_another_character_set_names_its_line(home: Home) -> None:
+    home.settings_file.write_bytes(b"[intake]\n# caf\xe9\n")
+    assert mistakes(home) == ["config/gateway.toml: line 2: found the byte 0xE9, expected UTF-8: save the file in it"]
+
+
+def test_every_module_but_those_that_close_and_open_the_date_may_be_left_out() -> None:
+    assert get_args(Skippable) == tuple(m.name for m in MODULES if m.name not in (FIRST, LAST))
 
 
 def test_all_mistakes_of_all_files_at_once(home: Home) -> None:
