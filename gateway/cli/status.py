@@ -42,6 +42,7 @@ def document(found: Status) -> dict[str, Any]:
         "answers": [money_as_text(row) for row in found.answers],
         "unacknowledged": list(found.unacknowledged),
         "clearing": [money_as_text(row) for row in found.clearing],
+        "changes": list(found.changes),
         "alarms": list(found.alarms),
     }
 
@@ -64,7 +65,7 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
         yield ""
     yield from _outbound(found)
     for name in found.outbox:
-        yield f"IN outbox, {name}: find out who put it there, and move it away"
+        yield f"IN outbox, {name}"
     yield from _modules(found)
     for s in found.suspense:
         items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
@@ -77,6 +78,13 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
         yield f"ANSWERED {a['name']} (#{a['file_id']}): {said}: gateway answers list --file {a['file_id']} --state UNMATCHED"
     for c in found.clearing:
         yield f"TWICE: check {c['check_no']} of bank {c['bank']}, portfolio {c['portfolio']}: {c['todo']}"
+    for c in found.changes:
+        whose = "the bank" if c["origin"] == "NOC" else c["maker"]
+        yield (
+            f"CHANGE {c['change_id']}: {', '.join(c['fields'].split(',')).replace('_', ' ')} of vendor {c['vendor']}, proposed by "
+            f"{whose} on {when(c['proposed_at'])}: nothing is paid to it until a second person says gateway vendor approve "
+            f"{c['change_id']} or gateway vendor refuse {c['change_id']}"
+        )
     for sent in found.unacknowledged:
         yield (
             f"NOT ACKNOWLEDGED: {sent['name']} (#{sent['outbound_id']}), {sent['delivery']} at {sent['endpoint']}: the bank's "

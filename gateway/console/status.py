@@ -43,6 +43,7 @@ class Status:
     inbox: Sequence[Left] = ()  # what lies there untaken
     clearing: Sequence[Row] = ()  # money of voided checks that came or left twice
     outbox: Sequence[str] = ()  # what lies there and is not ours
+    changes: Sequence[Row] = ()  # of vendors, that wait for a second person: nothing is paid to them until then
     last_date: str | None = None  # the latest business date on which a file came
 
     @property
@@ -53,6 +54,7 @@ class Status:
             or self.answers
             or self.unacknowledged
             or self.clearing
+            or self.changes
             or any(x.wants_person for x in self.inbox)
             or self.outbox
             or any(f["state"] in TROUBLED_FILES for f in self.files)
@@ -93,6 +95,11 @@ def status(app: App, date: str | None) -> Status:
                 for one in clearing.held(connection)
             ],
             outbox.strangers(app),
+            _rows(
+                connection,
+                "SELECT change_id, vendor, origin, fields, maker, proposed_at FROM vendor_change WHERE state = 'PROPOSED' "
+                "ORDER BY change_id",
+            ),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
         )
 

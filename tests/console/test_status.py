@@ -85,6 +85,10 @@ OUT = {
     "delivery": "UNKNOWN", "last_error": "connection lost",
 }  # fmt: skip
 MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "state": "FAILED", "message": "no room"}
+CHANGE = {
+    "change_id": 4, "vendor": "V1", "origin": "OPERATOR", "fields": "routing_number,account_number", "maker": "ANN",
+    "proposed_at": "2026-03-02T14:00:00.0Z",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,9 @@ MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "s
         ({"suspense": [{"portfolio": "1", "items": 1, "amount_cents": 250}]}, False, "1 item waits for a person, 2.50"),
         ({"inbox": [Left("inbox", "x.txt", "UNKNOWN_NAME", "Found x.", True)]}, True, "LEFT IN inbox, x.txt: Found x."),
         ({"inbox": [Left("inbox", "y", "NOT_WHOLE", "Found y.", False)]}, False, "LEFT IN inbox, y: Found y."),
+        ({"changes": [CHANGE]}, True, "CHANGE 4: routing number, account number of vendor V1, proposed by ANN on 2026-03-02 09:00 EST: "
+         "nothing is paid to it until a second person says gateway vendor approve 4 or gateway vendor refuse 4"),
+        ({"changes": [CHANGE | {"origin": "NOC"}]}, True, "of vendor V1, proposed by the bank on 2026-03-02 09:00 EST"),
         ({"date": "2026-03-05"}, False, "Came: nothing on 2026-03-05."),
     ],
 )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.app import App
 from gateway.clock import FixedClock
+from gateway.console.status import status
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import load_checks, vendor_changes
@@ -215,6 +216,9 @@ def test_a_change_that_waits_is_kept_as_a_finding(db: Database, app: App) -> Non
     assert world.all_of(db, "SELECT outbound_id, rule, vendor, check_no FROM fraud_finding") == [
         (None, "changed-details", "V1", "1")
     ]
+    found = status(app, None)
+    assert found.wants_attention
+    assert [(c["vendor"], c["origin"], c["fields"]) for c in found.changes] == [("V1", "NOC", "account_number")]
 
 
 def test_duplicates_across_files_names_and_accounts(db: Database, app: App) -> None:
