@@ -141,6 +141,8 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
     elif strange := re.fullmatch(r"No such command '(.+?)'\.(?: Did you mean (.+)\?)?", str(error.message)):
         also = f", or gateway {strange[1]}" if about and strange[1] in COMMANDS else ""
         said = f"found no command {strange[1]}, expected {strange[2] or 'one that there is'}{also}"
+    elif strange := re.fullmatch(r"Got unexpected extra argument\(?s?\)? \((.+)\)", str(error.message)):
+        said = f"found {strange[1]} too much, expected only what belongs to it, or an option before each"
     else:
         said = str(error.format_message()).rstrip(".")
     return f"{about}: {said}; {help_}" if about else f"{said}; {help_}"

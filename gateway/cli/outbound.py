@@ -169,8 +169,8 @@ def outbound_reject(session: Session, outbound_id: OutboundId, reason: Reason) -
 
 
 def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -> int:
-    """Call a released file back that was not sent: it never leaves, and what went into it is free again. The state of its
-    delivery decides; what left, or may have left, is not called back."""
+    """Call a released file back that was not sent, or that the bank refused: what went into it is free again. The state of
+    its delivery decides; what left, or may have left, is not called back unless the bank said that it will not pay it."""
     done = recall.recall(session.app, outbound_id, reason=reason)
     session.show(
         {"recalled": [{"id": r.outbound_id, "name": r.name} for r in done.files], "gone": list(done.gone),

@@ -146,7 +146,9 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
     elif row["approved_at"] is not None:
         yield decided._replace(step="RELEASED")
     if row["delivered_at"] is not None:  # the row tells the last state only
-        yield base._replace(step="DELIVERY", at=row["delivered_at"], state="DELIVERED", endpoint=row["endpoint"])
+        yield base._replace(
+            step="DELIVERY", at=row["delivered_at"], state="DELIVERED", endpoint=row["endpoint"], by=None, reason=None
+        )
     if row["delivery"] is not None:
         people = [name for name in (row["resolved_by"], row["resolved_second"]) if name]
         yield base._replace(

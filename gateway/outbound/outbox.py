@@ -86,9 +86,11 @@ def strangers(app: App) -> list[str]:
     for path in sorted(app.home.outbox.iterdir()):
         state = states.get(path.name, states.get(path.name.removesuffix(SUFFIX)))
         if state is None and not is_being_written(path):
-            found.append(f"{path.name}: no file of the gateway's")
+            found.append(f"{path.name}: no file of the gateway's; find out who put it there, and move it away")
         elif state == OutboundState.REJECTED:
-            found.append(f"{path.name}: rejected or called back, not to be fetched")
+            found.append(
+                f"{path.name}: rejected or called back, not to be fetched; the next gateway deliver or gateway run takes it away"
+            )
     return found
 
 

@@ -194,5 +194,5 @@ def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Data
     drop(app, returned(db))
     with db.read() as connection:
         (story,) = trace(connection, "4711")
-    steps = [(s.state, s.at) for s in story.way if s.step == "DELIVERY"]
-    assert steps == [("DELIVERED", "2026-03-02T14:05:00.000000Z"), ("ACKNOWLEDGED", app.now())]
+    steps = [(s.state, s.at, s.by) for s in story.way if s.step == "DELIVERY"]
+    assert steps == [("DELIVERED", "2026-03-02T14:05:00.000000Z", None), ("ACKNOWLEDGED", app.now(), None)]

@@ -210,7 +210,9 @@ def test_a_copy_on_another_machine_is_named(app: App, db: Database, home: Home, 
     recall.recall(app, bank_file.outbound_id, reason="wrong month")
     assert outbox.strangers(app) == []
     (home.outbox / bank_file.name).write_bytes(copy)
-    assert outbox.strangers(app) == [f"{bank_file.name}: rejected or called back, not to be fetched"]
+    assert outbox.strangers(app) == [
+        f"{bank_file.name}: rejected or called back, not to be fetched; the next gateway deliver or gateway run takes it away"
+    ]
     outbox.settle(app)
     assert outbox.strangers(app) == [] and not (home.outbox / bank_file.name).exists()
 
