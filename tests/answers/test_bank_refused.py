@@ -20,6 +20,7 @@ from gateway.home import Home
 from gateway.ledger import ach_answers
 from gateway.ledger.database import Database
 from gateway.ledger.trace import trace
+from gateway.outbound import outbox
 from gateway.outbound.built import Built
 from gateway.release import copies, recall, release
 from gateway.release.build import build
@@ -89,6 +90,18 @@ def test_it_is_called_back_and_its_checks_go_again(app: App, db: Database, home:
     assert built.files[0].total_credit_cents == 12_345 and built.files[0].name != NAME
     assert state(db, "4711") == ("SENT", 1)
     assert differences(app) == []
+
+
+@ONE_STATE
+def test_a_kill_before_its_copies_went_is_finished(app: App, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sealed copy, too: nothing of what was called back lies where it would be fetched."""
+    copies.put_away(app)
+    assert [path.name for path in home.outbox.glob(f"{NAME}*")] == [f"{NAME}.sealed"]
+    with monkeypatch.context() as killed:
+        killed.setattr(outbox, "withdraw", lambda *_: None)
+        recall.recall(bob(app), 1, reason="wrong header")
+    outbox.settle(app)
+    assert not list(home.outbox.glob(f"{NAME}*"))
 
 
 @pytest.mark.parametrize("app", ["PENDING"], indirect=True)
