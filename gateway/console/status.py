@@ -16,6 +16,7 @@ from gateway.console.windows import with_windows
 from gateway.cutoffs import shown_instant, shown_text
 from gateway.delivery import settle
 from gateway.outbound import outbox
+from gateway.outbound.states import left_sql
 from gateway.settings import Settings
 from gateway.vendor_ach import clearing
 
@@ -148,15 +149,18 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
 
 def _outbound(connection: Connection, date: str | None, endpoints: Collection[str]) -> list[Row]:
     """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it; ``stopped``:
-    it must not leave any more, and waits for a person to call it back. ``follows``:
-    the file it is released or rejected with. ``entries`` and ``at_stake_cents``: payments and money that leave by it;
-    the offset of a balanced file and a scratch file repeat money of others."""
+    it must not leave by itself any more, and waits for a person. ``to_fetch``: a bank file without an endpoint of which
+    nobody said that it was fetched. ``follows``: the file it is released or rejected with. ``entries`` and
+    ``at_stake_cents``: payments and money that leave by it; the offset of a balanced file and a scratch file repeat money
+    of others."""
+    to_fetch = f"(o.kind = 'VACH-BANK' AND o.state = 'LOCAL' AND NOT {left_sql('o')})"
     rows = _rows(
         connection,
-        """
+        f"""
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
                o.total_credit_cents, o.hold_text, o.business_date, o.built_at,
                o.approved_at, d.state AS delivery, d.last_error, d.ended_at, d.next_attempt_at,
+               {to_fetch} AS to_fetch,
                (SELECT f.outbound_id FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT'
                     AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT)
                 WHERE s.outbound_id = o.outbound_id AND s.seq = 0 AND o.state = 'BUILT') AS follows,
@@ -165,7 +169,7 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
                 WHERE e.outbound_id = o.outbound_id AND e.kind <> 'OFFSET') AS entry_cents
         FROM outbound_file o LEFT JOIN delivery d ON d.outbound_id = o.outbound_id
         WHERE o.state = 'BUILT' OR d.state IN ('PENDING', 'SENDING', 'PLACING', 'UNKNOWN', 'NOT_DELIVERED')
-           OR (o.state = 'APPROVED' AND d.delivery_id IS NULL)
+           OR (o.state = 'APPROVED' AND d.delivery_id IS NULL) OR {to_fetch}
            OR o.business_date = COALESCE(
                 CAST(:date AS TEXT),
                 (SELECT MAX(x.business_date) FROM outbound_file x WHERE x.portfolio = o.portfolio))
@@ -179,6 +183,7 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         of_file = 0 if row["kind"] == "VACH-SCRATCH" else max(row["total_debit_cents"], row["total_credit_cents"])
         entry_cents = row.pop("entry_cents")
         row["at_stake_cents"] = of_file if entry_cents is None else entry_cents
+        row["to_fetch"] = bool(row["to_fetch"])
         again = row.pop("next_attempt_at")
         row["stopped"] = row["delivery"] == "PENDING" and again is None
     return rows

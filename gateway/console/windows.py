@@ -37,7 +37,7 @@ def with_windows(rows: Sequence[dict[str, Any]], app: App, connection: Connectio
             "late": None,
         }
         endpoint = endpoints.get(row["endpoint"] or "")
-        waits = row["state"] == "BUILT" or row["delivery"] in _NOT_SENT
+        waits = row["state"] == "BUILT" or row["delivery"] in _NOT_SENT or row.get("to_fetch")
         if not waits:
             continue
         if endpoint is None or not endpoint.windows.any:
@@ -82,6 +82,12 @@ def _outcome(row: Mapping[str, Any], settles: settling.Settling | None, when: st
     """What becomes of a file that missed a window and is sent then; None of one that holds no payments."""
     if settles is None:
         return None
+    if row.get("to_fetch"):
+        return (
+            f"nobody said that it was fetched, and from now on it settles on {settles.on}, not on its effective date "
+            f"{settles.effective}: say so (gateway outbound taken {row['id']}) if it was, else fetch it, or call it back "
+            f"(gateway outbound recall {row['id']}) and build it again"
+        )
     if not settles.is_late:
         return f"sent {when} it still settles on its effective date {settles.effective}"
     if row["state"] == "BUILT":

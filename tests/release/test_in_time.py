@@ -17,7 +17,7 @@ from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound.store import Frozen
-from gateway.release import release
+from gateway.release import copies, release
 from gateway.release.build import build
 from tests.outbound import world
 
@@ -207,6 +207,29 @@ def test_a_file_without_windows_is_late_when_its_date_cannot_be_reached(
                 f"2026-03-03: leave it, or call it back (gateway outbound recall {file.outbound_id}) and build it again"
             ]
             assert "OUTBOUND_LATE" in [c.code for c in alarms.conditions(found)]
+
+
+def test_a_file_that_nobody_said_was_fetched_is_late_until_somebody_does(
+    home: Home, db: Database, clock: FixedClock
+) -> None:
+    app, file = built(home, db, clock, windows=None)
+    approve(app, file)
+
+    def told(date: str | None = None) -> list[str]:
+        found = status(app, date)
+        return [line for line in page(found, str) if line.startswith("  LATE ")]
+
+    assert (told(), [o["to_fetch"] for o in status(app, None).outbound]) == ([], [True, False])
+    clock.elapsed += 24 * 3600
+    for date in (None, "2026-03-20"):  # as long as it takes
+        assert told(date) == [
+            f"  LATE {file.name} (#{file.outbound_id}): nobody said that it was fetched, and from now on it settles on 2026-03-04, "
+            f"not on its effective date 2026-03-03: say so (gateway outbound taken {file.outbound_id}) if it was, else fetch it, "
+            f"or call it back (gateway outbound recall {file.outbound_id}) and build it again"
+        ]
+    assert "OUTBOUND_LATE" in [c.code for c in alarms.conditions(status(app, None))]
+    copies.taken(app, file.outbound_id, reason="the bank's courier had it")
+    assert told() == [] and not any(o["to_fetch"] for o in status(app, None).outbound)
 
 
 def test_a_file_without_windows_whose_year_nobody_checked_is_late(home: Home, db: Database, clock: FixedClock) -> None:
