@@ -33,6 +33,7 @@ from gateway.intake.registry import MODULES
 from gateway.intake.states import FileState
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
+from gateway.updates.assess_staged import CORRECTED
 from parsers.base import render_message
 
 SEVERITY: Final = {"R": "REJECTED", "W": "WARNING", "S": "SUSPENSE", "A": "WOULD BE"}  # A: an answer of a bank, tried
@@ -174,6 +175,10 @@ def files_show(
                 {"id": file_id, "limit": limit + 1},
             ).mappings()
         ]
+        corrected = connection.execute(
+            text("SELECT COUNT(DISTINCT line_no) FROM line_message WHERE file_id = :id AND code = :code"),
+            {"id": file_id, "code": CORRECTED},
+        ).scalar_one()
         units = [
             dict(row)
             for row in connection.execute(
@@ -194,15 +199,15 @@ def files_show(
         | {
             "claimed_at": file.claimed_at, "posted_at": file.posted_at, "business_date": file.business_date,
             "operator": file.operator, "owner": file.owner, "release": file.release, "messages": [money_as_text(m) for m in messages],
-            "original": file.archive_name, "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
+            "corrected_lines": corrected, "original": file.archive_name, "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
         },
-        _file_page(session, file, messages, units, reports, more),
+        _file_page(session, file, messages, units, reports, more, corrected),
     )  # fmt: skip
 
 
 def _file_page(
     session: Session, file: InboundFile, messages: list[dict[str, Any]], units: list[dict[str, Any]],
-    reports: list[str], more: bool,
+    reports: list[str], more: bool, corrected: int,
 ) -> Iterator[str]:  # fmt: skip
     yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or _of_each(file)})"
     yield f"  state     {file.state}" + (f": {file.hold_text}" if file.hold_text else "")
@@ -211,6 +216,9 @@ def _file_page(
     money = (("received", file.amount_cents), ("posted", file.posted_cents), ("suspended", file.suspended_cents),
              ("rejected", file.rejected_cents), ("held", file.held_cents))  # fmt: skip
     yield from (f"  {name:<9} {shown(cents)}" for name, cents in money if cents is not None)
+    if corrected:
+        lines = "1 line" if corrected == 1 else f"{corrected:,} lines"
+        yield f"  corrected before posting: {lines}; received is what the file says with that"
     if file.unreadable:
         yield f"  rejected lines whose amount cannot be read: {file.unreadable}"
     yield f"  claimed   {session.when(file.claimed_at)}" + (

@@ -61,6 +61,8 @@ def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
         ]
     database.close()
     told = own.ok("files", "show", file).out
+    assert "  corrected before posting: 1 line; received is what the file says with that\n" in told
+    assert own.ok("files", "show", file, "--json").document["corrected_lines"] == 1
     assert "because agreed" in told and "because billed before" in told
     checks = own.do("verify", "--json").document["checks"]
     assert [c for c in checks if c["detail"]] == []
