@@ -170,13 +170,12 @@ def refused_lines(connection: Connection, file_id: int) -> Iterator[int]:
 def left_in_suspense(connection: Connection, files: Sequence[InboundFile]) -> dict[int, int]:
     """Cents by file of reversals that count as posted and wait in suspense for a place: what transfers (family T) left, and
     batches that found no open invoice when they were applied again."""
-    ids = [file.file_id for file in files if file.kind == "reversals" and file.state == FileState.POSTED]
+    ids = [file.file_id for file in files if file.state == FileState.POSTED]
     if not ids:
         return {}
     statement = text(
-        "SELECT m.file_id, CAST(SUM(m.amount_cents) AS BIGINT) FROM line_message m JOIN suspense_item s "
-        "ON s.item = m.suspense_item AND s.file_id = m.file_id AND s.kind = 'SUSPENSE' "
-        "WHERE m.file_id IN :ids AND m.severity = 'W' GROUP BY m.file_id"
+        "SELECT file_id, CAST(SUM(amount_cents) AS BIGINT) FROM line_message "
+        "WHERE file_id IN :ids AND severity = 'W' AND suspense_item IS NOT NULL GROUP BY file_id"
     ).bindparams(bindparam("ids", expanding=True))
     return {file_id: int(cents) for file_id, cents in connection.execute(statement, {"ids": ids})}
 

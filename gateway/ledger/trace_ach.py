@@ -22,8 +22,7 @@ OUTBOUND: Final = """
                (SELECT MAX(x.at) FROM delivery_event x WHERE x.delivery_id = d.delivery_id AND x.step = 'DELIVERED'
                     AND d.state = 'ACKNOWLEDGED'),
                d.ended_at) AS delivered_at,
-           (SELECT MAX(t.at) FROM operator_event t WHERE f.state = 'LOCAL' AND t.action = 'outbound.taken'
-            AND t.subject = f.name) AS taken_at
+           (SELECT MAX(t.at) FROM operator_event t WHERE t.action = 'outbound.taken' AND t.subject = f.name) AS taken_at
     FROM outbound_source s
     JOIN outbound_file f ON f.outbound_id = s.outbound_id
     LEFT JOIN outbound_row r ON r.outbound_id = s.outbound_id AND r.seq = s.seq

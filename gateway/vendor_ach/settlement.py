@@ -33,7 +33,7 @@ _SETTLED: Final = f"""
 """
 _CHECKS: Final = text("""
     SELECT bank, check_no, office_id, amount_cents, lease, asset FROM bank_check
-    WHERE portfolio = :p AND type = 'NEWA' AND check_no IN :numbers
+    WHERE portfolio = :p AND check_no IN :numbers
 """).bindparams(bindparam("numbers", expanding=True))
 _ASKED: Final = 5_000
 """Numbers in one statement."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,14 +10,16 @@ from sqlalchemy import text
 
 from gateway.answers import lists
 from gateway.answers.pay_again import pay_again
-from gateway.app import Operator
+from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.intake import actions
 from gateway.ledger.database import Database
-from gateway.release import release
+from gateway.outbound.store import Frozen
+from gateway.release import recall, release
 from gateway.release.build import build
+from gateway.vendor_ach import voids
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
@@ -82,6 +85,31 @@ def test_the_return_of_an_earlier_issue_again_waits(db: Database, home: Home, cl
     drop(app, bank.whole(bank.return_of(first, 12_345, reason="R24", trace="091000010000007")), "second.ach")
     assert answers(db)[1][2] == "UNMATCHED"
     assert state(db, "4711") == ("SENT", 2)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda app, built, words: release.approve(app, built.outbound_id, sha256=built.sha256, reason=words),
+        lambda app, built, words: release.reject(app, built.outbound_id, reason=words),
+        lambda app, _, words: recall.recall(app, 1, reason=words),
+        lambda app, _, words: voids.void(app, "4711", reason=words),
+        lambda app, _, words: pay_again(app, "4711", reason=words),
+        lambda app, _, words: lists.clear(app, (1, 1), reason=words),
+        lambda app, _, words: build(app, "VACH-REFUSED-NOC", "1", file_id=1, number=1, code="C65", reason=words),
+    ],
+    ids=["approve", "reject", "recall", "void", "pay again", "clear", "refuse a correction"],
+)
+def test_no_account_number_is_kept_in_the_words_of_a_step(
+    step: Callable[[App, Frozen, str], object], db: Database, home: Home, clock: FixedClock
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    check(db, "4712", 500)
+    (built,) = (file for file in build(app, "VACH", "1").files if file.kind == "VACH-BANK")
+    with pytest.raises(Refused, match=r"found the account number of vendor V1 \(\*\*\*\*5678\) among the words"):
+        step(world.as_person(app, world.BOB), built, "to 1234-5678, as they wrote")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -10,14 +11,18 @@ from gateway.answers.pay_again import pay_again
 from gateway.app import App
 from gateway.cli.trace import document, page
 from gateway.clock import FixedClock
+from gateway.delivery import queue
+from gateway.delivery.queue import Change
+from gateway.delivery.states import DeliveryState as S
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.ledger.trace import trace
 from gateway.ledger.trace_story import Story
 from gateway.ledger.vendor_alerts import set_alert
 from gateway.outbound.built import place
-from gateway.release import release
+from gateway.release import recall, release
 from gateway.release.build import build
+from gateway.settings import Acknowledgements
 from gateway.vendor_ach import settlement, voids
 from tests.answers import bank
 from tests.answers.world import check, company, drop, send, trace_of
@@ -103,8 +108,10 @@ def test_a_vendor(app: App) -> None:
 
 
 def test_a_prenote_that_was_fetched(db: Database, home: Home, clock: FixedClock) -> None:
-    """It pays no check, whose way would say so."""
-    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True})
+    """It pays no check, whose way would say so. That the bank refused its file since does not make it one that never left."""
+    form = Acknowledgements(files=("{name}.ack",), text="(?P<status>TAKEN|REFUSED)", accepted=("TAKEN",))
+    prenotes = world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True}
+    app = company(db, home, clock, vendor_ach=prenotes, bank={"acknowledgements": form})
     check(db, "4711", 12_345)
     (file,) = [one for one in build(app, "VACH", "1").files if one.kind == "VACH-BANK"]
     release.approve(as_person(app, BOB), file.outbound_id, sha256=file.sha256)
@@ -112,6 +119,31 @@ def test_a_prenote_that_was_fetched(db: Database, home: Home, clock: FixedClock)
     assert f"{line}; it stays in outbox/" in told(app, "V1")
     world.at_bank(app)
     assert f"{line}; taken from outbox/ 14:00" in told(app, "V1")
+    clock.wait(60.0)
+    drop(app, b"REFUSED\n", f"{file.name}.ack")
+    recall.recall(as_person(app, BOB), file.outbound_id, reason="wrong header")
+    assert f"{line.replace('LOCAL', 'REJECTED')}; taken from outbox/ 14:00" in told(app, "V1")
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_prenote_says_when_it_was_delivered_and_once_called_back_when_that_was(
+    db: Database, home: Home, clock: FixedClock, refused: bool
+) -> None:
+    form = Acknowledgements(files=("{name}.ack",), text="(?P<status>TAKEN|REFUSED)", accepted=("TAKEN",))
+    prenotes = world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True}
+    app = company(db, home, clock, vendor_ach=prenotes, bank={"acknowledgements": form, "endpoint": "bank"})
+    check(db, "4711", 12_345)
+    (file,) = [one for one in build(app, "VACH", "1").files if one.kind == "VACH-BANK"]
+    release.approve(as_person(app, BOB), file.outbound_id, sha256=file.sha256)
+    with db.write() as connection:
+        for before, after in pairwise((S.PENDING, S.SENDING, S.PLACING, S.DELIVERED)):
+            queue.record(connection, [Change(1, before, after)], at=app.now())
+    assert "; DELIVERED at bank 14:00" in told(app, "V1")
+    clock.wait(60.0)
+    drop(app, b"REFUSED\n" if refused else b"TAKEN\n", f"{file.name}.ack")
+    if refused:
+        recall.recall(as_person(app, BOB), file.outbound_id, reason="wrong header")
+    assert f"; {'RECALLED at bank 14:01' if refused else 'ACKNOWLEDGED at bank 14:00'}" in told(app, "V1")
 
 
 def test_a_line_of_the_bank_s_file(app: App) -> None:

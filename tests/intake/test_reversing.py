@@ -15,7 +15,7 @@ from gateway.home import Home
 from gateway.intake import actions, registry
 from gateway.intake.artifacts import write_unconfirmed
 from gateway.intake.checking import check
-from gateway.intake.files import InboundFile
+from gateway.intake.files import InboundFile, left_in_suspense
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.ledger import verify_rows
@@ -156,6 +156,24 @@ def test_what_a_reversal_file_re_applied_goes_back_too(
     with world.db.read() as connection:
         assert [check for check in verify_rows.checks(connection) if not check.ok] == []
     assert len(write_unconfirmed(real, file.file_id)) >= 7
+
+
+def test_only_money_that_counts_as_posted_and_waits_is_left_in_suspense(
+    world: World, real: App, intake: Intake
+) -> None:
+    """Not what went to suspense as such, not a payment's, nothing of a warning that opened no item or of a file taken back."""
+    world.portfolios["1"] = PortfolioSettings(reversals=ReversalSettings(nsf_fee_code="LTCH", nsf_fee="30.00"))
+    payments = drop(intake, "p1_btchpmt.dat", *RENTS)
+    plain = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B3},RNSF\n")
+    left = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RTMSA\n", "L10,100,B03050890000199999999,RNSF\n")
+    assert payments.suspended_cents and left.suspended_cents == 100
+
+    def found(*files: InboundFile) -> dict[int, int]:
+        with world.db.read() as connection:
+            return left_in_suspense(connection, files)
+
+    assert found(payments, plain, left) == {left.file_id: 10_000}
+    assert found(payments, plain) == found(actions.reverse(real, left.file_id, reason="not theirs")) == {}
 
 
 def test_the_fee_of_a_bounced_payment_goes_back_too(world: World, real: App, intake: Intake) -> None:

@@ -306,6 +306,9 @@ def test_no_undo_of_what_is_in_a_file(app: App, db: Database) -> None:
     world.check(db, "2")
     with pytest.raises(Refused, match="found it NEW, expected a vendor's check that gateway vendor void voided"):
         voids.undo(app, "2", reason="x")
+    world.check(db, "3", state="VOID")
+    with pytest.raises(Refused, match="found it VOID, expected a vendor's check that gateway vendor void voided"):
+        voids.undo(app, "3", reason="it was void when it was loaded")
 
 
 # --- a whole file -------------------------------------------------------------------------------------------
@@ -431,6 +434,23 @@ def test_a_reversal_brings_cash_when_it_settles(app: App, db: Database, home: Ho
     assert world.one(db, clearing) == 0
     assert settle(later, "2026-03-10") == 0, "once"
     sound(db)
+
+
+def test_a_reversal_settles_for_its_own_portfolio_with_its_own_check(
+    app: App, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few checks are asked for at once; another portfolio has checks of the same numbers."""
+    monkeypatch.setattr(settlement, "_ASKED", 1)
+    sent(app, "1", "2", "3", amount_cents=700)
+    for number in ("1", "2", "3"):
+        voids.void(app, number, reason="x")
+        world.check(db, number, 5, portfolio="2")
+    approve(app, made(app)[0])
+    world.change(db, "UPDATE ach_entry SET portfolio = '2' WHERE check_no = '3' AND kind = 'REVERSAL'")
+    assert settle(app, "2026-03-09") == 1_400
+    assert world.all_of(db, "SELECT check_no FROM ach_entry WHERE settled_unit_id IS NOT NULL ORDER BY check_no") == [
+        ("1",), ("2",),
+    ]  # fmt: skip
 
 
 def test_a_reversal_that_came_back_settles_and_is_not_tried_again(app: App, db: Database) -> None:
