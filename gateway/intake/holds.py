@@ -80,7 +80,8 @@ def is_torn(work: Work) -> bool:
     message = render_message(
         "a last line that does not end with a line feed",
         "every line ended, so that a torn 4329 cannot post for 43298",
-        f"look at the end of the file; release it if it is whole ({_release(work)}), or discard it and have it sent again",
+        f"look at the end of the file; release it if it is whole ({_release(work)}), or "
+        f"discard it ({_discard(work)}) and have it sent again",
     )
     if work.dry:
         work.holds.append((HoldCode.TORN_TAIL, message))
@@ -94,6 +95,10 @@ def _release(work: Work, lines: str = "") -> str:
     return f"`gateway files release {work.file.file_id}{lines} --reason WHY`"
 
 
+def _discard(work: Work) -> str:
+    return f"`gateway files discard {work.file.file_id} --reason WHY`"
+
+
 def is_duplicate(work: Work) -> bool:
     """The same bytes again, before anything is read."""
     equal = equal_files(work.connection, work.file)
@@ -103,7 +108,7 @@ def is_duplicate(work: Work) -> bool:
     message = render_message(
         f"the same bytes as file {other.file_id} ({other.name}, {other.state.value})",
         "a file that was not sent before",
-        f"discard it, or release it if it is meant to post again ({_release(work)})",
+        f"discard it ({_discard(work)}), or release it if it is meant to post again ({_release(work)})",
     )
     if work.dry:
         work.holds.append((HoldCode.DUPLICATE, message))
@@ -137,7 +142,7 @@ def overlapping(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | N
         f"{other.file_id} ({other.name}), which {_when(other)}",
         "lines that were not sent before",
         f"release only the new lines ({_release(work, ' --lines new-lines')}) or all of it ({_release(work)}), "
-        "or discard it",
+        f"or discard it ({_discard(work)})",
     )
     if work.dry:
         work.holds.append((HoldCode.OVERLAP, message))

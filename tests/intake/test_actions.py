@@ -207,7 +207,7 @@ def test_every_command_a_message_prints_can_be_typed(app: App, post: Post) -> No
         post(NAME, MONTH + charge(150)).hold_text,
     ]
     typed = [command for words in texts for command in re.findall("`gateway ([^`]*)`", words or "")]
-    assert len(typed) == 5, texts
+    assert len(typed) == 8, texts
     tree = get_command(commands)
     for command in typed:
         parse(tree, command.split())
