@@ -11,11 +11,12 @@ A record that cannot be read makes sums that include it unknowable; counts are s
 from __future__ import annotations
 
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from parsers import nacha_rules as rules
 from parsers.layout import Layout
@@ -172,13 +173,13 @@ class Checker:
             yield from self._addenda(self.batch, line)
         elif kind == "8" and self.batch is not None:
             yield from self._batch_control(self.batch, line)
-        elif kind == "9" and line != FILLER:
+        elif kind == "9" and line != FILLER and (self.batch is None or not _is_out_of_step(line)):
             yield from self._file_control(line)
         else:
             yield from self._misplaced(line)
 
     def _misplaced(self, line: str) -> Iterator[NachaError]:
-        if line[:1] in tuple("156789"):
+        if line[:1] in tuple("156789") and not (line[:1] == "9" and _is_out_of_step(line)):
             where = {"start": "at the start of the file", "between": "between batches"}
             found = f"a record of type {line[:1]} {where.get(self.stage, 'inside a batch')}"
             expected = {"start": "the file header, type 1", "between": "type 5 or 9"}
@@ -186,6 +187,8 @@ class Checker:
             code, want = NachaCode.RECORD_ORDER, expected.get(self.stage, "type 6, 7 or 8")
         else:
             found, want = f"record type {line[:1]!r}", "1, 5, 6, 7, 8 or 9"
+            if line[:1] == "9":
+                found, want = f"{found}, whose figures do not read", "a file control, or a record in its place"
             code, action = NachaCode.RECORD_TYPE, "correct position 1 or take the line out"
         yield whole(self.line_no, "record", code, found, want, action)
         if self.batch is not None:
@@ -345,6 +348,16 @@ class Checker:
             found = f"{self.records} records, {self.filler} of them filler"
             action = "fill the last block with lines of nines"
             yield whole(self.line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)
+
+
+_FIGURES: Final = ((1, 7), (7, 13), (13, 21), (21, 31), (31, 43), (43, 55))
+_FIGURE: Final = re.compile(" *[0-9]*")
+
+
+def _is_out_of_step(line: str) -> bool:
+    """Whether a record beginning with 9 is no file control: a byte lost before it makes one of an addenda record, whose second
+    character is a 9. Of a control, one of the figures may be damaged."""
+    return line != FILLER and sum(_FIGURE.fullmatch(line[start:end]) is None for start, end in _FIGURES) > 1
 
 
 def _quotable(layout: Layout, line: str, findings: Iterable[NachaError]) -> Iterator[NachaError]:

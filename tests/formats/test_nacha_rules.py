@@ -92,6 +92,7 @@ DEFECTS: list[tuple[NachaCode, int, str, list[str] | bytes]] = [
     (NachaCode.LINE_LENGTH, 3, "record.record", [x + "X" * (n == 2) for n, x in enumerate(SAMPLES["ppd"])]),
     (NachaCode.LINE_LENGTH, 3, "record.record", ["\n".join(SAMPLES["ppd"]).replace("\n632", "632")]),
     (NachaCode.RECORD_TYPE, 3, "record.record", inserted("ppd", 3, line((1, "4")))),
+    (NachaCode.RECORD_TYPE, 4, "record.record", inserted("ppd", 4, line((1, "99R03091000010000001")))),
     (NachaCode.RECORD_ORDER, 2, "record.record", inserted("ppd", 2, HEADER)),
     (NachaCode.RECORD_ORDER, 2, "record.record", without("ppd", 2)),
     (NachaCode.RECORD_ORDER, 3, "record.record", inserted("ppd", 3, FILLER)),
