@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.app import Operator
-from gateway.delivery import queue, settle
+from gateway.delivery import queue, settle, tries
+from gateway.delivery.queue import Change
 from gateway.delivery.states import TRANSITIONS, DeliveryState, Resolution, require_transition
 from gateway.errors import DeliveryError, Refused, UsageError
 from gateway.settings import Endpoint
@@ -56,6 +57,21 @@ def test_settled_as_not_delivered_is_due_again(office: Office) -> None:
     resolve(office, BERT, "not-delivered")
     (row,) = office.rows()
     assert (row.state, row.next_attempt_at) == ("NOT_DELIVERED", office.app.now())
+    with office.app.db.write() as connection, pytest.raises(Refused, match="found none, expected one that waits"):
+        settle.withdraw(connection, 1, reason="too late", operator=ANNA, at=office.app.now())
+
+
+def test_tries_before_two_people_settled_it_count_no_more(office: Office) -> None:
+    """Else a file that had failed often would not be tried again by itself after their word."""
+    in_state(office, "SENDING")
+    with office.app.db.write() as connection:
+        queue.record(connection, [Change(1, S.SENDING, S.NOT_DELIVERED)], at=office.app.now())
+        assert tries.failures(connection, 1) == 1
+        connection.execute(text("UPDATE delivery SET state = 'UNKNOWN'"))
+    for who in (ANNA, BERT):
+        resolve(office, who, "not-delivered")
+    with office.app.db.read() as connection:
+        assert tries.failures(connection, 1) == 0
 
 
 @pytest.mark.parametrize(
@@ -216,6 +232,10 @@ def test_the_same_file_is_queued_once(office: Office) -> None:
     number = office.release("A.DAT", b"a")
     with office.app.db.write() as connection:
         again = queue.enqueue(connection, outbound_id=number, endpoint="bank", remote_name="A.DAT", at=office.app.now())
+        with pytest.raises(
+            Refused, match=r"found delivery 1 .* for bank, expected a name and a file never queued before"
+        ):
+            queue.enqueue(connection, outbound_id=number, endpoint="other", remote_name="A.DAT", at=office.app.now())
     assert again == 1 and len(office.rows()) == 1
 
 
@@ -257,7 +277,34 @@ def test_a_delivery_taken_by_another_is_not_claimed_or_changed(office: Office) -
         assert queue.claim(connection, [seen], temporary_suffix=".part", at=at) == []
         late = queue.Change(1, S.PLACING, S.DELIVERED)
         assert queue.record(connection, [late], at=at) == []
-    assert office.states() == ["SENDING"]
+        queue.postpone(connection, [seen], error="no route", until={1: "2026-03-09"}, at=at)
+    (row,) = office.rows()
+    assert (row.state, row.attempts, row.next_attempt_at, row.last_error) == (S.SENDING, 1, None, None)
+
+
+LATER, EARLIER = "2026-03-02T18:00:00.000000Z", "2026-03-02T09:00:00.000000Z"
+
+
+@pytest.mark.parametrize("endpoint", ["bank", None])
+def test_what_waits_for_a_later_try_is_due_now_and_what_waits_for_people_still_does(
+    office: Office, endpoint: str | None
+) -> None:
+    queued = (
+        ("bank", "PENDING", LATER), ("bank", "NOT_DELIVERED", LATER), ("bank", "UNKNOWN", LATER), ("bank", "NOT_DELIVERED", None),
+        ("bank", "UNKNOWN", None), ("bank", "PENDING", EARLIER), ("ledger", "PENDING", LATER),
+    )  # fmt: skip
+    for n, (where, _, _) in enumerate(queued):
+        office.release(f"{n}.DAT", b"a", where)
+    now = office.app.now()
+    with office.app.db.write() as connection:
+        for n, (_, state, due) in enumerate(queued, 1):
+            connection.execute(
+                text("UPDATE delivery SET state = :s, next_attempt_at = :n WHERE delivery_id = :d"),
+                {"s": state, "n": due, "d": n},
+            )
+        queue.hurry(connection, endpoint=endpoint, at=now)
+    other = LATER if endpoint else now
+    assert [row.next_attempt_at for row in office.rows()] == [now, now, now, None, None, EARLIER, other]
 
 
 def test_no_such_delivery(sqlite_office: Office) -> None:
