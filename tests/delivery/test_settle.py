@@ -61,6 +61,20 @@ def test_settled_as_not_delivered_is_due_again(office: Office) -> None:
         settle.withdraw(connection, 1, reason="too late", operator=ANNA, at=office.app.now())
 
 
+def test_a_word_on_an_earlier_try_does_not_count_for_the_next(office: Office) -> None:
+    """What was proved meanwhile, sent again and is unknown again is for two people anew."""
+    in_state(office, "UNKNOWN")
+    resolve(office, ANNA, "not-delivered")
+    at = office.app.now()
+    with office.app.db.write() as connection:
+        queue.record(connection, [Change(1, S.UNKNOWN, S.NOT_DELIVERED, next_attempt_at=at)], at=at)
+        queue.claim(connection, queue.by_ids(connection, [1]), temporary_suffix=".part", at=at)
+        for before, after in ((S.SENDING, S.PLACING), (S.PLACING, S.UNKNOWN)):
+            queue.record(connection, [Change(1, before, after)], at=at)
+    assert resolve(office, BERT, "not-delivered") is False
+    assert office.states() == ["UNKNOWN"]
+
+
 def test_tries_before_two_people_settled_it_count_no_more(office: Office) -> None:
     """Else a file that had failed often would not be tried again by itself after their word."""
     in_state(office, "SENDING")

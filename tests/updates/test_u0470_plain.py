@@ -165,3 +165,18 @@ def test_a_plain_record_is_one_entry_between_those_of_others(db: Database) -> No
         (3, "REVL", "D"),
     ]
     world.check_subledgers()
+
+
+def test_of_one_charge_on_two_assets_the_one_that_was_paid_is_owed_again(db: Database) -> None:
+    world = World(db)
+    world.lease("1")
+    world.invoice("1", "1", "2003-03-10", ("PYMT", 300))
+    with db.write() as connection:
+        other = {"invoice": "1", "charge": "PYMT", "asset": "A2", "position": 2, "billed_cents": 300, "paid_cents": 0}
+        connection.execute(schema.receivable.insert().values(other))
+    paid = "SELECT asset, paid_cents FROM receivable ORDER BY asset"
+    world.payments(f"L1,300,C1,B{number(1, 1)},E030501", f"L1,50,C2,B{number(1, 2)},E030502")
+    assert world.rows(paid) == [("", 300), ("A2", 50)]
+    file_id, _ = world.reversals(f"L1,50,B{number(1, 2)},RNSFC")
+    assert world.rows(paid) == [("", 300), ("A2", 0)]
+    assert [(side, cents) for _, _, _, _, side, *_, cents in world.legs(file_id)] == [("C", 50), ("D", 50)]

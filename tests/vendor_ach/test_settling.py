@@ -133,11 +133,23 @@ def test_same_day_that_missed_settles_the_next_banking_day(
     assert settles(late, file)[:2] == ("2026-03-02", day)
 
 
+def test_of_windows_of_one_marker_the_last_counts(ledger: Database, home: Home) -> None:
+    bank = SAME_DAY | {"same_day_windows": {"10:00": "SD1300", "11:00": "SD1300", "10:30": "SD1300", "15:00": "SD1700"}}
+    world.check(ledger, "1", disbursement_date="2026-03-02")
+    file = released(house(ledger, home, on("2026-03-02", 13), bank=bank), same_day=True)
+    for came, day in ((15, "2026-03-02"), (16, "2026-03-03")):  # 10:00 and 11:00
+        assert settles(house(ledger, home, on("2026-03-02", came), bank=bank), file).on == day
+
+
 def test_a_file_fetched_late_and_one_that_was_answered(ledger: Database, home: Home, clock: FixedClock) -> None:
     """Of a file without an endpoint a person's word tells when it went; where the bank answered before, nothing does."""
     world.check(ledger, "1")
     file = released(set_up(ledger, home, clock))
     late = set_up(ledger, home, on("2026-03-05"))
+    world.insert(
+        ledger, "operator_event", at="2026-03-04T15:00:00.000000Z", operator="ANN", os_user="ann", action="outbound.taken",
+        subject="ANOTHER.DAT", reason="fetched",
+    )  # fmt: skip
     world.at_bank(late)
     assert settles(late, file) == Settling("2026-03-03", "2026-03-06", True, late.now())
     world.change(
@@ -175,7 +187,7 @@ def test_years_that_are_over_need_no_setting_and_those_to_come_do(
 ) -> None:
     world.check(ledger, "1")
     file = released(house(ledger, home, clock))
-    before = house(ledger, home, on("2025-12-31", 22))
+    before = house(ledger, home, on("2024-12-31", 22))
     step(before, file, *ARRIVES)
     assert settles(house(ledger, home, clock), file)[:2] == ("2026-03-03", "2026-03-03")
     world.change(ledger, "UPDATE delivery SET state = 'PENDING'")
