@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import gateway
 from gateway import vault
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
-from gateway.ledger import migrate
+from gateway.ledger import migrate, revision
 from gateway.ledger.opening import ledger_of, name_database
 from gateway.settings_reading import load_settings
 
@@ -52,7 +53,8 @@ def make_home(
         )
         raise Refused(f"init {root}: found a home there already{lost or ', expected a new folder; name another one'}")
     if database is not None:
-        ledger_of(home, database).close()  # a reference that leads nowhere is told before anything is made
+        with closing(ledger_of(home, database)) as db:  # what leads nowhere is told before anything is made
+            revision.refuse_newer(revision.current(db))
     try:
         home.make()
     except OSError as error:

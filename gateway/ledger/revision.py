@@ -35,7 +35,8 @@ def current(db: Database) -> str | None:
             told = " ".join(str(error.orig).split())
             raise LedgerError(
                 f"opening the ledger: found {told}; expected a PostgreSQL server that lets {db.url.username or 'us'} into "
-                f"database {db.url.database}: start it, or mend database.url in config/gateway.toml (or what it names)"
+                f"database {db.url.database}: start it, or mend the address (--database, or "
+                "database.url in config/gateway.toml, or what it names)"
             ) from error
         if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
             raise

@@ -241,6 +241,9 @@ def test_init_names_the_database_that_it_is_given(
         shown = capsys.readouterr().err
         assert f"--database: found {found}, expected " in shown and "geheim" not in shown
         assert not home.exists()
+    assert run(["init", str(home), "--database", "postgresql://u@127.0.0.1:1/x"]) == 4
+    assert "expected a PostgreSQL server that lets u into database x: start it" in capsys.readouterr().err
+    assert not home.exists()
     monkeypatch.delenv("LEDGER_URL", raising=False)
     for reference, found in (
         ("env:LEDGER_URL", "no environment variable LEDGER_URL"),

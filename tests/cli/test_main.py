@@ -171,7 +171,7 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(own: Played)
     (message,) = done.document["error"]["messages"]
     assert re.fullmatch(
         r'opening the ledger: found connection failed: .*"127.0.0.1", port 1 failed: Connection refused.*; expected a '
-        r"PostgreSQL server that lets u into database x: start it, or mend database.url in .*",
+        r"PostgreSQL server that lets u into database x: start it, or mend the address \(--database, or database.url in .*",
         message,
     )
     log = own.root / "var" / "log" / "gateway.log"
