@@ -176,6 +176,14 @@ def test_by_hand_refused_instead_of_an_item(desk: Played, arguments: tuple[str, 
     assert everything(desk) == before
 
 
+def test_a_reversal_by_hand_counts_from_the_day_that_is_said(desk: Played) -> None:
+    done = desk.ok(
+        "payment", "reverse", B3, "--reason", "UNDO", "--check", "323", "--effective", "2026-02-27", "--json"
+    )
+    entries = desk.ok("ledger", "journal", "--unit", str(done.document["unit"]), "--json").rows
+    assert {entry["effective_date"] for entry in entries} == {"2026-02-27"}
+
+
 def test_a_batch_reversed_before_is_refused_by_hand_too(desk: Played) -> None:
     desk.ok("payment", "reverse", B3, "--reason", "UNDO")
     again = desk.do("payment", "reverse", B3, "--reason", "UNDO")

@@ -166,11 +166,15 @@ def test_hashes_are_made_again_from_the_original(app: App, post: Post) -> None:
     assert overlap.hashes_of(app, file).tobytes() == kept == path.read_bytes()
 
 
-def test_a_file_like_one_whose_original_is_not_here_waits_with_words(app: App, post: Post) -> None:
-    """As where homes share a ledger and not the archive: nobody could say which lines are new."""
-    first = post(NAME, MONTH)
+@pytest.mark.parametrize("hashes_are_here", [False, True])
+def test_a_file_like_one_whose_original_is_not_here_waits_with_words(
+    app: App, post: Post, hashes_are_here: bool
+) -> None:
+    """As where homes share a ledger and not the archive: nobody could say which lines are new, or which had been refused."""
+    first = post(NAME, MONTH + b"junk\n")
     moved = first.archived(app.home).rename(app.home.root / "elsewhere")
-    hashes_path(app.home, first.archive_name).unlink()
+    if not hashes_are_here:
+        hashes_path(app.home, first.archive_name).unlink()
     second = post(NAME, MONTH + charge(150))
     assert (second.state, second.hold_code) == (FileState.FAILED, "FAULT")
     assert second.hold_text is not None and second.hold_text.startswith(

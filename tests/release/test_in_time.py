@@ -239,6 +239,22 @@ def test_a_file_without_windows_whose_year_nobody_checked_is_late(home: Home, db
     assert "expected one in the covered years" in found.outbound[0]["late"] and found.wants_attention
 
 
+def test_a_file_whose_year_nobody_checked_hides_no_other_that_is_late(
+    home: Home, db: Database, clock: FixedClock
+) -> None:
+    """On the last day that is covered, one settles today and the other next year."""
+    same_day = {"same_day": "asked", "same_day_windows": {"10:00": "SD1300"}}
+    app, slow = built(home, db, clock, windows=None, **same_day)
+    world.check(db, "2", disbursement_date="2026-03-02")
+    fast = build(app, "VACH", "1", same_day=True).files[0]
+    last = FixedClock(datetime(2027, 12, 31, 13, tzinfo=UTC))
+    rows = status(world.app_at(home, db, last, bank=world.bank(**same_day)), None).outbound
+    late = {row["id"]: row["late"] for row in rows if row["late"]}
+    assert late.keys() == {slow.outbound_id, fast.outbound_id}
+    assert "expected one in the covered years" in late[slow.outbound_id]
+    assert "too late for its effective date 2026-03-02" in late[fast.outbound_id]
+
+
 def test_who_looks_at_a_missed_window_hears_what_becomes_of_the_file(
     home: Home, db: Database, clock: FixedClock
 ) -> None:
