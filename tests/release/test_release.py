@@ -118,13 +118,19 @@ def test_reject_frees_and_needs_a_reason(db: Database, waiting: tuple[App, Froze
     assert release.show(app, bank_file.outbound_id)["reason"] == "vendor asked to wait"
 
 
-def test_a_check_voided_meanwhile_stops_the_approval(db: Database, waiting: tuple[App, Frozen, Frozen]) -> None:
+@pytest.mark.parametrize(
+    ("state", "freed"), [("VOID", "VOID"), ("RETURNED", "RETURNED"), ("SENT", "NEW"), ("NEW", "NEW")]
+)
+def test_a_check_voided_meanwhile_stops_the_approval(
+    db: Database, waiting: tuple[App, Frozen, Frozen], state: str, freed: str
+) -> None:
+    """Or not reserved any more for whatever reason."""
     app, bank_file, _ = waiting
-    world.change(db, "UPDATE bank_check SET state = 'VOID'")
-    with pytest.raises(Refused, match="found check 1 VOID since the file was built"):
+    world.change(db, "UPDATE bank_check SET state = :s", s=state)
+    with pytest.raises(Refused, match=f"found check 1 {state} since the file was built"):
         release.approve(world.as_person(app, world.BOB), bank_file.outbound_id, sha256=bank_file.sha256)
     release.reject(app, bank_file.outbound_id, reason="voided")
-    assert world.all_of(db, "SELECT state, outbound_id FROM bank_check") == [("VOID", None)]
+    assert world.all_of(db, "SELECT state, outbound_id FROM bank_check") == [(freed, None)]
 
 
 def test_rights_and_unknown_files(waiting: tuple[App, Frozen, Frozen]) -> None:
