@@ -24,6 +24,7 @@ from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.ledger.events import note, require_reason
+from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import store
 from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
@@ -101,6 +102,7 @@ def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
             raise Refused(
                 f"taking {file.name}: found no account numbers in a {file.kind} file: move it away as you like"
             )
+        no_account_in(connection, app.vault, reason, action=f"taking {file.name}")
         note(connection, app.operator, TAKEN, file.name, reason, at=app.now())
         beside = release.pairs(connection, file, OutboundState.BUILT, OutboundState.LOCAL)
         fetched = text("SELECT 1 FROM operator_event WHERE action = :taken AND subject = :name")
@@ -120,6 +122,7 @@ def export(app: App, outbound_id: int, target: Path, *, reason: str, message: bo
         raise UsageError(f"exporting to {target}: expected a new file in a folder that is there; name another one")
     data = openpgp.message(app, outbound_id) if message else content(app, outbound_id)
     with app.db.write() as connection:
+        no_account_in(connection, app.vault, reason, action=f"exporting {name}")
         note(connection, app.operator, EXPORT, name, reason, at=app.now())
     write_durably(target, data, mode=0o600)
     return len(data)

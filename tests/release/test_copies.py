@@ -109,6 +109,21 @@ def test_a_fetched_file_is_put_away_when_a_person_says_so(db: Database, home: Ho
         copies.taken(app, 99, reason="x")
 
 
+def test_words_with_an_account_number_are_kept_of_no_fetched_and_no_exported_file(
+    db: Database, home: Home, clock: FixedClock, tmp_path: Path
+) -> None:
+    app, file, _ = released(db, home, clock, endpoint=None)
+    for done in (
+        lambda words: copies.export(app, file.outbound_id, tmp_path / "copy", reason=words),
+        lambda words: copies.taken(app, file.outbound_id, reason=words),
+    ):
+        with pytest.raises(Refused, match="account number of vendor V1"):
+            done(f"for {ACCOUNT.decode()}")
+        assert not (tmp_path / "copy").exists() and file.name in in_outbox(app)
+        done("for the one that ends in 5678")
+        (tmp_path / "copy").unlink(missing_ok=True)
+
+
 def test_the_scratch_file_that_goes_with_a_fetched_one_is_named(db: Database, home: Home, clock: FixedClock) -> None:
     """It is for somebody else, and lies there with account numbers until it is fetched too."""
     app, bank_file, scratch = released(db, home, clock, endpoint=None)
