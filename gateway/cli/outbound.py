@@ -125,12 +125,9 @@ def outbound_approve(
         if not typer.confirm("Release it?"):
             raise UsageError(f"approving outbound file {outbound_id}: you said no; nothing was done")
         sha256 = found["sha256"]
-    if len(sha256) < 8:
-        raise UsageError(
-            f"approving outbound file {outbound_id}: found --sha256 {sha256}, expected at least the first 8 characters of the "
-            "hash that was looked at"
-        )
-    whole = found["sha256"] if found["sha256"].startswith(sha256.lower()) else sha256
+    whole = (
+        found["sha256"] if len(sha256) >= release.SHORTEST and found["sha256"].startswith(sha256.lower()) else sha256
+    )
     done = release.approve(session.app, outbound_id, sha256=whole, accept=_rules(accept), reason=reason)
     session.show(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},

@@ -254,7 +254,16 @@ def pairs(connection: Connection, file: File, *states: OutboundState) -> list[Fi
     return [File(*row) for row in rows]
 
 
+SHORTEST: Final = 8
+"""Characters of a hash that stand for all of it, where a person types them."""
+
+
 def _check_hash(file: File, sha256: str) -> None:
+    if len(sha256) < SHORTEST:
+        raise UsageError(
+            f"approving {file.name}: found the SHA-256 {sha256}, expected at least the first {SHORTEST} characters of the one "
+            "that was looked at"
+        )
     if sha256.lower() != file.sha256:
         raise Refused(
             f"approving {file.name}: found SHA-256 {sha256}, expected {file.sha256}: an approval is for the bytes that "

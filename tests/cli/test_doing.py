@@ -130,7 +130,7 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     first, _, second = own.ok("outbound", "list", "--json").rows[:3]
     assert (first["state"], second["state"]) == ("BUILT", "BUILT")
     short = own.do("outbound", "approve", str(first["id"]), "--sha256", first["sha256"][:7])
-    assert short.code == 2 and "expected at least the first 8 characters of the hash that was looked at" in short.err
+    assert short.code == 2 and "expected at least the first 8 characters of the one that was looked at" in short.err
     approval = ("outbound", "approve", str(first["id"]), "--sha256", first["sha256"][:8], "--json")
     held = own.do(*approval)
     assert held.code == 3 and "held by first-payment: first payment to vendor V1" in held.err
