@@ -155,7 +155,10 @@ class Home:
     def require_private(self, secret: Path, what: str) -> None:
         """A key or another secret is read by its owner, and the group that shares the home, or not at all. Raises
         SettingsError naming ``what`` for one that others can read, OSError for none."""
-        mode = stat.S_IMODE(secret.stat().st_mode)
+        status = secret.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(secret))
+        mode = stat.S_IMODE(status.st_mode)
         if mode & (0o037 if self.shared else 0o077):
             wanted = f"{self.key_file:04o}"
             raise SettingsError(

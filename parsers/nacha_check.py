@@ -179,17 +179,19 @@ class Checker:
             yield from self._misplaced(line)
 
     def _misplaced(self, line: str) -> Iterator[NachaError]:
-        if line[:1] in tuple("156789") and not (line[:1] == "9" and _is_out_of_step(line)):
-            where = {"start": "at the start of the file", "between": "between batches"}
-            found = f"a record of type {line[:1]} {where.get(self.stage, 'inside a batch')}"
-            expected = {"start": "the file header, type 1", "between": "type 5 or 9"}
-            action = "put the records in the order 1, then 5 6 7 8 for each batch, then 9"
-            code, want = NachaCode.RECORD_ORDER, expected.get(self.stage, "type 6, 7 or 8")
+        code, kind = NachaCode.RECORD_TYPE, line[:1]
+        if kind not in tuple("156789"):
+            found, want = f"record type {kind!r}", "1, 5, 6, 7, 8 or 9"
+            action = "correct position 1 or take the line out"
+        elif kind == "9" and _is_out_of_step(line):
+            found, want = "a record that begins as a file control and has no figures of one", "a record in its place"
+            action = "send the file again: a byte before it is lost"
         else:
-            found, want = f"record type {line[:1]!r}", "1, 5, 6, 7, 8 or 9"
-            if line[:1] == "9":
-                found, want = f"{found}, whose figures do not read", "a file control, or a record in its place"
-            code, action = NachaCode.RECORD_TYPE, "correct position 1 or take the line out"
+            where = {"start": "at the start of the file", "between": "between batches"}
+            found = f"a record of type {kind} {where.get(self.stage, 'inside a batch')}"
+            expected = {"start": "the file header, type 1", "between": "type 5 or 9"}
+            code, want = NachaCode.RECORD_ORDER, expected.get(self.stage, "type 6, 7 or 8")
+            action = "put the records in the order 1, then 5 6 7 8 for each batch, then 9"
         yield whole(self.line_no, "record", code, found, want, action)
         if self.batch is not None:
             self.batch.totals.unsure = True
@@ -357,7 +359,7 @@ _FIGURE: Final = re.compile(" *[0-9]*")
 def _is_out_of_step(line: str) -> bool:
     """Whether a record beginning with 9 is no file control: a byte lost before it makes one of an addenda record, whose second
     character is a 9. Of a control, one of the figures may be damaged."""
-    return line != FILLER and sum(_FIGURE.fullmatch(line[start:end]) is None for start, end in _FIGURES) > 1
+    return sum(_FIGURE.fullmatch(line[start:end]) is None for start, end in _FIGURES) > 1
 
 
 def _quotable(layout: Layout, line: str, findings: Iterable[NachaError]) -> Iterator[NachaError]:

@@ -224,6 +224,7 @@ def test_secrets_come_from_the_environment_or_a_file(home: Home, monkeypatch: py
     assert secret("file:config/keys/url", home, what="x") == "s3cret"
     for reference, words in (
         ("env:NOT_THERE", "x: found no environment variable NOT_THERE"),
+        ("file:config/keys", "x: could not read config/keys: Is a directory"),
         ("file:config/keys/none", "x: could not read config/keys/none: No such file"),
         (
             "file:config/keys/open",

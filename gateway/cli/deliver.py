@@ -20,7 +20,7 @@ from gateway.cli.outbound import OutboundId
 from gateway.console.windows import by_file
 from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, queue, settle
-from gateway.delivery.states import DeliveryState, Resolution
+from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import UsageError
 from gateway.outbound import outbox
 from gateway.parts import renderer
@@ -108,12 +108,19 @@ def deliver_run(
     session.show_rows(
         ("id", "name", "endpoint", "state", "bytes", "attempts", "detail", "window"),
         rows,
-        empty="Nothing is due for delivery.",
+        empty=_nothing_due(session),
     )
     return DONE if all(r.state in GOOD for r in results) else WITH_REJECTS
 
 
 GOOD = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
+
+
+def _nothing_due(session: Session) -> str:
+    """What waits for a later try, or for people, is not due, and yet has not left."""
+    with session.app.db.read() as connection:
+        waiting = sum(d.state in (*SENDABLE, DeliveryState.UNKNOWN) for d in queue.listing(connection))
+    return "Nothing is due for delivery" + (f"; {waiting} not yet there: gateway deliver list." if waiting else ".")
 
 
 def deliver_list(session: Session) -> None:
@@ -172,7 +179,7 @@ def deliver_withdraw(session: Session, delivery_id: DeliveryId, reason: Reason) 
 
 
 def deliver_again(session: Session, delivery_id: DeliveryId, reason: Reason) -> None:
-    """Try a delivery again that was proved not delivered and given up."""
+    """Try a delivery again that was proved not delivered and given up, or stopped before it left."""
     with session.app.db.write() as connection:
         settle.requeue(connection, delivery_id, reason=reason, operator=session.app.operator, at=session.app.now())
     session.show({"id": delivery_id}, f"Delivery {delivery_id} is due again: gateway deliver")

@@ -120,7 +120,9 @@ def run(arguments: Sequence[str]) -> int:
 def _words(error: Any, arguments: Sequence[str]) -> str:
     """What was found and expected, and where an example is. The parser's own words name no value that was typed."""
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "gateway"
+    typed = " ".join(word for word in arguments if word in COMMANDS)
+    has_no_value = "requires an argument" in str(error.message)
+    command = context.command_path if context is not None else f"gateway {typed if has_no_value else ''}".strip()
     about = command.removeprefix("gateway").strip()
     help_ = f"`{command} --help` has an example" if about else "`gateway --help` lists the commands"
     param, option = getattr(error, "param", None), getattr(error, "option_name", None)
@@ -130,9 +132,10 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
             said = f"found no {name}, expected one: {_inside((param.help or '').rstrip('.'))}"
         else:
             said = f"{name}: {_of_value(error)}"
+    elif option is not None and has_no_value:
+        said = f"found nothing behind {option}, expected its value"
     elif option is not None and not about:
-        rest = " ".join(word for word in arguments if word in COMMANDS) or "COMMAND"
-        said = f"found {option} before the command, expected it after: gateway {rest} {option} …"
+        said = f"found {option} before the command, expected it after: gateway {typed or 'COMMAND'} {option} …"
     elif option is not None:
         near = getattr(error, "possibilities", None)
         said = f"found {option}, expected " + (
@@ -142,7 +145,7 @@ def _words(error: Any, arguments: Sequence[str]) -> str:
         also = f", or gateway {strange[1]}" if about and strange[1] in COMMANDS else ""
         said = f"found no command {strange[1]}, expected {strange[2] or 'one that there is'}{also}"
     elif strange := re.fullmatch(r"Got unexpected extra argument\(?s?\)? \((.+)\)", str(error.message)):
-        said = f"found {strange[1]} too much, expected only what belongs to it, or an option before each"
+        said = f"found {strange[1]} behind what it takes, expected nothing more, or an option before each"
     else:
         said = str(error.format_message()).rstrip(".")
     return f"{about}: {said}; {help_}" if about else f"{said}; {help_}"

@@ -211,8 +211,8 @@ def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator:
 
 
 def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
-    """Try a delivery again that was given up: proved not delivered, so safe. Raises Refused for any other, UsageError without
-    a reason."""
+    """Try a delivery again that was given up, proved not delivered, or stopped before it left: both are safe. Raises Refused
+    for any other, UsageError without a reason."""
     operator.require("deliver", f"trying delivery {delivery_id} again")
     require_reason(reason, f"trying delivery {delivery_id} again")
     delivery = hold(connection, delivery_id)
@@ -222,7 +222,7 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
             "unknown one is settled first with `gateway deliver resolve`"
         )
     connection.execute(
-        text("UPDATE delivery SET next_attempt_at = :at WHERE delivery_id = :d AND state = :s"),
+        text("UPDATE delivery SET next_attempt_at = :at, last_error = NULL WHERE delivery_id = :d AND state = :s"),
         {"at": at, "d": delivery_id, "s": delivery.state},
     )
     add_events(connection, at, [(delivery_id, "REQUEUED", reason)])

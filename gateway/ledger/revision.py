@@ -38,6 +38,12 @@ def current(db: Database) -> str | None:
                 f"database {db.url.database}: start it, or mend the address (--database, or "
                 "database.url in config/gateway.toml, or what it names)"
             ) from error
+        if "unable to open" in str(error.orig):
+            raise LedgerError(
+                f"opening the ledger {db.url.database}: found nothing there that can be opened ({error.orig}), expected a file "
+                "in a folder that is there and is ours to write: make the folder, or mend the address (--database, or "
+                "database.url in config/gateway.toml, or what it names)"
+            ) from error
         if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
             raise
         raise LedgerError(

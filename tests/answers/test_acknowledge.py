@@ -154,6 +154,7 @@ def test_other_totals_keep_what_has_not_left_from_leaving(
     with db.write() as connection:  # by one that found it due before
         assert queue.claim(connection, [found], temporary_suffix=".part", at=app.now()) == []
         settle.requeue(connection, found.delivery_id, reason="theirs was a test", operator=app.operator, at=app.now())
+        assert queue.one(connection, found.delivery_id).last_error is None
         (due,) = queue.due(connection, endpoint="bank", now=app.now(), states=[found.state])
         assert len(queue.claim(connection, [due], temporary_suffix=".part", at=app.now())) == 1
 

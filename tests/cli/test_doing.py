@@ -146,6 +146,8 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     assert sent.rows[0]["detail"]
     listed = own.ok("deliver", "list", "--json").rows[0]
     assert (listed["name"], listed["attempts"]) == ("P01-VACH-BANK-260303.DAT", 1)
+    waits = own.ok("deliver").out
+    assert waits == "Nothing is due for delivery; 1 not yet there: gateway deliver list.\n"
     assert own.do("deliver", "resolve", str(listed["id"]), "--as", "delivered", "--reason", "x").code == 3
     assert (
         "is due again: gateway deliver" in own.ok("deliver", "again", str(listed["id"]), "--reason", "key is there").out
@@ -243,6 +245,9 @@ def test_init_names_the_database_that_it_is_given(
         assert not home.exists()
     assert run(["init", str(home), "--database", "postgresql://u@127.0.0.1:1/x"]) == 4
     assert "expected a PostgreSQL server that lets u into database x: start it" in capsys.readouterr().err
+    assert not home.exists()
+    assert run(["init", str(home), "--database", f"sqlite:///{tmp_path}/none/l.db"]) == 4
+    assert "expected a file in a folder that is there and is ours to write: make the folder" in capsys.readouterr().err
     assert not home.exists()
     monkeypatch.delenv("LEDGER_URL", raising=False)
     for reference, found in (

@@ -222,11 +222,20 @@ def test_a_number_that_nothing_counts_up_to_is_wrong_use(played: Played, typed: 
     assert "expected a number of at most 15 digits; `gateway " in done.err
 
 
+def test_an_option_without_its_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever it stands, it is no option before the command."""
+    for command, more in (("status", []), ("ledger", ["lease", "1001"])):
+        assert run([command, *more, "--home"]) == 2
+        assert capsys.readouterr().err == (
+            f"gateway: {command}: found nothing behind --home, expected its value; `gateway {command} --help` has an example\n"
+        )
+
+
 def test_a_word_too_many_is_named_as_every_other_mistake(played: Played) -> None:
     done = played.do("ledger", "lease", "1001", "1002")
     assert (done.code, done.err) == (
         2,
-        "gateway: ledger lease: found 1001 1002 too much, expected only what belongs to it, or an option before each; "
+        "gateway: ledger lease: found 1001 1002 behind what it takes, expected nothing more, or an option before each; "
         "`gateway ledger lease --help` has an example\n",
     )
 
