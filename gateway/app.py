@@ -62,7 +62,9 @@ class App:
     @property
     def machine(self) -> str | None:
         """This machine and home, where a ledger may be shared by several; a SQLite ledger lies in its one home."""
-        return None if self.db.is_sqlite else f"{platform.node()}:{self.home.root}"
+        if self.db.is_sqlite:
+            return None
+        return self.settings.gateway.database.home or f"{platform.node()}:{self.home.root}"
 
     def calendar(self, *, also: Iterable[int] = ()) -> BankingCalendar:
         """Banking days with the site's own holidays; read from the ledger when asked. ``also``: years of what is past,

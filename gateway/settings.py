@@ -42,6 +42,9 @@ Right = Literal["post", "load", "approve", "deliver", "resolve", "admin"]
 class DatabaseSettings(Model):
     url: Address = ""
     """'' = SQLite in ``var/ledger.db``; else ``postgresql://…`` or a reference ``env:NAME`` / ``file:PATH``."""
+    home: Annotated[str, StringConstraints(max_length=200, pattern=r"^(\S(.*\S)?)?$")] = ""
+    """How this home is called among those that share the database; '' = ``machine:folder``. One that was renamed or moved
+    keeps the name that its files were released under."""
 
 
 class Source(Model):

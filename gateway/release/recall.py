@@ -128,9 +128,14 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
     there = release.elsewhere(app, file.machine)
     if there is not None or not (app.home.outbox / file.name).exists():
         found = "it gone from the outbox of this home" if there is None else f"it released in the outbox of {there}"
+        renamed = (
+            ""
+            if there is None
+            else f' (where that is this home, renamed: set database.home = "{there}" in config/gateway.toml)'
+        )
         return (
-            f"found {found}, expected it there: call it back on {there or 'the machine where it lies'}; if somebody fetched "
-            f"it, say so with gateway outbound taken {file.outbound_id}"
+            f"found {found}, expected it there: call it back on {there or 'the machine where it lies'}{renamed}; if somebody "
+            f"fetched it, say so with gateway outbound taken {file.outbound_id}"
         )
     return None
 

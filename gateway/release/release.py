@@ -201,8 +201,9 @@ FILE: Final = "SELECT outbound_id, name, kind, portfolio, state, sha256, endpoin
 
 
 def elsewhere(app: App, machine: str | None) -> str | None:
-    """The machine in whose outbox a copy lies, where that is another one than this."""
-    return None if machine == app.machine else machine
+    """The machine in whose outbox a copy lies, where that is another one than this. A SQLite ledger has one home: one that
+    was restored from a shared database keeps the names of others."""
+    return None if app.db.is_sqlite or machine == app.machine else machine
 
 
 def locked(app: App, connection: Connection, outbound_id: int) -> File:
