@@ -22,7 +22,7 @@ from gateway.ledger.chart import ASSESSED_FEES
 from gateway.ledger.database import Database, by_sets
 from gateway.ledger.schema import ENTRIES_A_UNIT
 
-BLOCK_LINES = 250_000
+BLOCK_LINES = 200_000
 """Lines resolved and posted at a time: the scratch tables live in memory, so this keeps it flat in file size, while
 charges of one invoice still mostly meet in one block."""
 
