@@ -196,7 +196,15 @@ def outbound_build(
     start: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Xsellerator: first date.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Export or transfer again what was exported before.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why again, or why a file is taken back.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why again, why after, or why a file is taken back.")
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            "--after", metavar="ID", help="General Ledger: only what was posted since this file, which was used."
+        ),
+    ] = None,
     of: Annotated[int | None, typer.Option("--of", metavar="ID", help="The bank file to take back.")] = None,
     same_day: Annotated[bool, typer.Option("--same-day", help="Vendor ACH: what is due today settles today.")] = False,
 ) -> int:
@@ -206,7 +214,7 @@ def outbound_build(
     """
     given = {
         "--interface": interface, "--from": iso(start, what="--from"), "--to": iso(end, what="--to"), "--again": again,
-        "--reason": reason, "--of": of, "--same-day": same_day,
+        "--after": after, "--reason": reason, "--of": of, "--same-day": same_day,
     }  # fmt: skip
     options = _options(kind.lower(), {flag: value for flag, value in given.items() if value not in (None, False)})
     portfolio = portfolio or _portfolio(session, kind.lower(), of)
@@ -242,7 +250,7 @@ def outbound_build(
 _TAKES: Final[Mapping[str, Mapping[str, str]]] = {
     "vach": {"--same-day": "same_day"},
     "vach-reversal": {"--of": "of", "--reason": "reason"},
-    "dsgl": {"--again": "again", "--reason": "reason"},
+    "dsgl": {"--again": "again", "--after": "after", "--reason": "reason"},
     "xsellerator": {"--interface": "interface", "--from": "start", "--to": "end", "--again": "again"},
 }
 """What is built when a person asks, and what each is told; a refused notification of change is by `gateway answers
@@ -271,8 +279,13 @@ def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for flag, expected in _NEEDED.get(kind, ()):
         if flag not in given:
             raise UsageError(f"building {kind}: found no {flag}, expected {expected}")
-    if kind == "dsgl" and "--reason" in given and "--again" not in given:
-        raise UsageError("building dsgl: found --reason without --again, expected both or neither")
+    if kind == "dsgl":
+        if "--again" in given and "--after" in given:
+            raise UsageError(
+                "building dsgl: found --again and --after, expected one of them; --again counts today twice"
+            )
+        if "--reason" in given and not {"--again", "--after"} & set(given):
+            raise UsageError("building dsgl: found --reason without --again or --after, expected one of them with it")
     options = {takes[flag]: value for flag, value in given.items()}
     options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}
     return options | ({"interface": options["interface"].upper()} if "interface" in options else {})

@@ -143,14 +143,16 @@ WHERE o.portfolio = :p
 """
 
 
-def figures(connection: Connection, portfolio: str, *, up_to: int | None = None) -> list[Figure]:
+def figures(
+    connection: Connection, portfolio: str, *, up_to: int | None = None, since: int | None = None
+) -> list[Figure]:
     """Every account of every office, in order of office key and account number, as it stood after unit ``up_to``
-    (None: now). Accounts without activity are there too."""
+    (None: now). Today begins behind unit ``since`` (None: the last U0422). Accounts without activity are there too."""
     rows = connection.execute(
         text(_FIGURES),
         {
             "p": portfolio,
-            "day": marker(connection, portfolio, ZERO_DAILY, up_to),
+            "day": marker(connection, portfolio, ZERO_DAILY, up_to) if since is None else since,
             "month": marker(connection, portfolio, ZERO_MONTHLY, up_to),
             "last": _last(up_to),
         },

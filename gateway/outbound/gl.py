@@ -3,7 +3,8 @@
 One record for every ledger account of every office, idle ones included. Before the file is frozen, each office must
 close (debits = credits today and month-to-date, D balances = C balances) and every figure must equal the journal's
 own lines, added up a second way. A difference stops the file. "Today" runs since the last U0422: when a file was
-already made since then, the next would count today twice, and is refused until an operator decides.
+already made since then, the next would count today twice, and is refused until an operator decides: the file was not
+used and goes, or it was used and the next one begins where it ended (``after``), or both count (``again``).
 
 The first file of a portfolio is named as the vendor names it, ``DSGL_P01.DAT``. Names never recur, because a file
 that was not collected must not be overwritten, so later ones insert their End of Period date:
@@ -16,18 +17,19 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from gateway.app import App
-from gateway.errors import LedgerError, Refused
+from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import accounts
 from gateway.ledger.accounts import Figure
 from gateway.ledger.events import require_reason
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place, report_of
+from gateway.outbound.states import OutboundState
 from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from parsers.gl_scratch import GlRecord, compare, sort_key, tie_out
@@ -52,19 +54,36 @@ U1003: Final = ReportSpec(
 )
 
 
+class _Earlier(NamedTuple):
+    """The last file that was not taken back, and the last posting unit in it."""
+
+    outbound_id: int
+    name: str
+    business_date: str
+    state: OutboundState
+    through_unit: int
+
+
 def build_gl(
-    app: App, connection: Connection, portfolio: str, *, again: bool = False, reason: str | None = None
+    app: App,
+    connection: Connection,
+    portfolio: str,
+    *,
+    again: bool = False,
+    after: int | None = None,
+    reason: str | None = None,
 ) -> Built:
-    """Freeze the portfolio's file. ``again`` with a reason is the operator's decision to transfer today once more.
+    """Freeze the portfolio's file. With a reason, an operator's decision about one made since the last U0422: ``again``
+    transfers today once more, ``after`` (its number) only what was posted since, because it was used.
 
     Raises Refused when today was transferred already or the writer refuses a figure, LedgerError when the figures
     do not tie out.
     """
     at = place(app, connection, portfolio)
-    _refuse_second_transfer(connection, at, again=again, reason=reason)
-    figures = accounts.figures(connection, portfolio)
+    since = _today_begins(connection, at, again=again, after=after, reason=reason)
+    figures = accounts.figures(connection, portfolio, since=since)
     rows = sorted((_record(f, at.business_date) for f in figures), key=sort_key)
-    _tie_out(connection, at, figures, rows)
+    _tie_out(connection, at, figures, rows, since)
     settings = app.settings.portfolio(portfolio).gl
     unit = connection.execute(
         text("SELECT COALESCE(MAX(unit_id), 0) FROM posting_unit WHERE portfolio = :p"), {"p": portfolio}
@@ -79,7 +98,12 @@ def build_gl(
                 kind=KIND,
                 portfolio=portfolio,
                 business_date=at.business_date,
-                header={"width": settings.record, "through_unit": int(unit), "again": reason if again else None},
+                header={
+                    "width": settings.record,
+                    "through_unit": int(unit),
+                    "again": reason if again else None,
+                    **({} if after is None else {"after": {"outbound": after, "reason": reason}}),
+                },
                 rows=rows,
                 sources=[
                     (n, f"account:{by_key[(*row.office_key, row.number)]}") for n, row in enumerate(rows, start=1)
@@ -106,41 +130,63 @@ def _record(figure: Figure, business_date: str) -> GlRecord:
 # --- refusals -----------------------------------------------------------------------------------------------
 
 
-def _refuse_second_transfer(connection: Connection, at: Place, *, again: bool, reason: str | None) -> None:
-    """A file made since the last U0422 already holds today's figures."""
-    earlier = connection.execute(
-        text(
-            "SELECT name, business_date, header FROM outbound_file WHERE portfolio = :p AND kind = 'DSGL' "
-            "AND state <> 'REJECTED' ORDER BY outbound_id DESC LIMIT 1"
-        ),
-        {"p": at.portfolio},
-    ).one_or_none()
-    if again:
-        require_reason(reason, "building the GL file again, so that today counts twice")
-    if earlier is None or again:
-        return
+def _today_begins(connection: Connection, at: Place, *, again: bool, after: int | None, reason: str | None) -> int:
+    """The posting unit behind which today begins: the last U0422, or the end of the file that was used."""
+    action = f"building the GL file of portfolio {at.portfolio}"
+    earlier = _earlier(connection, at.portfolio)
     zeroed = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)
-    if zeroed <= int(json.loads(earlier.header)["through_unit"]):
+    stands = earlier if earlier is not None and zeroed <= earlier.through_unit else None
+    if again:
+        require_reason(reason, f"{action} again, so that today counts twice")
+        return zeroed
+    if after is not None:
+        require_reason(reason, f"{action} after one that was used")
+        if stands is None or after != stands.outbound_id:
+            there = "none" if stands is None else f"#{stands.outbound_id} ({stands.name})"
+            raise UsageError(
+                f"{action}: found --after {after}, expected the last file made since U0422, which is {there}; see gateway "
+                "outbound list"
+            )
+        if stands.state is OutboundState.BUILT:
+            raise Refused(
+                f"{action}: found {stands.name} not released, expected one that was used: gateway outbound approve {after}, or "
+                f"gateway outbound reject {after} and build without --after"
+            )
+        return stands.through_unit
+    if stands is not None:
+        number = stands.outbound_id
+        back = "reject" if stands.state is OutboundState.BUILT else "recall"
+        build = f"gateway outbound build dsgl --portfolio {at.portfolio}"
         raise Refused(
-            f"building the GL file of portfolio {at.portfolio}: found today's figures transferred in {earlier.name} of "
-            f"{earlier.business_date} and not zeroed since, expected U0422 after it: reject that file if it was not "
-            "used, run U0422, or build with --again and a reason"
+            f"{action}: found today's figures transferred in {stands.name} of {stands.business_date} and not zeroed since, "
+            f"expected U0422 after it. If that file was not used: gateway outbound {back} {number} --reason WHY. If it was: "
+            f"{build} --after {number} --reason WHY transfers what was posted since ({build} --again --reason WHY all of today once "
+            "more). Then run End of Period again"
         )
+    return zeroed
+
+
+def _earlier(connection: Connection, portfolio: str) -> _Earlier | None:
+    found = connection.execute(
+        text(
+            "SELECT outbound_id, name, business_date, state, header FROM outbound_file WHERE portfolio = :p "
+            "AND kind = 'DSGL' AND state <> 'REJECTED' ORDER BY outbound_id DESC LIMIT 1"
+        ),
+        {"p": portfolio},
+    ).one_or_none()
+    if found is None:
+        return None
+    through = int(json.loads(found.header)["through_unit"])
+    return _Earlier(found.outbound_id, found.name, found.business_date, OutboundState(found.state), through)
 
 
 def transferred(connection: Connection, portfolio: str) -> str | None:
     """Name of the file that holds everything posted up to now, if there is one."""
-    found = connection.execute(
-        text(
-            "SELECT name, header, (SELECT MAX(unit_id) FROM posting_unit u WHERE u.portfolio = :p) AS last_unit "
-            "FROM outbound_file WHERE portfolio = :p AND kind = 'DSGL' AND state <> 'REJECTED' "
-            "ORDER BY outbound_id DESC LIMIT 1"
-        ),
-        {"p": portfolio},
-    ).one_or_none()
-    if found is None or json.loads(found.header)["through_unit"] != found.last_unit:
+    earlier = _earlier(connection, portfolio)
+    last = text("SELECT MAX(unit_id) FROM posting_unit WHERE portfolio = :p")
+    if earlier is None or earlier.through_unit != connection.execute(last, {"p": portfolio}).scalar():
         return None
-    return str(found.name)
+    return earlier.name
 
 
 _JOURNAL: Final = f"""
@@ -156,13 +202,12 @@ _JOURNAL: Final = f"""
 """
 
 
-def _tie_out(connection: Connection, at: Place, figures: Sequence[Figure], rows: Sequence[GlRecord]) -> None:
-    """Offices close, and today's figures equal the journal lines since the last U0422, account by account."""
+def _tie_out(connection: Connection, at: Place, figures: Sequence[Figure], rows: Sequence[GlRecord], day: int) -> None:
+    """Offices close, and today's figures equal the journal lines behind unit ``day``, account by account."""
     found = [
         f"office {'/'.join(d.office_key)}: {d.what}: {shown(d.left_cents)} and {shown(d.right_cents)}"
         for d in tie_out(rows)
     ]
-    day = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)
     journal = {
         account: (int(debit), int(credit))
         for account, debit, credit in connection.execute(text(_JOURNAL), {"p": at.portfolio, "day": day})

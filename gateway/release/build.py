@@ -37,7 +37,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
 def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
 
-    Options: DSGL ``again reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``; VACH-REVERSAL ``of
+    Options: DSGL ``again after reason``; XSELLERATOR ``interface start end again``; VACH ``same_day``; VACH-REVERSAL ``of
     reason``; VACH-REFUSED-NOC ``file_id number code reason`` (``gateway answers refuse``).
     """
     app.operator.require("post", "building an outbound file")

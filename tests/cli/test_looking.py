@@ -209,7 +209,16 @@ WRONG = [
         2,
         "found --interface --from, expected only --again",
     ),
-    ("outbound build dsgl --portfolio 1 --reason x", 2, "found --reason without --again, expected both or neither"),
+    (
+        "outbound build dsgl --portfolio 1 --reason x",
+        2,
+        "found --reason without --again or --after, expected one of them with it",
+    ),
+    (
+        "outbound build dsgl --portfolio 1 --again --after 1 --reason x",
+        2,
+        "found --again and --after, expected one of them",
+    ),
     (
         "outbound build xsellerator --portfolio 1 --interface billing --reason x",
         2,

@@ -13,7 +13,9 @@ from gateway.clock import FixedClock
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
 from gateway.outbound import outbox
+from gateway.parts import verify_options
 from gateway.period import modules as table
 from gateway.period import work
 from gateway.period.eop import EopResult, run_eop
@@ -273,6 +275,48 @@ def test_u0422_skipped_after_a_transfer_stops_the_next_u1003_until_decided(db: D
     assert next(m.message for m in result.portfolios[0].modules if m.module == "U1003") == (
         "transferred in DSGL_P01-260303.DAT, nothing posted since"
     )
+
+
+def test_a_file_that_was_used_counts_once(db: Database, home: Home, clock: FixedClock) -> None:
+    """The next one begins where it ended; the month, and the balance, go on."""
+    world.company(db)
+    app = app_of(db, home, clock)
+    world.rent(db, 1, 5)
+    run(app, skip=["U0422"])
+    world.rent(db, 1, 7)
+    (failed,) = (m for m in run(app, NEXT).portfolios[0].modules if m.module == "U1003")
+    assert failed.message is not None
+    assert "If that file was not used: gateway outbound recall 1 --reason WHY." in failed.message
+    assert "gateway outbound build dsgl --portfolio 1 --after 1 --reason WHY" in failed.message
+    for wrong, why in (
+        (2, r"expected the last file made since U0422, which is #1 \(DSGL_P01.DAT\)"),
+        (1, "found no reason"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            build(app, "DSGL", "1", after=wrong, reason="" if wrong == 1 else "x")
+    (made,) = build(app, "DSGL", "1", after=1, reason="accounting imported it").files
+    read = gl_scratch.read((home.outbox / made.name).read_bytes())
+    assert isinstance(read, gl_scratch.GlFile)
+    assert max(r.debit_today_cents for r in read.records) == 7
+    assert max(r.debit_mtd_cents for r in read.records) == 12
+    assert run(app, NEXT).portfolios[0].state is RunState.DONE
+    found = {c.name for c in verify(db, **verify_options(app)) if not c.ok}
+    assert found == {"subledger equals ledger", "charge lines are billed and paid as posted"}, (
+        "this world's rent has no rows"
+    )
+    with pytest.raises(UsageError, match="made since U0422, which is none"):
+        build(app, "DSGL", "1", after=made.outbound_id, reason="x")
+
+
+def test_a_file_that_waits_for_release_was_not_used(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = app_of(db, home, clock, release={"kinds_without": []})
+    world.rent(db, 1, 5)
+    run(app, skip=["U0422"])
+    with pytest.raises(Refused, match=r"found DSGL_P01.DAT not released, .*gateway outbound reject 1"):
+        build(app, "DSGL", "1", after=1, reason="x")
+    with pytest.raises(Refused, match="If that file was not used: gateway outbound reject 1 --reason WHY"):
+        build(app, "DSGL", "1")
 
 
 def test_rejecting_the_earlier_file_is_a_decision_too(db: Database, home: Home, clock: FixedClock) -> None:
