@@ -134,7 +134,8 @@ def _outbound(found: Status) -> Iterator[str]:
     heads = ("id", "name", "state", "records", "debit", "credit", "endpoint", "delivery")
     yield from (f"  {line}" for line in table(heads, rows, money=("debit", "credit")))
     for o in found.outbound:
-        if (o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stopped")) and o["last_error"]:
+        troubled = o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stopped") or o.get("not_reached")
+        if troubled and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
         if o.get("window_missed"):
             outcome = f"; {o['window_outcome']}" if o["window_outcome"] else ""

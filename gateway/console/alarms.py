@@ -31,6 +31,8 @@ from gateway.money import shown
 from gateway.settings import Alarms, secret
 
 _TIMEOUT: Final = 20
+TRIED: Final = 3
+"""Tries of an endpoint, some seconds apart, before people are told that it lets nothing in: one broken connection mends itself."""
 _log = log.get("gateway.alarms")
 
 
@@ -84,6 +86,9 @@ def conditions(found: Status) -> list[Condition]:
         if o.get("stranded"):
             out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
                                  f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
+        if o.get("not_reached") and o["attempts"] >= TRIED:
+            out.append(Condition(f"delivery:{o['id']}:PENDING", "ENDPOINT_NOT_REACHED",
+                                 f"{o['name']} (#{o['id']}) has not left, tried {o['attempts']} times: {o['last_error']}"))  # fmt: skip
         if o.get("stopped"):
             out.append(Condition(f"delivery:{o['id']}:STOPPED", "DELIVERY_STOPPED",
                                  f"{o['name']} (#{o['id']}) does not leave: {o['last_error']}"))  # fmt: skip

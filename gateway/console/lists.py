@@ -22,6 +22,8 @@ _TITLES: Final = {
 }
 REPORTS: Final = tuple(_TITLES)
 _MONEY_WIDTH: Final = 18
+_ON_ITS_SIDE: Final = ("balance", "opening_balance")
+"""Each account's on its own side, so that their sum means nothing."""
 
 
 def report_list(app: App, name: str, portfolio: str) -> Report:
@@ -37,7 +39,7 @@ def report_list(app: App, name: str, portfolio: str) -> Report:
         rows = list(found.rows)
         day, _ = business_date(connection, portfolio)
     columns = tuple(
-        Column(key, heading, _MONEY_WIDTH, "money", totalled=True)
+        Column(key, heading, _MONEY_WIDTH, "money", totalled=key not in _ON_ITS_SIDE)
         if key in found.money
         else Column(key, heading, max([len(heading), *(len(str(row[i])) for row in rows if row[i] is not None)]))
         for i, (key, heading) in enumerate((k, k.replace("_", " ").upper()) for k in found.columns)

@@ -61,7 +61,10 @@ class Status:
             or any(f["state"] in TROUBLED_FILES for f in self.files)
             or any(not p["balanced"] for p in self.portfolios)
             or any(
-                o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stranded") or o.get("stopped")
+                o["delivery"] in ("UNKNOWN", "NOT_DELIVERED")
+                or o.get("stranded")
+                or o.get("stopped")
+                or o.get("not_reached")
                 for o in self.outbound
             )
             or any(o.get("window_missed") or o.get("window_near") or o.get("late") for o in self.outbound)
@@ -149,7 +152,8 @@ def _files(connection: Connection, date: str | None) -> list[Row]:
 
 def _outbound(connection: Connection, date: str | None, endpoints: Collection[str]) -> list[Row]:
     """``stranded``: its delivery is not over, and the settings have its endpoint no more, so nothing moves it; ``stopped``:
-    it must not leave by itself any more, and waits for a person. ``to_fetch``: a bank file without an endpoint of which
+    it must not leave by itself any more, and waits for a person; ``not_reached``: it was tried, and its endpoint does not let
+    us in. ``to_fetch``: a bank file without an endpoint of which
     nobody said that it was fetched. ``follows``: the file it is released or rejected with. ``entries`` and
     ``at_stake_cents``: payments and money that leave by it; the offset of a balanced file and a scratch file repeat money
     of others."""
@@ -159,7 +163,7 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         f"""
         SELECT o.outbound_id AS id, o.name, o.kind, o.portfolio, o.state, o.endpoint, o.records, o.total_debit_cents,
                o.total_credit_cents, o.hold_text, o.business_date, o.built_at,
-               o.approved_at, d.state AS delivery, d.last_error, d.ended_at, d.next_attempt_at,
+               o.approved_at, d.state AS delivery, d.last_error, d.attempts, d.ended_at, d.next_attempt_at,
                {to_fetch} AS to_fetch,
                (SELECT f.outbound_id FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT'
                     AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT)
@@ -186,6 +190,7 @@ def _outbound(connection: Connection, date: str | None, endpoints: Collection[st
         row["to_fetch"] = bool(row["to_fetch"])
         again = row.pop("next_attempt_at")
         row["stopped"] = row["delivery"] == "PENDING" and again is None
+        row["not_reached"] = row["delivery"] == "PENDING" and again is not None and bool(row["attempts"])
     return rows
 
 

@@ -92,11 +92,11 @@ def is_torn(work: Work) -> bool:
 
 def _release(work: Work, lines: str = "") -> str:
     """The command that lets this file post, as it is typed."""
-    return f"`gateway files release {work.file.file_id}{lines} --reason WHY`"
+    return f"`gateway files release {work.number}{lines} --reason WHY`"
 
 
 def _discard(work: Work) -> str:
-    return f"`gateway files discard {work.file.file_id} --reason WHY`"
+    return f"`gateway files discard {work.number} --reason WHY`"
 
 
 def is_duplicate(work: Work) -> bool:

@@ -60,10 +60,10 @@ def correct(app: App, file_id: int, line_no: int, changes: Mapping[str, str], *,
             connection,
             file_id,
             line_no,
+            values,
             operator=app.operator.code,
             reason=reason,
             profile=app.settings.inbound,
-            **values,
         )
         note(connection, app.operator, "files.correct", f"file:{file_id}:{line_no}", reason, at=app.now())
         return after

@@ -39,6 +39,11 @@ class Work:
     unit_kind: UnitKind = "FILE"
 
     @property
+    def number(self) -> str:
+        """What a person types for it; a file that is only tried has no number, and its next one may be another file's."""
+        return "ID" if self.dry else str(self.file.file_id)
+
+    @property
     def update(self) -> Update:
         """What posts its lines; a bank's file has none."""
         return self.given or update_for(self.file.kind)

@@ -8,7 +8,7 @@ the line: W for a correction, R for a deletion. The received bytes stay in the a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -45,11 +45,11 @@ def correct_staged(
     connection: Connection,
     file_id: int,
     line_no: int,
+    changes: Mapping[str, Any],
     *,
     operator: str,
     reason: str,
     profile: Profile,
-    **changes: Any,
 ) -> Assessment:
     """Change fields of a staged record (names of ``Assessment``; None takes an item away). Gives the new record.
 

@@ -146,6 +146,9 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     assert sent.rows[0]["detail"]
     listed = own.ok("deliver", "list", "--json").rows[0]
     assert (listed["name"], listed["attempts"]) == ("P01-VACH-BANK-260303.DAT", 1)
+    nine_o_clock = own.do("status").out
+    assert f"PENDING P01-VACH-BANK-260303.DAT (#{first['id']}): {listed['last_error']}" in nine_o_clock
+    assert "Nothing is late, held or in doubt." not in nine_o_clock
     waits = own.ok("deliver").out
     assert waits == "Nothing is due for delivery; 1 not yet there: gateway deliver list.\n"
     assert own.do("deliver", "resolve", str(listed["id"]), "--as", "delivered", "--reason", "x").code == 3

@@ -45,9 +45,21 @@ def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
     assert [(r["line"], r["amount"], r["due_date"], r["refused"]) for r in rows] == [
         (1, "12.50", "2026-04-15", None), (2, "1.17", None, "STAGED_DELETED"),
     ]  # fmt: skip
-    own.ok("files", "correct", file, "--line", "1", "--set", "due_date=", "--reason", "the next invoice")
+    own.ok(
+        "files",
+        "correct",
+        file,
+        "--line",
+        "1",
+        "--set",
+        "due_date=",
+        "--set",
+        "reason=CONT",
+        "--reason",
+        "the next invoice",
+    )
     (first, _) = own.ok("files", "staged", file, "--json").rows
-    assert first["due_date"] is None
+    assert (first["due_date"], first["reason"]) == (None, "CONT")
     database = Database(own.url)
     with database.read() as connection:
         said = connection.execute(

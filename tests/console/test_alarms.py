@@ -7,6 +7,7 @@ import smtplib
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -124,6 +125,16 @@ def test_every_trouble_is_a_condition_of_its_own() -> None:
         "FILE_LATE", "FILE_HELD", "OUT_OF_BALANCE", "MODULE_FAILED", "DELIVERY_UNKNOWN", "DELIVERY_NOT_DELIVERED",
     ]  # fmt: skip
     assert len({c.key for c in found}) == len(found)
+
+
+@pytest.mark.parametrize(("tries", "told"), [(1, []), (alarms.TRIED, ["ENDPOINT_NOT_REACHED"])])
+def test_an_endpoint_that_lets_nothing_in_is_told_after_some_tries(tries: int, told: list[str]) -> None:
+    from tests.console.test_status import OUT, QUIET
+
+    waits = OUT | {"delivery": "PENDING", "not_reached": True, "attempts": tries}
+    found = alarms.conditions(replace(QUIET, outbound=[waits]))
+    assert [c.code for c in found] == told
+    assert all(c.text == f"B.DAT (#3) has not left, tried {tries} times: connection lost" for c in found)
 
 
 @pytest.fixture

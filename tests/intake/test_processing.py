@@ -341,7 +341,7 @@ def test_what_an_operator_changed_in_a_preloaded_file_is_what_posts(app: App, po
     process_file(app, file.file_id, update=update)
     with app.db.write() as connection:
         profile = app.settings.inbound
-        correct_staged(connection, file.file_id, 1, operator="OPS", reason="x", profile=profile, amount_cents=7)
+        correct_staged(connection, file.file_id, 1, {"amount_cents": 7}, operator="OPS", reason="x", profile=profile)
         delete_staged(connection, file.file_id, 2, operator="OPS", reason="x")
     done = post_staged(app, file.file_id, update=update).file
     assert (done.state, done.amount_cents, done.posted_cents, done.rejected_cents) == (FileState.POSTED, 1008, 7, 1001)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -406,6 +407,10 @@ def test_a_check_names_what_would_hold_and_shows_the_rest(
     path.write_bytes(data)
     result = check(app, path)
     assert [code for code, _ in result.holds] == ["DUPLICATE", "OVERLAP"]
+    typed = [re.findall("gateway files (?:release|discard) ([^ ]+)", words) for _, words in result.holds]
+    assert all(numbers and set(numbers) == {"ID"} for numbers in typed), (
+        "it has no number: the next one may be another file's"
+    )
     assert (result.file.state, result.file.records) == (FileState.POSTED, 5)
     path.write_bytes(charge(170)[:-1])
     assert [code for code, _ in check(app, path).holds] == ["TORN_TAIL"]

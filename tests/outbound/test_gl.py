@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -96,7 +97,7 @@ def test_difference_to_the_journal_stops_the_file(
     world.rent(db, 1, 100)
     real = accounts.figures
 
-    def wrong(connection: Connection, portfolio: str) -> list[accounts.Figure]:
+    def wrong(connection: Connection, portfolio: str, **_: Any) -> list[accounts.Figure]:
         figures = real(connection, portfolio)
         return [f._replace(debit_today=f.debit_today * 2, credit_today=f.credit_today * 2) for f in figures]
 

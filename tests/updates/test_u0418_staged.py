@@ -26,7 +26,7 @@ def world(db: Database) -> World:
 def _correct(world: World, line_no: int = 1, file_id: int = 1, **changes: Any) -> None:
     with world.db.write() as c:
         assess_staged.correct_staged(
-            c, file_id, line_no, operator="JS1", reason="wrong lease", profile=DEFAULT, **changes
+            c, file_id, line_no, changes, operator="JS1", reason="wrong lease", profile=DEFAULT
         )
 
 
