@@ -9,13 +9,16 @@ from gateway.errors import UsageError
 from gateway.updates.payment_rules import Record
 from parsers.base import Reject, Warn
 from parsers.bptmtrev import Reversal
+from parsers.btchassmt import Assessment
 from parsers.profile import Profile
 
 SOME_REVERSAL: Final = Reversal(1, "L", "1", 1, "26010100000100000001", None, None, None, None)
 """A line of a reversal file, for what a person types of one."""
 
 
-def as_a_line(action: str, given: Record | Reversal, format_: ModuleType, profile: Profile) -> tuple[Any, ...]:
+def as_a_line(
+    action: str, given: Record | Reversal | Assessment, format_: ModuleType, profile: Profile
+) -> tuple[Any, ...]:
     """What was typed, read as the line of a file that says it, so that one set of rules checks both. Raises UsageError
     in the words of the reject."""
     line = format_.render(given, profile)

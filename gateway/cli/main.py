@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "status": ("status", "What came, balanced, left, is late or held."),
     "files": ("files", "Files that came: list, show, release, repair, undo."),
     "answers": ("answers", "What the bank answered: returns, changes, acknowledgements."),
+    "assess": ("assess", "Assess a charge by hand, by the rules of the files."),
     "payment": ("payment", "Payments by hand, by the rules of the files."),
     "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
     "ledger": ("ledger", "Look at the ledger: lists with filters."),

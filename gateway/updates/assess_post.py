@@ -137,13 +137,14 @@ def raise_escrow(scope: Scope) -> None:
         )
 
 
-def add_entries(scope: Scope, first_id: int) -> None:
-    """One entry a line: debit the receivable, credit ASSESSED FEES (cash basis) or the income or payable account."""
+def add_entries(scope: Scope, first_id: int, *, is_file: bool = True) -> None:
+    """One entry a line: debit the receivable, credit ASSESSED FEES (cash basis) or the income or payable account. It leads
+    back to its line where there is a file."""
     scope.connection.execute(
         text(
             "INSERT INTO journal_entry (entry_id, office_id, lease, invoice, asset, txn, reason, effective_date, "
-            "source_line) SELECT :first + line_no, office_id, lease, invoice, asset, code, reason, :date, line_no "
-            "FROM assess_line WHERE problem IS NULL"
+            "source_line) SELECT :first + line_no, office_id, lease, invoice, asset, code, reason, :date, "
+            f"{'line_no' if is_file else 'NULL'} FROM assess_line WHERE problem IS NULL"
         ),
         {"first": first_id, "date": scope.business_date},
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
 
 from gateway.ledger.payments import near_leases
+from gateway.ledger.typed import assess_command
 from gateway.updates.assess_post import LIMIT_EXCEEDED
 from gateway.updates.assess_resolve import ACTIVE_STATUSES, Scope
 from gateway.updates.base import PostingContext
 
 PAGE = 5_000
 """Problems put into words at a time."""
+AGAIN: Final = ", and drop the line again"
+"""How an action ends that mends what a file's line says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,20 @@ class Wording:
     found: str
     expected: str
     action: str
+
+
+class Why(NamedTuple):
+    """What is wrong with a line, in words."""
+
+    line_no: int
+    code: str
+    field: str
+    found: str
+    expected: str
+    action: str
+    amount_cents: int
+    by_hand: str | None
+    """The command that puts the charge elsewhere, where that is all that is wanting."""
 
 
 PROBLEMS: dict[str, Wording] = {
@@ -84,12 +101,15 @@ PROBLEMS: dict[str, Wording] = {
     ),
 }  # fmt: skip
 
+_ELSEWHERE: Final = {"NO_NEXT_INVOICE": "--due YYYY-MM-DD", LIMIT_EXCEEDED: "--invoice NUMBER"}
+"""Problems of a sound line that wants another invoice, and the option that names it."""
+
 _PAGE_OF = """
 SELECT p.line_no, p.problem, s.asset, s.invoice, s.due_date, s.code, s.amount_cents, p.lease, p.invoice AS on_invoice,
     l.portfolio AS other_portfolio, l.status, i.lease AS invoice_lease, i.due_date AS invoice_due, c.level, c.missing,
     o.company, o.region, o.office
 FROM assess_line p
-JOIN staged_assessment s ON s.file_id = :file AND s.line_no = p.line_no
+JOIN {staged} s ON s.file_id = :file AND s.line_no = p.line_no
 LEFT JOIN lease l ON l.lease = p.lease
 LEFT JOIN invoice i ON i.invoice = s.invoice
 LEFT JOIN assess_account c ON c.office_id = p.office_id AND c.code = s.code
@@ -101,24 +121,29 @@ WHERE p.problem IS NOT NULL AND p.line_no > :after ORDER BY p.line_no LIMIT :pag
 def report_problems(scope: Scope, context: PostingContext) -> None:
     """A line message for every line of ``assess_line`` that has a problem."""
     after = 0
-    while True:
-        rows = [
-            dict(row)
-            for row in scope.connection.execute(
-                text(_PAGE_OF), {"file": scope.file_id, "after": after, "page": PAGE}
-            ).mappings()
-        ]
-        if not rows:
-            return
-        unknown = {row["lease"] for row in rows if row["problem"] == "LEASE_UNKNOWN"}
-        near = near_leases(scope.db, scope.connection, sorted(unknown))
-        for row in rows:
-            _report(scope, context, row, near.get(row["lease"]))
+    while page := problems(scope, after):
+        for why in page:
+            by_hand = f", or assess it by hand ({why.by_hand})" if why.by_hand else ""
+            context.message(
+                why.line_no, "R", why.code, field=why.field, found=why.found, expected=why.expected,
+                action=why.action + by_hand, amount_cents=why.amount_cents,
+            )  # fmt: skip
         context.flush()  # a file that is refused whole must not gather in memory
-        after = rows[-1]["line_no"]
+        after = page[-1].line_no
 
 
-def _report(scope: Scope, context: PostingContext, row: dict[str, Any], near: str | None) -> None:
+def problems(scope: Scope, after: int = 0) -> list[Why]:
+    """What is wrong with the lines of ``assess_line`` behind line ``after``, in their order, a page at most."""
+    rows = scope.connection.execute(
+        text(_PAGE_OF.format(staged=scope.staged)), {"file": scope.file_id, "after": after, "page": PAGE}
+    ).mappings()
+    found = [dict(row) for row in rows]
+    unknown = {row["lease"] for row in found if row["problem"] == "LEASE_UNKNOWN"}
+    near = near_leases(scope.db, scope.connection, sorted(unknown))
+    return [_why(scope, row, near.get(row["lease"])) for row in found]
+
+
+def _why(scope: Scope, row: dict[str, Any], near: str | None) -> Why:
     wording = PROBLEMS[row["problem"]]
     facts = {
         **row,
@@ -130,16 +155,13 @@ def _report(scope: Scope, context: PostingContext, row: dict[str, Any], near: st
         "level_article": "an asset" if row["level"] == "asset" else "a lease",
         "unknown_lease": unknown_lease_action(row["lease"], near),
     }
-    context.message(
-        row["line_no"],
-        "R",
-        row["problem"],
-        field=wording.field,
-        found=wording.found.format_map(facts),
-        expected=wording.expected.format_map(facts),
-        action=wording.action.format_map(facts),
-        amount_cents=row["amount_cents"],
-    )
+    code, cents = row["code"], row["amount_cents"]
+    elsewhere = _ELSEWHERE.get(row["problem"])
+    by_hand = elsewhere and assess_command(code, cents, lease=row["lease"], asset=row["asset"], to=elsewhere)
+    return Why(
+        row["line_no"], row["problem"], wording.field, wording.found.format_map(facts),
+        wording.expected.format_map(facts), wording.action.format_map(facts), cents, by_hand,
+    )  # fmt: skip
 
 
 def unknown_lease_action(lease: str, near: str | None) -> str:

@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, text
-
 from gateway.app import App
-from gateway.errors import Refused, UsageError
+from gateway.errors import Refused
 from gateway.money import shown
 from gateway.updates.base import Outcome
+from gateway.updates.named import Kind, portfolio_of
 from gateway.updates.payment_messages import Finding
 from gateway.updates.payment_posting import PaymentRun
 from gateway.updates.payment_rules import Decision, Record
@@ -75,7 +74,7 @@ def post(
     """Post one payment. Raises Refused, with nothing posted, for what a file's line would send to suspense."""
     what = f"posting {shown(record.amount_cents)} for {_target(record)}"
     with app.db.read() as connection:
-        portfolio = _portfolio(connection, record, what)
+        portfolio = portfolio_of(connection, _kind(record), record.target, what)
     notes: list[Note] = []
     with by_hand(
         app, portfolio, UPDATE, _target(record), action="payment post", reason=reason, notes=notes, dry_run=dry_run
@@ -92,8 +91,12 @@ def post(
     )  # fmt: skip
 
 
+def _kind(record: Record) -> Kind:
+    return "invoice" if record.target_kind == "I" else "lease"
+
+
 def _target(record: Record) -> str:
-    return f"{'invoice' if record.target_kind == 'I' else 'lease'} {record.target}"
+    return f"{_kind(record)} {record.target}"
 
 
 def _paid(decision: Decision) -> tuple[PaidLine, ...]:
@@ -101,24 +104,6 @@ def _paid(decision: Decision) -> tuple[PaidLine, ...]:
         PaidLine(line.invoice, line.due_date, line.charge, line.asset, cents, line.open_cents)
         for line, cents in decision.applied
     )
-
-
-def _portfolio(connection: Connection, record: Record, what: str) -> str:
-    """The portfolio of the lease or invoice that the payment names."""
-    if record.target_kind == "I":
-        statement = "SELECT l.portfolio FROM invoice i JOIN lease l ON l.lease = i.lease WHERE i.invoice = :name"
-    else:
-        statement = "SELECT portfolio FROM lease WHERE lease = :name"
-    found = connection.execute(text(statement), {"name": record.target}).scalar()
-    if found is not None:
-        return str(found)
-    like = None
-    if record.target_kind == "L":
-        statement = "SELECT MIN(lease) FROM lease WHERE LTRIM(lease, '0') = :bare"
-        like = connection.execute(text(statement), {"bare": record.target.lstrip("0")}).scalar()
-    near = "" if like is None else f", near lease {like} which exists"
-    kind = "invoice" if record.target_kind == "I" else "lease"
-    raise UsageError(f"{what}: found no such {kind}{near}, expected one that is loaded; correct it")
 
 
 def _refused(what: str, why: Finding) -> Refused:

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, MetaData, Table, text
+from sqlalchemy import Connection, text
 
+from gateway.ledger.typed import assess_command
 from gateway.money import shown, to_cents
-from gateway.updates import assess_invoices, assess_post, assess_resolve
+from gateway.updates import assess_post, assess_unfiled
+from gateway.updates.assess_unfiled import Charge
 from gateway.updates.payment_journal import Journal
 from gateway.updates.payment_messages import Finding
 from gateway.updates.posting import Posting
 from gateway.updates.reversal_messages import fee_assessed, fee_not_assessed
-
-_COLUMNS = ("file_id", "line_no", "lease", "asset", "invoice", "due_date", "code", "amount_cents", "reason")
-_FEES = Table("reversal_fee", MetaData(), *map(Column, _COLUMNS))
 
 
 class Bounced(NamedTuple):
@@ -36,20 +35,9 @@ def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> li
     code, cents = settings.reversals.nsf_fee_code, to_cents(settings.reversals.nsf_fee)
     if code is None or not bounced:
         return []
-    posting.db.scratch(
-        connection,
-        _FEES.name,
-        "file_id BIGINT, line_no BIGINT, lease TEXT, asset TEXT, invoice TEXT, due_date TEXT, code TEXT NOT NULL, "
-        "amount_cents BIGINT NOT NULL, reason TEXT",
-    )
-    rows = ((0, n, one.lease, None, None, None, code, cents, None) for n, one in enumerate(bounced, 1))
-    posting.db.bulk_insert(connection, _FEES, _COLUMNS, rows)
     unit = posting.unit
-    scope = assess_resolve.Scope(
-        posting.db, connection, 0, unit.portfolio, unit.business_date, settings.assessments.charge_lines_an_invoice,
-        staged=_FEES.name, source="U0470",
-    )  # fmt: skip
-    _resolve(scope, len(bounced))
+    fees = [Charge(one.lease, None, None, None, code, cents, None) for one in bounced]
+    assess_unfiled.put(posting, fees, source="U0470")
     found = connection.execute(
         text("SELECT line_no, office_id, receivable, credit, invoice, problem FROM assess_line ORDER BY line_no")
     )
@@ -66,17 +54,6 @@ def assess(posting: Posting, journal: Journal, bounced: Sequence[Bounced]) -> li
     return journal.flush()
 
 
-def _resolve(scope: assess_resolve.Scope, last: int) -> None:
-    """Put the fees onto their invoices, as U0418 does with a block of lines; the entries are ours."""
-    assess_resolve.prepare(scope)
-    assess_resolve.resolve(scope, 1, last, rejects=False)
-    assess_invoices.make_missing(scope)
-    assess_post.gather_charges(scope)
-    assess_post.enforce_limit(scope)
-    assess_post.add_receivables(scope, 1)
-    assess_post.raise_escrow(scope)
-
-
 _WHY = {
     "LEASE_OTHER_PORTFOLIO": "the lease is of another portfolio",
     "LEASE_NOT_ACTIVE": "the lease is not active",
@@ -91,7 +68,7 @@ _WHY = {
 
 
 def _finding(code: str, cents: int, lease: str, problem: str) -> Finding:
-    return fee_not_assessed(code, shown(cents), lease, _WHY[problem])
+    return fee_not_assessed(code, shown(cents), lease, _WHY[problem], assess_command(code, cents, lease=lease))
 
 
 def code_problem(connection: Connection, portfolio: str, code: str) -> str | None:

@@ -130,8 +130,8 @@ def fee_assessed(code: str, amount: str, lease: str, invoice: str) -> Finding:
     )  # fmt: skip
 
 
-def fee_not_assessed(code: str, amount: str, lease: str, why: str) -> Finding:
+def fee_not_assessed(code: str, amount: str, lease: str, why: str, command: str) -> Finding:
     return Finding(
         "NSF_FEE_NOT_ASSESSED", "lease", f"fee {code} of {amount} not assessed on lease {lease}: {why}",
-        "a lease, charge and invoice that take it", "mend that and assess the fee by hand, or let it be",
+        "a lease, charge and invoice that take it", f"mend that and assess the fee by hand ({command}), or let it be",
     )  # fmt: skip

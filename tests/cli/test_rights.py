@@ -45,6 +45,7 @@ ASKS: tuple[tuple[str, str], ...] = (
     ("files correct 1 --line 1 --set amount=1.00 --reason x", "post"),
     ("files strike 1 --line 1 --reason x", "post"),
     ("answers clear 1/1 --reason x", "post"),
+    ("assess --lease 1006 --charge LTCH --amount 1 --reason x", "post"),
     ("payment post --lease 1006 --amount 1 --reason x", "post"),
     ("payment reverse 26020290000000000001 --reason NSFC", "post"),
     ("suspense note 1 --text x", "post"),

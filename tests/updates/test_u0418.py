@@ -243,7 +243,7 @@ GALLERY: list[tuple[str, dict[str, Any], str]] = [
     (
         "NO_NEXT_INVOICE", {"lease": "14"},
         "Found lease 14 without an invoice due on or after 2026-03-02 and without a next due date, expected an "
-        "invoice to put the charge on: name an invoice or a due date, and drop the line again.",
+        "invoice to put the charge on: name an invoice or a due date, and drop the line again, or assess it by hand (gateway assess --lease 14 --charge LTCH --amount 1.00 --due YYYY-MM-DD --reason WHY).",
     ),
     (
         "ACCOUNT_MISSING", {"lease": "15", "code": "LEGF"},
@@ -253,7 +253,8 @@ GALLERY: list[tuple[str, dict[str, Any], str]] = [
     (
         "ASSESSMENT LIMIT EXCEEDED", {"lease": "12345", "invoice": "902"},
         "Found the code LTCH as one charge line too many on invoice 902, expected 2 charge lines at most on an "
-        "invoice: put the charge on another invoice, and drop the line again.",
+        "invoice: put the charge on another invoice, and drop the line again, or assess it by hand (gateway assess --lease "
+        "12345 --charge LTCH --amount 1.00 --invoice NUMBER --reason WHY).",
     ),
 ]  # fmt: skip
 

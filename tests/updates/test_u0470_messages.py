@@ -159,7 +159,8 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
      "tell the lessee."),
     (f"L1,200,B{PAID},RNSFC", "NSF_FEE_NOT_ASSESSED",
      "Found fee OTHF of 25.00 not assessed on lease 1: the portfolio has no such charge, expected a lease, charge and invoice "
-     "that take it: mend that and assess the fee by hand, or let it be."),
+     "that take it: mend that and assess the fee by hand (gateway assess --lease 1 --charge OTHF --amount 25.00 --reason WHY), "
+     "or let it be."),
     (f"L1,200,B{PAID},RTMSA", "TARGET_REQUIRED",
      f"Found 2.00 of batch {PAID} without a target, expected one for all of it: place the suspense item where the money "
      "belongs."),
