@@ -10,10 +10,13 @@ import typer
 from gateway.cli.as_a_line import as_a_line
 from gateway.cli.common import Reason, Session, command, iso
 from gateway.errors import UsageError
+from gateway.ledger.typed import unwaive_command
 from gateway.money import from_cents, shown
 from gateway.updates import assess_by_hand
+from gateway.updates import waive as waiving
 from gateway.updates.assess_by_hand import HandAssessment
 from gateway.updates.suspense_rules import parse_amount
+from gateway.updates.waive import HandWaiver
 from parsers import btchassmt
 from parsers.btchassmt import Assessment
 
@@ -21,9 +24,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen;
 
 
 def register(app: typer.Typer) -> None:
-    command(
-        app, "assess", example='gateway assess --lease 1001 --charge LTCH --amount 25.00 --reason "paid late twice"'
-    )(assess)
+    example = 'gateway assess --lease 1001 --charge LTCH --amount 25.00 --reason "paid late twice"'
+    command(app, "assess", example=example)(assess)
+    command(app, "waive", example='gateway waive 20003 LTCH 25.00 --reason "first time late"')(waive)
 
 
 def assess(
@@ -98,18 +101,97 @@ def _page(done: HandAssessment) -> Iterator[str]:
         f"{'Would assess' if done.is_dry else 'Assessed'} {shown(done.amount_cents)} of {done.charge} on lease {done.lease}"
         f"{asset}, {new} {done.invoice} due {done.due_date}."
     )
-    yield _standing(done)
-    yield _unit(done)
+    yield _standing(done.charge, done.invoice, done.billed_cents, done.paid_cents)
+    yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
 
 
-def _standing(done: HandAssessment) -> str:
-    """The charge line as it is now."""
-    open_cents = done.billed_cents - done.paid_cents
-    return (
-        f"{done.charge} of invoice {done.invoice}: billed {shown(done.billed_cents)}, paid {shown(done.paid_cents)}, open "
-        f"{shown(open_cents)}."
+def waive(
+    session: Session,
+    reason: Reason,
+    invoice: Annotated[str | None, typer.Argument(metavar="INVOICE", help="The invoice.", show_default=False)] = None,
+    charge: Annotated[
+        str | None, typer.Argument(metavar="CHARGE", help="The charge's code.", show_default=False)
+    ] = None,
+    amount: Annotated[
+        str | None,
+        typer.Argument(metavar="AMOUNT", help="Dollars and cents, at most what is open.", show_default=False),
+    ] = None,
+    asset: Annotated[str | None, typer.Option("--asset", help="The asset, where the charge is on several.")] = None,
+    undo: Annotated[
+        int | None,
+        typer.Option("--undo", metavar="UNIT", min=1, help="Take back the waiver of this posting unit instead."),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Waive a charge of an invoice, or part of it: what is open of it and not asked for after all. Rent is not waived, nor
+    what is paid, nor escrow that is disbursed. A waiver is taken back, whole, with --undo."""
+    typed = {"INVOICE": invoice, "CHARGE": charge, "AMOUNT": amount}
+    if undo is not None:
+        much = [name for name, value in {**typed, "--asset": asset}.items() if value is not None]
+        if much:
+            raise UsageError(
+                f"waive: found {', '.join(much)} beside --undo, expected the unit of the waiver alone; leave it out"
+            )
+        done = waiving.undo(session.app, undo, reason=reason, dry_run=dry_run)
+    elif invoice is None or charge is None or amount is None:
+        missing = next(name for name, value in typed.items() if value is None)
+        raise UsageError(
+            f"waive: found no {missing}, expected INVOICE, CHARGE and AMOUNT, or --undo UNIT; gateway ledger receivables shows what "
+            "is open"
+        )
+    else:
+        cents = parse_amount(amount, what="AMOUNT", digits=session.app.settings.inbound.widths.assessment_money)
+        of = None if asset is None else _name(asset)
+        done = waiving.waive(
+            session.app, _name(invoice), _name(charge), cents, asset=of, reason=reason, dry_run=dry_run
+        )  # fmt: skip
+    session.show(_waiver_document(done), _waiver_page(done))
+
+
+def _name(typed: str) -> str:
+    """An identifier as the ledger keeps it."""
+    return typed.strip().upper()
+
+
+def _waiver_document(done: HandWaiver) -> dict[str, Any]:
+    line = done.line
+    return {
+        "dry_run": done.is_dry,
+        "unit": None if done.is_dry else done.unit,
+        "business_date": done.business_date,
+        "portfolio": done.portfolio,
+        "lease": line.lease,
+        "invoice": line.invoice,
+        "due_date": line.due_date,
+        "charge": line.charge,
+        "asset": line.asset or None,
+        "amount": from_cents(done.amount_cents),
+        "took_back": done.took_back,
+        "billed": from_cents(done.billed_cents),
+        "paid": from_cents(line.paid_cents),
+        "open": from_cents(done.open_cents),
+    }
+
+
+def _waiver_page(done: HandWaiver) -> Iterator[str]:
+    line = done.line
+    asset = f", asset {line.asset}" if line.asset else ""
+    if done.took_back is None:
+        verb = "Would waive" if done.is_dry else "Waived"
+    else:
+        verb = f"{'Would take' if done.is_dry else 'Took'} back waiver {done.took_back}:"
+    yield (
+        f"{verb} {shown(done.amount_cents)} of {line.charge} on invoice {line.invoice} due {line.due_date}, lease "
+        f"{line.lease}{asset}."
     )
+    yield _standing(line.charge, line.invoice, done.billed_cents, line.paid_cents)
+    undo = f"; {unwaive_command(done.unit)} takes it back" if done.took_back is None else ""
+    yield "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}{undo}."
 
 
-def _unit(done: HandAssessment) -> str:
-    return "Nothing was changed." if done.is_dry else f"It is posting unit {done.unit} of {done.business_date}."
+def _standing(charge: str, invoice: str, billed_cents: int, paid_cents: int) -> str:
+    """A charge line as it is now."""
+    return (
+        f"{charge} of invoice {invoice}: billed {shown(billed_cents)}, paid {shown(paid_cents)}, open "
+        f"{shown(billed_cents - paid_cents)}."
+    )

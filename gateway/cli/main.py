@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "files": ("files", "Files that came: list, show, release, repair, undo."),
     "answers": ("answers", "What the bank answered: returns, changes, acknowledgements."),
     "assess": ("assess", "Assess a charge by hand, by the rules of the files."),
+    "waive": ("assess", "Waive what is open of a charge, or take that back."),
     "payment": ("payment", "Payments by hand, by the rules of the files."),
     "suspense": ("suspense", "Work money without a place: list, note, apply, pay out, clear."),
     "ledger": ("ledger", "Look at the ledger: lists with filters."),

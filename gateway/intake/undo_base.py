@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.intake.undo_in_the_way import freeing_invoice, item_used
+from gateway.intake.undo_in_the_way import freeing_line, item_used
 from gateway.intake.undo_step import Undo
-from gateway.ledger import payments, suspense
+from gateway.ledger import payments, suspense, waivers
+from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.updates import escrow_facts
 
@@ -60,7 +61,8 @@ def close_items(step: Undo, *, but: Collection[int] = ()) -> None:
 
 
 def take_back_charges(step: Undo, *, but: Collection[str] = ("",)) -> None:
-    """Lower what was billed; a charge line nothing is left of goes. ``but``: codes of entries that bill nothing."""
+    """Lower what was billed; a charge line nothing is left of goes, unless something of its invoice was ever waived: what
+    the load or another file billed there may be behind it. ``but``: codes of entries that bill nothing."""
     billed = f"e.txn NOT IN ({', '.join(repr(code) for code in but)})"
     step.db.scratch(
         step.connection,
@@ -80,13 +82,20 @@ def take_back_charges(step: Undo, *, but: Collection[str] = ("",)) -> None:
         "WHERE r.invoice IS NULL OR r.billed_cents - u.cents < r.paid_cents ORDER BY 1, 2 LIMIT 1"
     )
     if paid:
-        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since", freeing_invoice(paid[0][0]))
+        step.stop(f"invoice {paid[0][0]}, charge {paid[0][1]},", "paid or waived since", freeing_line(step, *paid[0]))
     same = "u.invoice = receivable.invoice AND u.charge = receivable.charge AND u.asset = receivable.asset"
     step.run(
         f"UPDATE receivable SET billed_cents = billed_cents - (SELECT u.cents FROM undo_charge u WHERE {same}) "
         f"WHERE EXISTS (SELECT 1 FROM undo_charge u WHERE {same})"
     )
-    step.run(f"DELETE FROM receivable WHERE billed_cents = 0 AND EXISTS (SELECT 1 FROM undo_charge u WHERE {same})")
+    step.run(
+        f"DELETE FROM receivable WHERE billed_cents = 0 AND EXISTS (SELECT 1 FROM undo_charge u WHERE {same}) "
+        "AND invoice NOT IN (SELECT w.invoice FROM posting_unit p JOIN journal_entry w ON w.entry_id BETWEEN "
+        f"p.unit_id * {ENTRIES_A_UNIT} AND (p.unit_id + 1) * {ENTRIES_A_UNIT} - 1 "
+        "WHERE p.portfolio = :portfolio AND p.update_name = :waive)",
+        portfolio=step.portfolio,
+        waive=waivers.UNIT,
+    )
     raised = step.rows(
         "SELECT e.lease, e.txn, SUM(l.amount_cents) FROM journal_entry e "
         "JOIN journal_line l ON l.entry_id = e.entry_id AND l.side = 'C' "

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import NoReturn
 
 from gateway.intake.undo_step import Undo
+from gateway.ledger import waivers
 from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.typed import unwaive_command
 
 _WHY = "--reason WHY"
-BY_HAND = "correct what the file did by hand: gateway payment, gateway suspense, gateway vendor void"
+BY_HAND = "correct what the file did by hand: gateway assess, gateway waive, gateway payment, gateway suspense, gateway vendor void"
 
 
 def corrected_since(step: Undo) -> None:
@@ -59,10 +61,12 @@ def _source(step: Undo, entry: int) -> str:
 
 
 def _undo_of(step: Undo, entry: int) -> str:
-    file_id = _unit(step, entry)[0]
+    file_id, unit = _unit(step, entry)[0], entry // ENTRIES_A_UNIT
     if file_id is not None:
         return f"gateway files reverse {file_id} {_WHY} takes that back first"
-    return f"look at it with gateway ledger journal --unit {entry // ENTRIES_A_UNIT}; it has no undo, so {BY_HAND}"
+    if waivers.in_unit(step.connection, unit) is not None:
+        return f"{unwaive_command(unit)} takes that back first"
+    return f"look at it with gateway ledger journal --unit {unit}; it has no undo, so {BY_HAND}"
 
 
 def item_used(step: Undo, item: int) -> NoReturn:
@@ -92,9 +96,18 @@ def batch_reversed(step: Undo, batch: str) -> NoReturn:
     step.stop(f"batch {batch}", "reversed since", f"look at it with gateway trace {batch}; {BY_HAND}")
 
 
-def freeing_invoice(invoice: str) -> str:
-    """How an invoice that was paid is open again."""
-    return (
+def freeing_line(step: Undo, invoice: str, charge: str) -> str:
+    """How a charge line that was paid, or waived, is open again."""
+    waived = [one for one in waivers.standing(step.connection, invoice) if one.charge == charge]
+    paid = (
         f"gateway ledger payments --invoice {invoice} has the batches; take them back first with gateway payment reverse "
         "BATCH --reason CODE, or their file with gateway files reverse"
     )
+    if not waived:
+        return paid
+    taken_back = " and ".join(unwaive_command(one.unit) for one in reversed(waived))
+    is_paid = step.rows(
+        "SELECT 1 FROM receivable WHERE invoice = :invoice AND charge = :charge AND paid_cents > 0 LIMIT 1",
+        invoice=invoice, charge=charge,
+    )  # fmt: skip
+    return f"{taken_back} takes back what was waived" + (f"; {paid}" if is_paid else "")

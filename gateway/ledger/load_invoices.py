@@ -6,10 +6,16 @@ onto the same charge line since.
 
 from __future__ import annotations
 
-from gateway.ledger.chart import ASSESSED_FEES, OPENING_BALANCE
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.ledger import waivers
+from gateway.ledger.chart import ASSESSED_FEES, OPENING_BALANCE, RENT
 from gateway.ledger.load_entries import CORRECTION, OPEN, base
 from gateway.ledger.load_stage import Bad, Counts, Loading, Staged
 from gateway.ledger.schema import ENTRIES_A_UNIT
+from gateway.ledger.typed import assess_command, unwaive_command, waive_command
+from gateway.ledger.waivers import Waiver
 from gateway.money import from_cents
 
 _FROM = """
@@ -97,7 +103,7 @@ def _find_changes(loading: Loading, staged: Staged) -> None:
         f"INSERT INTO load_change (row_no, fresh, delta) SELECT s.row_no, 1, s.amount_cents {_FROM} WHERE r.charge IS NULL"
     )
     differing = loading.sql(
-        "SELECT s.row_no, s.amount_cents, r.billed_cents, r.paid_cents, x.loaded, x.entry_id "
+        "SELECT s.row_no, s.lease, s.invoice, s.charge, s.asset, s.amount_cents, r.billed_cents, r.paid_cents, x.loaded, x.entry_id "
         f"{_FROM} LEFT JOIN (SELECT e.lease, e.invoice, e.txn, COALESCE(e.asset, '') AS asset, MIN(e.entry_id) AS entry_id, "
         "SUM(CASE j.side WHEN 'D' THEN j.amount_cents ELSE -j.amount_cents END) AS loaded FROM load_invoices y "
         "JOIN receivable z ON z.invoice = y.invoice AND z.charge = y.charge AND z.asset = y.asset "
@@ -113,22 +119,54 @@ def _find_changes(loading: Loading, staged: Staged) -> None:
         open=OPEN,
         correction=CORRECTION,
     ).all()
+    waived = waivers.by_line(loading.connection) if differing else {}
     bad, changes = [], []
-    for row, amount, billed, paid, loaded, entry_id in differing:
-        if loaded is None:
-            bad.append(_bad(row, amount, f"the {from_cents(billed)} billed by the gateway", "assess or waive instead"))
-        elif paid:
-            bad.append(
-                _bad(row, amount, f"the {from_cents(int(loaded))} loaded before, because it is paid", "leave it")
-            )
-        else:
-            changes.append({"row": row, "delta": amount - int(loaded), "entry": entry_id})
+    for row in differing:
+        why_not = _unchangeable(row, waived.get((row.invoice, row.charge, row.asset), []))
+        if why_not is not None:
+            bad.append(why_not)
+        elif row.loaded is not None:
+            changes.append({"row": row.row_no, "delta": row.amount_cents - int(row.loaded), "entry": row.entry_id})
     loading.refuse(staged, bad)
     loading.many("INSERT INTO load_change (row_no, fresh, delta, corrects) VALUES (:row, 0, :delta, :entry)", changes)
 
 
-def _bad(row: int, amount: int, expected: str, action: str) -> Bad:
-    return Bad(row, "amount", from_cents(amount), expected, action)
+def _unchangeable(row: Any, waived: Sequence[Waiver]) -> Bad | None:
+    """Why a charge line does not take the amount of a row. What was billed stays that for the file when some of it was
+    ``waived``: only we know of that."""
+    amount, billed, gone = row.amount_cents, row.billed_cents, sum(one.amount_cents for one in waived)
+    undo = " and ".join(unwaive_command(one.unit) for one in reversed(waived))
+    if row.loaded is None:
+        if amount == billed + gone:
+            return None
+        instead = f"leave it, or take back what was waived: {undo}" if waived else _by_hand(row) or "leave it"
+        return _bad(row, f"the {from_cents(billed + gone)} billed by the gateway", instead)
+    loaded = int(row.loaded)
+    if row.paid_cents:
+        by_hand = _by_hand(row) if loaded == billed else None
+        instead = f"leave it, or {by_hand}" if by_hand else "leave it"
+        return _bad(row, f"the {from_cents(loaded)} loaded before, because it is paid", instead)
+    if billed + amount - loaded < 0:
+        return _bad(
+            row,
+            f"at least {from_cents(loaded - billed)}, because that much of it was waived",
+            f"take that back first: {undo}",
+        )
+    return None
+
+
+def _by_hand(row: Any) -> str | None:
+    """The command that makes a charge line what the row says; None where there is none."""
+    more = row.amount_cents - row.billed_cents
+    if row.charge == RENT or row.amount_cents < row.paid_cents:
+        return None
+    if more < 0:
+        return waive_command(row.invoice, row.charge, -more, row.asset)
+    return assess_command(row.charge, more, lease=row.lease, asset=row.asset, to=f"--invoice {row.invoice}")
+
+
+def _bad(row: Any, expected: str, action: str) -> Bad:
+    return Bad(row.row_no, "amount", from_cents(row.amount_cents), expected, action)
 
 
 def _count(loading: Loading) -> None:

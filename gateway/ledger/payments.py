@@ -78,6 +78,10 @@ class Charge:
         """Its payment, not its assessment, credits the escrow payable."""
         return self.type == "E" and self.basis == "C"
 
+    @property
+    def is_escrow_when_assessed(self) -> bool:
+        return self.type == "E" and self.basis == "A"
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -275,15 +279,21 @@ _ESCROW = Table("escrow_change", MetaData(), *map(Column, ("lease", "charge", "c
 
 def change_paid(db: Database, connection: Connection, changes: Mapping[LineKey, int]) -> None:
     """Raise (or, negative, lower) what is paid of these charge lines; the database refuses to leave 0..billed."""
-    changed = db.bulk_update(
-        connection,
-        schema.receivable,
-        "paid_cents = paid_cents + {}",
-        ("invoice", "charge", "asset"),
-        [(cents, *key) for key, cents in changes.items()],
-    )
+    _change_lines(db, connection, changes, "paid_cents = paid_cents + {}", "paying")
+
+
+def change_billed(db: Database, connection: Connection, changes: Mapping[LineKey, int]) -> None:
+    """Lower (negative) or raise what is billed of these charge lines; the database refuses less than is paid."""
+    _change_lines(db, connection, changes, "billed_cents = billed_cents + {}", "billing")
+
+
+def _change_lines(
+    db: Database, connection: Connection, changes: Mapping[LineKey, int], assign: str, doing: str
+) -> None:
+    rows = [(cents, *key) for key, cents in changes.items()]
+    changed = db.bulk_update(connection, schema.receivable, assign, ("invoice", "charge", "asset"), rows)
     if changed != len(changes):
-        raise LedgerError(f"paying {len(changes)} charge lines: found {changed} of them, expected all")
+        raise LedgerError(f"{doing} {len(changes)} charge lines: found {changed} of them, expected all")
 
 
 def change_escrow(db: Database, connection: Connection, changes: Mapping[EscrowKey, int]) -> None:

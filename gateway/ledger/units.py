@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -214,6 +214,27 @@ def unit_digest(db: Database, connection: Connection, unit_id: int) -> str:
         digest.update(b"\n")
         digest.update(block.encode())
     return digest.hexdigest()
+
+
+class Swapped(NamedTuple):
+    """Legs of an entry, and the office they are in."""
+
+    office_id: int
+    legs: Sequence[Leg]
+
+
+def swapped(connection: Connection, entry: int) -> Swapped:
+    """The legs of an entry that takes another one back: its own with debit and credit swapped."""
+    legs = connection.execute(
+        text(
+            "SELECT account_id, CASE side WHEN 'D' THEN 'C' ELSE 'D' END, amount_cents FROM journal_line "
+            "WHERE entry_id = :entry ORDER BY line"
+        ),
+        {"entry": entry},
+    ).all()
+    statement = text("SELECT office_id FROM journal_entry WHERE entry_id = :entry")
+    office_id = connection.execute(statement, {"entry": entry}).scalar_one()
+    return Swapped(int(office_id), [(account, side, cents) for account, side, cents in legs])
 
 
 def last_entry(connection: Connection, unit_id: int) -> int:

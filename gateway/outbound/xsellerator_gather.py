@@ -14,7 +14,7 @@ from gateway.ledger.schema import ENTRIES_A_UNIT
 PAYMENTS: Final = "PAYMENTS"
 
 UPDATES: Final[Mapping[str, tuple[str, ...]]] = {
-    "BILLING": ("U0418", "BILLING"),
+    "BILLING": ("U0418", "BILLING", "WAIVE"),
     "DEPRECIATION": ("DEPRECIATION",),
     "LEVERAGED": ("LEVERAGED",),
     "DEFERRED": ("DEFERRED",),

@@ -240,19 +240,12 @@ def finish(step: Step) -> Done:
 def mirror(step: Step, entry: int) -> int:
     """Enter the opposite of an entry, pointing at it."""
     head = step.connection.execute(
-        text("SELECT office_id, lease, invoice, asset, txn FROM journal_entry WHERE entry_id = :entry"),
-        {"entry": entry},
+        text("SELECT lease, invoice, asset, txn FROM journal_entry WHERE entry_id = :entry"), {"entry": entry}
     ).one()
-    legs = step.connection.execute(
-        text(
-            "SELECT account_id, CASE side WHEN 'D' THEN 'C' ELSE 'D' END, amount_cents FROM journal_line "
-            "WHERE entry_id = :entry ORDER BY line"
-        ),
-        {"entry": entry},
-    ).all()
+    taken = units.swapped(step.connection, entry)
     return step.enter(
-        [(account, side, cents) for account, side, cents in legs], head.txn, office_id=head.office_id, lease=head.lease,
-        invoice=head.invoice, asset=head.asset, corrects=entry,
+        taken.legs, head.txn, office_id=taken.office_id, lease=head.lease, invoice=head.invoice, asset=head.asset,
+        corrects=entry,
     )  # fmt: skip
 
 

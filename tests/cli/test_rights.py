@@ -46,6 +46,7 @@ ASKS: tuple[tuple[str, str], ...] = (
     ("files strike 1 --line 1 --reason x", "post"),
     ("answers clear 1/1 --reason x", "post"),
     ("assess --lease 1006 --charge LTCH --amount 1 --reason x", "post"),
+    ("waive 20008 PYMT 1 --reason x", "post"),
     ("payment post --lease 1006 --amount 1 --reason x", "post"),
     ("payment reverse 26020290000000000001 --reason NSFC", "post"),
     ("suspense note 1 --text x", "post"),

@@ -35,10 +35,11 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.settings_reading import load_settings
-from gateway.updates import suspense_undo, suspense_work
+from gateway.updates import assess_by_hand, suspense_undo, suspense_work, waive
 from gateway.updates.suspense_rules import Target
 from gateway.updates.suspense_work import Check
 from gateway.vault import Vault
+from parsers.btchassmt import Assessment
 from tests.conftest import database_at
 
 TODAY = "2003-05-08"
@@ -200,6 +201,21 @@ class Ledger:
         except Refused:
             return False
         return True
+
+    def assess(self, lease: str, invoice: str, code: str, cents: int) -> None:
+        """One charge by hand, on an invoice of the lease."""
+        record = Assessment(1, lease, None, invoice, None, code, cents, None, None, None, None)
+        assess_by_hand.assess(self.app, record, reason="OWED")
+
+    def waive(self, invoice: str, code: str, cents: int) -> int | None:
+        """The waiver's unit; None where it is refused."""
+        try:
+            return waive.waive(self.app, invoice, code, cents, reason="NOT OWED").unit
+        except Refused:
+            return None
+
+    def unwaive(self, unit: int) -> None:
+        waive.undo(self.app, unit, reason="OWED AFTER ALL")
 
     def item(self, batch: str, reason: str, remaining: int, lease: str | None = None) -> int:
         """The number of an item in suspense, of this lease where one is given. Items that are alike are one as good as the

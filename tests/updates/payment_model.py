@@ -1,4 +1,4 @@
-"""The rules of payments and reversals a second time, with plain dictionaries and nothing of the program.
+"""The rules of payments, reversals and waivers a second time, with plain dictionaries and nothing of the program.
 
 Written from the rules' text (payment hierarchy, reverse and reapply, what waits in suspense), one record after the
 other and the slow way round: every question goes through all batches and all invoices again. Money is cents, a balance
@@ -127,6 +127,7 @@ class Model:
     files: int = 0
     moved: list[int] = field(default_factory=list)  # how many later batches each reversal re-applied
     spent: list[Spent] = field(default_factory=list)  # steps that stand
+    waived: dict[int, tuple[str, str, int]] = field(default_factory=dict)  # that stand: (invoice, charge, cents)
 
     def post(self, office: str, *legs: tuple[str, int]) -> None:
         assert sum(cents for _, cents in legs) == 0
@@ -396,7 +397,8 @@ class Model:
         """Not where escrow that the step raised was used since."""
         raised: Counter[tuple[str, str]] = Counter()
         for part in step.parts:
-            if self.charges[str(part.charge)].is_escrow:
+            charge = self.charges[str(part.charge)]
+            if charge.is_escrow and charge.is_cash_basis:
                 raised[str(part.lease), str(part.charge)] += part.cents
         return all(self.escrow[key] >= cents for key, cents in raised.items())
 
@@ -410,6 +412,32 @@ class Model:
             self.post(step.item.office, ("CASH 126", step.cents), ("SUSPENSE", -step.cents))
         elif step.parts[0].office != step.item.office:
             self.post(step.item.office, ("CLEARING", step.cents), ("SUSPENSE", -step.cents))
+
+    def assess(self, invoice: str, code: str, cents: int) -> None:
+        self.open[invoice].setdefault(code, 0)
+        self._charge(invoice, code, cents)
+
+    def may_waive(self, invoice: str, code: str, cents: int) -> bool:
+        """Escrow that was credited when it was assessed is waived only as far as it is there."""
+        charge = self.charges[code]
+        accrued = charge.is_escrow and not charge.is_cash_basis
+        return not accrued or self.escrow[self.due[invoice][0], code] >= cents
+
+    def waive(self, invoice: str, code: str, cents: int, number: int) -> None:
+        """What is open and not asked for after all: no payment finds it from then on."""
+        self._charge(invoice, code, -cents)
+        self.waived[number] = invoice, code, cents
+
+    def unwaive(self, number: int) -> None:
+        self._charge(*self.waived.pop(number))
+
+    def _charge(self, invoice: str, code: str, cents: int) -> None:
+        charge, lease = self.charges[code], self.due[invoice][0]
+        self.open[invoice][code] += cents
+        other = "ASSESSED FEES" if charge.is_cash_basis else charge.income
+        self.post(self.leases[lease].office, (charge.receivable, cents), (other, -cents))
+        if charge.is_escrow and not charge.is_cash_basis:
+            self.escrow[lease, code] += cents
 
     # --- looking up -----------------------------------------------------------------------------------------------
 

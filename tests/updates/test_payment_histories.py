@@ -1,5 +1,5 @@
-"""Random histories of invoices, payments, reversals, spent suspense, and what is taken back (files, steps on an item), on the
-ledger and on a model of the rules.
+"""Random histories of invoices, payments, reversals, spent suspense, charges assessed and waived by hand, and what is taken
+back (files, steps on an item, waivers), on the ledger and on a model of the rules.
 
 After every file both must show the same applied lines, open amounts, batches, suspense items and account balances, and at
 the end ``gateway verify`` must find nothing. ``make test`` plays 300 histories, always the same; ``make nightly`` plays
@@ -44,13 +44,17 @@ CODES = {  # code: (type, basis, payment order, priority)
     "PTAX": ("P", "A", 2, "N"),
     "COLL": ("I", "C", 3, "Y"),
     "RCR1": ("E", "C", 0, "N"),
+    "RCR2": ("E", "A", 0, "N"),
     "PEXT": ("I", "C", 0, "N"),
 }
 BILLED = [code for code in CODES if code != "PEXT"]
+WAIVED = [code for code in BILLED if code != "PYMT"]
+ASSESSED = [code for code in WAIVED if code != "PTAX"]  # which goes on assets
 
 OFTEN = {
     "payment P", "payment S NO_OPEN_INVOICE", "payment S MONEY_LEFT", "reversal P", "reversal S CHECK_DIFFERS",
     "reversal moves 0", "reversal moves 1", "item SUSPENSE TMSA", "item SUSPENSE TRAN", "spent by check", "undone by check",
+    "assessed", "waived", "waiver taken back",
 }  # fmt: skip
 """What a few dozen histories must have come upon, or they are not what they were meant to be."""
 
@@ -139,7 +143,11 @@ class History:
     def play(self) -> None:
         self.open()
         between = [self.pay, self.reverse, self.pay, self.spend, self.unspend]
-        for step in [self.pay, self.pay, *self.some(between, 0, 3), self.unspend, self.reverse]:
+        first, last = [self.pay, self.assess, self.pay, self.waive], [self.unspend, self.waive, self.reverse]
+        for step in [*first, *self.some(between, 0, 3), *last]:
+            if step in (self.assess, self.waive) and not NIGHTLY:
+                step()
+                continue  # the next step compares
             before, file = deepcopy(self.model), step()
             self.agree()
             if file is not None and file.state == "POSTED" and self.one([False, True, False, False]):
@@ -310,6 +318,39 @@ class History:
         if may:
             self.seen[f"undone {'on a lease' if step.parts else 'by check'}"] += 1
             self.model.undo(step)
+
+    def assess(self) -> None:
+        """A charge by hand, on an invoice of an active lease."""
+        active = [i for i, (lease, _) in self.model.due.items() if self.model.leases[lease].status == "ANOR"]
+        if not active or self.one([False, True]):
+            return
+        invoice, code, cents = self.one(active), self.one(ASSESSED), self.cents()
+        note(f"assessed: {cents} of {code} on invoice {invoice}")
+        self.seen["assessed"] += 1
+        self.ledger.assess(self.model.due[invoice][0], invoice, code, cents)
+        self.model.assess(invoice, code, cents)
+
+    def waive(self) -> None:
+        """Part or all of what is open of a charge, or a waiver taken back."""
+        if self.model.waived and self.one([False, True]):
+            unit = self.one(self.model.waived)
+            note(f"waiver {unit} taken back")
+            self.seen["waiver taken back"] += 1
+            self.ledger.unwaive(unit)
+            self.model.unwaive(unit)
+            return
+        left = [(i, code) for i, charges in self.model.open.items() for code in WAIVED if charges.get(code)]
+        if not left or self.one([False, True, False]):
+            return
+        invoice, code = self.one(left)
+        most = self.model.open[invoice][code]
+        cents = self.one([most, self.cents(most)])
+        note(f"waived: {cents} of {code} on invoice {invoice}")
+        waived = self.ledger.waive(invoice, code, cents)
+        assert (waived is not None) is self.model.may_waive(invoice, code, cents)
+        if waived is not None:
+            self.seen["waived"] += 1
+            self.model.waive(invoice, code, cents, waived)
 
     def open_of(self, lease: str) -> int:
         return sum(sum(self.model.open[invoice].values()) for invoice in self.model.oldest_first(lease))
