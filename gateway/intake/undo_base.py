@@ -61,8 +61,8 @@ def close_items(step: Undo, *, but: Collection[int] = ()) -> None:
 
 
 def take_back_charges(step: Undo, *, but: Collection[str] = ("",)) -> None:
-    """Lower what was billed; a charge line nothing is left of goes, unless something of its invoice was ever waived: what
-    the load or another file billed there may be behind it. ``but``: codes of entries that bill nothing."""
+    """Lower what was billed; a charge line nothing is left of goes, unless some of it was ever waived: what the load or
+    another file billed there may be behind it. ``but``: codes of entries that bill nothing."""
     billed = f"e.txn NOT IN ({', '.join(repr(code) for code in but)})"
     step.db.scratch(
         step.connection,
@@ -90,9 +90,9 @@ def take_back_charges(step: Undo, *, but: Collection[str] = ("",)) -> None:
     )
     step.run(
         f"DELETE FROM receivable WHERE billed_cents = 0 AND EXISTS (SELECT 1 FROM undo_charge u WHERE {same}) "
-        "AND invoice NOT IN (SELECT w.invoice FROM posting_unit p JOIN journal_entry w ON w.entry_id BETWEEN "
-        f"p.unit_id * {ENTRIES_A_UNIT} AND (p.unit_id + 1) * {ENTRIES_A_UNIT} - 1 "
-        "WHERE p.portfolio = :portfolio AND p.update_name = :waive)",
+        "AND (invoice, charge, asset) NOT IN (SELECT w.invoice, c.txn, COALESCE(w.asset, '') FROM posting_unit p "
+        f"JOIN journal_entry w ON w.entry_id BETWEEN p.unit_id * {ENTRIES_A_UNIT} AND (p.unit_id + 1) * {ENTRIES_A_UNIT} - 1 "
+        "JOIN journal_entry c ON c.entry_id = w.corrects WHERE p.portfolio = :portfolio AND p.update_name = :waive)",
         portfolio=step.portfolio,
         waive=waivers.UNIT,
     )

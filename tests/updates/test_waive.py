@@ -291,9 +291,15 @@ def test_a_file_that_a_waiver_took_more_than_the_rest_from_stays(world: World, a
 def test_a_line_waived_to_nothing_stays_when_a_file_on_it_goes(world: World, app: App, intake: Intake) -> None:
     """What was billed before the file is behind it: the waiver can still be taken back, and a load does not bill it anew."""
     done = waived(app, "1", "LTCH", 10000)
-    file = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1<assmt>LTCH<amount>700")
+    before = lines(world)
+    file = drop(
+        intake,
+        "p1_btchassmt.dat",
+        "<lease>10<invoice>1<assmt>LTCH<amount>700",
+        "<lease>10<invoice>2<assmt>LTCH<amount>1",
+    )
     actions.reverse(app, file.file_id, reason="x")
-    assert lines(world)["1", "LTCH"] == (0, 0)
+    assert lines(world) == before and before["1", "LTCH"] == (0, 0)
     waive.undo(app, done.unit, reason="x")
     assert lines(world)["1", "LTCH"] == (10000, 0) and unsound(world) == []
 
