@@ -574,7 +574,7 @@ def test_a_fee_that_cannot_be_assessed_is_told_and_the_reversal_stands(
     assert outcome.posted == 1 and world.messages(file_id) == [
         (1, "W", "NSF_FEE_NOT_ASSESSED",
          f"Found fee {code} of 25.00 not assessed on lease 2: {why}, expected a lease, charge and invoice that take it: mend "
-         "that and assess the fee by hand, or let it be."),
+         f"that and assess the fee by hand (gateway assess --lease 2 --charge {code} --amount 25.00 --reason WHY), or let it be."),
     ]  # fmt: skip
     assert [row[0] for row in billed(world)] == ["1"]
     sound(world)
