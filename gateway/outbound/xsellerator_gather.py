@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, text
 
+from gateway.ledger.chart import RENT
 from gateway.ledger.schema import ENTRIES_A_UNIT
 
 PAYMENTS: Final = "PAYMENTS"
@@ -21,6 +22,12 @@ UPDATES: Final[Mapping[str, tuple[str, ...]]] = {
     "TERMINATION": ("TERMINATION",),
 }
 """Posting units by name whose entries an interface carries, and entries that correct those."""
+_MORE: Final[Mapping[str, str]] = {
+    "BILLING": f"""OR 'U0470' IN (u.update_name, corrected.update_name) AND e.txn <> '{RENT}'
+            AND EXISTS (SELECT 1 FROM charge c WHERE c.portfolio = u.portfolio AND c.code = e.txn)""",
+}
+"""What else it carries: a fee that a file of reversals assessed. What that moved of payments has codes that are no charges,
+or rent's."""
 
 _RECEIVABLES: Final = ("LEASE PAYMENTS RECEIVABLE", "CONTRACT RECEIVABLE", "ASSMT RECV - ")
 
@@ -61,14 +68,14 @@ _LINES: Final = f"""
     LEFT JOIN lease d ON d.lease = e.lease
     LEFT JOIN posting_unit corrected ON corrected.unit_id = e.corrects / {ENTRIES_A_UNIT}
     WHERE u.portfolio = :p AND u.kind <> 'OPENING' AND u.business_date BETWEEN :start AND :end
-        AND (u.update_name IN :names OR corrected.update_name IN :names)
+        AND (u.update_name IN :names OR corrected.update_name IN :names {{more}})
     ORDER BY e.entry_id, l.line
 """
 
 
 def entries(connection: Connection, portfolio: str, interface: str, start: date, end: date) -> Selection:
     rows = connection.execute(
-        text(_LINES).bindparams(bindparam("names", expanding=True)),
+        text(_LINES.format(more=_MORE.get(interface, ""))).bindparams(bindparam("names", expanding=True)),
         {"p": portfolio, "start": start.isoformat(), "end": end.isoformat(), "names": list(UPDATES[interface])},
     )
     lines = [Line(*row) for row in rows]

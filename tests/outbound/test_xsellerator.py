@@ -80,6 +80,22 @@ def test_loans_and_prepaid_leases_stay_out_and_corrections_come_along(db: Databa
     assert [row.amount_cents for row in rows_of(app, export(app))] == [7, -7, 7, -7]
 
 
+def test_a_fee_that_a_file_of_reversals_assessed_is_billing(db: Database, app: App) -> None:
+    """Its payment goes out, and so do waivers of it; what the file moved of payments does not."""
+    fee, payment = ((1, "LEASE PAYMENTS RECEIVABLE", "D", 25), (1, "RENT REVENUE", "C", 25)), {"update": "U0470"}
+    world.insert(
+        db, "charge", portfolio="1", code="LTCH", name="LATE", type="I", basis="C", used="Y", level="lease", payment_order=0, taxable="N",
+        priority="N", receivable_purpose="ASSMT RECV - LTCH", income_purpose="ASSMT INC/PAY - LTCH",
+    )  # fmt: skip
+    for txn in ("REVL", "REVA", "PYMT"):
+        world.rent(db, 1, 999, txn=txn, **payment)
+    first = world.post(db, *fee, txn="LTCH", **payment)
+    world.rent(db, 1, 7, update="WAIVE", txn="WAIV", corrects=first)
+    world.rent(db, 1, 3, update="REVERSE", txn="LTCH", corrects=first)
+    world.rent(db, 1, 5, update="REVERSE", txn="REVL", corrects=first)
+    assert [row.amount_cents for row in rows_of(app, export(app))] == [25, -25, 7, -7, 3, -3]
+
+
 def test_condensed(db: Database, app: App, home: Home, clock: FixedClock) -> None:
     for cents in (10, 20):
         world.rent(db, 1, cents)

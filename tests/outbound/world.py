@@ -174,6 +174,7 @@ def post(
     lease: str | None = "L1",
     corrects: int | None = None,
     reason: str | None = None,
+    txn: str = "PYMT",
 ) -> int:
     """One unit with one entry an office: legs are (office_id, purpose, side, cents). Gives the first entry's id."""
     by_office: dict[int, list[units.Leg]] = {}
@@ -186,7 +187,7 @@ def post(
         )  # fmt: skip
         ids = [
             unit.add(
-                office_id=office_id, txn="PYMT", effective_date=unit.business_date, legs=entry, lease=lease,
+                office_id=office_id, txn=txn, effective_date=unit.business_date, legs=entry, lease=lease,
                 corrects=corrects, reason=reason,
             )
             for office_id, entry in by_office.items()
