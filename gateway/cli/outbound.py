@@ -251,7 +251,13 @@ _TAKES: Final[Mapping[str, Mapping[str, str]]] = {
     "vach": {"--same-day": "same_day"},
     "vach-reversal": {"--of": "of", "--reason": "reason"},
     "dsgl": {"--again": "again", "--after": "after", "--reason": "reason"},
-    "xsellerator": {"--interface": "interface", "--from": "start", "--to": "end", "--again": "again"},
+    "xsellerator": {
+        "--interface": "interface",
+        "--from": "start",
+        "--to": "end",
+        "--again": "again",
+        "--reason": "reason",
+    },
 }
 """What is built when a person asks, and what each is told; a refused notification of change is by `gateway answers
 refuse`."""
@@ -279,13 +285,11 @@ def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for flag, expected in _NEEDED.get(kind, ()):
         if flag not in given:
             raise UsageError(f"building {kind}: found no {flag}, expected {expected}")
-    if kind == "dsgl":
-        if "--again" in given and "--after" in given:
-            raise UsageError(
-                "building dsgl: found --again and --after, expected one of them; --again counts today twice"
-            )
-        if "--reason" in given and not {"--again", "--after"} & set(given):
-            raise UsageError("building dsgl: found --reason without --again or --after, expected one of them with it")
+    if "--again" in given and "--after" in given:
+        raise UsageError("building dsgl: found --again and --after, expected one of them; --again counts today twice")
+    if kind in ("dsgl", "xsellerator") and "--reason" in given and not {"--again", "--after"} & set(given):
+        either = "--again or --after, expected one of them" if kind == "dsgl" else "--again, expected it"
+        raise UsageError(f"building {kind}: found --reason without {either} with it")
     options = {takes[flag]: value for flag, value in given.items()}
     options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}
     return options | ({"interface": options["interface"].upper()} if "interface" in options else {})

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused
+from gateway.ledger.events import require_reason
 from gateway.outbound.built import Built, Place, place
 from gateway.outbound.rendering import frozen_profile
 from gateway.outbound.store import NewFile, Source, first_free_names, freeze, numbered
@@ -47,10 +48,12 @@ def build_xsellerator(
     start: date | None = None,
     end: date | None = None,
     again: bool = False,
+    reason: str | None = None,
 ) -> Built:
     """Freeze one interface file; no entries in the range give no file and say so.
 
-    ``start`` and ``end`` default to the business date (payments: to the batches' own dates). Raises Refused.
+    ``start`` and ``end`` default to the business date (payments: to the batches' own dates). ``again`` needs a reason where
+    some of it went out before. Raises Refused.
     """
     at = place(app, connection, portfolio)
     settings = app.settings.portfolio(portfolio).xsellerator
@@ -65,7 +68,11 @@ def build_xsellerator(
         raise Refused(
             f"exporting {interface}: found {selection.start} to {selection.end}, expected a range forward: give --from before --to"
         )
-    messages = [*range_warnings(interface, selection), *exported_before(connection, at, interface, selection, again)]
+    before = exported_before(connection, at, interface, selection, again=again)
+    if before:
+        require_reason(reason, f"exporting {interface} again")
+        before.append(f"again because {reason}")
+    messages = [*range_warnings(interface, selection), *before]
     if not selection.lines:
         return Built(messages=(*messages, f"{interface}: no entries from {selection.start} to {selection.end}"))
     check_references(at, selection.lines)

@@ -45,7 +45,9 @@ def _is_last_day(day: date) -> bool:
     return date.fromordinal(day.toordinal() + 1).day == 1
 
 
-def exported_before(connection: Connection, at: Place, interface: str, selection: Selection, again: bool) -> list[str]:
+def exported_before(
+    connection: Connection, at: Place, interface: str, selection: Selection, *, again: bool
+) -> list[str]:
     """What of the selection went out before, as a sentence with the difference; Refused unless ``again``."""
     files = connection.execute(
         text(
@@ -55,7 +57,7 @@ def exported_before(connection: Connection, at: Place, interface: str, selection
         {"p": at.portfolio},
     ).all()
     wanted = {line.entry_id for line in selection.lines}
-    sentences = []
+    fresh, sentences = set(wanted), []
     for file in files:
         header = json.loads(file.header)
         if header["interface"] != interface or interface == PAYMENTS:
@@ -66,15 +68,15 @@ def exported_before(connection: Connection, at: Place, interface: str, selection
         went = _entries_of(connection, file.outbound_id)
         if went & wanted or (first, last) == (selection.start, selection.end):
             sentences.append(f"{file.name} ({len(went & wanted)} of {len(wanted)} entries)")
-            wanted -= went
+            fresh -= went
     if not sentences:
         return []
-    new_cents = sum(line.amount_cents for line in selection.lines if line.entry_id in wanted and line.side == "D")
-    said = f"exported before in {', '.join(sentences)}; since then {len(wanted)} new entries, {shown(new_cents)}"
+    new_cents = sum(line.amount_cents for line in selection.lines if line.entry_id in fresh and line.side == "D")
+    said = f"exported before in {', '.join(sentences)}; since then {len(fresh)} new entries, {shown(new_cents)}"
     if not again:
         raise Refused(
             f"exporting {interface} {selection.start} to {selection.end} of portfolio {at.portfolio}: found it {said}; "
-            "expected a range not exported yet: choose another range, or give --again to send it once more"
+            "expected a range not exported yet: choose another range, or give --again and --reason to send it once more"
         )
     return [f"{interface}: {said}"]
 

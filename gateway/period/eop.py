@@ -192,6 +192,11 @@ class _Run:
         for module in self.planned:
             if module.name not in only:
                 continue
+            if states[module.name] is ModuleState.SKIPPED:
+                raise Refused(
+                    f"{module.name} of portfolio {self.portfolio}: found it skipped, expected one that waits to run; nothing "
+                    "runs any more on a day that is closed, nor what --skip or eop_skip of the portfolio names"
+                )
             open_needs = [n for n in needs_of(module, self.planned) if states[n] not in SETTLED and n not in only]
             if open_needs:
                 raise Refused(

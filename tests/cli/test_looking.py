@@ -222,7 +222,7 @@ WRONG = [
     (
         "outbound build xsellerator --portfolio 1 --interface billing --reason x",
         2,
-        "found --reason, expected only --interface",
+        "found --reason without --again, expected it with it",
     ),
     ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
     ("ledger nonsense", 2, "ledger: found no command nonsense, expected one that there is; `gateway ledger --help`"),

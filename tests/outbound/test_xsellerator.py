@@ -138,10 +138,19 @@ def test_exported_before_is_refused_with_the_difference(db: Database, app: App) 
         export(app)
     with pytest.raises(Refused, match="exported before"):
         export(app, start=date(2026, 3, 1), end=date(2026, 3, 31))
-    again = export(app, again=True)
+    with pytest.raises(UsageError, match="exporting BILLING again: found no reason"):
+        export(app, again=True)
+    again = export(app, again=True, reason="they lost it")
+    assert again.messages[1] == "again because they lost it"
     assert again.files[0].name == "XPT_BILLING_20260302_20260302-2.xml"
     assert "since then 1 new entries, 0.25" in again.messages[0]
     assert len(rows_of(app, again)) == 4
+    world.rent(db, 1, 40)
+    with pytest.raises(
+        Refused,
+        match=r"20260302.xml \(1 of 3 entries\), XPT_BILLING_20260302_20260302-2.xml \(2 of 3 entries\); since then 1 new entries, 0.40",
+    ):
+        export(app)
     for file in (first, again):
         release.reject(app, file.files[0].outbound_id, reason="made in error")
     assert export(app).files, "what was rejected never went out"

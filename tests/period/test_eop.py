@@ -277,6 +277,14 @@ def test_u0422_skipped_after_a_transfer_stops_the_next_u1003_until_decided(db: D
     )
 
 
+def test_what_was_skipped_does_not_run_when_the_day_is_closed(db: Database, app: App) -> None:
+    """It said DONE and did nothing."""
+    run(app, skip=["U1003"])
+    with pytest.raises(Refused, match="U1003 of portfolio 1: found it skipped, expected one that waits to run"):
+        run(app, only=["U1003"])
+    assert run(app, only=["U0415"]).portfolios[0].state is RunState.DONE, "what was done is done"
+
+
 def test_a_file_that_was_used_counts_once(db: Database, home: Home, clock: FixedClock) -> None:
     """The next one begins where it ended; the month, and the balance, go on."""
     world.company(db)
