@@ -98,16 +98,26 @@ def batch_reversed(step: Undo, batch: str) -> NoReturn:
 
 def freeing_line(step: Undo, invoice: str, charge: str) -> str:
     """How a charge line that was paid, or waived, is open again."""
+    line = {"invoice": invoice, "charge": charge}
     waived = [one for one in waivers.standing(step.connection, invoice) if one.charge == charge]
-    paid = (
-        f"gateway ledger payments --invoice {invoice} has the batches; take them back first with gateway payment reverse "
-        "BATCH --reason CODE, or their file with gateway files reverse"
+    moves = step.rows(
+        "SELECT m.item, MIN(m.number) FROM suspense_move m LEFT JOIN suspense_move back ON back.item = m.item "
+        "AND back.undoes = m.number WHERE m.invoice = :invoice AND m.charge = :charge AND m.kind = 'APPLY' "
+        "AND back.item IS NULL GROUP BY m.item, m.unit_id ORDER BY m.unit_id DESC",
+        **line,
     )
-    if not waived:
-        return paid
-    taken_back = " and ".join(unwaive_command(one.unit) for one in reversed(waived))
-    is_paid = step.rows(
-        "SELECT 1 FROM receivable WHERE invoice = :invoice AND charge = :charge AND paid_cents > 0 LIMIT 1",
-        invoice=invoice, charge=charge,
-    )  # fmt: skip
-    return f"{taken_back} takes back what was waived" + (f"; {paid}" if is_paid else "")
+    by_batch = step.rows(
+        "SELECT 1 FROM payment_line WHERE invoice = :invoice AND charge = :charge AND state = 'APPLIED' LIMIT 1", **line
+    )
+    ways = []
+    if waived:
+        ways.append(f"{' and '.join(unwaive_command(one.unit) for one in reversed(waived))} takes back what was waived")
+    if moves:
+        undo = " and ".join(f"gateway suspense undo {item} --move {number} {_WHY}" for item, number in moves)
+        ways.append(f"{undo} takes back what was paid from suspense")
+    if by_batch or not ways:
+        ways.append(
+            f"gateway ledger payments --invoice {invoice} has the batches; take them back first with gateway payment reverse "
+            "BATCH --reason CODE, or their file with gateway files reverse"
+        )
+    return "; ".join(ways)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
 from gateway.updates import suspense_undo, suspense_work
+from gateway.updates.suspense_rules import Target
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON, in_work
 from tests.updates.payment_world import World
@@ -239,6 +241,24 @@ def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake
     ):
         actions.reverse(real, file.file_id, reason="x")
     assert picture(world) == before
+
+
+def test_assessments_paid_from_suspense_are_freed_by_the_command_it_names(
+    world: World, real: App, intake: Intake
+) -> None:
+    """Taking a batch back, which it named before, is refused for what was spent from suspense."""
+    file = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1003<assmt>LTCH<amount>700\n")
+    drop(intake, "p1_btchpmt.dat", "L999,4500\n")
+    (item,) = world.rows("SELECT item FROM suspense_item")[0]
+    suspense_work.apply(real, item, [Target("invoice", "1003", 4500)], reason="theirs")
+    told = rf"charge LTCH, paid or waived since, .*: gateway suspense undo {item} --move \d+ --reason WHY takes back what was paid from suspense$"
+    with pytest.raises(Refused, match=told) as refused:
+        actions.reverse(real, file.file_id, reason="x")
+    move = re.search(r"--move (\d+)", str(refused.value))
+    assert move is not None
+    suspense_undo.undo(real, item, int(move[1]), reason="x")
+    actions.reverse(real, file.file_id, reason="x")
+    assert [check.name for check in verify(world.db) if not check.ok] == []
 
 
 @pytest.mark.parametrize(("change", "found"), [("state = 'SENT'", "sent"), ("printed_on = '2003-05-08'", "printed")])
