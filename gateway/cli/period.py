@@ -12,6 +12,7 @@ from gateway.errors import UsageError
 from gateway.parts import poster
 from gateway.period.eop import EopResult, run_eop
 from gateway.period.modules import MODULES
+from gateway.period.states import ModuleState
 
 
 def register(app: typer.Typer) -> None:
@@ -65,8 +66,11 @@ def _names(given: list[str] | None) -> list[str]:
 def _page(result: EopResult) -> Iterator[str]:
     for p in result.portfolios:
         yield f"Portfolio {p.portfolio}, {result.business_date}: {p.state}"
-        rows = [(m.module, m.title, m.state, m.message or "") for m in p.modules]
+        failed = [m for m in p.modules if m.state is ModuleState.FAILED and m.message]
+        rows = [(m.module, m.title, m.state, "see below" if m in failed else m.message or "") for m in p.modules]
         yield from (f"  {line}" for line in table(("module", "title", "state", "message"), rows))
+        for m in failed:
+            yield f"  {m.module}: {m.message}"
         if p.next_date != result.business_date:
             yield f"  The open business date is now {p.next_date}."
         else:
