@@ -9,7 +9,7 @@ from gateway.errors import UsageError
 from gateway.ledger import views
 from gateway.ledger.accounts import business_date
 from gateway.ledger.views import Filters
-from gateway.reports.table import Column, Report, ReportSpec
+from gateway.reports.table import OFFICE_COLUMNS, Column, Report, ReportSpec
 
 _TITLES: Final = {
     "balance": "ACCOUNT FIGURES",
@@ -44,5 +44,6 @@ def report_list(app: App, name: str, portfolio: str) -> Report:
         else Column(key, heading, max([len(heading), *(len(str(row[i])) for row in rows if row[i] is not None)]))
         for i, (key, heading) in enumerate((k, k.replace("_", " ").upper()) for k in found.columns)
     )
-    spec = ReportSpec(name.upper(), _TITLES[name], columns)
+    by_office = {column.key for column in OFFICE_COLUMNS} <= set(found.columns)
+    spec = ReportSpec(name.upper(), _TITLES[name], columns, by_office=by_office)
     return Report(spec, portfolio, known[portfolio], day, app.now(), rows)

@@ -32,8 +32,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ReportSpec:
-    """A report's look. ``office_columns`` says that the row's first four values are the office key
-    (portfolio, company, region, office) and totals are drawn by office, region, company and portfolio;
+    """A report's look. ``by_office`` says that its columns have the office key (portfolio, company, region, office) and totals
+    are drawn by office, region, company and portfolio;
     ``total_by`` names one more column to total by (the charge code of U0418B)."""
 
     name: str  # U0418B

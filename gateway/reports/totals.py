@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.money import from_cents
 from gateway.reports.forms import Cells
-from gateway.reports.table import ReportSpec
+from gateway.reports.table import OFFICE_COLUMNS, ReportSpec
 
 
 class Totals:
@@ -19,6 +19,7 @@ class Totals:
         keys = [c.key for c in spec.columns]
         self.sums = [i for i, c in enumerate(spec.columns) if c.totalled]
         self.other = keys.index(spec.total_by) if spec.total_by else None
+        self.office = [keys.index(column.key) for column in OFFICE_COLUMNS] if spec.by_office else []
         self.groups: dict[tuple[Any, ...], list[int]] = {}
         self.by_other: dict[tuple[Any, ...], list[int]] = {}
         self.count = 0
@@ -28,7 +29,7 @@ class Totals:
         if not self.sums:
             return
         sums = [[v or 0 for v in block[i].values] if block[i].absent else block[i].values for i in self.sums]
-        _add(self.groups, block[:4] if self.spec.by_office else (), sums)
+        _add(self.groups, [block[i] for i in self.office], sums)
         if self.other is not None:
             _add(self.by_other, (block[self.other],), sums)
 

@@ -119,7 +119,7 @@ LOOKS = [
     ("trace nothing-of-that-name", 1, ["Found nothing that nothing-of-that-name names"], "stories"),
     ("verify", 0, ["digest chain", "0 differences."], "ok checks"),
     ("report suspense --portfolio 1", 0, ["OPEN SUSPENSE", "4711", "TOTALS"], "rows files"),
-    ("report balance --portfolio 1", 0, ["ACCOUNT FIGURES", "CASH 126"], "rows files"),
+    ("report balance --portfolio 1", 0, ["ACCOUNT FIGURES", "CASH 126", "OFFICE 1/1/1/1  ITEMS", "PORTFOLIO 1     ITEMS"], "rows files"),
     ("config check", 0,
      ["The settings are sound.", "endpoints: bank", "money pays in portfolio 1: LTCH, the rest in invoice order"],
      "ok ledger_unread hierarchies portfolios endpoints banks operators"),
