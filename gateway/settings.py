@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from posixpath import normpath
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -122,6 +123,23 @@ class Endpoint(Model):
     channels: int = Field(default=4, ge=1, le=16)
     retry: Retry = Retry()
     windows: Windows = Windows()
+
+    @model_validator(mode="after")
+    def _temporary_name_is_another(self) -> Self:
+        """Under the final name at once, a torn upload would be a file to the receiver and a target that is there to us."""
+        aside = self.temporary_directory
+        if not self.temporary_suffix and (not aside or normpath(aside) == normpath(self.directory or ".")):
+            raise PydanticCustomError(
+                "temporary",
+                "found temporary_suffix = '' without a temporary_directory of its own, expected one of the two: a file is "
+                "written under another name first; leave temporary_suffix out for '.part', or name the directory",
+            )
+        if "/" in self.temporary_suffix:
+            raise PydanticCustomError(
+                "temporary",
+                "found a / in temporary_suffix, expected the end of a name such as '.part'; a folder is temporary_directory",
+            )
+        return self
 
 
 class X12(Model):

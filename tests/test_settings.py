@@ -31,6 +31,15 @@ def mistakes(home: Home) -> list[str]:
     return list(caught.value.mistakes)
 
 
+def test_a_temporary_directory_of_its_own_needs_no_suffix(home: Home) -> None:
+    write(
+        home,
+        "[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\ntemporary_suffix = ''\ntemporary_directory = 'upload'",
+        "",
+    )
+    assert load_settings(home).gateway.endpoints["b"].temporary_directory == "upload"
+
+
 def test_an_empty_home_has_the_defaults(home: Home) -> None:
     settings = load_settings(home)
     assert settings.gateway == GatewaySettings()
@@ -62,6 +71,12 @@ company_identification = "1"
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\n[endpoints.b.windows]\ntimes = ['10:00']\nby_weekday = { monday = [], "
          "tuesday = [], wednesday = [], thursday = [], friday = [] }", "", "config/gateway.toml: endpoints.b.windows: found no weekday with a "
          "time, expected one at least; leave windows out where files go at any time"),
+        *(("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\ntemporary_suffix = ''\n" + more, "", "config/gateway.toml: endpoints.b: "
+           "found temporary_suffix = '' without a temporary_directory of its own, expected one of the two: a file is written under "
+           "another name first; leave temporary_suffix out for '.part', or name the directory")
+          for more in ("", "directory = 'in/'\ntemporary_directory = './in'", "temporary_directory = ''", "temporary_directory = '.'")),
+        ("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\ntemporary_suffix = '/x'", "", "config/gateway.toml: endpoints.b: found a / "
+         "in temporary_suffix, expected the end of a name such as '.part'; a folder is temporary_directory"),
         ("[service]\neop_at = '25:00'", "", "config/gateway.toml: service.eop_at: found '25:00', expected a time of day such as 09:00"),
         ("[service]\ntimezone = 'Mars/Base'", "", "config/gateway.toml: service.timezone: found 'Mars/Base', expected a time zone "
          "such as America/New_York"),
