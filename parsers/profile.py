@@ -29,7 +29,7 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Root names by kind, and the kinds whose file may come without ``p<n>_``."""
+    """Root names by kind, and whether a file of escrow may come without ``p<n>_`` (no other kind may)."""
 
     assessments: tuple[str, ...] = ("btchassmt",)
     escrow: tuple[str, ...] = ("btchescr",)
@@ -259,7 +259,9 @@ def _bad_names(names: Names) -> Iterator[str]:
                 yield f"Found names.{kind} {root!r}, expected letters, digits, _ and -: correct it."
     for kind in names.bare:
         if kind not in KINDS:
-            yield f"Found names.bare {kind!r}, expected one of {', '.join(KINDS)}: correct it."
+            yield f"Found names.bare {kind!r}, expected escrow or nothing: correct it."
+        elif kind != "escrow":  # nothing looks for portfolios line by line in the others
+            yield f"Found names.bare {kind!r}, expected escrow only: its lines name leases, other files are of one portfolio; remove it."
 
 
 def _bad_order(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> Iterator[str]:

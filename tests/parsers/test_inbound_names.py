@@ -60,6 +60,8 @@ def test_two_claims() -> None:
 
 
 def test_a_root_name_of_the_site() -> None:
-    other = profile_from_mapping(DEFAULT, {"names": {"payments": ["Pay-In"], "bare": ["payments"]}})
-    assert identify("PAY-IN.dat", [other]) == Identified("payments", None, "dat")
+    other = profile_from_mapping(DEFAULT, {"names": {"escrow": ["Pay-Out"], "bare": ["escrow"]}})
+    assert identify("PAY-OUT.dat", [other]) == Identified("escrow", None, "dat")
+    none = profile_from_mapping(DEFAULT, {"names": {"bare": []}})
+    assert isinstance(identify("btchescr.dat", [none]), Unknown)
     assert isinstance(identify("btchescr.dat", [other]), Unknown)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parsers import bptmtrev, btchassmt, btchescr
-from parsers.profile import DEFAULT, Profile, ProfileError, profile_from_mapping
+from parsers.profile import DEFAULT, KINDS, Profile, ProfileError, profile_from_mapping
 
 SHIPPED = Path(__file__).parents[2] / "config" / "formats" / "inbound.toml"
 
@@ -110,6 +110,11 @@ IMPOSSIBLE = [
     ({"names": {"escrow": []}}, "names.escrow"),
     ({"names": {"escrow": ["a/b"]}}, "names.escrow 'a/b'"),
     ({"names": {"bare": ["checks"]}}, "names.bare 'checks'"),
+    *(
+        ({"names": {"bare": ["escrow", kind]}}, f"names.bare '{kind}', expected escrow only")
+        for kind in KINDS
+        if kind != "escrow"
+    ),
     ({"assessments": {"order": ["lease"]}}, "assessments.order"),
     ({"assessments": {"tags": {"lease": "lease"}}}, "assessments.tags.lease"),
     ({"assessments": {"tags": {"lease": "<asset>"}}}, "one tag twice"),
