@@ -36,7 +36,7 @@ _MODULES: Final = {
 }
 OUTSIDE: Final = ("nacha", "gl_scratch", "vach_scratch", "xsellerator")
 """Kinds that are exchanged with others; the rest are files of the upstream systems."""
-_XML: Final = re.compile(r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|DATAPACKET)")
+_XML: Final = r"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!|{packet}[\s/>])"
 """A prolog or the packet itself; lines of an assessment file begin with a tag too."""
 _NAMES: Final = (
     (re.compile(r".*VACH-BANK.*|.*\.ACH", re.IGNORECASE), "nacha"),
@@ -85,7 +85,7 @@ def explain(
     banking_day: BankingDay | None = None,
 ) -> Explanation:
     """The file's records (the first ``limit`` of them) and everything its reader finds wrong with the whole."""
-    kind = recognise(data, name, profile)
+    kind = recognise(data, name, profile, xsel_profile)
     records: Iterator[RecordView]
     if kind == "nacha":
         records, problems = _nacha(data), _nacha_problems(data, banking_day)
@@ -102,10 +102,12 @@ def explain(
     return Explanation(kind, tuple(islice(records, limit)), tuple(problems))
 
 
-def recognise(data: bytes, name: str, profile: Profile = DEFAULT) -> str:
+def recognise(
+    data: bytes, name: str, profile: Profile = DEFAULT, xsel_profile: xsellerator.XselProfile = xsellerator.DEFAULT
+) -> str:
     """The kind of a file, by content first."""
     head = data[:256].decode("latin-1")
-    if _XML.match(head):
+    if re.match(_XML.format(packet=re.escape(xsel_profile.envelope.packet)), head):
         return "xsellerator"
     if is_nacha(data[:HEAD]):
         return "nacha"
@@ -219,7 +221,9 @@ def _xsel(data: bytes, profile: xsellerator.XselProfile) -> Iterator[RecordView]
 def _xsel_problems(data: bytes, profile: xsellerator.XselProfile) -> Iterator[Problem]:
     found = xsellerator.read(data, profile)
     for error in found if isinstance(found, list) else []:
-        message = render_message(error.found, error.expected, "correct the row or ask for the file again")
+        action = "ask for the file again, or correct [envelope] of config/formats/xsellerator.toml"
+        action = action if error.code == "ENVELOPE" else "correct the row or ask for the file again"
+        message = render_message(error.found, error.expected, action)
         yield Problem(error.row_no, error.field, error.code, message)
 
 

@@ -7,7 +7,8 @@ negative, and add to 0.00 over the file. Keys run from 1. UTF-8 with declaration
 
 The reader also takes one child element a field and ignores fields it does not know. It refuses a file that
 lacks one of the fields 1 to 7, the ledger account or the amount, whose values do not read, or that does not
-add to 0.00; a document type declaration is refused before anything else. Findings are `XselError` values.
+add to 0.00, and one whose rows lie elsewhere or are called otherwise than the table says; a document type declaration is
+refused before anything else. Findings are `XselError` values.
 
 >>> cents("-12.50"), cents("12.5")
 (-1250, None)
@@ -16,7 +17,7 @@ add to 0.00; a document type declaration is refused before anything else. Findin
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -110,17 +111,22 @@ def _day(text: str) -> str | None:
 
 def read(data: bytes, profile: XselProfile = DEFAULT) -> XselFile | list[XselError]:
     """The file in its frozen form, or everything that is wrong with it."""
-    elements = _elements(data, profile)
-    return [elements] if isinstance(elements, XselError) else _rows(elements, profile)
+    root = _root(data, profile)
+    if isinstance(root, XselError):
+        return [root]
+    strange, found = list(_strange(root, profile)), _rows(_elements(root, profile), profile)
+    if not strange:
+        return found
+    return [*strange, *found] if isinstance(found, list) else strange
 
 
 def texts(data: bytes, profile: XselProfile = DEFAULT) -> list[dict[str, str]]:
     """The named texts of every row as they stand, known or not; nothing when there are no rows to be had."""
-    elements = _elements(data, profile)
-    return [] if isinstance(elements, XselError) else [_texts(element) for element in elements]
+    root = _root(data, profile)
+    return [] if isinstance(root, XselError) else [_texts(element) for element in _elements(root, profile)]
 
 
-def _elements(data: bytes, profile: XselProfile) -> list[etree._Element] | XselError:
+def _root(data: bytes, profile: XselProfile) -> etree._Element | XselError:
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
     )
@@ -133,7 +139,29 @@ def _elements(data: bytes, profile: XselProfile) -> list[etree._Element] | XselE
     around = profile.envelope
     if root.tag != around.packet:
         return XselError(0, "file", "ENVELOPE", f"element {root.tag}", f"element {around.packet}")
-    return root.findall(f"{around.rowdata}/{around.row}")
+    return root
+
+
+def _elements(root: etree._Element, profile: XselProfile) -> list[etree._Element]:
+    return root.findall(f"{profile.envelope.rowdata}/{profile.envelope.row}")
+
+
+def _strange(root: etree._Element, profile: XselProfile) -> Iterator[XselError]:
+    """What would be passed over: a packet without a place for rows, and elements there that are no rows."""
+    around = profile.envelope
+    places = root.findall(around.rowdata)
+    if not places:
+        inside = ", ".join(dict.fromkeys(str(child.tag) for child in root if isinstance(child.tag, str))) or "nothing"
+        yield XselError(
+            0, "file", "ENVELOPE", f"{inside} in {around.packet}", f"element {around.rowdata}, which holds the rows"
+        )
+    others = Counter(
+        child.tag for place in places for child in place if isinstance(child.tag, str) and child.tag != around.row
+    )
+    for tag, count in others.items():
+        yield XselError(
+            0, "file", "ENVELOPE", f"{count} of element {tag} in {around.rowdata}", f"element {around.row} only"
+        )
 
 
 def _texts(element: etree._Element) -> dict[Any, Any]:

@@ -17,12 +17,14 @@ from gateway.cli.files import SEVERITY, file_document, left_by, processed, proce
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import Refused, UsageError
+from gateway.home import Home
 from gateway.intake import checking
 from gateway.intake.parsing import identified, unknown_name
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from gateway.settings import Settings
+from gateway.settings_reading import load_settings
 from parsers.explain import OUTSIDE, Explanation
 from parsers.explain import explain as explain_file
 from parsers.nacha_classes import transaction_words
@@ -30,6 +32,8 @@ from parsers.nacha_direction import Direction, direction
 from parsers.nacha_lines import HEAD, PIECE, is_nacha
 from parsers.nacha_lines import records as records_of
 from parsers.nacha_reasons import reason
+from parsers.profile import DEFAULT
+from parsers.xsellerator_profile import DEFAULT as XSELLERATOR
 
 _REASONS: Final = {
     "return_code": "", "change_code": "", "refused_change_code": "", "return_reason": "R", "dishonored_reason": "R",
@@ -112,7 +116,7 @@ def _outside(path: Path, settings: Settings) -> tuple[Explanation, Direction | N
     named = None if unknown_name(settings, path.name) is not None else identified(settings, path.name).kind
     if named is not None and not (named == ANSWERS and told is not None and told.to_bank):
         return None
-    found = _explanation(path, 0)
+    found = _explanation(path, 0, settings)
     return (found, told) if found.kind in OUTSIDE else None
 
 
@@ -130,7 +134,8 @@ def _direction(path: Path, settings: Settings) -> Direction | None:
         )
 
 
-def _explanation(path: Path, records: int) -> Explanation:
+def _explanation(path: Path, records: int, settings: Settings | None) -> Explanation:
+    """The file by the tables of the home, whose files it may be; by the built-in ones outside of any."""
     from gateway.calendar import operator_settles
 
     if is_sealed(path):
@@ -139,7 +144,14 @@ def _explanation(path: Path, records: int) -> Explanation:
             "gateway outbound export ID TARGET --reason WHY, one that was received with gateway files export ID TARGET "
             "--reason WHY, and look at that"
         )
-    return explain_file(path.read_bytes(), path.name, limit=records, banking_day=operator_settles)
+    return explain_file(
+        path.read_bytes(),
+        path.name,
+        profile=DEFAULT if settings is None else settings.inbound,
+        xsel_profile=XSELLERATOR if settings is None else settings.xsellerator,
+        limit=records,
+        banking_day=operator_settles,
+    )
 
 
 def _is_wrong(found: Explanation) -> bool:
@@ -238,9 +250,12 @@ def explain(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A NACHA, DSGL, DSPP, Xsellerator or inbound file.")],
     records: Annotated[int, typer.Option("--records", min=1, help="Show at most so many records.")] = 50,
 ) -> int:
-    """Show a file field by field, with everything its reader finds wrong. Account numbers by their last four."""
+    """Show a file field by field, with everything its reader finds wrong. Account numbers by their last four. In a home its
+    format profiles count; elsewhere the built-in tables."""
+    home = Home(session.home.resolve())
+    settings = load_settings(home) if home.settings_file.is_file() else None
     try:
-        found = _explanation(path, records)
+        found = _explanation(path, records, settings)
     except OSError as error:
         there = "a folder" if path.is_dir() else "no such file" if not path.exists() else error.strerror
         raise UsageError(f"explain {path}: found {there}, expected a file to read; name the file") from error

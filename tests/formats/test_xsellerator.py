@@ -112,6 +112,10 @@ SOUND = written()
         (SOUND.replace(b"UTF-8", b"UTF-99"), (0, "file", "XML")),
         (b"<!DOCTYPE x [<!ENTITY a 'b'>]><DATAPACKET/>", (0, "file", "DOCTYPE")),
         (b"<OTHER/>", (0, "file", "ENVELOPE")),
+        (b"<DATAPACKET/>", (0, "file", "ENVELOPE")),
+        (SOUND.replace(b"ROWDATA>", b"DATEN>"), (0, "file", "ENVELOPE")),
+        (SOUND.replace(b"<ROW ", b"<LINE "), (0, "file", "ENVELOPE")),
+        (SOUND.replace(b"<ROW ", b"<LINE ", 1), (0, "file", "ENVELOPE")),
         (SOUND.replace(b' XPT_ControlNo="S1042"', b"", 1), (1, "XPT_ControlNo", "MISSING")),
         (SOUND.replace(b' XPT_Amount="0.05"', b"", 1), (3, "XPT_Amount", "MISSING")),
         (SOUND.replace(b' XPT_LedgerNo="2200"', b"", 1), (1, "XPT_LedgerNo", "MISSING")),
@@ -128,6 +132,16 @@ SOUND = written()
 )
 def test_findings(data: bytes, expected: tuple[int, str, str]) -> None:
     assert expected in codes(data)
+
+
+def test_rows_that_would_be_passed_over_are_named() -> None:
+    found = read(SOUND.replace(b"<ROW ", b"<LINE "))
+    assert isinstance(found, list)
+    assert [(e.found, e.expected) for e in found] == [(f"{len(ROWS)} of element LINE in ROWDATA", "element ROW only")]
+    found = read(SOUND.replace(b"ROWDATA>", b"DATEN>"))
+    assert isinstance(found, list)
+    assert [e.found for e in found] == ["METADATA, DATEN in DATAPACKET"]
+    assert isinstance(read(written(())), XselFile)
 
 
 def test_child_elements_and_unknown_fields_are_taken() -> None:
