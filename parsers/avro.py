@@ -88,6 +88,14 @@ def archive_schema(kind: str) -> Schema:
 
 def parse_avro(source: Iterable[bytes] | IO[bytes], kind: str, profile: Profile) -> Iterator[ParsedChunk | Unreadable]:
     """The chunks of a twin of ``kind``; an Unreadable comes last when the container is broken."""
+    for part in read_twin(source, kind, profile):
+        yield part if isinstance(part, Unreadable) else part[1]
+
+
+def read_twin(
+    source: Iterable[bytes] | IO[bytes], kind: str, profile: Profile
+) -> Iterator[tuple[Sequence[dict[str, Any]], ParsedChunk] | Unreadable]:
+    """Records as the container has them, up to CHUNK_RECORDS at a time, beside what the rules of ``kind`` made of them."""
     stream = Stream(source)
     twin = _Twin(kind, profile)
     first = 1
@@ -95,7 +103,7 @@ def parse_avro(source: Iterable[bytes] | IO[bytes], kind: str, profile: Profile)
         for block in records(stream, inbound_schema(kind)):
             for start in range(0, len(block), CHUNK_RECORDS):
                 part = block[start : start + CHUNK_RECORDS]
-                yield twin.chunk(first, part)
+                yield part, twin.chunk(first, part)
                 first += len(part)
     except BrokenContainerError as broken:
         yield Unreadable(str(broken))

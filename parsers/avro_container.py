@@ -96,6 +96,17 @@ def _header(stream: Stream) -> tuple[dict[str, bytes], bytes]:
     return meta, stream.read(16, 16, what)
 
 
+def schema_name(source: Iterable[bytes] | IO[bytes]) -> str | None:
+    """The full name of the writer's schema, as the header has it; None where there is none to be read."""
+    try:
+        meta, _ = _header(Stream(source))
+        written = json.loads(meta.get("avro.schema", b""))
+        name, space = str(written["name"]), written.get("namespace")
+    except (BrokenContainerError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return name if "." in name or not space else f"{space}.{name}"
+
+
 def records(stream: Stream, schema: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
     """The records of each block, resolved against ``schema``."""
     meta, sync = _header(stream)

@@ -1,7 +1,7 @@
 """A file of ours, or of the bank, shown field by field: ``gateway explain FILE``.
 
 What a file is, is told by its content where that is beyond doubt (NACHA, GL and Vendor ACH scratch files,
-Xsellerator XML), else by its name (the inbound text files, and outbound files too damaged to be known). Each
+Xsellerator XML, Avro containers), else by its name (the inbound files, and outbound files too damaged to be known). Each
 record is shown with positions, raw text, value and what its field should hold; ``problems`` are the findings
 of the format's own strict reader. Account numbers are shown by their last four digits.
 
@@ -13,19 +13,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from itertools import islice
 from typing import Any, Final
 
 from parsers import gl_scratch, nacha, vach_scratch, xsellerator
+from parsers.avro_container import MAGIC
 from parsers.base import render_message
+from parsers.explain_avro import explain_avro
+from parsers.explain_views import Explanation, Problem, RecordView
 from parsers.layout import FieldView, Layout, mask
 from parsers.nacha_classes import layout_of
 from parsers.nacha_lines import HEAD, is_nacha
 from parsers.nacha_quoting import hidden_record, quoted
 from parsers.nacha_rules import BankingDay
-from parsers.names import Ambiguous, Identified, Unknown, identify
+from parsers.names import Identified, identify
 from parsers.profile import DEFAULT, Profile
 
 _MODULES: Final = {
@@ -46,35 +49,6 @@ _NAMES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordView:
-    """One record: its line (or record or row) number from 1, its layout's name and its fields."""
-
-    line_no: int
-    name: str
-    fields: tuple[FieldView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A finding of the format's reader; ``line_no`` 0 is the file as a whole. A warning leaves the file sound."""
-
-    line_no: int
-    field: str
-    code: str
-    message: str
-    is_warning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """``kind`` is nacha, gl_scratch, vach_scratch, xsellerator, an inbound kind, or unknown."""
-
-    kind: str
-    records: tuple[RecordView, ...]
-    problems: tuple[Problem, ...]
-
-
 def explain(
     data: bytes,
     name: str,
@@ -86,6 +60,8 @@ def explain(
 ) -> Explanation:
     """The file's records (the first ``limit`` of them) and everything its reader finds wrong with the whole."""
     kind = recognise(data, name, profile, xsel_profile)
+    if kind == "avro":
+        return explain_avro(BytesIO(data), name, profile=profile, limit=limit)
     records: Iterator[RecordView]
     if kind == "nacha":
         records, problems = _nacha(data), _nacha_problems(data, banking_day)
@@ -105,7 +81,9 @@ def explain(
 def recognise(
     data: bytes, name: str, profile: Profile = DEFAULT, xsel_profile: xsellerator.XselProfile = xsellerator.DEFAULT
 ) -> str:
-    """The kind of a file, by content first."""
+    """The kind of a file, by content first; of a container ``avro``, whatever is in it."""
+    if data.startswith(MAGIC):
+        return "avro"
     head = data[:256].decode("latin-1")
     if re.match(_XML.format(packet=re.escape(xsel_profile.envelope.packet)), head):
         return "xsellerator"
@@ -124,16 +102,16 @@ def _by_name(name: str, profile: Profile) -> str:
         if pattern.fullmatch(name):
             return kind
     found = identify(name, [profile])
-    return found.kind if isinstance(found, Identified) and found.form == "dat" else "unknown"
+    if not isinstance(found, Identified):
+        return "unknown"
+    return found.kind if found.form == "dat" else found.form
 
 
 def _unknown(name: str, profile: Profile) -> Problem:
     found = identify(name, [profile])
-    if isinstance(found, Unknown | Ambiguous):
-        return Problem(0, "file", "UNKNOWN", found.message)
-    action = "look at an Avro file with an Avro tool, or explain the text form"
-    message = render_message(f"the Avro file {name!r}", "a text or XML file", action)
-    return Problem(0, "file", "UNKNOWN", message)
+    if isinstance(found, Identified):
+        raise AssertionError("a name that one kind claims is no unknown one")
+    return Problem(0, "file", "UNKNOWN", found.message)
 
 
 def _views(layout: Layout, line: str) -> tuple[FieldView, ...]:

@@ -25,8 +25,11 @@ from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from gateway.settings import Settings
 from gateway.settings_reading import load_settings
-from parsers.explain import OUTSIDE, Explanation
+from parsers.avro_container import MAGIC
+from parsers.explain import OUTSIDE
 from parsers.explain import explain as explain_file
+from parsers.explain_avro import explain_avro
+from parsers.explain_views import Explanation
 from parsers.nacha_classes import transaction_words
 from parsers.nacha_direction import Direction, direction
 from parsers.nacha_lines import HEAD, PIECE, is_nacha
@@ -144,10 +147,15 @@ def _explanation(path: Path, records: int, settings: Settings | None) -> Explana
             "gateway outbound export ID TARGET --reason WHY, one that was received with gateway files export ID TARGET "
             "--reason WHY, and look at that"
         )
+    profile = DEFAULT if settings is None else settings.inbound
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            file.seek(0)
+            return explain_avro(file, path.name, profile=profile, limit=records)
     return explain_file(
         path.read_bytes(),
         path.name,
-        profile=DEFAULT if settings is None else settings.inbound,
+        profile=profile,
         xsel_profile=XSELLERATOR if settings is None else settings.xsellerator,
         limit=records,
         banking_day=operator_settles,
@@ -247,7 +255,9 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
 
 def explain(
     session: Session,
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A NACHA, DSGL, DSPP, Xsellerator or inbound file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A NACHA, DSGL, DSPP, Xsellerator or inbound file, text or Avro.")
+    ],
     records: Annotated[int, typer.Option("--records", min=1, help="Show at most so many records.")] = 50,
 ) -> int:
     """Show a file field by field, with everything its reader finds wrong. Account numbers by their last four. In a home its
@@ -262,6 +272,7 @@ def explain(
     session.show(
         {
             "kind": found.kind,
+            "schema": found.schema,
             "records": [
                 {"line": r.line_no, "record": r.name,
                  "fields": [{"first": f.first, "last": f.last, "name": f.name, "raw": f.raw, "value": f.value,
@@ -276,12 +287,19 @@ def explain(
 
 
 def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
-    yield f"{path.name}: {found.kind.replace('_', ' ')}"
+    yield f"{path.name}: {found.kind.replace('_', ' ')}" + (f", Avro of schema {found.schema}" if found.schema else "")
     for record in found.records:
         yield ""
-        yield f"line {record.line_no}: {record.name}" + ("" if record.fields else ", no field of it can be read")
+        yield f"{'record' if found.schema else 'line'} {record.line_no}: {record.name}" + (
+            "" if record.fields else ", no field of it can be read"
+        )
         rows = [
-            (f"{f.first}-{f.last}", f.name.removesuffix("_cents"), f.raw, _meaning(f.name, f.raw, f.value))
+            (
+                f"{f.first}-{f.last}" if f.first else "",
+                f.name.removesuffix("_cents"),
+                f.raw,
+                _meaning(f.name, f.raw, f.value),
+            )
             for f in record.fields
         ]
         yield from (f"  {line}" for line in list(table(("at", "field", "as written", "means"), rows))[2:])

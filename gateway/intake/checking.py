@@ -103,13 +103,14 @@ def check(app: App, path: Path, *, update: Update | None = None) -> CheckResult:
 
 
 def _unreadable(work: Work, fault: UnreadableError) -> CheckResult:
-    """Nothing that was read before the fault counts, as nothing of it would be kept."""
+    """Nothing that was read before the fault counts, as nothing of it would be kept. A file that waits is read when it
+    may post, and quarantined then."""
     file_id, message = work.file.file_id, str(fault)
     values = {"hold_code": fault.code.value, "hold_text": message}
-    move(work.connection, file_id, work.file.state, FileState.QUARANTINED, **values)
+    move(work.connection, file_id, file_row(work.connection, file_id).state, FileState.QUARANTINED, **values)
+    holds = (*((code.value, why) for code, why in work.holds), (fault.code.value, message))
     return CheckResult(
-        file=file_row(work.connection, file_id), holds=((fault.code.value, message),), messages=(), message_count=0,
-        last=None,
+        file=file_row(work.connection, file_id), holds=holds, messages=(), message_count=0, last=None
     )  # fmt: skip
 
 
@@ -172,8 +173,9 @@ def _last(work: Work, connection: Connection) -> Difference | None:
         return None
     last = file_row(connection, int(number))
     with Spool(work.app.home.work, f"check-{uuid.uuid4().hex}") as spool:
-        chunks = parse_stream(work.path, work.file.kind, work.file.form, work.app.settings.inbound)
-        staging.count(chunks, spool.add)
+        if work.file.bytes:  # a container of no byte is none, and an empty file all the same
+            chunks = parse_stream(work.path, work.file.kind, work.file.form, work.app.settings.inbound)
+            staging.count(chunks, spool.add)
         common = int(shared(spool.hashes(), hashes_of(work.app, last)).sum())
     return Difference(
         last.file_id, last.name, last.business_date or "", last.lines or 0, last.amount_cents or 0, common

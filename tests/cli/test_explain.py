@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from gateway.ledger.database import Database
 from parsers.xsellerator_profile import profile_from_mapping as xsel_profile
 from tests.cli.conftest import Played
+from tests.formats.test_explain import container
 from tests.formats.test_xsellerator import ROWS
 from writers import xsellerator
 
@@ -84,3 +88,40 @@ def test_an_xsellerator_file_is_checked_by_the_table_of_the_home(own: Played, tm
     )
     (own.root / "config" / "formats" / "xsellerator.toml").write_text(XSELLERATOR)
     assert "finds nothing wrong" in own.ok("check", str(path)).out
+
+
+def test_an_avro_file_is_shown_as_a_text_one_is(home: Played, tmp_path: Path) -> None:
+    path = tmp_path / "p1_zahlung.avro"
+    path.write_bytes(container())
+    seen = home.do("explain", str(path), "--records", "1")
+    assert seen.code == 1
+    for words in ("p1_zahlung.avro: payments, Avro of schema lease_gateway.inbound.Payment", "record 1: payments",
+                  "amount       10000       100.00", "due_date     12143       2003-04-01", "The first 1 records are shown", "1 problem:",
+                  "line 2 target_kind AVRO_TEXT"):  # fmt: skip
+        assert words in seen.out, seen.out
+    document = home.do("explain", str(path), "--json").document
+    assert (document["schema"], len(document["records"])) == ("lease_gateway.inbound.Payment", 2)
+    path.write_bytes(container()[:-3])
+    damaged = home.do("explain", str(path))
+    assert (damaged.code, "UNREADABLE: Found the end of the file inside block 1" in damaged.out) == (1, True)
+
+
+def test_an_empty_avro_file_is_empty_to_explain_check_and_process(own: Played, tmp_path: Path) -> None:
+    """A later file of a kind that posted before is compared with that one; nothing is read of no bytes."""
+    path = tmp_path / "p1_btchpmt.avro"
+    path.touch()
+    assert "finds nothing wrong" in own.ok("explain", str(path)).out
+    assert "p1_btchpmt.dat of 2026-03-02" in own.ok("check", str(path)).out
+    (checked,) = own.ok("check", str(path), "--json").rows
+    (processed,) = own.ok("process", str(path), "--json").rows
+    assert (checked["state"], processed["state"]) == ("EMPTY", "EMPTY")
+
+
+def test_a_damaged_avro_file_is_checked_while_its_date_is_closed(own: Played, tmp_path: Path) -> None:
+    path = tmp_path / "p1_btchpmt.avro"
+    path.write_bytes(container()[:-3])
+    close = text("UPDATE portfolio SET period_state = 'CLOSED'")
+    with closing(Database(own.url)) as db, db.write() as connection:
+        connection.execute(close)
+    (row,) = own.do("check", str(path), "--json").rows
+    assert [hold["code"] for hold in row["would_hold"]] == ["PERIOD_CLOSED", "UNREADABLE"]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsers.explain import Explanation, explain, recognise
+from parsers import avro
+from parsers.avro_archive import Archived, ArchiveWriter
+from parsers.explain import explain, recognise
+from parsers.explain_avro import explain_avro
+from parsers.explain_views import Explanation
+from parsers.profile import DEFAULT
 from writers import gl_scratch, nacha, vach_scratch
 
 from . import nacha_samples, test_gl_scratch, test_vach_scratch, test_xsellerator
@@ -48,7 +57,7 @@ def test_content_tells_the_kind_whatever_the_name(data: bytes, kind: str) -> Non
         ("dsgl_p01.dat", "gl_scratch"),
         ("XPT_BILLING_20260701_20260731.xml", "xsellerator"),
         ("p1_btchpmt.dat", "payments"),
-        ("p1_btchpmt.avro", "unknown"),
+        ("p1_btchpmt.avro", "avro"),
         ("notes.txt", "unknown"),
     ],
 )
@@ -129,6 +138,100 @@ def test_inbound_lines_are_left_to_their_modules(name: str) -> None:
     made = explain(b"nonsense 1 2 3\r\n\n<x>", name)
     assert [problem.line_no for problem in made.problems][:1] == [1]
     assert all(record.line_no in (1, 3) for record in made.records)
+
+
+PAYMENTS: list[dict[str, Any]] = [
+    {"target_kind": "L", "target": "50", "amount_cents": 10000, "due_date": 12143, "note": "by post"},
+    {"target_kind": "X", "target": "51", "amount_cents": 1},
+]
+
+
+def container(kind: str = "payments", rows: list[dict[str, Any]] = PAYMENTS, **changes: Any) -> bytes:
+    out = BytesIO()
+    avro.write_avro(out, avro.inbound_schema(kind) | changes, rows, codec="null")
+    return out.getvalue()
+
+
+def archive() -> bytes:
+    out = BytesIO()
+    writer = ArchiveWriter(out, "assessments", marker=bytes(16))
+    columns = [(1,), ("1001",), (None,), (None,), (None,), ("LTCH",), (2500,), *[(None,)] * 4]
+    writer.add(Archived(columns, (1,), ("posted",), ([7, 8],)))
+    writer.close()
+    return out.getvalue()
+
+
+def test_a_twin_is_shown_record_by_record_with_what_its_rules_find() -> None:
+    for name in ("p1_btchpmt.avro", "upload.bin"):  # its schema tells the kind as well
+        made = explain(container(), name)
+        assert (made.kind, made.schema) == ("payments", "lease_gateway.inbound.Payment")
+        assert [f.name for f in made.records[0].fields] == ["target_kind", "target", "amount_cents", "due_date", "note"]
+        assert field(made, 1, "amount_cents") == (0, 0, "10000", 10000, None)
+        assert field(made, 1, "due_date")[2:4] == ("12143", "2003-04-01")
+        assert [(p.line_no, p.code, p.field) for p in made.problems] == [(2, "AVRO_TEXT", "target_kind")]
+        assert explain(container(), name, limit=1).records == made.records[:1]
+        assert explain(container(), name, limit=0).problems == made.problems
+
+
+def test_an_archive_is_shown_by_its_own_schema_whatever_its_name() -> None:
+    made = explain(archive(), "7-p1_btchassmt.dat.avro")
+    assert (made.kind, made.schema, made.problems) == (
+        "archive_assessments",
+        "lease_gateway.archive.ArchivedAssessment",
+        (),
+    )
+    assert field(made, 1, "entry_ids")[2] == "7, 8"
+    assert field(made, 1, "outcome")[2] == "posted"
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "kind", "shown", "words"),
+    [
+        ("p1_btchpmt.avro", lambda data: b"", "payments", 0, None),
+        ("p1_btchpmt.avro", lambda data: b"L50,10000\n", "payments", 0, "Found a file that does not begin as an Avro container"),
+        ("p1_btchpmt.avro", lambda data: data[:-3], "payments", 0, "Found the end of the file inside block 1"),
+        ("p1_btchpmt.avro", lambda data: data + data[-40:], "payments", 2, "block 2"),
+        ("p1_btchassmt.avro", lambda data: data, "assessments", 0, "does not hold the published schema"),
+        ("upload.bin", lambda data: container(namespace="com.acme"), "unknown", 0,
+         "Found the schema com.acme.Payment, expected one of lease_gateway.inbound.Assessment"),
+        ("upload.bin", lambda data: data[:9], "unknown", 0, "Found the root name upload"),
+        ("p9_btchfoo.avro", lambda data: data[:9], "unknown", 0, "Found the root name btchfoo"),
+    ],
+)  # fmt: skip
+def test_a_damaged_or_foreign_container_is_told_with_its_cause(
+    name: str, spoil: Callable[[bytes], bytes], kind: str, shown: int, words: str | None
+) -> None:
+    made = explain(spoil(container()), name)
+    assert (made.kind, len(made.records)) == (kind, shown)
+    found = [p.message for p in made.problems if p.line_no == 0]
+    assert len(found) == (words is not None)
+    assert words is None or words in found[0], found
+
+
+def test_a_container_is_read_block_by_block() -> None:
+    class Counted(BytesIO):
+        largest = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            got = super().read(size)
+            self.largest = max(self.largest, len(got))
+            return got
+
+    file = Counted(container(rows=PAYMENTS[:1] * 50_000))
+    made = explain_avro(file, "p1_btchpmt.avro", profile=DEFAULT, limit=3)
+    assert (len(made.records), made.problems, file.largest <= 1 << 16) == (3, (), True)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["a.avro", "p1_btchpmt.avro"]))
+def test_no_bytes_behind_the_mark_of_a_container_crash_it(data: bytes, name: str) -> None:
+    explain(b"Obj\x01" + data, name)
+
+
+@given(st.integers(0, len(container()) - 1), st.integers(0, 255))
+def test_one_changed_byte_of_a_container_never_crashes_it(at: int, byte: int) -> None:
+    data = bytearray(container())
+    data[at] = byte
+    explain(bytes(data), "p1_btchpmt.avro")
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a.ach", "DSGL_P01.DAT", "DSPP-1", "x.xml", "p1_btchpmt.dat"]))
