@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -121,11 +122,20 @@ class _Trial:
         yield self._settings()
 
     def _directory(self) -> Iterator[ProbeStep]:
-        for path in {self.endpoint.directory, self.endpoint.temporary_directory or self.endpoint.directory}:
+        for key in ("directory", *(["temporary_directory"] if self.endpoint.temporary_directory else [])):
+            path = getattr(self.endpoint, key)
             try:
                 real = self.session.path(self.session.realpath(path))
-                self.session.attributes(self.session.stat(path))
-                yield ProbeStep("directory", True, f"{path} is {real}")
+                mode = self.session.attributes(self.session.stat(path)).mode
+                if mode is None or not stat.S_IFMT(mode):  # it does not say what it is; the next steps will
+                    yield ProbeStep("directory", None, f"{path} is {real}; the far side does not say whether it is one")
+                elif not stat.S_ISDIR(mode):
+                    what = "a file" if stat.S_ISREG(mode) else "no directory"
+                    yield ProbeStep(
+                        "directory", False, f"{path} is {real}: found {what}, expected a directory; correct {key}"
+                    )
+                else:
+                    yield ProbeStep("directory", True, f"{path} is {real}")
             except SftpRefusalError as refusal:
                 yield ProbeStep("directory", None, str(refusal))
 

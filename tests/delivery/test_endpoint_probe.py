@@ -47,6 +47,17 @@ def test_a_receivers_habits(
     assert (found[step].ok, says in found[step].detail) == (ok, True), found[step]
 
 
+@pytest.mark.parametrize("key", ["directory", "temporary_directory"])
+def test_a_directory_that_is_a_file(sqlite_office: Office, far_side: FarSide, key: str) -> None:
+    (far_side.root / "in").write_bytes(b"x")
+    root = far_side.endpoint.directory
+    office = sqlite_office.with_endpoints(bank=far_side.endpoint.model_copy(update={key: f"{root}/in"}))
+    every = [step for step in probe_endpoint(office.app, "bank") if step.name == "directory"]
+    wrong = [step for step in every if step.ok is False]
+    assert len(wrong) == 1 and wrong[0].detail.endswith(f"/in: found a file, expected a directory; correct {key}")
+    assert [step.ok for step in every if step is not wrong[0]] == [True] * (key == "temporary_directory")
+
+
 def test_fewer_channels(sqlite_office: Office, faulty: Faulty) -> None:
     faulty.server.most_channels = 2
     found = steps(sqlite_office.with_endpoints(bank=endpoint_of(faulty)))
