@@ -26,6 +26,7 @@ from gateway.ledger import load as loading
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify as prove
 from gateway.reports.render import render_text, write_report
+from gateway.reports.table import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -135,14 +136,27 @@ def report(
     portfolio: Annotated[str, typer.Option("--portfolio", metavar="N", help="The portfolio.", parser=portfolio_number)],
     out: Annotated[Path | None, typer.Option("--out", help="Also write text, CSV and JSON into this folder.")] = None,
 ) -> None:
-    """Make a report of how things stand now: text on the screen, or all three forms into a folder."""
+    """Make a report of how things stand now: text on the screen, and with --out all three forms into a folder too."""
     if name not in REPORTS:
         raise UsageError(f"report {name}: found no such report, expected one of {', '.join(REPORTS)}")
     made = report_list(session.app, name, portfolio)
-    paths = write_report(made, out, f"p{portfolio}_{name}") if out else []
+    paths = [] if out is None else _written(made, out, f"p{portfolio}_{name}")
     columns = made.spec.columns
     if session.as_json:
         money = frozenset(c.key for c in columns if c.kind == "money")
         session.show_rows([c.key for c in columns], made.rows, money=money, extra={"files": [str(p) for p in paths]})
     else:
-        session.show({}, render_text(made).rstrip("\n") if not paths else [str(p) for p in paths])
+        session.show({}, [render_text(made).rstrip("\n"), *(f"Wrote {path}" for path in paths)])
+
+
+def _written(made: Report, out: Path, stem: str) -> list[Path]:
+    """The three forms. Raises UsageError for a folder that cannot hold them."""
+    try:
+        return write_report(made, out, stem)
+    except PermissionError:  # told with its owner, as everywhere
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"report --out {out}: found that {error.filename or out} cannot be written ({error.strerror}), expected a folder, "
+            "or a name where one can be made; name another one"
+        ) from error

@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
 from gateway.home import Home, fsync_dir, write_durably
-from gateway.ledger import dump, migrate
+from gateway.ledger import dump, migrate, revision
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.opening import ledger_of, name_database
@@ -192,6 +192,7 @@ def restore(
             name_database(home, database_url)
         db = ledger_of(home, load_settings(home).gateway.database.url)
         try:
+            revision.current(db)  # what cannot be opened is told in words
             dump.require_empty(db)
             try:
                 rows, checks = _fill(db, source, manifest, home, render, progress)

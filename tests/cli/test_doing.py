@@ -200,6 +200,14 @@ def test_reports_into_a_folder_say_the_same_as_the_list(own: Played, tmp_path: P
     ).rows  # fmt: skip
 
 
+def test_a_report_into_a_folder_is_shown_too(own: Played, tmp_path: Path) -> None:
+    told = own.ok("report", "suspense", "--portfolio", "1", "--out", str(tmp_path / "out")).out
+    shown = own.ok("report", "suspense", "--portfolio", "1").out
+    names = [tmp_path / "out" / f"p1_suspense.{x}" for x in ("rpt", "csv", "json")]
+    assert told == shown + "".join(f"Wrote {name}\n" for name in names)
+    assert names[0].read_text().rstrip("\n") == shown.rstrip("\n")
+
+
 def test_account_numbers_appear_in_bank_files_only(played: Played) -> None:
     allowed = {"outbox/P01-VACH-BANK-260303.DAT", "outbox/P01-VACH-BANK-260304.DAT",
                "outbox/DSPP-P01-VACH-260303.DAT", "outbox/DSPP-P01-VACH-260304.DAT"}  # fmt: skip

@@ -267,6 +267,21 @@ WRONG = [
         "payment post: found no --reason, expected one: why; it is kept with your code",
     ),
     ("report nonsense --portfolio 1", 2, "found no such report, expected one of balance"),
+    (
+        "report balance --portfolio 1 --out {home}/config/gateway.toml",
+        2,
+        "cannot be written (File exists), expected a folder",
+    ),
+    (
+        "report balance --portfolio 1 --out {home}/config/gateway.toml/x",
+        2,
+        "cannot be written (Not a directory), expected a folder",
+    ),
+    (
+        "report balance --portfolio 1 --out /proc/x",
+        2,
+        "cannot be written (No such file or directory), expected a folder",
+    ),
     ("report suspense --portfolio 9", 2, "found no portfolio 9, expected one of 1"),
     ("init {home}", 3, "found a home there already"),
     ("backup {home}", 3, "expected a new or empty folder"),

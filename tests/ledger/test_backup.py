@@ -117,6 +117,26 @@ def test_backups_are_for_their_owner_only(full: Home, db: Database, tmp_path: Pa
     assert not list((tmp_path / "backup").rglob(".part*"))
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("postgresql", "opening the ledger: found .*not_there.* does not exist; expected a PostgreSQL server that lets .* into "
+         "database not_there: start it, or mend the address"),
+        ("sqlite", "found nothing there that can be opened .*: make the folder, or mend the address"),
+    ],
+)  # fmt: skip
+def test_a_database_that_is_not_there_is_told_and_nothing_is_left(
+    full: Home, db: Database, tmp_path: Path, request: pytest.FixtureRequest, place: str, words: str
+) -> None:
+    backup(full, db, tmp_path / "backup")
+    url = f"sqlite:///{tmp_path}/none/ledger.db"
+    if place == "postgresql":
+        url = database_at(request.getfixturevalue("postgres_url"), "not_there")
+    with pytest.raises(LedgerError, match=words):
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=url)
+    assert not (tmp_path / "new").exists()
+
+
 def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> None:
     backup(full, db, tmp_path / "backup")
     with pytest.raises(Refused, match="expected a new or empty folder"):
