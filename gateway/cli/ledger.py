@@ -75,7 +75,7 @@ def load(
         try:
             result = loading.load(
                 app.db, paths, vault=app.vault, maker=Maker(app.operator.code, app.operator.user), posted_at=app.now(), business_date=date,
-                progress=lambda _what, rows: progress(rows, None),
+                calendar=app.calendar(), progress=lambda _what, rows: progress(rows, None),
             )  # fmt: skip
         except loading.LoadRejected as error:
             if session.debug:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.calendar import BankingCalendar
 from gateway.errors import GatewayError, Refused
 from gateway.ledger import (
     load_balances,
@@ -71,14 +72,17 @@ def load(
     maker: Maker,
     posted_at: str,
     business_date: str | None,
+    calendar: BankingCalendar | None = None,
     progress: Progress | None = None,
 ) -> LoadResult:
-    """Load files or folders; ``business_date`` is ISO text. Raises LoadRejected with every problem, Refused for another
-    business date."""
+    """Load files or folders; ``business_date`` is ISO text, which ``calendar`` (None: none is asked) must know where it is a
+    portfolio's first. Raises LoadRejected with every problem, Refused for another business date."""
     sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")
-        loading = Loading(db, connection, vault, maker, posted_at, business_date, problems=problems, unread=unread)
+        loading = Loading(
+            db, connection, vault, maker, posted_at, business_date, calendar, problems=problems, unread=unread
+        )
         load_stage.start(loading)
         load_entries.start(loading)
         for kind in KINDS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
+from gateway.calendar import BankingCalendar, CalendarError
 from gateway.ledger import control_numbers
 from gateway.ledger.chart import DEFAULT_CHARGES, DEFAULT_CHART, PURPOSES, Account, charge_purposes
 from gateway.ledger.hierarchy import order_problem
@@ -28,7 +30,30 @@ def load_portfolios(loading: Loading, staged: Staged) -> None:
                 "give it with --date",
             )
         )  # fmt: skip
+    elif loading.fresh_portfolios and loading.business_date is not None and loading.calendar is not None:
+        _first_date(loading, staged, date.fromisoformat(loading.business_date), loading.calendar)
     upsert(loading, staged, constants={"business_date": loading.business_date or "", "period_state": "OPEN"})
+
+
+def _first_date(loading: Loading, staged: Staged, day: date, calendar: BankingCalendar) -> None:
+    """A date in a year that nobody checked could never be closed, for End of Period asks for the day after. One on which
+    banks are closed can: books are taken over as of the end of a month, whatever day that is."""
+    try:
+        closed = calendar.closed_because(day)
+    except CalendarError:
+        years = ", ".join(map(str, sorted(calendar.covered_years))) or "none"
+        loading.problems.append(
+            Problem(
+                staged.sheet.path.name, None, None, f"the business date {day.isoformat()}", f"one in the covered years ({years})",
+                f"give another --date, or check the banking holidays of {day.year} and add the year to calendar.covered",
+            )
+        )  # fmt: skip
+        return
+    if closed is not None:
+        loading.warnings.append(
+            f"the business date {day.isoformat()} is no banking day ({closed}); it is open until End of Period closes it, which "
+            "opens the next banking day"
+        )
 
 
 def load_accounts(loading: Loading, staged: Staged) -> None:

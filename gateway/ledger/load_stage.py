@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
+from gateway.calendar import BankingCalendar
 from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import OFFICE_KEY, Kind, Reference
 from gateway.ledger.load_read import Batch, Problem, Sheet, read_rows
@@ -73,6 +74,7 @@ class Loading:
     maker: Maker
     posted_at: str
     business_date: str | None
+    calendar: BankingCalendar | None = None
     staged: dict[str, Staged] = field(default_factory=dict)
     counts: dict[str, Counts] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)

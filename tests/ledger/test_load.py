@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway.calendar import BankingCalendar
 from gateway.errors import Refused
 from gateway.ledger import accounts
 from gateway.ledger.database import Database
-from gateway.ledger.load import LoadRejected
+from gateway.ledger.load import LoadRejected, LoadResult, load
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.vault import Vault
-from tests.ledger.reference import BASE, CHARGES_WITH_ESCROW, PAYMENTS, VAULT, loaded, run, write
+from tests.ledger.reference import AT, BASE, CHARGES_WITH_ESCROW, PAYMENTS, VAULT, loaded, run, write
 
 
 def query(db: Database, sql: str, **values: Any) -> list[tuple[Any, ...]]:
@@ -86,6 +88,39 @@ def test_loading_again_changes_nothing(db: Database, tmp_path: Path) -> None:
     again = run(db, tmp_path / "in")
     assert again.units == () and all(c.new == c.changed == 0 for c in again.counts.values())
     assert (balances(db), query(db, "SELECT * FROM vendor")) == before
+
+
+@pytest.mark.parametrize(
+    ("day", "problem", "warning"),
+    [
+        ("2026-03-02", None, None),
+        ("2026-01-31", None, "the business date 2026-01-31 is no banking day (Saturday); it is open until End of Period closes it, "
+         "which opens the next banking day"),
+        ("2026-12-25", None, "the business date 2026-12-25 is no banking day (Christmas Day)"),
+        ("2026-03-03", None, "the business date 2026-03-03 is no banking day (TOWN FAIR)"),
+        ("2040-03-02", "Found the business date 2040-03-02, expected one in the covered years (2025, 2026): give another --date, or "
+         "check the banking holidays of 2040 and add the year to calendar.covered", None),
+    ],
+)  # fmt: skip
+def test_the_first_business_date_is_one_that_can_be_closed(
+    db: Database, tmp_path: Path, day: str, problem: str | None, warning: str | None
+) -> None:
+    folder = write(tmp_path / "r", portfolios=BASE["portfolios"])
+    days = BankingCalendar({2025, 2026}, {"2026-03-03": "TOWN FAIR"})
+
+    def go(date: str | None) -> LoadResult:
+        return load(
+            db, [folder], vault=VAULT, maker=Maker("ABC", "abc"), posted_at=AT, business_date=date, calendar=days
+        )
+
+    if problem is not None:
+        with pytest.raises(LoadRejected) as caught:
+            go(day)
+        assert [problem in p.message for p in caught.value.problems] == [True]
+        assert query(db, "SELECT portfolio FROM portfolio") == []
+        return
+    assert [warning is not None and w.startswith(warning) for w in go(day).warnings] == [True] * (warning is not None)
+    assert go(None).warnings == go(day).warnings == ()  # it is the first one that is looked at
 
 
 def test_another_business_date_is_refused_and_a_missing_first_one_is_said(db: Database, tmp_path: Path) -> None:
