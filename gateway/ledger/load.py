@@ -75,8 +75,8 @@ def load(
     calendar: BankingCalendar | None = None,
     progress: Progress | None = None,
 ) -> LoadResult:
-    """Load files or folders; ``business_date`` is ISO text, which ``calendar`` (None: none is asked) must know where it is a
-    portfolio's first. Raises LoadRejected with every problem, Refused for another business date."""
+    """Load files or folders; ``business_date`` is ISO text; of a portfolio's first one ``calendar`` says what is odd about it
+    (None: none is asked). Raises LoadRejected with every problem, Refused for another business date."""
     sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")

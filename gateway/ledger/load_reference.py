@@ -31,23 +31,21 @@ def load_portfolios(loading: Loading, staged: Staged) -> None:
             )
         )  # fmt: skip
     elif loading.fresh_portfolios and loading.business_date is not None and loading.calendar is not None:
-        _first_date(loading, staged, date.fromisoformat(loading.business_date), loading.calendar)
+        _first_date(loading, date.fromisoformat(loading.business_date), loading.calendar)
     upsert(loading, staged, constants={"business_date": loading.business_date or "", "period_state": "OPEN"})
 
 
-def _first_date(loading: Loading, staged: Staged, day: date, calendar: BankingCalendar) -> None:
-    """A date in a year that nobody checked could never be closed, for End of Period asks for the day after. One on which
-    banks are closed can: books are taken over as of the end of a month, whatever day that is."""
+def _first_date(loading: Loading, day: date, calendar: BankingCalendar) -> None:
+    """Told while it can be put right at once, and taken: books are taken over as of the end of a month, whatever day that
+    is, and worked cases are of years long past. End of Period refuses a year that nobody checked."""
     try:
         closed = calendar.closed_because(day)
     except CalendarError:
         years = ", ".join(map(str, sorted(calendar.covered_years))) or "none"
-        loading.problems.append(
-            Problem(
-                staged.sheet.path.name, None, None, f"the business date {day.isoformat()}", f"one in the covered years ({years})",
-                f"give another --date, or check the banking holidays of {day.year} and add the year to calendar.covered",
-            )
-        )  # fmt: skip
+        loading.warnings.append(
+            f"the business date {day.isoformat()} is in none of the covered years ({years}), so End of Period cannot close it: check "
+            f"the banking holidays of {day.year} and add the year to calendar.covered"
+        )
         return
     if closed is not None:
         loading.warnings.append(
