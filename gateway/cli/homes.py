@@ -1,4 +1,4 @@
-"""Commands about a home: init, demo, config check, db upgrade, backup, restore."""
+"""Commands about a home: init, demo, db upgrade, backup, restore."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import typer
 from gateway import setup
 from gateway.app import find_home, system_user
 from gateway.cli.common import Session, command
-from gateway.clock import SystemClock
-from gateway.errors import LedgerError, Refused, SettingsError, UsageError
+from gateway.errors import UsageError
 from gateway.home import Home
-from gateway.settings import Settings, secret
 from gateway.settings_reading import load_settings
 from gateway.settings_types import database_address
 
@@ -23,9 +21,6 @@ def register(app: typer.Typer) -> None:
     command(app, "demo", example="gateway demo /tmp/lease-demo")(demo)
     command(app, "backup", example="gateway backup /backups/2026-11-21")(backup)
     command(app, "restore", example="gateway restore /backups/2026-11-21 --home /srv/new-home")(restore)
-    config = typer.Typer(no_args_is_help=True, help="The settings below config/.")
-    command(config, "check", example="gateway config check")(config_check)
-    app.add_typer(config, name="config")
     database = typer.Typer(no_args_is_help=True, help="The ledger's schema.")
     command(database, "upgrade", example="gateway db upgrade")(db_upgrade)
     app.add_typer(database, name="db")
@@ -119,114 +114,6 @@ def demo(
     from gateway.cli.demo import run_demo
 
     return run_demo(session, folder or Path("var/demo"))
-
-
-def config_check(session: Session) -> None:
-    """Read every file below config/, and what the ledger has of it (the payment hierarchy of each portfolio, the fee for
-    a bounced payment, the default office), and show every mistake at once."""
-    home = Home(session.home.resolve())
-    if not home.settings_file.is_file():
-        raise UsageError(
-            f"config check: found no {home.settings_file}, expected a home; run `gateway init` or give --home"
-        )
-    settings = load_settings(home)
-    _check_keys(home, settings)
-    try:
-        hierarchies, unread = _hierarchies(session), None
-    except (LedgerError, Refused) as error:  # before it is made or upgraded, or while its server is away
-        hierarchies, unread = {}, str(error)
-    session.show(
-        {
-            "ok": True,
-            "ledger_unread": unread,
-            "hierarchies": hierarchies,
-            "portfolios": sorted(settings.portfolios),
-            "endpoints": sorted(settings.gateway.endpoints),
-            "banks": sorted(settings.gateway.banks),
-            "operators": sorted(settings.operators.operators),
-        },
-        [
-            "The settings are sound.",
-            f"  portfolios with settings of their own: {', '.join(sorted(settings.portfolios)) or 'none'}",
-            f"  endpoints: {', '.join(sorted(settings.gateway.endpoints)) or 'none'}",
-            f"  banks:     {', '.join(sorted(settings.gateway.banks)) or 'none'}",
-            f"  operators: {', '.join(sorted(settings.operators.operators)) or 'none'}",
-            *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
-            *([] if unread is None else [f"Charges and offices in the ledger were not looked at: {unread}"]),
-        ],
-    )
-
-
-def _check_keys(home: Home, settings: Settings) -> None:
-    """Raises SettingsError for keys of endpoints and of banks, and files with secrets, that cannot be used."""
-    mistakes: list[str] = []
-    if settings.gateway.endpoints:
-        from gateway.delivery.connect import private_key
-
-        for name, endpoint in settings.gateway.endpoints.items():
-            try:
-                private_key(endpoint, home)
-            except SettingsError as error:
-                mistakes += [f"config/gateway.toml: endpoints.{name}: {mistake}" for mistake in error.mistakes]
-    if any(bank.openpgp is not None for bank in settings.gateway.banks.values()):
-        from gateway.release import openpgp
-
-        mistakes += openpgp.problems(home, settings.gateway, SystemClock().now())
-    for what, reference in (
-        *((f"banks.{name}.offset_account", bank.offset_account) for name, bank in settings.gateway.banks.items()),
-        ("alarms.webhook", settings.gateway.alarms.webhook),
-    ):
-        if reference.startswith("file:"):  # a variable of the service is not always one of this shell
-            try:
-                secret(reference, home, what=f"config/gateway.toml: {what}")
-            except SettingsError as error:
-                mistakes += error.mistakes
-    if mistakes:
-        raise SettingsError(mistakes)
-
-
-def _hierarchies(session: Session) -> dict[str, list[str]]:
-    """The charges of each loaded portfolio in the order in which money pays them, those without an order as one.
-    Raises SettingsError for payment orders with a gap, for a fee's code that the portfolio cannot charge and for a default
-    office that it does not have, LedgerError or Refused where the ledger cannot be opened or the caller is no operator."""
-    from gateway.ledger import hierarchy
-    from gateway.ledger.accounts import offices, portfolios
-    from gateway.ledger.payments import load_charges
-    from gateway.updates.reversal_fee import code_problem
-
-    orders: dict[str, list[str]] = {}
-    mistakes = []
-    app = session.app
-    with app.db.read() as connection:
-        for portfolio in portfolios(connection):
-            charges = load_charges(connection, portfolio)
-            problem = hierarchy.order_problem({code: charge.payment_order for code, charge in charges.items()})
-            if problem is not None:
-                mistakes.append(
-                    f"charges of portfolio {portfolio}: found {problem[0]}, expected {problem[1]}; load charges.csv with "
-                    "the charges numbered anew"
-                )
-            settings = app.settings.portfolio(portfolio)
-            known = [f"{o.company}/{o.region}/{o.office}" for o in offices(connection, portfolio)]
-            if settings.default_office is not None and settings.default_office not in known:
-                mistakes.append(
-                    f"config/portfolios/p{int(portfolio):02d}.toml: default_office: found {settings.default_office!r}, expected an "
-                    f"office of the portfolio ({', '.join(known)}); name one of them, or load this one with offices.csv"
-                )
-            fee = settings.reversals.nsf_fee_code
-            why = None if fee is None else code_problem(connection, portfolio, fee)
-            if why is not None:
-                mistakes.append(
-                    f"config/portfolios/p{int(portfolio):02d}.toml: reversals.nsf_fee_code: found {fee!r} ({why}), expected "
-                    "a charge that it uses on leases; name another, or load this one with charges.csv"
-                )
-            numbered = [
-                (hierarchy.rank(c.payment_order, c.priority, 0), code) for code, c in charges.items() if c.payment_order
-            ]
-            orders[portfolio] = [*(code for _, code in sorted(numbered)), "the rest in invoice order"]
-    if mistakes:
-        raise SettingsError(mistakes)
-    return orders
 
 
 def db_upgrade(session: Session) -> None:

@@ -46,7 +46,7 @@ COMMANDS: Final = {
     "backup": ("homes", "Copy ledger, archive and settings consistently."),
     "restore": ("homes", "Restore a backup into a new home and prove it."),
     "keys": ("keys", "The key that account numbers are encrypted with: show, rotate."),
-    "config": ("homes", "Check the settings."),
+    "config": ("config", "Check the settings."),
     "db": ("homes", "Bring the ledger's schema up to date."),
 }
 

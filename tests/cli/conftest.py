@@ -113,7 +113,8 @@ def play(home: Played) -> Played:
     home.ok("init", str(home.root), "--code", "ABC")
     (home.root / "config" / "gateway.toml").write_text(CONFIG)
     (home.root / "config" / "portfolios" / "p01.toml").write_text(PORTFOLIO)
-    make_key(home.root / "config" / "keys" / "none")
+    key = make_key(home.root / "config" / "keys" / "none")
+    (home.root / "config" / "keys" / "known_hosts").write_text(f"[127.0.0.1]:1 {key}\n")
     home.ok("db", "upgrade")
     home.ok("load", str(SAMPLE / "reference"), "--date", "2026-03-02")
     for name in sorted(p.name for p in (SAMPLE / "inbox").iterdir()):
