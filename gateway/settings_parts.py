@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from gateway.settings_types import Model
 
@@ -26,9 +27,7 @@ class Part(Generic[M]):
     def sound(self, *keys: str, allow_below: bool = False) -> bool:
         """Whether these keys, with all above them and (unless allowed) below them, were read as they stand."""
         return not any(
-            _above(broken, key) or (not allow_below and broken.startswith(f"{key}."))
-            for broken in self.broken
-            for key in keys
+            _above(broken, key) or (not allow_below and _below(broken, key)) for broken in self.broken for key in keys
         )
 
 
@@ -37,43 +36,70 @@ def unread(model: type[M]) -> Part[M]:
     return Part(model(), frozenset({_ALL}))
 
 
-def sound_part(model: type[M], content: Mapping[str, Any]) -> Part[M]:
-    """The part of a file's content that is sound, key by key. Rules that hold several keys together are not asked."""
-    broken: set[str] = set()
-    return Part(_built(model, content, "", broken), frozenset(broken))
+def sound_part(model: type[M], content: Mapping[str, Any]) -> tuple[Part[M], list[str]]:
+    """The part of a file's content that is sound, key by key; and what the rules of its tables, which are not asked while a
+    key of the table is broken, say of the keys that are not."""
+    reader = _Reader()
+    return Part(reader.built(model, content, ""), frozenset(reader.broken)), reader.mistakes
 
 
 def _above(broken: str, key: str) -> bool:
     return broken in (_ALL, key) or key.startswith(f"{broken}.")
 
 
-def _built(model: type[M], content: Mapping[str, Any], path: str, broken: set[str]) -> M:
-    values: dict[str, Any] = {}
-    for name, info in model.model_fields.items():
-        where = f"{path}{name}"
-        if name in content:
+@dataclass(slots=True)
+class _Reader:
+    broken: set[str] = field(default_factory=set)
+    mistakes: list[str] = field(default_factory=list)
+
+    def built(self, model: type[M], content: Mapping[str, Any], path: str) -> M:
+        values: dict[str, Any] = {}
+        for name, info in model.model_fields.items():
+            where = f"{path}{name}"
+            if name in content:
+                try:
+                    values[name] = self.value(info.annotation, info.rebuild_annotation(), content[name], where)
+                    continue
+                except ValidationError:
+                    self.broken.add(where)
+            elif info.is_required():
+                self.broken.add(where)
+            values[name] = "" if info.is_required() else info.get_default(call_default_factory=True)
+        made = cast(M, model.model_construct({name for name in values if name in content}, **values))
+        self.ask(made, path)
+        return made
+
+    def ask(self, made: Model, path: str) -> None:
+        """The rules of a table, where validation has not asked them. One that looks at a broken key says nothing."""
+        broken = [name for name in type(made).model_fields if any(_below(b, f"{path}{name}") for b in self.broken)]
+        if not broken:
+            return
+        rest = made.model_copy()
+        for name in broken:
+            del rest.__dict__[name]
+        for rule in type(made).__pydantic_decorators__.model_validators.values():
             try:
-                values[name] = _value(info.annotation, info.rebuild_annotation(), content[name], where, broken)
+                rule.func(rest)
+            except AttributeError:  # it was not there to be looked at
                 continue
-            except ValidationError:
-                broken.add(where)
-        elif info.is_required():
-            broken.add(where)
-        values[name] = "" if info.is_required() else info.get_default(call_default_factory=True)
-    return cast(M, model.model_construct({name for name in values if name in content}, **values))
+            except PydanticCustomError as wrong:
+                self.mistakes.append(f"{path.removesuffix('.')}: {wrong.message()}")
+
+    def value(self, annotation: Any, whole: Any, value: Any, where: str) -> Any:
+        """A table key by key, tables by name one by one, anything else as it is. Raises ValidationError."""
+        models = [m for m in (annotation, *get_args(annotation)) if isinstance(m, type) and issubclass(m, BaseModel)]
+        if isinstance(value, Mapping) and models:
+            model = cast(type[Model], models[0])
+            if not _is_mapping(annotation):
+                return self.built(model, value, f"{where}.")
+            tables = {name: table for name, table in value.items() if isinstance(table, Mapping)}
+            self.broken.update(f"{where}.{name}" for name in value if name not in tables)
+            return {name: self.built(model, table, f"{where}.{name}.") for name, table in tables.items()}
+        return TypeAdapter(whole).validate_python(value)
 
 
-def _value(annotation: Any, whole: Any, value: Any, where: str, broken: set[str]) -> Any:
-    """A table key by key, tables by name one by one, anything else as it is. Raises ValidationError."""
-    models = [m for m in (annotation, *get_args(annotation)) if isinstance(m, type) and issubclass(m, BaseModel)]
-    if isinstance(value, Mapping) and models:
-        model = cast(type[Model], models[0])
-        if not _is_mapping(annotation):
-            return _built(model, value, f"{where}.", broken)
-        tables = {name: table for name, table in value.items() if isinstance(table, Mapping)}
-        broken.update(f"{where}.{name}" for name in value if name not in tables)
-        return {name: _built(model, table, f"{where}.{name}.", broken) for name, table in tables.items()}
-    return TypeAdapter(whole).validate_python(value)
+def _below(broken: str, key: str) -> bool:
+    return broken == key or broken.startswith(f"{key}.")
 
 
 def _is_mapping(annotation: Any) -> bool:

@@ -129,7 +129,9 @@ def _model(home: Home, path: Path, model: type[M], mistakes: list[str]) -> Part[
         return Part(model.model_validate(content))
     except ValidationError as error:
         mistakes += [f"{_short(home, path)}: {_mistake(model, problem)}" for problem in error.errors()]
-        return sound_part(model, content)
+        part, more = sound_part(model, content)
+        mistakes += [f"{_short(home, path)}: {words}" for words in more]
+        return part
 
 
 def _mistake(model: type[BaseModel], problem: ErrorDetails) -> str:

@@ -230,6 +230,27 @@ def test_all_mistakes_of_all_files_at_once(home: Home) -> None:
         assert part in found
 
 
+@pytest.mark.parametrize(
+    ("keys", "also"),
+    [
+        ("balanced = true\nlead_days = 99", "banks.first: found balanced = true without offset_account, expected both"),
+        ("balanced = true\noffset_account = '1234'", None),  # there is one, and how it is written is told
+        (
+            "same_day = 'asked'\nline_limit = 1",
+            "banks.first: found same_day = 'asked' without same_day_windows, expected both",
+        ),
+        ("same_day = 'asked'\nsame_day_windows = { noon = 'SD1300' }", None),
+    ],
+)
+def test_a_rule_of_a_table_is_asked_beside_a_mistake_in_it_unless_it_rests_on_that(
+    home: Home, keys: str, also: str | None
+) -> None:
+    write(home, BANK + keys, "")
+    first, *rest = mistakes(home)
+    assert first.startswith("config/gateway.toml: banks.first.")
+    assert rest == ([] if also is None else [f"config/gateway.toml: {also}"])
+
+
 def test_secrets_come_from_the_environment_or_a_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_SECRET", "s3cret")
     for name, mode, held in (("url", 0o600, b"s3cret\n"), ("open", 0o640, b"s3cret\n"), ("other", 0o600, b"\xff\xfe")):

@@ -59,6 +59,7 @@ def test_eight_mistakes_in_one_round(own: Played) -> None:
         ('company_name = "MAIN STREET LSG"', "company_name = 5", ["banks.first.company_name: found 5"]),
         ("[endpoints.bank]", "[endpoints.bank]\nchannels = 99", ["endpoints.bank.channels: found 99"]),
         ("[endpoints.bank]", "[endpoints.bank]\ntemporary_suffix = ''", ["endpoints.bank: found temporary_suffix = ''"]),
+        ("port = 1", "port = 0\ntemporary_suffix = ''", ["endpoints.bank.port: found 0", "endpoints.bank: found temporary_suffix = ''"]),
         ("[banks.first]", "[banks.first]\ncharacter_set = 'x'\nreference_code = 'a~'", ["banks.first.character_set: found 'x'"]),
         ('url = "env:GATEWAY_TEST_DATABASE"', 'url = "env:NOT_THERE"', ["database.url: found no environment variable NOT_THERE"]),
         ('host = "127.0.0.1"', 'host = ""', ["endpoints.bank.host: found '', expected the name of the far side's machine; ask the"]),
