@@ -1,13 +1,14 @@
 """``gateway verify``: every invariant of the ledger, recomputed from what lies in the database and the archive.
 
 Nothing here trusts a figure that the posting path stored: sums are made again from journal lines, outcomes from staged
-rows and messages, hashes from bytes. A check names what it looked at, what it found and what it should have found.
+rows and messages, hashes from bytes. A check names what it looked at, what it found and what it should have found; what
+cannot be looked at, because a row is damaged, is a finding too (``verify_base.attempted``), and the other checks go on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ from gateway.ledger import (
 )
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.verify_base import Check, none_of
+from gateway.ledger.verify_base import Check, attempted, none_of
 from gateway.vault import Vault
 
 Progress = Callable[[int, int | None], None]
@@ -69,43 +70,56 @@ def verify(
     checks are left out.
     """
     checks: list[Check] = []
+    net: dict[int, int] = {}
     with db.read() as connection:
-        checks += _guards(db, connection)
-        checks += _journal(connection)
-        totals, net = verify_lines.totals(connection)
-        checks += [totals, *_units(connection)]
-        checks += _digests(db, connection, progress)
-        checks += verify_subledger.checks(connection, net)
-        checks += verify_rows.checks(connection)
-        checks += verify_staged.checks(connection)
-        checks += verify_suspense.checks(connection)
-        checks += verify_answers.checks(connection)
-        checks += verify_files.files(connection)
+
+        def look(what: str, make: Callable[[], Check | Iterable[Check]]) -> None:
+            checks.extend(attempted(connection, what, make))
+
+        look("guards in the database", lambda: _guards(db, connection))
+        look("the journal", lambda: _journal(connection))
+        look("unit totals equal their lines", lambda: verify_lines.totals(connection, net))
+        look("posting units", lambda: _units(connection))
+        look("digest chain", lambda: _digests(db, connection, progress))
+        look("the subledger", lambda: verify_subledger.checks(connection, net))
+        look("rows beside the journal", lambda: verify_rows.checks(connection))
+        look("what files made", lambda: verify_staged.checks(connection))
+        look("suspense", lambda: verify_suspense.checks(connection))
+        look("what banks answered", lambda: verify_answers.checks(connection))
+        look("files that came", lambda: verify_files.files(connection))
         if archive is not None:
-            checks += verify_files.originals(connection, archive, vault)
-        checks += verify_files.outbound(connection)
-        checks += verify_ach.checks(connection)
-        released = verify_files.released(connection)
-        entries = verify_ach.entries(connection) if render is not None else {}
-        named = sealed.by_key(connection)
-        if archive is not None:
-            named += verify_files.originals_by_key(connection, archive)
-    if keys is not None:
-        lost = sorted(named.keys() - {b"", *keys()})
-        found = [f"{named[key]} values of key {key.hex()}" for key in lost]
-        checks.append(none_of("account numbers are sealed with a key of this home", found, "none", total=named.total()))
-    if render is not None:
-        checks += verify_files.rendered(released, render, entries)
+            look("originals in the archive", lambda: verify_files.originals(connection, archive, vault))
+        look("files that leave", lambda: verify_files.outbound(connection))
+        look("Vendor ACH", lambda: verify_ach.checks(connection))
+        if keys is not None:
+            look("keys of sealed values", lambda: _keys(connection, archive, keys()))
+        if render is not None:
+            look("bytes of outbound files", lambda: _rendered(connection, render))
     if outbox is not None:
-        checks.append(
-            none_of(
-                "files in the outbox are as built",
-                outbox(),
-                "no copy of other bytes, and nothing else",
-                total=len(released),
-            )
-        )
+        checks += attempted(db, "files in the outbox", lambda: _outbox(db, outbox))
     return checks
+
+
+def _keys(connection: Connection, archive: Path | None, known: Sequence[bytes]) -> Check:
+    """Every sealed value, and every sealed original, names a key that is here."""
+    named = sealed.by_key(connection)
+    if archive is not None:
+        named += verify_files.originals_by_key(connection, archive)
+    lost = sorted(named.keys() - {b"", *known})
+    found = [f"{named[key]} values of key {key.hex()}" for key in lost]
+    return none_of("account numbers are sealed with a key of this home", found, "none", total=named.total())
+
+
+def _rendered(connection: Connection, render: Render) -> Iterator[Check]:
+    entries = verify_ach.entries(connection)
+    return verify_files.rendered(connection, verify_files.released(connection), render, entries)
+
+
+def _outbox(db: Database, strange: Strange) -> Check:
+    with db.read() as connection:
+        total = len(verify_files.released(connection))
+    expected = "no copy of other bytes, and nothing else"
+    return none_of("files in the outbox are as built", strange(), expected, total=total)
 
 
 def _guards(db: Database, connection: Connection) -> Iterator[Check]:

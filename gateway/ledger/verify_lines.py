@@ -31,10 +31,9 @@ _LAST: Final = "SELECT MAX(entry_id) FROM journal_line"
 _TOTALS: Final = "SELECT unit_id, account_id, debit_cents, credit_cents FROM unit_total ORDER BY unit_id"
 
 
-def totals(connection: Connection) -> tuple[Check, dict[int, int]]:
-    """Whether ``unit_total`` says what the lines say; and of the lines, debits less credits by account."""
+def totals(connection: Connection, net: dict[int, int]) -> Check:
+    """Whether ``unit_total`` says what the lines say; and into ``net``, of the lines, debits less credits by account."""
     wrong: list[str] = []
-    net: dict[int, int] = {}
     found, stored = _units(_added(connection)), _units(stream_rows(connection, _TOTALS))
     pairs = merge(
         ((unit, sums, True) for unit, sums in found), ((unit, sums, False) for unit, sums in stored), key=_UNIT
@@ -47,7 +46,7 @@ def totals(connection: Connection) -> tuple[Check, dict[int, int]]:
             for account, (debit, credit) in sums.items() if of_lines else ():
                 net[account] = net.get(account, 0) + debit - credit
     total = connection.execute(text("SELECT COUNT(*) FROM unit_total")).scalar_one()
-    return none_of("unit totals equal their lines", sorted(wrong), "no unit", total=total), net
+    return none_of("unit totals equal their lines", sorted(wrong), "no unit", total=total)
 
 
 _UNIT: Final = itemgetter(0)
