@@ -80,7 +80,7 @@ def no_account_in(connection: Connection, vault: Vault, words: str, *, action: s
         with suppress(GatewayError):  # its key is lost: nobody here can tell
             accounts.append((f"vendor {vendor}", vault.open(bytes(sealed), field="vendor.account")))
     for whose, account in accounts:
-        if _plain(ACCOUNT, account) in said:
+        if plain(ACCOUNT, account) in said:
             raise Refused(
                 f"{action}: found the account number of {whose} ({last_four(account)}) among the words, expected words "
                 "without it, because they are kept and shown as typed: leave the number out"
@@ -89,7 +89,7 @@ def no_account_in(connection: Connection, vault: Vault, words: str, *, action: s
 
 def account_in(words: str, account: str) -> bool:
     """Whether a text names an account number, however it is grouped."""
-    return _plain(ACCOUNT, account) in account_like(words)
+    return plain(ACCOUNT, account) in account_like(words)
 
 
 def account_like(words: str) -> set[str]:
@@ -98,8 +98,8 @@ def account_like(words: str) -> set[str]:
     >>> sorted(account_like("pay 1234-5678 90, not AB12345 (2026)"))
     ['12345678', '1234567890', 'AB12345']
     """
-    plain = {_plain(ACCOUNT, word) for word in (*_GROUPED.findall(words), *_WORDS.findall(words))}
-    return {word for word in plain if len(word) > 4 and any(map(str.isdigit, word))}
+    found = {plain(ACCOUNT, word) for word in (*_GROUPED.findall(words), *_WORDS.findall(words))}
+    return {word for word in found if len(word) > 4 and any(map(str.isdigit, word))}
 
 
 _GROUPED: Final = re.compile(r"(?<![0-9A-Za-z-])[0-9](?:[ -]?[0-9])*(?![0-9A-Za-z])")
@@ -122,10 +122,11 @@ def _is_routing(value: str) -> bool:
 
 def differing(now: Details, wanted: Details) -> dict[str, str]:
     """What of ``wanted`` is another value; blanks, hyphens and case make no other account."""
-    return {field: value for field, value in wanted.items() if _plain(field, value) != _plain(field, now[field])}
+    return {field: value for field, value in wanted.items() if plain(field, value) != plain(field, now[field])}
 
 
-def _plain(field: str, value: str) -> str:
+def plain(field: str, value: str) -> str:
+    """The one spelling of a value: blanks, hyphens and case make no other account."""
     return value.replace(" ", "").replace("-", "").upper() if field == ACCOUNT else value
 
 

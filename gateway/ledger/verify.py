@@ -24,14 +24,17 @@ from gateway.ledger import (
     verify_answers,
     verify_files,
     verify_lines,
+    verify_rooms,
     verify_rows,
     verify_staged,
     verify_subledger,
     verify_suspense,
+    verify_vendors,
 )
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, attempted, none_of
+from gateway.ledger.verify_vendors import LastPaid
 from gateway.vault import Vault
 
 Progress = Callable[[int, int | None], None]
@@ -91,10 +94,13 @@ def verify(
             look("originals in the archive", lambda: verify_files.originals(connection, archive, vault))
         look("files that leave", lambda: verify_files.outbound(connection))
         look("Vendor ACH", lambda: verify_ach.checks(connection))
+        look("what rows point at, deliveries, closed dates", lambda: verify_rooms.checks(connection))
+        if vault is not None:
+            look("vendors", lambda: verify_vendors.checks(connection, vault))
         if keys is not None:
             look("keys of sealed values", lambda: _keys(connection, archive, keys()))
         if render is not None:
-            look("bytes of outbound files", lambda: _rendered(connection, render))
+            look("bytes of outbound files", lambda: _rendered(connection, render, vault))
     if outbox is not None:
         checks += attempted(db, "files in the outbox", lambda: _outbox(db, outbox))
     return checks
@@ -110,9 +116,9 @@ def _keys(connection: Connection, archive: Path | None, known: Sequence[bytes]) 
     return none_of("account numbers are sealed with a key of this home", found, "none", total=named.total())
 
 
-def _rendered(connection: Connection, render: Render) -> Iterator[Check]:
-    entries = verify_ach.entries(connection)
-    return verify_files.rendered(connection, verify_files.released(connection), render, entries)
+def _rendered(connection: Connection, render: Render, vault: Vault | None) -> Iterator[Check]:
+    entries, paid = verify_ach.entries(connection), None if vault is None else LastPaid(connection, vault)
+    return verify_files.rendered(connection, verify_files.released(connection), render, entries, paid)
 
 
 def _outbox(db: Database, strange: Strange) -> Check:

@@ -15,7 +15,8 @@ from gateway.ledger.chart import CLEARING
 from gateway.ledger.database import stream_rows
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none, pair
-from parsers.nacha_records import ENTRY, WIDTH
+from parsers.layout import Field
+from parsers.nacha_records import BATCH_HEADER, ENTRY, WIDTH
 
 _IN_UNIT: Final = f"e.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1"
 
@@ -30,22 +31,46 @@ def checks(connection: Connection) -> Iterator[Check]:
 
 def entries(connection: Connection) -> dict[int, str]:
     """What the entries of each bank file come to, to be compared with its records (``entries_of``)."""
-    rows = stream_rows(connection, "SELECT outbound_id, trace_number FROM ach_entry ORDER BY outbound_id, seq")
-    return {outbound_id: _digest(trace for _, trace in its) for outbound_id, its in groupby(rows, key=itemgetter(0))}
+    rows = stream_rows(connection, _ENTRIES)
+    return {outbound_id: _digest(row[1:] for row in its) for outbound_id, its in groupby(rows, key=itemgetter(0))}
 
 
 def entries_of(data: bytes) -> str:
-    """The same of the entry records of a bank file, which are sealed in the ledger: trace numbers in order."""
-    records = data.decode("ascii").replace("\r", "").replace("\n", "")
-    starts = (at for at in range(0, len(records), WIDTH) if records[at] == "6")
-    return _digest(records[at + _TRACE.first - 1 : at + _TRACE.last] for at in starts)
+    """The same of the entry records of a bank file, which are sealed in the ledger, in order."""
+    return _digest(_said(data.decode("ascii").replace("\r", "").replace("\n", "")))
 
 
-def _digest(traces: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(traces).encode()).hexdigest()
+def _said(records: str) -> Iterator[Row]:
+    effective_date = ""
+    for at in range(0, len(records), WIDTH):
+        record = records[at : at + WIDTH]
+        if record[0] == "5":
+            day = record[_DAY]
+            effective_date = f"20{day[:2]}-{day[2:4]}-{day[4:]}"
+        elif record[0] == "6":
+            yield record[_TRACE], record[_CODE], int(record[_CENTS]), effective_date
 
 
-_TRACE: Final = ENTRY.field("trace_number")
+def _digest(rows: Iterable[Row]) -> str:
+    digest = hashlib.sha256()
+    for trace_number, code, cents, effective_date in rows:
+        digest.update(f"{trace_number} {code} {cents} {effective_date}\n".encode())
+    return digest.hexdigest()
+
+
+Row = tuple[str, str, int, str]
+"""Trace number, transaction code, cents, effective date."""
+_ENTRIES: Final = """
+SELECT outbound_id, trace_number, transaction_code, amount_cents, effective_date FROM ach_entry ORDER BY outbound_id, seq
+"""
+
+
+def _place(field: Field) -> slice:
+    return slice(field.first - 1, field.last)
+
+
+_TRACE, _CODE = _place(ENTRY.field("trace_number")), _place(ENTRY.field("transaction_code"))
+_CENTS, _DAY = _place(ENTRY.field("amount_cents")), _place(BATCH_HEADER.field("effective_date"))
 _FILES: Final = """
 SELECT f.name AS what, f.records, f.records AS last, f.total_debit_cents, f.total_credit_cents FROM outbound_file f
 WHERE f.kind = 'VACH-BANK'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,9 +16,12 @@ from gateway.errors import GatewayError
 from gateway.ledger import verify_ach
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, answers, none_of
+from gateway.ledger.verify_vendors import LastPaid
 from gateway.log import get
 from gateway.sealed_files import SUFFIX, clear_blocks, is_sealed, key_of
 from gateway.vault import Vault
+from parsers import gl_scratch, vach_scratch
+from parsers.xsellerator_profile import Envelope, XselField, XselProfile
 
 STAGING: Final = {
     "assessments": "staged_assessment",
@@ -27,11 +31,22 @@ STAGING: Final = {
 }
 
 
+class Figures(NamedTuple):
+    """What a row says of a file's bytes. Cents are None where its entries say them (``verify_ach``)."""
+
+    bytes: int
+    records: int | None
+    debit_cents: int | None
+    credit_cents: int | None
+
+
 class Released(NamedTuple):
     outbound_id: int
     name: str
     sha256: str
     kind: str
+    header: str
+    figures: Figures
 
 
 def files(connection: Connection) -> Iterator[Check]:
@@ -129,18 +144,18 @@ def originals(connection: Connection, archive: Path, vault: Vault | None) -> Ite
     """Every archived original is there and hashes to what was received. Of a sealed one that needs a key which is not
     here, only that it is there: the keys are another check's."""
     rows = connection.execute(
-        text("SELECT DISTINCT archive_name, sha256 FROM inbound_file WHERE archive_name IS NOT NULL ORDER BY 1")
+        text("SELECT DISTINCT archive_name, sha256, bytes FROM inbound_file WHERE archive_name IS NOT NULL ORDER BY 1")
     ).all()
     bad: list[str] = []
-    for name, sha256 in rows:
+    for name, sha256, size in rows:
         path = archive / name
         if is_sealed(path) and path.is_file() and (vault is None or key_of(path) not in vault.ids):
             continue
         try:
             found = _sha256(clear_blocks(path, vault))
-        except GatewayError:  # a block was changed, or is not in its place
-            found = ""
-        if found != sha256:
+        except (GatewayError, OSError):  # a block was changed, or is not in its place; or the file cannot be read
+            found = ("", 0)
+        if found != (sha256, size):
             bad.append(f"{name}: {'missing' if found is None else 'other bytes'}")
     yield none_of("originals are in the archive as received", bad, "no file missing or changed", total=len(rows))
 
@@ -153,15 +168,16 @@ def originals_by_key(connection: Connection, archive: Path) -> Counter[bytes]:
     return Counter(key_of(archive / name) for name in names if (archive / name).is_file())
 
 
-def _sha256(blocks: Iterator[bytes]) -> str | None:
-    """Hash of a file given in blocks, None when there is none."""
-    digest = hashlib.sha256()
+def _sha256(blocks: Iterator[bytes]) -> tuple[str, int] | None:
+    """Hash and size of a file given in blocks, None when there is none."""
+    digest, size = hashlib.sha256(), 0
     try:
         for block in blocks:
             digest.update(block)
+            size += len(block)
     except FileNotFoundError:
         return None
-    return digest.hexdigest()
+    return digest.hexdigest(), size
 
 
 def outbound(connection: Connection) -> Iterator[Check]:
@@ -215,20 +231,32 @@ WHERE f.state = 'REJECTED' ORDER BY c.source
 def released(connection: Connection) -> list[Released]:
     """Files whose bytes must never change: all that were not rejected."""
     rows = connection.execute(
-        text("SELECT outbound_id, name, sha256, kind FROM outbound_file WHERE state <> 'REJECTED' ORDER BY outbound_id")
+        text(
+            "SELECT outbound_id, name, sha256, kind, header, bytes, records, total_debit_cents, total_credit_cents "
+            "FROM outbound_file WHERE state <> 'REJECTED' ORDER BY outbound_id"
+        )
     )
-    return [Released(*row) for row in rows]
+    return [Released(r.outbound_id, r.name, r.sha256, r.kind, r.header, Figures(*r[5:])) for r in rows]
 
 
 def rendered(
-    connection: Connection, files_: Sequence[Released], render: Callable[[int], bytes], entries: Mapping[int, str]
+    connection: Connection,
+    files_: Sequence[Released],
+    render: Callable[[int], bytes],
+    entries: Mapping[int, str],
+    paid: LastPaid | None,
 ) -> Iterator[Check]:
-    """The frozen rows still give the bytes that were built, and those of a bank file its ``entries``."""
-    bad, strange = [], []
+    """The frozen rows still give the bytes that were built, those of a bank file its ``entries``, all of them the figures
+    that their row shows; and the last payment of each vendor went where ``paid`` finds it would go now."""
+    bad, strange, other = [], [], []
     for file in files_:
         try:
             data = render(file.outbound_id)
-            same = file.kind != "VACH-BANK" or verify_ach.entries_of(data) == entries.get(file.outbound_id)
+            figures = _figures(file, data)
+            is_bank_file = file.kind == "VACH-BANK"
+            same = not is_bank_file or verify_ach.entries_of(data) == entries.get(file.outbound_id)
+            if paid is not None and is_bank_file:
+                paid.look(file.outbound_id, data)
         except Exception as error:
             if isinstance(error, SQLAlchemyError) and not answers(connection):
                 raise
@@ -242,5 +270,35 @@ def rendered(
             bad.append(file.name)
         if not same:
             strange.append(file.name)
+        if any(found not in (None, shown) for found, shown in zip(figures, file.figures, strict=True)):
+            other.append(file.name)
     yield none_of("outbound files give the bytes they were built with", bad, "no file", total=len(files_))
     yield none_of("every row of a bank file is an entry", strange, "no file", total=len(files_))
+    yield none_of("outbound files have the records and totals they show", other, "no file", total=len(files_))
+    if paid is not None:
+        yield paid.check()
+
+
+def _figures(file: Released, data: bytes) -> Figures:
+    """Of the bytes: their number, and of a file that is no bank file its records and totals, read back."""
+    if file.kind == "DSGL":
+        found = gl_scratch.read(data)
+        records = found.records if isinstance(found, gl_scratch.GlFile) else ()
+        debits = (record.debit_today_cents for record in records)
+        return Figures(len(data), len(records), sum(debits), sum(record.credit_today_cents for record in records))
+    if file.kind == "VACH-SCRATCH":
+        cents = [row.amount_cents for row in vach_scratch.read(data) if isinstance(row, vach_scratch.VachRecord)]
+    elif file.kind == "XSELLERATOR":
+        cents = _exported(data, json.loads(file.header)["profile"])
+    else:
+        return Figures(len(data), None, None, None)
+    debit, credit = sum(c for c in cents if c > 0), -sum(c for c in cents if c < 0)
+    return Figures(len(data), len(cents), *((credit, debit) if file.kind == "VACH-SCRATCH" else (debit, credit)))
+
+
+def _exported(data: bytes, table: Mapping[str, Any]) -> list[int]:
+    from parsers import xsellerator  # with lxml, which the other files do without
+
+    fields = tuple(XselField(**field) for field in table["fields"])
+    found = xsellerator.read(data, XselProfile(fields, Envelope(**table["envelope"])))
+    return [row.amount_cents for row in found.rows] if isinstance(found, xsellerator.XselFile) else []

@@ -20,6 +20,7 @@ def checks(connection: Connection) -> Iterator[Check]:
     yield none(connection, "checks are what their lines say", _CHECKS, "bank_check")
     yield none(connection, "payments are what their lines say", _PAYMENTS, "staged_payment")
     yield none(connection, "entries have the date of their batch", _DATES, "payment_batch")
+    yield none(connection, "reversals are what their lines say", _REVERSED, "staged_reversal")
     yield none(connection, "failed reversals are what their lines say", _FAILED, "staged_reversal")
 
 
@@ -53,12 +54,14 @@ ORDER BY k.portfolio, k.check_no, k.bank
 _PAYMENTS: Final = """
 SELECT f.name || ' line ' || p.source_line FROM (
     SELECT b.file_id, p.source_line, SUM(p.amount_cents) AS cents, MIN(COALESCE(b.check_no, '')) AS check_no,
-        MIN(b.effective_date) AS effective_date
+        MIN(b.effective_date) AS effective_date, MIN(p.lease) AS lease, MAX(p.lease) AS other_lease
     FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
     WHERE b.file_id IS NOT NULL AND p.source_line IS NOT NULL GROUP BY b.file_id, p.source_line) p
 JOIN inbound_file f ON f.file_id = p.file_id
 LEFT JOIN staged_payment s ON s.file_id = p.file_id AND s.line_no = p.source_line
-WHERE s.line_no IS NULL OR s.amount_cents <> p.cents OR COALESCE(s.check_no, '') <> p.check_no
+LEFT JOIN invoice v ON s.target_kind = 'I' AND v.invoice = s.target
+WHERE s.line_no IS NULL OR p.lease <> p.other_lease
+    OR p.lease <> CASE s.target_kind WHEN 'I' THEN COALESCE(v.lease, '') ELSE s.target END OR s.amount_cents <> p.cents OR COALESCE(s.check_no, '') <> p.check_no
     OR COALESCE(s.effective_date, f.business_date, p.effective_date) <> p.effective_date
 ORDER BY p.file_id, p.source_line
 """
@@ -69,11 +72,24 @@ JOIN posting_unit u ON u.unit_id = b.unit_id AND u.kind <> 'OPENING'
 JOIN payment_line p ON p.batch = b.batch JOIN journal_entry e ON e.entry_id = p.entry_id
 WHERE e.effective_date <> b.effective_date ORDER BY 1
 """
+# What a record took back of the batch that it names; of later batches (REVA) it names none. A record without a reason has
+# the portfolio's. A batch whose file was taken back since has another number.
+_REVERSED: Final = f"""
+SELECT f.name || ' line ' || s.line_no FROM payment_line p
+JOIN journal_entry e ON e.entry_id = p.reversed_by AND e.txn = 'REVL'
+JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT} AND u.update_name = 'U0470' AND u.kind IN ('FILE', 'MODULE')
+JOIN inbound_file f ON f.file_id = u.file_id
+JOIN staged_reversal s ON s.file_id = u.file_id AND s.line_no = e.source_line
+WHERE p.reversed_by IS NOT NULL
+    AND (s.batch <> p.batch AND p.batch NOT LIKE s.batch || '~%' OR COALESCE(s.reason, e.reason) <> e.reason)
+GROUP BY f.file_id, f.name, s.line_no ORDER BY f.file_id, s.line_no
+"""
 # An item that a person changed has another amount than its line, by right.
 _FAILED: Final = """
 SELECT 'item ' || i.item FROM suspense_item i
 LEFT JOIN staged_reversal s ON s.file_id = i.file_id AND s.line_no = i.line_no
-WHERE i.kind = 'REVERSAL' AND i.file_id IS NOT NULL AND (s.line_no IS NULL OR s.amount_cents <> i.amount_cents)
+WHERE i.kind = 'REVERSAL' AND i.file_id IS NOT NULL AND (s.line_no IS NULL OR s.amount_cents <> i.amount_cents
+        OR s.batch <> i.batch)
     AND NOT EXISTS (SELECT 1 FROM suspense_move m WHERE m.item = i.item AND m.kind = 'CHANGE')
 ORDER BY i.item
 """

@@ -60,8 +60,7 @@ def app(request: pytest.FixtureRequest, db: Database, home: Home, clock: FixedCl
     app = company(db, home, clock, bank={"acknowledgements": FORM, "endpoint": None if is_local else "bank"})
     check(db, "4711", 12_345)
     release_one(app)
-    with db.write() as connection:
-        connection.execute(text("UPDATE delivery SET state = :s"), {"s": request.param})
+    world.deliveries_are(db, request.param)
     if is_local:
         copies.taken(app, 1, reason="fetched")
     refuse(app)

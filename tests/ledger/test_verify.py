@@ -21,8 +21,8 @@ VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,0
 CHECKS = "portfolio,check,type,amount,disbursement_date,vendor,flag\n1,77,NEWA,50.00,2026-03-03,V1,\n1,78,MANL,5.00,2026-03-04,,V\n"
 BYTES = b"a released file"
 TRACE = "091000010000001"
-RECORD = f"6{TRACE:>93}\r\n".encode()
-"""A bank file of one entry, as far as it is looked at."""
+RECORD = f"5{'260303':>74}{'':19}\r\n6{'22':2}{'':26}{5000:010}{TRACE:>55}\r\n".encode()
+"""A bank file of one entry, as far as it is looked at: effective date, code, cents, trace number."""
 
 
 @pytest.fixture
@@ -178,11 +178,12 @@ def test_the_open_date_is_the_one_that_the_last_end_of_period_opened(ledger: Dat
                 run_id=1, portfolio="1", business_date="2026-03-02", state="RUNNING", operator="ABC", started_at=AT
             )
         )
-        connection.execute(
-            schema.eop_module.insert().values(
-                run_id=1, module="U0499", position=9, state="DONE", message="business date 2026-03-03 is open"
+        for position, module, message in ((1, "U0410", "closed"), (2, "U0499", "business date 2026-03-03 is open")):
+            connection.execute(
+                schema.eop_module.insert().values(
+                    run_id=1, module=module, position=position, state="DONE", message=message
+                )
             )
-        )
     wrong = {"business dates follow End of Period"}
     assert set_to("2026-03-02", "RUNNING") == set()
     assert set_to("2026-03-03", "RUNNING") == wrong
@@ -222,6 +223,7 @@ def test_rows_of_a_file_that_is_not_there(ledger: Database, table: str, statemen
         ({"state": "REJECTED"}, set()),
         ({"sha256": "0" * 64}, {"originals are in the archive as received"}),
         ({"archive_name": "gone"}, {"originals are in the archive as received"}),
+        ({"bytes": len(BYTES) + 1}, {"originals are in the archive as received"}),
     ],
 )
 def test_figures_of_a_file_are_made_again_from_its_lines(
@@ -256,6 +258,39 @@ def test_a_file_says_it_posted_when_it_has_postings(ledger: Database, values: di
         connection.execute(schema.inbound_file.insert().values(**row))
     figures = {"lines and messages make the figures of reversals"} if row["state"] in ("POSTED", "REVERSED") else set()
     assert set(failed(verify(ledger))) == names | figures
+
+
+CLOSED = "closed dates have their modules"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("SELECT 1", set()),
+        ("DELETE FROM eop_module WHERE module = 'U0460'", {CLOSED}),
+        ("DELETE FROM eop_module WHERE module = 'U0410'", {CLOSED}),
+        ("UPDATE eop_module SET state = 'PENDING' WHERE module = 'U0410'", {CLOSED}),
+        ("DELETE FROM eop_module WHERE module = 'U0499'", {CLOSED, "business dates follow End of Period"}),
+        ("DELETE FROM eop_module", {CLOSED, "business dates follow End of Period"}),
+        ("UPDATE eop_run SET state = 'RUNNING'; DELETE FROM eop_module WHERE module = 'U0460'", set()),
+    ],
+)
+def test_a_closed_date_has_its_modules(ledger: Database, change: str, names: set[str]) -> None:
+    with ledger.write() as connection:
+        connection.execute(
+            schema.eop_run.insert().values(
+                run_id=1, portfolio="1", business_date="2026-02-27", state="DONE", operator="ABC", started_at=AT
+            )
+        )
+        for position, module in enumerate(("U0410", "U0460", "U0499"), 1):
+            connection.execute(
+                schema.eop_module.insert().values(
+                    run_id=1, module=module, position=position, state="DONE", message="business date 2026-03-02 is open"
+                )
+            )
+    behind(ledger, "SELECT 1", *change.split("; "))
+    found = set(failed(verify(ledger)))
+    assert found - {"business dates follow End of Period"} == names - {"business dates follow End of Period"}
 
 
 ZEROED = "modules that zero have their unit"
@@ -293,7 +328,7 @@ def test_a_module_that_zeroes_is_its_unit(ledger: Database, change: str, names: 
 def outbound(connection: Connection, number: int, **values: Any) -> None:
     row = {
         "outbound_id": number, "name": f"OUT{number}", "kind": "VACH-BANK", "portfolio": "1", "business_date": "2026-03-02",
-        "state": "APPROVED", "sha256": hashlib.sha256(RECORD).hexdigest(), "bytes": 1, "records": 1,
+        "state": "APPROVED", "sha256": hashlib.sha256(RECORD).hexdigest(), "bytes": len(RECORD), "records": 1,
         "total_debit_cents": 0, "total_credit_cents": 5000, "header": "{}", "maker": "ABC", "maker_user": "a", "built_at": AT,
     }  # fmt: skip
     connection.execute(schema.outbound_file.insert().values(**(row | values)))
@@ -357,6 +392,18 @@ def _claim(connection: Connection) -> None:
         (
             lambda c: c.execute(text("UPDATE ach_entry SET trace_number = '091000010000002'")),
             {"every row of a bank file is an entry"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE ach_entry SET transaction_code = '32'")),
+            {"every row of a bank file is an entry"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE ach_entry SET effective_date = '2026-03-04'")),
+            {"every row of a bank file is an entry"},
+        ),
+        (
+            lambda c: c.execute(text("UPDATE outbound_file SET bytes = bytes + 1")),
+            {"outbound files have the records and totals they show"},
         ),
         (
             lambda c: c.execute(text("DELETE FROM ach_entry")),

@@ -14,8 +14,10 @@ from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.ledger.verify_base import Check
 from gateway.parts import verify_options
+from gateway.release.build import build
 from tests.answers.world import check, company, send
 from tests.ledger.test_verify import failed
+from tests.outbound import world
 
 BYTES = "outbound files give the bytes they were built with"
 BANK = "P01-VACH-BANK-260303.DAT"
@@ -80,6 +82,7 @@ def test_a_check_that_ends_in_an_exception_is_its_own_finding(app: App, monkeypa
     before = [c.name for c in proved(app)]
     monkeypatch.setattr(verify_rows, "_STATES", "SELECT no_such_column FROM payment_line")
     found = proved(app)
+    assert [c.name for c in found if not c.ok] == ["reversed lines were taken back"]
     (one,) = [c for c in found if not c.ok]
     assert one.name == "reversed lines were taken back" and "no_such_column" in one.found
     assert one.expected == "a look at all of it"
@@ -97,3 +100,27 @@ def test_a_lost_database_is_a_fault(app: App, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(verify_rows, "_charge_lines", gone)
     with pytest.raises(DBAPIError):
         proved(app)
+
+
+FIGURES = "outbound files have the records and totals they show"
+
+
+@pytest.fixture
+def built(db: Database, home: Home, clock: FixedClock) -> App:
+    """A file of every kind but a refused notification."""
+    made = company(db, home, clock, xsellerator={"used": True})
+    check(db, "4711", 12_345)
+    world.rent(db, 1, 700)
+    for kind in ("VACH", "DSGL", "XSELLERATOR"):
+        build(made, kind, "1", **({"interface": "BILLING"} if kind == "XSELLERATOR" else {}))
+    return made
+
+
+@pytest.mark.parametrize("kind", ["VACH-BANK", "VACH-SCRATCH", "DSGL", "XSELLERATOR"])
+@pytest.mark.parametrize("column", ["bytes", "records", "total_debit_cents", "total_credit_cents"])
+def test_the_figures_of_a_file_are_those_of_its_bytes(built: App, kind: str, column: str) -> None:
+    assert FIGURES not in failed(proved(built))
+    altered(built, f"UPDATE outbound_file SET {column} = {column} + 1 WHERE kind = '{kind}'")
+    found = failed(proved(built))
+    is_of_entries = kind == "VACH-BANK" and column != "bytes"
+    assert ("bank files are the sum of their entries" if is_of_entries else FIGURES) in found

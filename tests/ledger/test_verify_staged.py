@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from gateway.ledger import schema
 from gateway.ledger.database import Database
@@ -109,6 +109,9 @@ CHANGES = [
     ("UPDATE staged_payment SET check_no = 'C2' WHERE line_no = 1", {PAID}),
     ("UPDATE staged_payment SET effective_date = '2026-02-21' WHERE line_no = 1", {PAID}),
     ("UPDATE staged_payment SET line_no = 3 WHERE line_no = 1", {PAID}),
+    ("UPDATE staged_payment SET target = '1002' WHERE line_no = 1", {PAID}),
+    ("UPDATE staged_payment SET target_kind = 'I', target = '99' WHERE line_no = 1", {PAID}),
+    ("UPDATE staged_reversal SET batch = '26021190000200000008'", {FAILED}),
     (f"UPDATE payment_batch SET check_no = 'C2' {FIRST_BATCH}", {PAID}),
     (f"UPDATE payment_batch SET check_no = NULL {FIRST_BATCH}", {PAID}),
     (f"UPDATE payment_batch SET effective_date = '2026-02-21' {FIRST_BATCH}", {PAID, DATES}),
@@ -121,3 +124,25 @@ CHANGES = [
 def test_every_difference_to_a_line_is_found(ledger: Database, change: str, names: set[str]) -> None:
     behind(ledger, change)
     assert set(failed(verify(ledger))) == names
+
+
+REVERSED = "reversals are what their lines say"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("SELECT 1", set()),
+        ("UPDATE staged_reversal SET reason = NULL WHERE file_id = 5", set()),
+        ("UPDATE staged_reversal SET reason = 'NSFX' WHERE file_id = 5", {REVERSED}),
+        ("UPDATE staged_reversal SET batch = (SELECT MAX(batch) FROM payment_batch) WHERE file_id = 5", {REVERSED}),
+    ],
+    ids=["sound", "the portfolio's reason", "another reason", "another batch"],
+)  # fmt: skip
+def test_what_a_reversal_took_back_is_what_its_line_says(ledger: Database, change: str, names: set[str]) -> None:
+    with ledger.write() as connection:
+        batch = connection.execute(text("SELECT MIN(batch) FROM payment_batch")).scalar_one()
+        line = {"target_kind": "L", "target": "1001", "amount_cents": 300, "batch": batch, "reason": "NSFC"}
+        post(ledger, connection, 5, u0470.UPDATE, line)
+    behind(ledger, change)
+    assert names == {name for name in failed(verify(ledger)) if name == REVERSED}

@@ -13,6 +13,7 @@ from gateway.clock import Clock, instant_text
 from gateway.home import Home
 from gateway.ledger import schema, units
 from gateway.ledger.database import Database
+from gateway.ledger.vendor_details import last4
 from gateway.outbound import store
 from gateway.outbound.states import TAKEN
 from gateway.settings import Bank, GatewaySettings, Operators, Settings
@@ -222,7 +223,7 @@ def vendor(db: Database, key: str = "V1", **changes: Any) -> None:
     routing, number = changes.pop("routing", "091000019"), changes.pop("account", "12345678")
     values = {
         "vendor": key, "name": f"Vendor {key}", "routing_sealed": VAULT.seal(routing, field="vendor.routing"),
-        "account_sealed": VAULT.seal(number, field="vendor.account"), "account_last4": number[-4:],
+        "account_sealed": VAULT.seal(number, field="vendor.account"), "account_last4": last4(number),
         "account_type": "checking", "sec": "CCD",
     } | changes  # fmt: skip
     insert(db, "vendor", **values)
@@ -262,6 +263,16 @@ def at_bank(app: App) -> None:
             ),
             {"at": app.now(), "taken": TAKEN},
         )
+
+
+def deliveries_are(db: Database, state: str) -> None:
+    """Every delivery in a state, with the event that says so."""
+    change(db, "UPDATE delivery SET state = :s", s=state)
+    change(
+        db,
+        "INSERT INTO delivery_event (delivery_id, at, step, detail) "
+        "SELECT delivery_id, '2026-03-02T14:00:00.000000Z', state, 'said' FROM delivery",
+    )
 
 
 def at(clock: Clock) -> str:

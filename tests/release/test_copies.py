@@ -40,7 +40,7 @@ def released(db: Database, home: Home, clock: FixedClock, **bank: Any) -> tuple[
 
 
 def delivered(app: App, state: str = "DELIVERED") -> None:
-    world.change(app.db, "UPDATE delivery SET state = :s", s=state)
+    world.deliveries_are(app.db, state)
 
 
 def in_outbox(app: App) -> list[str]:
