@@ -24,7 +24,8 @@ def trace(
     reference: Annotated[
         str,
         typer.Argument(
-            metavar="REF", help="Lease, invoice, batch, check, vendor, trace number, file[:line], entry or amount."
+            metavar="REF",
+            help="Lease, invoice, batch, check, item:N (suspense), vendor, trace number, file[:line], entry or amount.",
         ),
     ],
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many entries.")] = 200,
@@ -64,7 +65,7 @@ _NOT_SHOWN: Final = (_TAKEN_BACK, "unit_id", "outbound_id", "file_id", "line_no"
 def page(reference: str, stories: list[Story], when: Callable[[str | None], str]) -> Iterator[str]:
     """``when`` shows an instant as people read it."""
     if not stories:
-        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, vendor, trace number, file, entry or amount; the lists of gateway ledger, files and outbound have them."
+        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, suspense item (item:N), vendor, trace number, file, entry or amount; the lists of gateway ledger, files and outbound have them."
     for story in stories:
         yield _head(story)
         if story.facts.get(_TAKEN_BACK) is not None:
@@ -105,7 +106,7 @@ def _payments(story: Story) -> Iterator[str]:
             f"  payment {b['batch']} line {b['line']}: check {b['check_no'] or '-'}, invoice {b['invoice'] or '-'}, "
             f"{shown(b['amount_cents'])}, {b['state']}"
         )
-    for s in story.suspense:
+    for s in story.suspense if story.kind != "suspense item" else ():
         yield f"  suspense item {s['item']} ({s['kind']}): {shown(s['amount_cents'])}, open {shown(s['remaining_cents'])}, {s['reason']}"
     for m in story.moves:
         yield f"  suspense item {m['item']} move {m['number']}: {_move(m)}"

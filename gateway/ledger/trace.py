@@ -2,8 +2,8 @@
 
 file and line -> staged record -> journal entry -> outbound record and trace number -> delivered file -> receipt ->
 the bank's answer -> what it posted, or the change it proposed. A reference may be a lease, invoice, batch, check
-(``4711`` or ``1/125/4711``), vendor, trace number, file (``name``, ``name:line``, ``#id``), outbound file, entry number or
-amount; where it can be several things, every one of them is followed.
+(``4711`` or ``1/125/4711``), suspense item (``item:2``), vendor, trace number, file (``name``, ``name:line``, ``#id``),
+outbound file, entry number or amount; where it can be several things, every one of them is followed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from gateway.ledger.trace_story import (
     SUSPENSE,
     Story,
     batch_story,
+    entries_by_id,
     entries_where,
+    posted_by,
 )
 from gateway.money import to_cents
 
@@ -43,6 +45,7 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
     ref = reference.strip()
     stories = [
         *_leases(connection, ref.upper(), limit),
+        *_items(connection, ref, limit),
         *_invoices(connection, ref.upper(), limit),
         *_batches(connection, ref, limit),
         *checks(connection, ref.upper(), limit),
@@ -59,12 +62,14 @@ def trace(connection: Connection, reference: str, *, limit: int = 200) -> list[S
 
 
 def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
-    for facts in rows(
+    """A lease by its number; one that is not loaded by what was paid under it, for a clerk who is asked about that money."""
+    loaded = rows(
         connection,
         "SELECT l.lease, l.lessee, l.lessee_name, l.status, o.portfolio, o.company, o.region, o.office, l.nsf_count "
         "FROM lease l JOIN office o ON o.office_id = l.office_id WHERE l.lease = :ref",
         ref=ref,
-    ):
+    )
+    for facts in loaded or [{"lease": ref, "lessee": None, "status": "not loaded"}]:
         story = Story("lease", ref, facts)
         entries_where(connection, story, "e.lease = :ref", limit, ref=ref)
         story.batches = rows(connection, f"{BATCH} WHERE l.lease = :ref ORDER BY l.batch, l.line", ref=ref)
@@ -72,6 +77,21 @@ def _leases(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
         of_lease = "m.lease = :ref OR m.item IN (SELECT item FROM suspense_item WHERE lease = :ref)"
         story.moves = rows(connection, f"{MOVE} WHERE {of_lease} ORDER BY m.item, m.number", ref=ref)
         story.checks = rows(connection, f"{CHECK} WHERE lease = :ref ORDER BY portfolio, bank, check_no", ref=ref)
+        if facts["lessee"] is not None or story.entries or story.suspense:
+            yield story
+
+
+def _items(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
+    """Suspense by its number, ``item:2``: what opened it, what people did with it, and the payment that it waits of."""
+    m = re.fullmatch(r"(?i:item):(\d{1,15})", ref)
+    for facts in rows(connection, f"{SUSPENSE} WHERE item = :item", item=int(m[1])) if m else ():
+        item = facts["item"]
+        story = Story("suspense item", ref, facts, suspense=[facts])
+        story.moves = rows(connection, f"{MOVE} WHERE m.item = :item ORDER BY m.number", item=item)
+        story.batches = rows(connection, f"{BATCH} WHERE l.suspense_item = :item ORDER BY l.batch, l.line", item=item)
+        ids = {facts["entry_id"]} | posted_by(story.moves)
+        ids |= {row["reversed_by"] for row in story.batches if row["reversed_by"] is not None}
+        entries_by_id(connection, story, ids, limit)
         yield story
 
 

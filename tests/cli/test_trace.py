@@ -23,6 +23,9 @@ from tests.cli.conftest import Played
         ("p1_btchassmt.dat:8", "file", "AMOUNT_PUNCTUATED"),
         ("P01-VACH-BANK-260303.DAT", "outbound file", "30001"),
         ("18250.00", "amount", "18,250.00"),
+        ("item:2", "suspense item", "suspense item item:2: item 2, kind SUSPENSE, lease 4711"),
+        ("ITEM:1", "suspense item", "REVERSAL SUSPENSE"),
+        ("4711", "lease", "suspense item 2 (SUSPENSE): 120.00, open 120.00, LEASE_UNKNOWN"),
     ],
 )
 def test_a_reference(played: Played, reference: str, kind: str, seen: str) -> None:
@@ -58,3 +61,9 @@ def test_a_batch_of_a_file_taken_back_answers_to_the_number_its_report_shows(own
 def test_an_empty_reference_is_none(played: Played) -> None:
     done = played.do("trace", " ")
     assert (done.code, done.err.startswith("gateway: trace: found an empty reference, expected")) == (2, True), done
+
+
+@pytest.mark.parametrize("reference", ["4712", "item:99", "item:", "item:x"])
+def test_what_names_nothing(played: Played, reference: str) -> None:
+    done = played.do("trace", reference)
+    assert done.code == 1 and f"Found nothing that {reference} names" in done.out
