@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway.cli.typed import TypedCommand
+from gateway.cli.typed import TypedCommand, visible
 from gateway.errors import GatewayError, Refused, SettingsError, UsageError
 from gateway.money import from_cents, shown
 
@@ -130,12 +130,12 @@ class Session:
         return shown_text(instant, self.app.settings.gateway.service.timezone)
 
     def show(self, document: Mapping[str, Any], text: str | Iterable[str] = ()) -> None:
-        """The JSON document, or the lines for a person. ``document`` has money as text already."""
+        """The JSON document, or the lines for a person, each of which stays one line. ``document`` has money as text already."""
         if self.as_json:
             print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
             return
         for line in [text] if isinstance(text, str) else text:
-            print(line)
+            print(visible(line))
 
     def show_rows(
         self,
@@ -227,7 +227,7 @@ def _counts(values: Sequence[Any]) -> bool:
 
 def _one_line(text: str) -> str:
     """What a person typed may have several lines; a cell has one. JSON has it as typed."""
-    return text if text.isprintable() else " ".join(text.split())
+    return text if text.isprintable() else visible(" ".join(text.split()))
 
 
 def _bands(widths: Sequence[int], limit: int | None) -> list[list[int]]:
@@ -340,4 +340,4 @@ def fail(session: Session, kind: str, lines: Sequence[str]) -> None:
     if session.as_json:
         session.show({"error": {"kind": kind, "messages": list(lines)}})
     for line in lines:
-        print(f"gateway: {line}", file=sys.stderr)
+        print(f"gateway: {visible(line)}", file=sys.stderr)

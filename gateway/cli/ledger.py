@@ -146,7 +146,8 @@ def report(
         money = frozenset(c.key for c in columns if c.kind == "money")
         session.show_rows([c.key for c in columns], made.rows, money=money, extra={"files": [str(p) for p in paths]})
     else:
-        session.show({}, [render_text(made).rstrip("\n"), *(f"Wrote {path}" for path in paths)])
+        pages = render_text(made).rstrip("\n").replace("\f", "\n").split("\n")
+        session.show({}, [*pages, *(f"Wrote {path}" for path in paths)])
 
 
 def _written(made: Report, out: Path, stem: str) -> list[Path]:

@@ -121,7 +121,7 @@ def outbound_approve(
                 f"approving outbound file {outbound_id}: found no --sha256, expected the hash that was looked at; "
                 f"see gateway outbound show {outbound_id}"
             )
-        print("\n".join(outbound_page.page(found, session.when)))
+        session.show({}, outbound_page.page(found, session.when))
         if not typer.confirm("Release it?"):
             raise UsageError(f"approving outbound file {outbound_id}: you said no; nothing was done")
         sha256 = found["sha256"]

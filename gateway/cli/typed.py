@@ -37,6 +37,19 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def visible(text: str) -> str:
+    """One line as a terminal may have it: control characters, line ends among them, are written and not obeyed. The name of
+    a file that somebody dropped could clear the screen, or forge a line of ours.
+
+    >>> visible("p1\\n\\x1b[2JNothing is late.dat")
+    'p1\\\\n\\\\x1b[2JNothing is late.dat'
+    """
+    text = readable(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def no_utf8(text: str) -> str:
     """What is said of a text with such a byte."""
     return f"found '{readable(text)}', expected UTF-8; set the terminal to UTF-8 and type it again"
