@@ -31,6 +31,7 @@ from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row, left_in_suspense
 from gateway.intake.registry import MODULES
 from gateway.intake.states import FileState
+from gateway.ledger.trace_repairs import repair_line, repairs
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from gateway.updates.assess_staged import CORRECTED
@@ -189,6 +190,7 @@ def files_show(
                 {"id": file_id},
             ).mappings()
         ]
+        repaired = repairs(connection, file_id)
     more = len(messages) > limit
     messages = messages[:limit]
     for m in messages:
@@ -200,14 +202,15 @@ def files_show(
             "claimed_at": file.claimed_at, "posted_at": file.posted_at, "business_date": file.business_date,
             "operator": file.operator, "owner": file.owner, "release": file.release, "messages": [money_as_text(m) for m in messages],
             "corrected_lines": corrected, "original": file.archive_name, "more_messages": more, "units": [money_as_text(u) for u in units], "reports": reports,
+            "repairs": repaired,
         },
-        _file_page(session, file, messages, units, reports, more, corrected),
+        _file_page(session, file, messages, units, reports, more, corrected, repaired),
     )  # fmt: skip
 
 
 def _file_page(
     session: Session, file: InboundFile, messages: list[dict[str, Any]], units: list[dict[str, Any]],
-    reports: list[str], more: bool, corrected: int,
+    reports: list[str], more: bool, corrected: int, repaired: list[dict[str, Any]],
 ) -> Iterator[str]:  # fmt: skip
     yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or _of_each(file)})"
     yield f"  state     {file.state}" + (f": {file.hold_text}" if file.hold_text else "")
@@ -219,6 +222,7 @@ def _file_page(
     if corrected:
         lines = "1 line" if corrected == 1 else f"{corrected:,} lines"
         yield f"  corrected before posting: {lines}; received is what the file says with that"
+    yield from map(repair_line, repaired)
     if file.unreadable:
         yield f"  rejected lines whose amount cannot be read: {file.unreadable}"
     yield f"  claimed   {session.when(file.claimed_at)}" + (

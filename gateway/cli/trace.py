@@ -10,6 +10,7 @@ import typer
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, money_as_text
 from gateway.errors import UsageError
 from gateway.ledger.trace import trace as follow
+from gateway.ledger.trace_repairs import repair_line
 from gateway.ledger.trace_story import Story
 from gateway.ledger.trace_way import Step, ended
 from gateway.money import shown
@@ -51,6 +52,7 @@ def document(story: Story) -> dict[str, Any]:
     return {
         "kind": story.kind, "reference": story.reference, "facts": money_as_text(story.facts), "entries": entries,
         "files": rows(story.files), "records": rows(story.records), "messages": rows(story.messages),
+        "repairs": rows(story.repairs),
         "batches": rows(story.batches), "suspense": rows(story.suspense), "moves": rows(story.moves), "checks": rows(story.checks),
         "outbound": rows(story.outbound), "answers": rows(story.answers), "changes": rows(story.changes),
         "way": rows([step._asdict() for step in story.way]), "more": story.more,
@@ -96,6 +98,7 @@ def _came(story: Story) -> Iterator[str]:
             yield f"  from file {f['name']} (#{f['file_id']}, {f['state']}, sha256 {f['sha256'][:12]}…, archived)"
     for r in story.records:
         yield "  record: " + ", ".join(f"{k} {v}" for k, v in money_as_text(r).items() if v is not None)
+    yield from map(repair_line, story.repairs)
     for m in story.messages:
         yield f"  line {m['line_no']}: {m['code']}: found {m['found']}, expected {m['expected']}; {m['action']}"
 

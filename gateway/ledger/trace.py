@@ -17,6 +17,7 @@ from gateway.ledger import trace_ach as ach
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.trace_ach import Row, rows
 from gateway.ledger.trace_checks import checks, outbound_files, traces, vendors
+from gateway.ledger.trace_repairs import repairs
 from gateway.ledger.trace_story import (
     BATCH,
     CHECK,
@@ -160,6 +161,8 @@ def _files(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
             f"FROM line_message WHERE file_id = :id{condition} ORDER BY line_no, seq LIMIT :limit",
             id=facts["file_id"], limit=limit, **({"line": int(line)} if line else {}),
         )  # fmt: skip
+        found = repairs(connection, facts["file_id"])
+        story.repairs = [one for one in found if one["came"] or line is None or one["line_no"] == int(line)]
         yield story
 
 

@@ -33,6 +33,7 @@ class Story:
     outbound: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)  # of the bank
     changes: list[Row] = field(default_factory=list)  # of vendors
+    repairs: list[Row] = field(default_factory=list)  # lines of a file that were corrected, or that it came of
     way: list[Step] = field(default_factory=list)  # of its checks, step by step
     more: bool = False  # entries or checks beyond the limit exist
 

@@ -374,3 +374,34 @@ def test_an_encrypted_file_is_said_to_be_one(played: Played, tmp_path: Path, com
     assert (done.code, done.out) == (3, "")
     assert "found it encrypted with the key of its home, expected a file in clear" in done.err
     assert "gateway outbound export ID TARGET" in done.err and "gateway files export ID TARGET" in done.err
+
+
+def test_a_name_cannot_clear_the_screen_or_forge_a_line(own: Played) -> None:
+    forged = "p1_x\n\x1b[2JNothing is late, held or in doubt.dat"
+    (own.root / "inbox" / forged).write_text("garbage\n")
+    for command in (("process",), ("status",)):
+        done = own.do(*command)
+        shown = done.out + done.err
+        assert "p1_x\\n\\x1b[2JNothing is late" in shown, command
+        assert "\x1b" not in shown and "\nNothing is late, held or in doubt.dat" not in shown
+
+
+def test_a_repaired_line_and_what_came_of_it_name_each_other(own: Played) -> None:
+    listed = own.ok("files", "list", "--kind", "assessments", "--json").document["rows"]
+    (first,) = [row["id"] for row in listed]
+    text = "<lease>1003<assmt>LTCH<amount>2500"
+    made = own.do(
+        "files", "repair", str(first), "--line", "8", "--text", text, "--reason", "decimal point", "--json"
+    ).document
+    new, name = made["id"], made["name"]
+    one = {"file_id": first, "line_no": 8, "made": new, "by": "ABC", "reason": "decimal point"}
+    for number, other, came in ((first, name, False), (new, "p1_btchassmt.dat", True)):
+        (shown,) = own.ok("files", "show", str(number), "--json").document["repairs"]
+        (story,) = own.ok("trace", f"#{number}", "--json").document["stories"]
+        assert story["repairs"] == [shown]
+        assert {**one, "came": came, "name": other} == {k: v for k, v in shown.items() if k != "at"}
+    said = f"  corrects line 8 of p1_btchassmt.dat (#{first}), by ABC: decimal point\n"
+    assert said in own.ok("files", "show", str(new)).out and said in own.ok("trace", f"#{new}:1").out
+    said = f"  line 8 was corrected in {name} (#{new}), by ABC: decimal point\n"
+    assert said in own.ok("files", "show", str(first)).out and said in own.ok("trace", f"#{first}:8").out
+    assert said not in own.ok("trace", f"#{first}:9").out
