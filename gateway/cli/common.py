@@ -130,7 +130,7 @@ class Session:
         return shown_text(instant, self.app.settings.gateway.service.timezone)
 
     def show(self, document: Mapping[str, Any], text: str | Iterable[str] = ()) -> None:
-        """The JSON document, or the lines for a person, each of which stays one line. ``document`` has money as text already."""
+        """The JSON document, or the lines for a person, each of which stays one. ``document`` has money as text already."""
         if self.as_json:
             print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
             return

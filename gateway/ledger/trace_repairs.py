@@ -22,8 +22,8 @@ _MADE: Final = re.compile(r"file ([0-9]+): (.*)", re.DOTALL)
 
 
 def repairs(connection: Connection, file_id: int) -> list[Row]:
-    """Repairs of lines of this file, and that by which it came itself: ``file_id`` and ``line_no`` of the rejected line, ``made``
-    the file that came of it, with who, when and why; ``name`` is the other file's."""
+    """Repairs of lines of this file, and that by which it came itself: ``file_id`` and ``line_no`` of the rejected line,
+    ``made`` the file that came of it, with who, when and why; ``name`` is the other file's."""
     events = rows(connection, _EVENTS, lines=f"file:{file_id}/%", came=f"file {file_id}: %")
     found = []
     for event in events:
