@@ -54,7 +54,8 @@ ORDER BY k.portfolio, k.check_no, k.bank
 _PAYMENTS: Final = """
 SELECT f.name || ' line ' || p.source_line FROM (
     SELECT b.file_id, p.source_line, SUM(p.amount_cents) AS cents, MIN(COALESCE(b.check_no, '')) AS check_no,
-        MIN(b.effective_date) AS effective_date, MIN(p.lease) AS lease, MAX(p.lease) AS other_lease
+        MIN(b.effective_date) AS effective_date, MIN(CASE WHEN p.suspense_item IS NULL THEN p.lease END) AS lease,
+        MAX(CASE WHEN p.suspense_item IS NULL THEN p.lease END) AS other_lease
     FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
     WHERE b.file_id IS NOT NULL AND p.source_line IS NOT NULL GROUP BY b.file_id, p.source_line) p
 JOIN inbound_file f ON f.file_id = p.file_id

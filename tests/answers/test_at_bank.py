@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
@@ -41,8 +40,8 @@ def app(db: Database, home: Home, clock: FixedClock) -> App:
 
 
 def stand(db: Database, state: DeliveryState) -> None:
-    with db.write() as connection:
-        connection.execute(text("UPDATE delivery SET state = :s, next_attempt_at = '2026-03-02'"), {"s": state.value})
+    world.deliveries_are(db, state.value)
+    world.change(db, "UPDATE delivery SET next_attempt_at = '2026-03-02'")
 
 
 def returned(db: Database, cents: int = 12_345) -> bytes:

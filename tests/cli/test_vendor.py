@@ -114,6 +114,12 @@ def delivered(home: Played) -> None:
     """Whatever was let go is at the bank beyond doubt."""
     with closing(Database(home.url)) as db, db.write() as connection:
         connection.execute(text("UPDATE delivery SET state = 'DELIVERED'"))
+        connection.execute(
+            text(
+                "INSERT INTO delivery_event (delivery_id, at, step) "
+                "SELECT delivery_id, '2026-03-02T14:00:00.000000Z', 'DELIVERED' FROM delivery"
+            )
+        )
 
 
 def released(home: Played, at: int) -> dict[str, str]:

@@ -99,7 +99,6 @@ ROWS = {
     "a state of an answer": ("UPDATE delivery SET state = 'ACKNOWLEDGED'", {EVENTS}, BANK),
     "events": ("DELETE FROM delivery_event WHERE step = 'DELIVERED'", {EVENTS}, BANK),
     "all events": ("DELETE FROM delivery_event", {EVENTS}, BANK),
-    "no receipt": ("UPDATE delivery SET receipt = NULL", {RECEIPTS}, BANK),
     "a receipt's hash": ("UPDATE delivery SET receipt = REPLACE(receipt, 'sha256\": \"', 'sha256\": \"0')", {RECEIPTS}, BANK),
     "a receipt's bytes": ("UPDATE delivery SET receipt = REPLACE(receipt, 'bytes\": ', 'bytes\": 1')", {RECEIPTS}, BANK),
     "another last four": ("UPDATE vendor SET account_last4 = '0000' WHERE vendor = 'V3'", {OPEN}, "V3"),

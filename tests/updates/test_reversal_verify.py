@@ -33,7 +33,7 @@ CHANGES = [
     (f"UPDATE payment_line SET reversed_by = 900000001 WHERE batch = '{B1}'", {STATES}),
     (f"UPDATE payment_line SET reversed_by = entry_id WHERE batch = '{B3}'", {STATES}),
     (f"UPDATE payment_batch SET state = 'REVERSED' WHERE batch = '{B3}'", {STATES}),
-    ("UPDATE journal_entry SET txn = 'REVL' WHERE txn = 'REVA'", {AGAIN}),
+    ("UPDATE journal_entry SET txn = 'REVL' WHERE txn = 'REVA'", {AGAIN, "reversals are what their lines say"}),
     ("UPDATE journal_entry SET txn = 'REVA' WHERE txn = 'REVL'", {AGAIN}),
     ("UPDATE journal_entry SET source_line = 2 WHERE txn = 'REVA'", {AGAIN}),
 ]
