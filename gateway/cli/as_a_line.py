@@ -12,6 +12,8 @@ from parsers.bptmtrev import Reversal
 from parsers.btchassmt import Assessment
 from parsers.profile import Profile
 
+PARTS_ITEMS: Final = {"parsers.btchpmt": ",", "parsers.bptmtrev": ",", "parsers.btchassmt": "<>"}
+"""What no item of a line of these formats can hold."""
 SOME_REVERSAL: Final = Reversal(1, "L", "1", 1, "26010100000100000001", None, None, None, None)
 """A line of a reversal file, for what a person types of one."""
 
@@ -21,6 +23,13 @@ def as_a_line(
 ) -> tuple[Any, ...]:
     """What was typed, read as the line of a file that says it, so that one set of rules checks both. Raises UsageError
     in the words of the reject."""
+    for name, value in zip(given._fields, given, strict=True):
+        parted = [character for character in PARTS_ITEMS[format_.__name__] if character in str(value or "")]
+        if parted:
+            raise UsageError(
+                f"{action}: found {parted[0]!r} in {name.replace('_', ' ')} {value!r}, expected none there: it parts the items of "
+                "a file's line, which keeps what is typed; leave it out"
+            )
     line = format_.render(given, profile)
     chunks = list(format_.parse([f"{line}\n".encode()], profile=profile))
     wrong: list[Reject | Warn] = []

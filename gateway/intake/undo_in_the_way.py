@@ -111,13 +111,15 @@ def freeing_line(step: Undo, invoice: str, charge: str) -> str:
     )
     ways = []
     if waived:
-        ways.append(f"{' and '.join(unwaive_command(one.unit) for one in reversed(waived))} takes back what was waived")
+        undo = " and ".join(unwaive_command(one.unit) for one in reversed(waived))
+        ways.append(f"take back what was waived: {undo}")
     if moves:
         undo = " and ".join(f"gateway suspense undo {item} --move {number} {_WHY}" for item, number in moves)
-        ways.append(f"{undo} takes back what was paid from suspense")
+        ways.append(f"take back what was paid from suspense: {undo}")
     if by_batch or not ways:
         ways.append(
-            f"gateway ledger payments --invoice {invoice} has the batches; take them back first with gateway payment reverse "
-            "BATCH --reason CODE, or their file with gateway files reverse"
+            f"gateway ledger payments --invoice {invoice} has the batches; take back first their file with gateway files reverse, or "
+            "what a person posted with gateway payment reverse BATCH --reason TRAN: its money waits in suspense, and no other "
+            "batch is re-applied, which would leave no way back"
         )
     return "; ".join(ways)

@@ -100,7 +100,7 @@ def decide(record: Record, book: Book, batches: Batches) -> Decision:
         name = found.lease if found is not None else (record.target if record.target_kind == "L" else None)
         return Decision(record, batch, office, name, cash, [], record.amount_cents, why, None)
     applied, rest, why = _apply(record, lease)
-    warning = _too_much(record, lease, book.rules) if applied else None
+    warning = _too_much(record, lease, book.rules)
     return Decision(record, batch, office, lease.lease, cash, applied, rest, why, warning)
 
 

@@ -163,7 +163,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("--lease", "1006", "--charge", "LTCH", "--amount", "1", "--ptcode", "AUTO"), 2,
      "assess: found <ptcode> with LTCH, expected it with PTAX only; correct it"),
     (("--lease", "1006", "--charge", "LTCH<amount>9", "--amount", "1"), 2,
-     "assess: found <amount> a second time, expected each item once; correct it"),
+     "assess: found '<' in code 'LTCH<amount>9', expected none there: it parts the items of a file's line, which keeps what is typed; "
+     "leave it out"),
     (("--lease", "1006", "--charge", "LTCH", "--amount", "1", "--due", "1950-01-01"), 2,
      "assess: found due_date '1950-01-01', which would be read as '2050-01-01', expected one that a line of a file can say; "
      "correct it"),

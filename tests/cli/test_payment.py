@@ -228,8 +228,8 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("--invoice", "90001", "--amount", "1", "--due", "2026-02-01"), 2,
      "payment post: found a due date with an invoice, expected one with a lease only; correct it"),
     (("--lease", "1006", "--amount", "1", "--check", "1,A130"), 2,
-     "payment post: found check_no '1,A130', which would be read as '1', expected one that a line of a file can say; correct "
-     "it"),
+     "payment post: found ',' in check no '1,A130', expected none there: it parts the items of a file's line, which keeps what is typed; "
+     "leave it out"),
     (("--lease", "1006", "--amount", "1", "--effective", "1950-01-01"), 2,
      "payment post: found effective_date '1950-01-01', which would be read as '2050-01-01', expected one that a line of a "
      "file can say; correct it"),

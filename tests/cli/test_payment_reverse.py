@@ -154,8 +154,8 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
         ((B1, "--reason", "NSFC", "--check", "12345678901"), 2,
          "payment reverse: found '12345678901' of 11 characters for the check no, expected 10 at most; correct it"),
         ((B1, "--reason", "NSFC", "--check", "9,G126"), 2,
-         "payment reverse: found check_no '9,G126', which would be read as '9', expected one that a line of a file can say; correct "
-         "it"),
+         "payment reverse: found ',' in check no '9,G126', expected none there: it parts the items of a file's line, which keeps what is typed; "
+         "leave it out"),
         ((B1, "--reason", "NSFC", "--amount", "199.99"), 3,
          f"reversing batch {B1}: found 199.99, expected 200.00, all of batch {B1}; leave --amount out, or find out which batch "
          "is meant"),

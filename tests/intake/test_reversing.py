@@ -23,7 +23,8 @@ from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
-from gateway.updates import suspense_undo, suspense_work
+from gateway.updates import payment_by_hand, reversal_by_hand, suspense_undo, suspense_work
+from gateway.updates.payment_rules import Record
 from gateway.updates.suspense_rules import Target
 from gateway.vault import Vault
 from tests.intake.conftest import PERSON, in_work
@@ -243,6 +244,29 @@ def test_assessments_that_were_paid_stay(world: World, real: App, intake: Intake
     assert picture(world) == before
 
 
+def test_a_reversal_file_whose_invoice_a_person_paid_goes_by_the_advice(
+    world: World, real: App, intake: Intake
+) -> None:
+    """A reason that re-applies later batches would correct what the file made, and leave no way back."""
+    drop(intake, "p1_btchpmt.dat", f"L10,10000,E030501,B{B1}\n", f"L10,2500,B{B2}\n")
+    before = picture(world)
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+    assert file.state is FileState.POSTED, file.hold_text
+    record = Record(1, "I", "1003", 5000, None, None, None, None, None, None, None)
+    by_hand = payment_by_hand.post(real, record, reason="x").batch
+    with pytest.raises(
+        Refused, match=r"paid again or waived since, .* gateway payment reverse BATCH --reason TRAN: its money waits"
+    ):
+        actions.reverse(real, file.file_id, reason="x")
+    reversal_by_hand.reverse(real, by_hand, reason="TRAN")
+    actions.reverse(real, file.file_id, reason="x")
+    after = picture(world)
+    assert {key: after[key] for key in ("receivables", "batches", "lines", "nsf")} == {
+        key: before[key] for key in ("receivables", "batches", "lines", "nsf")
+    }
+    assert [check.name for check in verify(world.db) if not check.ok] == []
+
+
 def test_assessments_paid_from_suspense_are_freed_by_the_command_it_names(
     world: World, real: App, intake: Intake
 ) -> None:
@@ -251,7 +275,7 @@ def test_assessments_paid_from_suspense_are_freed_by_the_command_it_names(
     drop(intake, "p1_btchpmt.dat", "L999,4500\n")
     (item,) = world.rows("SELECT item FROM suspense_item")[0]
     suspense_work.apply(real, item, [Target("invoice", "1003", 4500)], reason="theirs")
-    told = rf"charge LTCH, paid or waived since, .*: gateway suspense undo {item} --move \d+ --reason WHY takes back what was paid from suspense$"
+    told = rf"charge LTCH, paid or waived since, .*: take back what was paid from suspense: gateway suspense undo {item} --move \d+ --reason WHY$"
     with pytest.raises(Refused, match=told) as refused:
         actions.reverse(real, file.file_id, reason="x")
     move = re.search(r"--move (\d+)", str(refused.value))

@@ -114,6 +114,14 @@ FILES: list[tuple[tuple[str, ...], list[Told]]] = [
          "Found a payment of 6.00, expected at most 5 times the normal payment of 1.00: check the amount with the sender, it "
          "was posted as received."),
     ]),
+    (("L7,501",), [
+        ("NO_OPEN_INVOICE",
+         "Found no open invoice of lease 7, expected one to pay: apply the suspense item when the lease is billed, or pay it "
+         "out."),
+        ("OVER_NORMAL",
+         "Found a payment of 5.01, expected at most 5 times the normal payment of 1.00: check the amount with the sender, it was "
+         "posted as received."),
+    ]),
 ]  # fmt: skip
 
 

@@ -275,12 +275,12 @@ def test_a_file_that_a_waiver_took_more_than_the_rest_from_stays(world: World, a
     both = [waived(app, "2", "LTCH", 100).unit, waived(app, "2", "LTCH", 150).unit]
     undo = " and ".join(f"gateway waive --undo {unit} --reason WHY" for unit in reversed(both))
     with pytest.raises(
-        Refused, match=rf"found invoice 2, charge LTCH, paid or waived since, .*: {undo} takes back what was waived$"
+        Refused, match=rf"found invoice 2, charge LTCH, paid or waived since, .*: take back what was waived: {undo}$"
     ):
         actions.reverse(app, older.file_id, reason="x")
     pay(app, 600, "2")
     with pytest.raises(
-        Refused, match=rf"{undo} takes back what was waived; gateway ledger payments --invoice 2 has the batches"
+        Refused, match=rf"take back what was waived: {undo}; gateway ledger payments --invoice 2 has the batches"
     ):
         actions.reverse(app, older.file_id, reason="x")
     with pytest.raises(Refused, match="corrected by entry"):
@@ -323,7 +323,9 @@ def test_a_reversal_file_of_a_payment_stays_when_what_it_opened_was_waived(
     batch = pay(app, 10000)
     file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{batch},RUNDO")
     done = waived(app, "1", "LTCH", 100)
-    told = rf"found invoice 1, charge LTCH, paid again or waived since, .*: gateway waive --undo {done.unit} --reason WHY takes back"
+    told = (
+        rf"found invoice 1, charge LTCH, paid again or waived since, .*: gateway waive --undo {done.unit} --reason WHY"
+    )
     with pytest.raises(Refused, match=told):
         actions.reverse(app, file.file_id, reason="x")
     waive.undo(app, done.unit, reason="x")
