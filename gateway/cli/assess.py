@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.as_a_line import as_a_line
-from gateway.cli.common import Reason, Session, command, iso
+from gateway.cli.common import DryRun, Reason, Session, command, iso
 from gateway.errors import UsageError
 from gateway.ledger.typed import unwaive_command
 from gateway.money import from_cents, shown
@@ -19,8 +19,6 @@ from gateway.updates.suspense_rules import parse_amount
 from gateway.updates.waive import HandWaiver
 from parsers import btchassmt
 from parsers.btchassmt import Assessment
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -80,6 +80,7 @@ PortfolioOption = Annotated[
 ]
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 
 
 @dataclass

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
+    DryRun,
     Reason,
     Session,
     command,
@@ -30,7 +31,6 @@ from parsers import bptmtrev, btchpmt
 from parsers.base import render_message
 from parsers.bptmtrev import Reversal
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 Amount = Annotated[str, typer.Option("--amount", metavar="1234.56", help="Dollars and cents.")]
 
 

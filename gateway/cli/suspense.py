@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
+    DryRun,
     Reason,
     Session,
     command,
@@ -31,7 +32,6 @@ ItemNumber = Annotated[int, typer.Argument(metavar="ITEM", help="The number `gat
 Amount = Annotated[str | None, typer.Option("--amount", metavar="1234.56", help="Less than all that remains.")]
 CheckNumber = Annotated[str, typer.Option("--check", help="The number of the check to write.")]
 PayingBank = Annotated[str | None, typer.Option("--bank", metavar="125-144", help="The bank that pays; else 126.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 Due = Annotated[
     str | None, typer.Option("--due", metavar="YYYY-MM-DD", help="When the check is due; else the business date.")
 ]

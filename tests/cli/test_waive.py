@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway.app import system_user
+from gateway.ledger.database import Database
 from parsers import gl_scratch, xsellerator
 from parsers.xsellerator import XselFile
 from tests.cli.conftest import Played
@@ -190,7 +192,34 @@ def test_a_load_of_what_the_gateway_billed_names_the_command(desk: Played) -> No
         "gateway: invoices.csv, row 3, amount: Found 20.00, expected the 25.00 loaded before, because it is paid: leave it, or "
         "gateway waive 90001 LTCH 5.00 --reason WHY."
     )
+    desk.ok("assess", "--lease", "1006", "--charge", "LTCH", "--amount", "1", "--invoice", "90001", "--reason", "x")
+    assert load(desk, LTCH="20.00")[1].splitlines()[0].endswith("because it is paid: leave it."), (
+        "done, it would be told again"
+    )
+    desk.ok("waive", "--undo", str(unit), "--reason", "x")
+    assert told("12.00").endswith(
+        "gateway assess --lease 1006 --charge LEGF --amount 2.00 --invoice 90001 --reason WHY."
+    )
     assert desk.ok("verify", "--json").document["ok"] is True
+
+
+def test_a_charge_of_an_asset_is_waived_on_the_asset(desk: Played) -> None:
+    given = ("assess", "--asset", "778", "--charge", "PTAX", "--amount", "5", "--reason", "x")
+    invoice = desk.ok(*given, "--json").document["invoice"]
+    unit = unit_of(desk, "waive", invoice, "PTAX", "2", "--reason", "x")
+
+    def open_of_it() -> list[str]:
+        rows = desk.ok("ledger", "receivables", "--invoice", invoice, "--json").rows
+        return [row["open"] for row in rows if (row["charge"], row["asset"]) == ("PTAX", "778")]
+
+    database = Database(desk.url)
+    with database.read() as connection:
+        entries = connection.execute(text("SELECT txn, asset FROM journal_entry ORDER BY entry_id")).all()
+    database.close()
+    assert [tuple(row) for row in entries][-2:] == [("PTAX", "778"), ("WAIV", "778")]
+    assert open_of_it() == ["3.00"] and desk.ok("verify", "--json").document["ok"] is True
+    desk.ok("waive", "--undo", str(unit), "--reason", "x")
+    assert open_of_it() == ["5.00"] and desk.ok("verify", "--json").document["ok"] is True
 
 
 def test_the_day_closes_with_waivers_in_its_files(desk: Played) -> None:

@@ -176,3 +176,33 @@ def test_opening_is_one_question_for_all_vendors(app: App, db: Database) -> None
     for n in range(50):
         world.vendor(db, f"W{n}")
     assert asked() == before
+
+
+@pytest.mark.parametrize(
+    ("step", "sound"),
+    [
+        ("QUEUED", {"PENDING"}),
+        ("STARTED", {"SENDING"}),
+        ("INTERRUPTED", {"UNKNOWN", "NOT_DELIVERED"}),
+        ("RESOLVED", {"DELIVERED", "NOT_DELIVERED"}),
+        ("PLACING", {"PLACING"}),
+    ],
+)
+def test_each_last_event_has_its_states(app: App, step: str, sound: set[str]) -> None:
+    last = (
+        "DELETE FROM delivery_event WHERE step <> 'QUEUED'"
+        if step == "QUEUED"
+        else f"UPDATE delivery_event SET step = '{step}' WHERE step = 'DELIVERED'"
+    )
+    altered(app, last)
+    allowed = set()
+    for state in ("PENDING", "SENDING", "PLACING", "UNKNOWN", "NOT_DELIVERED", "DELIVERED", "ACKNOWLEDGED"):
+        altered(app, f"UPDATE delivery SET state = '{state}'")
+        if EVENTS not in proved(app):
+            allowed.add(state)
+    assert allowed == sound
+
+
+def test_a_routing_number_that_opens_and_is_none_is_named(app: App, db: Database) -> None:
+    world.vendor(db, "V9", routing="01100001")
+    assert "V9" in proved(app)[OPEN]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -303,6 +304,8 @@ def test_a_file_that_was_used_counts_once(db: Database, home: Home, clock: Fixed
         with pytest.raises(UsageError, match=why):
             build(app, "DSGL", "1", after=wrong, reason="" if wrong == 1 else "x")
     (made,) = build(app, "DSGL", "1", after=1, reason="accounting imported it").files
+    header = json.loads(world.one(db, "SELECT header FROM outbound_file WHERE outbound_id = :id", id=made.outbound_id))
+    assert header["after"] == {"outbound": 1, "reason": "accounting imported it"}
     read = gl_scratch.read((home.outbox / made.name).read_bytes())
     assert isinstance(read, gl_scratch.GlFile)
     assert max(r.debit_today_cents for r in read.records) == 7

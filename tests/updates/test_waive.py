@@ -285,6 +285,10 @@ def test_a_file_that_a_waiver_took_more_than_the_rest_from_stays(world: World, a
         actions.reverse(app, older.file_id, reason="x")
     with pytest.raises(Refused, match="corrected by entry"):
         actions.reverse(app, newer.file_id, reason="x")
+    waive.undo(app, both[1], reason="x")
+    left = f"take back what was waived: gateway waive --undo {both[0]} --reason WHY; gateway ledger payments"
+    with pytest.raises(Refused, match=left):
+        actions.reverse(app, older.file_id, reason="x")
     assert unsound(world) == []
 
 
