@@ -14,10 +14,10 @@ from gateway.answers.names import answer_patterns
 from gateway.intake import overlap, staging
 from gateway.intake.files import InboundFile, equal_files, file_row, recently_posted
 from gateway.intake.hashes import Spool
-from gateway.intake.parsing import Reading, UnreadableError
+from gateway.intake.parsing import UnreadableError, parse_stream
 from gateway.intake.staging import Counts
 from gateway.intake.states import FileState, HoldCode, move
-from gateway.intake.work import Work, business_date, chunks, lock
+from gateway.intake.work import Work, business_date, lock
 from gateway.money import shown
 from gateway.sealed_files import clear_blocks
 from parsers.base import render_message
@@ -86,7 +86,9 @@ def is_torn(work: Work) -> bool:
     if work.dry:
         work.holds.append((HoldCode.TORN_TAIL, message))
         return False
-    hold(work, HoldCode.TORN_TAIL, message, None, staging.count(chunks(work, Reading())))
+    file, profile = work.file, work.app.settings.inbound
+    counts = staging.count(parse_stream(work.path, file.kind, file.form, profile, progress=work.progress))
+    hold(work, HoldCode.TORN_TAIL, message, None, counts)
     return True
 
 

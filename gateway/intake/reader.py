@@ -1,8 +1,8 @@
-"""Parsing in a second process, for large files: it reads and validates while this one stages.
+"""Parsing in a second process, for large files: it reads, validates and packs while this one inserts.
 
-``python -m gateway.intake.reader`` takes one pickled request on standard input (path, kind, form, profile) and answers
-on standard output with frames: length, then the chunk. Both ends are this program; nothing from outside is unpickled.
-Records travel by ``marshal``, which is three times faster than pickle for plain tuples.
+``python -m gateway.intake.reader`` takes one pickled ``Request`` on standard input and answers on standard output with
+frames: length, then the chunk. Both ends are this program; nothing from outside is unpickled. Rows travel packed, by
+``marshal``, which is three times faster than pickle for plain values.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from gateway.errors import GatewayError
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
+from gateway.intake.staging import Ready, ready
 from gateway.intake.states import HoldCode
+from gateway.ledger.packed import Pack, Packed
 from parsers.base import ParsedChunk
 from parsers.profile import Profile
 
@@ -30,25 +32,30 @@ BESIDE_RECORDS: Final = 50_000
 _LENGTH: Final = struct.Struct("<QQ")
 
 
+class Request(NamedTuple):
+    """What is to be read, as ``parse_stream`` takes it, and how its records are to be made ready (``staging.ready``)."""
+
+    path: Path
+    kind: str
+    form: str
+    profile: Profile
+    file_id: int
+    pack: Pack
+
+
 def read_beside(
-    path: Path,
-    kind: str,
-    form: str,
-    profile: Profile,
-    *,
-    reading: Reading,
-    progress: Callable[[int], None] | None = None,
-) -> Iterator[ParsedChunk]:
-    """As ``parse_stream``, from a second process. ``reading`` has its figures when the chunks are through."""
+    request: Request, *, reading: Reading, progress: Callable[[int], None] | None = None
+) -> Iterator[Ready]:
+    """The file's chunks from a second process. ``reading`` has its figures when they are through."""
     child = subprocess.Popen(
         [sys.executable, "-m", "gateway.intake.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     if child.stdin is None or child.stdout is None:
-        raise GatewayError(f"reading {path.name}: the second process has no pipes")
+        raise GatewayError(f"reading {request.path.name}: the second process has no pipes")
     try:
-        with child.stdin as request:
-            pickle.dump((str(path), kind, form, profile), request)
-        yield from _frames(child.stdout, path, reading, progress)
+        with child.stdin as asked:
+            pickle.dump(tuple(request), asked)
+        yield from _frames(child.stdout, request.path, reading, progress)
     finally:
         child.stdout.close()
         child.kill()
@@ -57,19 +64,18 @@ def read_beside(
 
 def _frames(
     answers: IO[bytes], path: Path, reading: Reading, progress: Callable[[int], None] | None
-) -> Iterator[ParsedChunk]:
+) -> Iterator[Ready]:
     while head := answers.read(_LENGTH.size):
         fast, rest = _LENGTH.unpack(head)
-        records = marshal.loads(answers.read(fast)) if fast else None  # noqa: S302 - our own process wrote it
+        packed = marshal.loads(answers.read(fast)) if fast else None  # noqa: S302 - our own process wrote it
         answer = pickle.loads(answers.read(rest))  # noqa: S301 - our own process wrote it
-        if isinstance(answer, ParsedChunk):
-            if records is not None:
-                answer.records = records
-            yield answer
-        elif isinstance(answer, int):
+        if isinstance(answer, int):
             reading.size = answer
             if progress is not None:
                 progress(answer)
+        elif isinstance(answer[0], ParsedChunk):
+            chunk, records = answer
+            yield Ready(chunk, records, packed)
         elif answer[0] == "done":
             reading.take(*answer[1:])
             return
@@ -78,8 +84,8 @@ def _frames(
     raise GatewayError(f"reading {path.name}: the second process ended before the file did; it is tried again")
 
 
-def _send(out: IO[bytes], answer: Any, records: list[Any] | None = None) -> None:
-    fast = marshal.dumps(records) if records is not None else b""
+def _send(out: IO[bytes], answer: Any, packed: Packed | None = None) -> None:
+    fast = b"" if packed is None else marshal.dumps(packed)
     rest = pickle.dumps(answer)
     out.write(_LENGTH.pack(len(fast), len(rest)))
     out.write(fast)
@@ -87,13 +93,15 @@ def _send(out: IO[bytes], answer: Any, records: list[Any] | None = None) -> None
 
 
 def main() -> None:
-    path, kind, form, profile = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own process wrote it
+    asked = Request(*pickle.load(sys.stdin.buffer))  # noqa: S301 - our own process wrote it
     out = sys.stdout.buffer
     reading = Reading()
     try:
-        for chunk in parse_stream(Path(path), kind, form, profile, reading=reading, progress=lambda n: _send(out, n)):
-            records, chunk.records = [tuple(r) for r in chunk.records], []
-            _send(out, chunk, records)
+        chunks = parse_stream(
+            asked.path, asked.kind, asked.form, asked.profile, reading=reading, progress=lambda size: _send(out, size)
+        )
+        for chunk, records, packed in ready(chunks, asked.file_id, asked.pack):
+            _send(out, (chunk, records), packed)
     except UnreadableError as error:
         _send(out, ("unreadable", error.code.value, str(error)))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, MetaData, Table, text
 from gateway.intake.hashes import Hashes, Spool, repeats
 from gateway.ledger import schema
 from gateway.ledger.database import BULK_ROWS, Database
+from gateway.ledger.packed import Pack, Packed
 from gateway.updates.base import MESSAGE_COLUMNS
 from parsers.base import ParsedChunk, Reject, Warn
 
@@ -40,9 +41,9 @@ class Counts:
     def amount_cents(self) -> int:
         return self.records_cents + self.rejected_cents
 
-    def add(self, chunk: ParsedChunk) -> None:
+    def add(self, chunk: ParsedChunk, records: int) -> None:
         self.lines += chunk.lines
-        self.records += len(chunk.records)
+        self.records += records
         self.rejects += len(chunk.rejects)
         self.blank += chunk.blank
         self.records_cents += chunk.amount_cents
@@ -54,28 +55,47 @@ def columns_of(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns)
 
 
+class Ready(NamedTuple):
+    """A chunk whose records were taken out to be staged: how many they were, and with some of the chunks what is to be
+    inserted of it and of those before."""
+
+    chunk: ParsedChunk
+    records: int
+    packed: Packed | None
+
+
+def ready(chunks: Iterable[ParsedChunk], file_id: int, pack: Pack) -> Iterator[Ready]:
+    """The same chunks, their records as rows of the staging table, packed some thousands at a time."""
+    key = (file_id,)
+    rows: list[tuple[Any, ...]] = []
+    for chunk in chunks:
+        rows += [key + record for record in chunk.records]
+        records, chunk.records = len(chunk.records), []
+        if len(rows) < BULK_ROWS:
+            yield Ready(chunk, records, None)
+        else:
+            yield Ready(chunk, records, pack(rows))
+            rows = []
+    if rows:
+        yield Ready(ParsedChunk(), 0, pack(rows))
+
+
 def stage(
-    db: Database, connection: Connection, file_id: int, table: Table, chunks: Iterable[ParsedChunk], spool: Spool
+    db: Database, connection: Connection, file_id: int, table: Table, chunks: Iterable[Ready], spool: Spool
 ) -> Counts:
     """All records and messages into their tables, a few chunks at a time; hashes to the spool."""
     counts = Counts()
     columns = columns_of(table)
-    key = (file_id,)
-    rows: list[tuple[Any, ...]] = []
     messages: list[tuple[Any, ...]] = []
-    for chunk in chunks:
-        counts.add(chunk)
+    for chunk, records, packed in chunks:
+        counts.add(chunk, records)
         spool.add(chunk)
-        rows += [key + record for record in chunk.records]
         messages += _messages(file_id, chunk.rejects, chunk.warnings)
-        if len(rows) >= 2 * BULK_ROWS:
-            db.bulk_insert(connection, table, columns, rows)
-            rows = []
+        if packed is not None:
+            db.insert_packed(connection, table.name, columns, [packed])
         if len(messages) >= BULK_ROWS:
             db.bulk_insert(connection, schema.line_message, MESSAGE_COLUMNS, messages)
             messages = []
-    if rows:
-        db.bulk_insert(connection, table, columns, rows)
     if messages:
         db.bulk_insert(connection, schema.line_message, MESSAGE_COLUMNS, messages)
     return counts
@@ -85,7 +105,7 @@ def count(chunks: Iterable[ParsedChunk], each: Callable[[ParsedChunk], None] = l
     """The figures alone, nothing stored."""
     counts = Counts()
     for chunk in chunks:
-        counts.add(chunk)
+        counts.add(chunk, len(chunk.records))
         each(chunk)
     return counts
 

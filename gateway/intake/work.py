@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -13,9 +12,9 @@ from gateway.app import App
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.reader import BESIDE_BYTES, read_beside
+from gateway.intake.reader import BESIDE_BYTES, Request, read_beside
 from gateway.intake.registry import update_for
-from gateway.intake.staging import Counts
+from gateway.intake.staging import Counts, Ready, ready
 from gateway.intake.states import FileState, HoldCode, move
 from gateway.ledger.units import UnitKind
 from gateway.updates.base import Update
@@ -77,11 +76,14 @@ def business_date(work: Work) -> str:
     )
 
 
-def chunks(work: Work, reading: Reading) -> Any:
-    """The file's lines as parsed, chunk by chunk; a large file is parsed in a second process."""
-    file, profile = work.file, work.app.settings.inbound
-    read = read_beside if file.bytes >= BESIDE_BYTES else parse_stream
-    return read(work.path, file.kind, file.form, profile, reading=reading, progress=work.progress)
+def chunks(work: Work, reading: Reading) -> Iterator[Ready]:
+    """The file's lines as parsed, chunk by chunk, ready to be staged; a large file is parsed in a second process."""
+    file, profile, pack = work.file, work.app.settings.inbound, work.app.db.pack
+    if file.bytes >= BESIDE_BYTES:
+        request = Request(work.path, file.kind, file.form, profile, file.file_id, pack)
+        return read_beside(request, reading=reading, progress=work.progress)
+    parsed = parse_stream(work.path, file.kind, file.form, profile, reading=reading, progress=work.progress)
+    return ready(parsed, file.file_id, pack)
 
 
 def require_claimed_bytes(work: Work, reading: Reading) -> None:

@@ -11,20 +11,18 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, count, islice
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 
 from gateway.errors import SettingsError
+from gateway.ledger.packed import Pack, Packed, Statements, for_postgresql, for_sqlite
 
 BULK_ROWS = 10_000
 """Rows a bulk call carries; measured flat from 5,000 to 20,000 on both databases."""
-
-_ROWS_A_STATEMENT = 100
-"""Rows one INSERT names on SQLite: more gain nothing, and the widest table stays far below its 32,766 values."""
 
 _PREPARED = 1024
 """Statements that a connection of SQLite keeps ready; ``verify`` alone asks two hundred, and 128 is what Python keeps."""
@@ -114,22 +112,41 @@ class Database:
         self, connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     ) -> int:
         """Insert ready tuples by the driver's own bulk call; returns how many. Flat memory for an iterator."""
+        iterator = iter(rows)
+        blocks = iter(lambda: list(islice(iterator, BULK_ROWS)), [])
+        count = 0
+
+        def packed() -> Iterator[Packed]:
+            nonlocal count
+            for block in blocks:
+                yield self.pack(block)
+                count += len(block)
+
+        self.insert_packed(connection, table.name, columns, packed())
+        return count
+
+    @property
+    def pack(self) -> Pack:
+        """Makes rows ready for ``insert_packed``; needs no connection, and can be handed to another process."""
+        return for_sqlite if self.is_sqlite else for_postgresql
+
+    def insert_packed(
+        self, connection: Connection, table: str, columns: Sequence[str], packed: Iterable[Packed]
+    ) -> None:
+        """Insert what ``pack`` made ready, by the driver's own bulk call."""
         names = ", ".join(f'"{c}"' for c in columns)
         driver = connection.connection.driver_connection
         if driver is None:
             raise RuntimeError("the connection has no driver connection")
-        count = 0
-        if self.is_sqlite:
-            iterator = iter(rows)
-            while block := list(islice(iterator, BULK_ROWS)):
-                _insert_block(driver, f'INSERT INTO "{table.name}" ({names}) VALUES ', block)
-                count += len(block)
-            return count
-        with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-            for row in rows:
-                copy.write_row(row)
-                count += 1
-        return count
+        if not self.is_sqlite:
+            with driver.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+                for block in packed:
+                    copy.write(block)
+            return
+        for statements in packed:
+            for row, rows, values in cast("Statements", statements):
+                placeholders = ", ".join([row] * rows)
+                driver.executemany(f'INSERT INTO "{table}" ({names}) VALUES {placeholders}', values)
 
     def insert_returning_id(self, connection: Connection, table: Table, key: str, values: dict[str, Any]) -> int:
         """Insert one row and give the number the database assigned to ``key``."""
@@ -296,27 +313,6 @@ def _json_text(column: Column[Any]) -> str:
     number = isinstance(column.type, Integer)
     value = f"CAST({column.name} AS TEXT)" if number else f"CAST(TO_JSON({column.name}) AS TEXT)"
     return f"COALESCE({value}, 'null')" if column.nullable else value
-
-
-def _insert_block(driver: Any, insert: str, block: Sequence[Sequence[Any]]) -> None:
-    """Rows into SQLite, many a statement; a column that is absent in all of them is written as NULL and not bound.
-
-    Both together take a third of the time of a statement a row: the driver looks for an adapter for every None.
-    """
-    columns = list(zip(*block, strict=True))
-    absent = [values[0] is None and values.count(None) == len(values) for values in columns]
-    if all(absent):
-        absent[0] = False
-    row = f"({', '.join('NULL' if nothing else '?' for nothing in absent)})"
-    kept = [values for values, nothing in zip(columns, absent, strict=True) if not nothing]
-    values = list(chain.from_iterable(zip(*kept, strict=True)))
-    step = len(kept) * _ROWS_A_STATEMENT
-    whole = len(values) - len(values) % step
-    if whole:
-        statement = insert + ", ".join([row] * _ROWS_A_STATEMENT)
-        driver.executemany(statement, [values[start : start + step] for start in range(0, whole, step)])
-    if whole < len(values):
-        driver.execute(insert + ", ".join([row] * ((len(values) - whole) // len(kept))), values[whole:])
 
 
 def lock_key(name: str) -> int:

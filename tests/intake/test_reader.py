@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.reader import read_beside
+from gateway.intake.reader import Request, read_beside
+from gateway.intake.staging import ready
+from gateway.ledger.packed import Pack, for_postgresql, for_sqlite
 from parsers.profile import DEFAULT
 
 LINES = (
@@ -16,14 +18,19 @@ LINES = (
 )
 
 
-@pytest.mark.parametrize("data", [LINES * 900, LINES + b"<lease>1<assmt>LTCH<amount>1", b""])
-def test_the_second_process_gives_the_same_chunks_size_and_hash(tmp_path: Path, data: bytes) -> None:
+def asked(path: Path, form: str = "dat", pack: Pack = for_postgresql) -> Request:
+    return Request(path, "assessments", form, DEFAULT, 7, pack)
+
+
+@pytest.mark.parametrize("pack", [for_sqlite, for_postgresql])
+@pytest.mark.parametrize("data", [LINES * 3_500, LINES + b"<lease>1<assmt>LTCH<amount>1", b""])
+def test_the_second_process_gives_the_same_chunks_size_and_hash(tmp_path: Path, data: bytes, pack: Pack) -> None:
     path = tmp_path / "p1_btchassmt.dat"
     path.write_bytes(data)
     here, there = Reading(), Reading()
     seen: list[int] = []
-    expected = list(parse_stream(path, "assessments", "dat", DEFAULT, reading=here))
-    found = list(read_beside(path, "assessments", "dat", DEFAULT, reading=there, progress=seen.append))
+    expected = list(ready(parse_stream(path, "assessments", "dat", DEFAULT, reading=here), 7, pack))
+    found = list(read_beside(asked(path, pack=pack), reading=there, progress=seen.append))
     assert found == expected
     assert (there.size, there.sha256) == (here.size, here.sha256)
     assert seen[-1:] == ([len(data)] if data else [])
@@ -33,12 +40,12 @@ def test_what_cannot_be_read_there_is_said_here(tmp_path: Path) -> None:
     path = tmp_path / "p1_btchassmt.avro"
     path.write_bytes(b"Obj\x01 and no container")
     with pytest.raises(UnreadableError, match="Found"):
-        list(read_beside(path, "assessments", "avro", DEFAULT, reading=Reading()))
+        list(read_beside(asked(path, "avro"), reading=Reading()))
 
 
 def test_a_reader_that_stops_asking_leaves_no_process(tmp_path: Path) -> None:
     path = tmp_path / "p1_btchassmt.dat"
     path.write_bytes(LINES * 5_000)
-    chunks = read_beside(path, "assessments", "dat", DEFAULT, reading=Reading())
+    chunks = read_beside(asked(path), reading=Reading())
     next(chunks)
     chunks.close()
