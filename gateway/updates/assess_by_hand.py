@@ -70,7 +70,7 @@ def assess(app: App, record: Assessment, *, reason: str, dry_run: bool = False) 
         unit = posting.unit
     return HandAssessment(
         dry_run, unit.unit_id, unit.business_date, portfolio, done.lease, record.asset, record.code, record.amount_cents,
-        done.invoice, done.due_date, done.invoice in made, done.billed_cents, done.paid_cents,
+        done.invoice, done.due_date, any(m.invoice == done.invoice for m in made), done.billed_cents, done.paid_cents,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ a number that was loaded since is passed over. After 99999999, the widest a file
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
@@ -21,9 +22,16 @@ _NEW = Table("assess_new", MetaData(), *map(Column, ("lease", "due_date", "invoi
 _NUMBER = Table("assess_number", MetaData(), Column("invoice"))
 
 
-def make_missing(scope: Scope) -> dict[str, str]:
-    """One new invoice for each lease and due date of ``assess_line`` that has none, in the order of the lines. Gives
-    their due dates."""
+class Made(NamedTuple):
+    """An invoice that was made."""
+
+    lease: str
+    due_date: str
+    invoice: str
+
+
+def make_missing(scope: Scope) -> list[Made]:
+    """One new invoice for each lease and due date of ``assess_line`` that has none, in the order of the lines."""
     connection = scope.connection
     wanted = [
         (lease, due_date)
@@ -35,17 +43,17 @@ def make_missing(scope: Scope) -> dict[str, str]:
         )
     ]
     if not wanted:
-        return {}
+        return []
     numbers = take_numbers(scope.db, connection, len(wanted))
-    rows = [(lease, due, number) for (lease, due), number in zip(wanted, numbers, strict=True)]
+    made = [Made(lease, due, number) for (lease, due), number in zip(wanted, numbers, strict=True)]
     scope.db.bulk_insert(
         connection,
         schema.invoice,
         ("lease", "due_date", "invoice", "source"),
-        ((*row, scope.source) for row in rows),
+        ((*row, scope.source) for row in made),
     )
     scope.db.scratch(connection, "assess_new", "lease TEXT, due_date TEXT, invoice TEXT, PRIMARY KEY (lease, due_date)")
-    scope.db.bulk_insert(connection, _NEW, ("lease", "due_date", "invoice"), rows)
+    scope.db.bulk_insert(connection, _NEW, ("lease", "due_date", "invoice"), made)
     connection.execute(
         text(
             "UPDATE assess_line SET invoice = (SELECT n.invoice FROM assess_new n "
@@ -53,7 +61,7 @@ def make_missing(scope: Scope) -> dict[str, str]:
             "WHERE problem IS NULL AND invoice IS NULL"
         )
     )
-    return {invoice: due for _, due, invoice in rows}
+    return made
 
 
 def take_numbers(db: Database, connection: Connection, count: int) -> list[str]:

@@ -168,6 +168,24 @@ def posted(scope: Scope) -> Iterator[list[tuple[Any, ...]]]:
     )
 
 
+def posted_lines(scope: Scope) -> list[int]:
+    """The numbers of the lines of the block that posted."""
+    rows = scope.db.fetch(scope.connection, "SELECT line_no FROM assess_line WHERE problem IS NULL ORDER BY line_no")
+    return [line for (line,) in rows]
+
+
+TOLD_LEASES = 200_000
+"""Leases told at once; a file that touches more is told line by line, so that memory stays flat."""
+
+
+def leases(scope: Scope) -> dict[str, tuple[int, str | None]] | None:
+    """Office and next invoice of every lease that a file touches; None when they are too many."""
+    if scope.connection.execute(text("SELECT COUNT(*) FROM assess_lease")).scalar_one() > TOLD_LEASES:
+        return None
+    rows = scope.db.fetch(scope.connection, "SELECT lease, office_id, next_invoice FROM assess_lease")
+    return {lease: (office, invoice) for lease, office, invoice in rows}
+
+
 def sums(scope: Scope) -> tuple[int, int, int, int]:
     """Lines posted, their cents, lines rejected, their cents, of the block."""
     row = scope.connection.execute(

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Column, MetaData, Table
 
 from gateway.updates import assess_invoices, assess_post, assess_resolve
+from gateway.updates.assess_invoices import Made
 from gateway.updates.posting import Posting
 
 
@@ -30,9 +31,9 @@ _COLUMNS: Final = ("file_id", "line_no", *Charge._fields)
 _STAGED: Final = Table("assess_unfiled", MetaData(), *map(Column, _COLUMNS))
 
 
-def put(posting: Posting, charges: Sequence[Charge], *, source: str) -> tuple[assess_resolve.Scope, dict[str, str]]:
+def put(posting: Posting, charges: Sequence[Charge], *, source: str) -> tuple[assess_resolve.Scope, list[Made]]:
     """Raise receivables and escrow balances. ``assess_line`` then has each charge under its number, from 1, with its
-    invoice, or with what is wrong; entries are the caller's to make. Gives the scope, and due dates of invoices that were
+    invoice, or with what is wrong; entries are the caller's to make. Gives the scope, and the invoices that were
     made, whose source is ``source``."""
     connection, unit = posting.connection, posting.unit
     posting.db.scratch(

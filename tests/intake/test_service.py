@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import fastavro
 import psycopg
@@ -31,6 +30,7 @@ from gateway.intake.hashes import Spool
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.intake.watching import Folder, Observers
+from gateway.intake.work import Work
 from tests.intake.conftest import charge, in_work, journal_lines, names_in, with_source
 from tests.intake.plain import UPDATE
 
@@ -456,14 +456,13 @@ def test_bare_files_post_in_the_order_of_their_claims(
         "p1_btchassmt.dat",
     ]
     posted: list[int] = []
-    process_file = processing.process_file
+    process = processing.process
 
-    def noted(app: App, file_id: int, **others: Any) -> Any:
-        done = process_file(app, file_id, **others)
-        posted.append(file_id)
-        return done
+    def noted(work: Work) -> None:
+        process(work)
+        posted.append(work.file.file_id)  # before the commit, while it is still this file's turn
 
-    monkeypatch.setattr("gateway.intake.service.process_file", noted)
+    monkeypatch.setattr(processing, "process", noted)
 
     def drop(first: int) -> None:
         for number, name in enumerate(names, first):

@@ -33,6 +33,10 @@ def escrow(line: int, payable: int) -> tuple[Any, ...]:
     return line, 1, payable, 100, 9
 
 
+BY_LEASE = {"c2 of 1": (3, "I1"), "c2 of 2": (4, None)}
+"""Office and next invoice of the leases of the records."""
+
+
 @pytest.mark.parametrize(
     ("draft", "told", "more", "outcomes"),
     [
@@ -48,8 +52,10 @@ def escrow(line: int, payable: int) -> tuple[Any, ...]:
         (EscrowDraft(NONE), columns(escrow(2, 5), escrow(2, 6), width=5), (10,), [("rejected", []), ("posted", [12])]),
         (EscrowDraft(NONE), columns(escrow(1, 5), escrow(1, 6), width=5), (10, None), [("posted", [11]), ("rejected", [])]),
         (EscrowDraft(NONE), columns(width=5), (None,), [("rejected", []), ("rejected", [])]),
-        (AssessDraft(NONE, 1), columns((1, 1, "I", "L"), (2, 1, "I", "L"), width=4), ((10, {}),), [("posted", [11]), ("posted", [12])]),
-        (AssessDraft(NONE, 1), columns((2, 1, "I", "L"), width=4), ((10, {}),), [("rejected", []), ("posted", [12])]),
+        (AssessDraft(NONE, 1), columns((1, 1, "I", "L"), (2, 1, "I", "L"), width=4), ((10, {}, []),), [("posted", [11]), ("posted", [12])]),
+        (AssessDraft(NONE, 1), columns((2, 1, "I", "L"), width=4), ((10, {}, []),), [("rejected", []), ("posted", [12])]),
+        (AssessDraft(NONE, 1), ([1, 2], (), (), ()), ((10, BY_LEASE, []),), [("posted", [11]), ("posted", [12])]),
+        (AssessDraft(NONE, 1), ([2], (), (), ()), ((10, BY_LEASE, []),), [("rejected", []), ("posted", [12])]),
         (ReversalDraft(NONE), columns((2, "suspended", [12, 13]), width=3), (), [("rejected", []), ("suspended", [12, 13])]),
     ],
 )  # fmt: skip
@@ -64,5 +70,17 @@ def test_report_b_is_of_the_lines_that_posted() -> None:
     ((offices, leases, _, payables, *_),) = EscrowDraft(NONE).follow(records(1, 2, columns=14), told, (10,)).parts
     assert (list(offices), list(leases), list(payables)) == ([1, 1], ["c2 of 2", "c2 of 2"], [5, 6])
     told = columns((2, 3, "I", "by asset"), width=4)
-    ((offices, named, *_),) = AssessDraft(NONE, 1).follow(records(1, 2, columns=9), told, ((10, {}),)).parts
+    ((offices, named, *_),) = AssessDraft(NONE, 1).follow(records(1, 2, columns=9), told, ((10, {}, []),)).parts
     assert (list(offices), list(named)) == ([3], ["c2 of 2"])
+
+
+def test_what_follows_from_the_lease_is_told_once() -> None:
+    """An invoice that was made for a lease is the one that every later line of it went to."""
+    draft = AssessDraft(NONE, 1)
+    told = ([1, 2], (), (), ())
+    ((offices, named, _, _, _, invoices),) = draft.follow(
+        records(1, 2, columns=9), told, ((10, BY_LEASE, [("c2 of 2", "2026-04-01", "I9")]),)
+    ).parts
+    assert (offices, list(named), invoices) == ((3, 4), ["c2 of 1", "c2 of 2"], ("I1", "I9"))
+    ((offices, _, _, _, _, invoices),) = draft.follow(records(2, columns=9), ([2], (), (), ()), ()).parts
+    assert (offices, invoices) == ((4,), ("I9",))
