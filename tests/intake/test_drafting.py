@@ -68,15 +68,16 @@ def real(place: Home, clock: FixedClock) -> Any:
     app.close()
 
 
-def lines(count: int = 2500) -> bytes:
-    """Lines of every kind: plain ones, by asset, with a due date that makes an invoice, refused by the format and by the
-    ledger; the first and the last of a chunk among the refused ones, and whole chunks of them."""
+def lines(count: int = 2500, *, leases_only: bool = False) -> bytes:
+    """Lines of every kind: plain ones (of leases with an invoice, and of others, for which one is made), by asset, with a due
+    date that makes an invoice, refused by the format and by the ledger; the first and the last of a chunk among the refused
+    ones, and whole chunks of them."""
     out = []
     for n in range(1, count + 1):
         lease, cents = 1000 + n % 60, 100 + n
         if n % 1024 in (0, 1) or 1300 < n < 1420:
             out.append(f"<lease>77<assmt>LTCH<amount>{cents}")
-        elif n % 11 == 0:
+        elif n % 11 == 0 and not leases_only:
             out.append(f"<asset>778<assmt>PTAX<duedate>2604{n % 28 + 1:02d}<amount>{cents}")
         elif n % 13 == 0:
             out.append(f"<lease>{lease}<assmt>LTCH<amount>{cents}.00")
@@ -167,8 +168,14 @@ def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("where")
-def test_drafts_have_the_bytes_that_the_ledger_gives(real: App, used: list[Path | None]) -> None:
-    file = drop(real, lines())
+@pytest.mark.parametrize(
+    ("leases_only", "told_leases"), [(False, 100), (True, 100), (True, 10)], ids=["every kind", "leases", "many leases"]
+)
+def test_drafts_have_the_bytes_that_the_ledger_gives(
+    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch, leases_only: bool, told_leases: int
+) -> None:
+    monkeypatch.setattr(assess_post, "TOLD_LEASES", told_leases)
+    file = drop(real, lines(leases_only=leases_only))
     assert file.state is FileState.POSTED and file.rejects and file.records
     assert len(used) == 1 and used[0] is not None
     drafted = left(real)
