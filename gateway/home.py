@@ -11,12 +11,15 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import SettingsError
+
+BLOCK: Final = 1 << 20
+"""Bytes of a file that are read, and sealed, at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +248,10 @@ def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o64
         temporary.unlink(missing_ok=True)
         raise
     fsync_dir(path.parent)
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file in blocks; it is never held whole."""
+    with path.open("rb") as handle:
+        while block := handle.read(BLOCK):
+            yield block

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from gateway.errors import GatewayError
-from gateway.home import Home, write_durably
+from gateway.home import BLOCK, Home, write_durably
 from gateway.vault import KEY_ID, SEALED_BYTES, Vault
 
 SUFFIX: Final = ".sealed"
-BLOCK: Final = 1 << 20
 
 
 def is_sealed(path: Path) -> bool:

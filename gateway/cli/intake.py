@@ -19,7 +19,7 @@ from gateway.console.inbox import Left, left_in_place
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.intake import checking
-from gateway.intake.parsing import identified, unknown_name
+from gateway.intake.identify import identified, unknown_name
 from gateway.intake.service import Intake
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed

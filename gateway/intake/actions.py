@@ -16,9 +16,9 @@ from gateway.app import App
 from gateway.errors import Refused, UsageError
 from gateway.home import write_durably
 from gateway.intake import archive
-from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, refused_lines
+from gateway.intake.files import InboundFile, equal_files, file_row, hold_row, move, refused_lines
 from gateway.intake.registry import is_bank_kind
-from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.states import FileState, HoldCode
 from gateway.intake.undo import undo
 from gateway.ledger import schema
 from gateway.ledger.events import note, require_reason

@@ -18,11 +18,10 @@ from typing import IO, Final
 
 from gateway import sealed_files
 from gateway.errors import GatewayError
-from gateway.home import Home, fsync_dir
+from gateway.home import BLOCK, Home, fsync_dir, read_blocks
 from gateway.sealed_files import clear_blocks, sealed_blocks
 from gateway.vault import Vault
 
-READ_BYTES: Final = sealed_files.BLOCK
 _MANY: Final = 8
 
 
@@ -33,13 +32,6 @@ class Stored:
     sha256: str
     size: int
     name: str
-
-
-def read_blocks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file in blocks; it is never held whole."""
-    with path.open("rb") as handle:
-        while block := handle.read(READ_BYTES):
-            yield block
 
 
 def sha256_of(path: Path) -> str:
@@ -74,7 +66,7 @@ def store(home: Home, source: IO[bytes], token: str, *, vault: Vault | None = No
 
     def read() -> Iterator[bytes]:
         nonlocal size
-        while block := source.read(READ_BYTES):
+        while block := source.read(BLOCK):
             digest.update(block)
             size += len(block)
             yield block

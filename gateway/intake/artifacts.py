@@ -24,8 +24,8 @@ from gateway.answers.files import BankFile, bank_file
 from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import GatewayError
+from gateway.home import read_blocks
 from gateway.intake import archive
-from gateway.intake.archive import read_blocks
 from gateway.intake.drafting import RECORDS, Drafts
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream

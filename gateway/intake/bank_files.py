@@ -10,10 +10,11 @@ from __future__ import annotations
 from gateway import crashpoints
 from gateway.answers.files import bank_file
 from gateway.crashpoints import Step
+from gateway.intake.files import move
 from gateway.intake.holds import is_duplicate, open_or_wait
 from gateway.intake.parsing import Reading, UnreadableError
 from gateway.intake.staging import Counts
-from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.states import FileState, HoldCode
 from gateway.intake.work import Work, business_date, require_claimed_bytes, settled
 from gateway.sealed_files import clear_blocks
 

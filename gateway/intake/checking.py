@@ -13,13 +13,14 @@ from gateway.app import App
 from gateway.intake import staging
 from gateway.intake.archive import sha256_of
 from gateway.intake.claim import ARGUMENT
-from gateway.intake.files import InboundFile, file_row
+from gateway.intake.files import InboundFile, file_row, move
 from gateway.intake.hashes import Spool, shared
+from gateway.intake.identify import identified
 from gateway.intake.overlap import hashes_of
-from gateway.intake.parsing import UnreadableError, identified, parse_stream
+from gateway.intake.parsing import UnreadableError, parse_stream
 from gateway.intake.processing import process
 from gateway.intake.registry import is_bank_kind
-from gateway.intake.states import FileState, move
+from gateway.intake.states import FileState
 from gateway.intake.work import Work
 from gateway.ledger import schema
 from gateway.updates import reversal_moves

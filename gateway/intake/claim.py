@@ -27,12 +27,13 @@ from gateway import crashpoints, log
 from gateway.app import App, user_name
 from gateway.crashpoints import Step
 from gateway.errors import Refused, UsageError
-from gateway.home import fsync_dir, write_durably
+from gateway.home import BLOCK, fsync_dir, read_blocks, write_durably
 from gateway.intake import archive, slots
 from gateway.intake.arrival import Complete, Identity, printable
-from gateway.intake.parsing import identified, identified_file
+from gateway.intake.files import move, state_list
+from gateway.intake.identify import identified, identified_file
 from gateway.intake.registry import is_bank_kind
-from gateway.intake.states import FileState, HoldCode, move, state_list
+from gateway.intake.states import FileState, HoldCode
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder
 from gateway.ledger import schema
@@ -267,7 +268,7 @@ class Claimer:
             return kept
         kept = kept.with_name(kept.name + SUFFIX)
         with self._sealing() as vault:
-            write_durably(kept, sealed_blocks(archive.read_blocks(claim.path), vault), mode=self.app.home.private_file)
+            write_durably(kept, sealed_blocks(read_blocks(claim.path), vault), mode=self.app.home.private_file)
         return kept
 
     # what a killed process left
@@ -362,7 +363,7 @@ def _copy(source: Path, target: Path) -> None:
     """A durable copy that has its name only when it is whole."""
     temporary = target.with_name(f".{target.name}.tmp")
     with source.open("rb") as read, temporary.open("wb") as written:
-        shutil.copyfileobj(read, written, archive.READ_BYTES)
+        shutil.copyfileobj(read, written, BLOCK)
         written.flush()
         os.fsync(written.fileno())
     temporary.replace(target)

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text
 
 from gateway.answers.names import ACKNOWLEDGEMENT
-from gateway.errors import LedgerError
+from gateway.errors import LedgerError, Refused
 from gateway.home import Home
-from gateway.intake.states import COUNTS_AS_SEEN, FileState, state_list
+from gateway.intake.states import COUNTS_AS_SEEN, FileState
 from gateway.ledger.database import stream_rows
 
 
@@ -188,3 +188,28 @@ def retry_failed(connection: Connection) -> None:
             "WHERE state = 'FAILED'"
         )
     )
+
+
+def move(connection: Connection, file_id: int, before: FileState, after: FileState, **values: Any) -> None:
+    """Change the state of a file and the named columns with it.
+
+    Raises Refused when the transition is not allowed or the file is no longer in ``before``.
+    """
+    if after not in before.following:
+        raise Refused(
+            f"changing file {file_id}: found it {before}, expected a state that {after} may follow; see `gateway files show {file_id}`"
+        )
+    assignments = "".join(f", {name} = :{name}" for name in values)
+    changed = connection.execute(
+        text(f"UPDATE inbound_file SET state = :after{assignments} WHERE file_id = :file_id AND state = :before"),
+        {"file_id": file_id, "before": before.value, "after": after.value, **values},
+    )
+    if changed.rowcount != 1:
+        raise Refused(
+            f"changing file {file_id} from {before} to {after}: found it in another state; look with `gateway files show {file_id}`"
+        )
+
+
+def state_list(name: str) -> Any:
+    """An expanding parameter for ``state IN :name``."""
+    return bindparam(name, expanding=True)

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from gateway import log
 from gateway.answers.names import answer_patterns
 from gateway.intake import overlap, staging
-from gateway.intake.files import InboundFile, equal_files, file_row, recently_posted
+from gateway.intake.files import InboundFile, equal_files, file_row, move, recently_posted
 from gateway.intake.hashes import Spool
 from gateway.intake.parsing import UnreadableError, parse_stream
 from gateway.intake.staging import Counts
-from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.states import FileState, HoldCode
 from gateway.intake.work import Work, business_date, lock
 from gateway.money import shown
 from gateway.sealed_files import clear_blocks

@@ -1,4 +1,5 @@
-"""From a name to the one parser, and from archived bytes to parsed chunks. Knows no columns."""
+"""From archived bytes to parsed chunks. Knows no columns, no ledger and no settings: a process that reads starts in little
+time."""
 
 from __future__ import annotations
 
@@ -9,14 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from gateway.answers.names import kinds_of
-from gateway.errors import GatewayError, UsageError
-from gateway.intake.archive import read_blocks
+from gateway.errors import GatewayError
+from gateway.home import read_blocks
 from gateway.intake.states import HoldCode
-from gateway.settings import Settings
 from parsers import avro, bptmtrev, btchassmt, btchescr, btchpmt
-from parsers.base import ParsedChunk, render_message
-from parsers.names import Identified, identify
+from parsers.base import ParsedChunk
 from parsers.profile import Profile
 
 FORMATS: Final[dict[str, ModuleType]] = {
@@ -58,55 +56,6 @@ class Reading:
             yield block
             if progress is not None:
                 progress(self.size)
-
-
-def identified(settings: Settings, name: str) -> Identified:
-    """The one parser that claims ``name``. Raises UsageError when none or several do."""
-    found = _claims(settings, name)
-    if isinstance(found, str):
-        raise UsageError(found)
-    return found
-
-
-def identified_file(settings: Settings, path: Path) -> Identified:
-    """The same of a file that a person names. Raises UsageError for one that cannot be taken, too."""
-    if not path.is_file() or path.is_symlink():
-        found = (
-            "a link"
-            if path.is_symlink()
-            else "a folder"
-            if path.is_dir()
-            else "no ordinary file"
-            if path.exists()
-            else "no such file"
-        )
-        raise UsageError(f"processing {path}: found {found}, expected a file to take; look at the name")
-    if (why := unknown_name(settings, path.name)) is not None:
-        raise UsageError(f"processing {path}: {why[:1].lower()}{why[1:]}")
-    return identified(settings, path.name)
-
-
-def unknown_name(settings: Settings, name: str) -> str | None:
-    """Why no parser claims ``name``; None when exactly one does."""
-    found = _claims(settings, name)
-    return found if isinstance(found, str) else None
-
-
-def _claims(settings: Settings, name: str) -> Identified | str:
-    """The one kind of a name, by the format profile or by the patterns of a bank."""
-    found = identify(name, [settings.inbound])
-    kinds = kinds_of(settings.gateway, name)
-    if not kinds:
-        return found if isinstance(found, Identified) else found.message
-    if isinstance(found, Identified):
-        kinds = (found.kind, *kinds)
-    if len(kinds) > 1:
-        return render_message(
-            f"the name {name}, claimed by {' and '.join(kinds)}",
-            "one kind for each name",
-            "correct the patterns in [banks.*] or the names table of the format profile",
-        )
-    return Identified(kinds[0], None, "dat")
 
 
 def parse_stream(

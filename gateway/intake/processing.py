@@ -24,7 +24,7 @@ from gateway.crashpoints import Step
 from gateway.errors import GatewayError, LedgerError
 from gateway.intake import archive, bank_files, overlap, staging
 from gateway.intake.drafting import Drafts
-from gateway.intake.files import InboundFile, file_row, hold_row
+from gateway.intake.files import InboundFile, file_row, hold_row, move
 from gateway.intake.hashes import Spool
 from gateway.intake.holds import (
     hold,
@@ -40,7 +40,7 @@ from gateway.intake.parsing import Reading, UnreadableError
 from gateway.intake.reader import BESIDE_RECORDS
 from gateway.intake.registry import is_bank_kind
 from gateway.intake.staging import Counts
-from gateway.intake.states import PROCESSABLE, FileState, HoldCode, move
+from gateway.intake.states import PROCESSABLE, FileState, HoldCode
 from gateway.intake.turns import Turns
 from gateway.intake.work import (
     Progress,

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from gateway.errors import GatewayError
+from gateway.intake.packing import Ready, ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.staging import Ready, ready
 from gateway.intake.states import HoldCode
 from gateway.ledger.packed import Pack, Packed
 from parsers.base import ParsedChunk

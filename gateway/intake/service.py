@@ -26,7 +26,7 @@ from gateway.intake.claim import Claimer
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import retry_failed
 from gateway.intake.hashes import remove_abandoned
-from gateway.intake.parsing import identified_file
+from gateway.intake.identify import identified_file
 from gateway.intake.processing import ProcessedFile, process_file
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders

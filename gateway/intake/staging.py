@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, MetaData, Table, text
 
 from gateway.intake.hashes import Hashes, Spool, repeats
+from gateway.intake.packing import Ready
 from gateway.ledger import schema
-from gateway.ledger.database import BULK_ROWS, Database
-from gateway.ledger.packed import Pack, Packed
+from gateway.ledger.database import Database
+from gateway.ledger.packed import BULK_ROWS
 from gateway.updates.base import MESSAGE_COLUMNS
 from parsers.base import ParsedChunk, Reject, Warn
 
@@ -53,31 +54,6 @@ class Counts:
 
 def columns_of(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns)
-
-
-class Ready(NamedTuple):
-    """A chunk whose records were taken out to be staged: how many they were, and with some of the chunks what is to be
-    inserted of it and of those before."""
-
-    chunk: ParsedChunk
-    records: int
-    packed: Packed | None
-
-
-def ready(chunks: Iterable[ParsedChunk], file_id: int, pack: Pack) -> Iterator[Ready]:
-    """The same chunks, their records as rows of the staging table, packed some thousands at a time."""
-    key = (file_id,)
-    rows: list[tuple[Any, ...]] = []
-    for chunk in chunks:
-        rows += [key + record for record in chunk.records]
-        records, chunk.records = len(chunk.records), []
-        if len(rows) < BULK_ROWS:
-            yield Ready(chunk, records, None)
-        else:
-            yield Ready(chunk, records, pack(rows))
-            rows = []
-    if rows:
-        yield Ready(ParsedChunk(), 0, pack(rows))
 
 
 def stage(

@@ -1,18 +1,14 @@
 """The states of an inbound file, with the states each may be followed by beside it.
 
 A file's state changes in the transaction that does what the state says: POSTED is committed together with the
-postings. ``move`` is the only way to change one, and it names the state it comes from, so that of two gateways only
-one succeeds.
+postings. ``files.move`` is the only way to change one, and it names the state it comes from, so that of two gateways
+only one succeeds.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
-
-from sqlalchemy import Connection, bindparam, text
-
-from gateway.errors import Refused
+from typing import Final
 
 
 class FileState(StrEnum):
@@ -75,28 +71,3 @@ class HoldCode(StrEnum):
     BANK_FILE = "BANK_FILE"
     CHANGED_WHILE_READ = "CHANGED_WHILE_READ"
     FAULT = "FAULT"
-
-
-def move(connection: Connection, file_id: int, before: FileState, after: FileState, **values: Any) -> None:
-    """Change the state of a file and the named columns with it.
-
-    Raises Refused when the transition is not allowed or the file is no longer in ``before``.
-    """
-    if after not in before.following:
-        raise Refused(
-            f"changing file {file_id}: found it {before}, expected a state that {after} may follow; see `gateway files show {file_id}`"
-        )
-    assignments = "".join(f", {name} = :{name}" for name in values)
-    changed = connection.execute(
-        text(f"UPDATE inbound_file SET state = :after{assignments} WHERE file_id = :file_id AND state = :before"),
-        {"file_id": file_id, "before": before.value, "after": after.value, **values},
-    )
-    if changed.rowcount != 1:
-        raise Refused(
-            f"changing file {file_id} from {before} to {after}: found it in another state; look with `gateway files show {file_id}`"
-        )
-
-
-def state_list(name: str) -> Any:
-    """An expanding parameter for ``state IN :name``."""
-    return bindparam(name, expanding=True)

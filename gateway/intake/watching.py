@@ -22,7 +22,7 @@ from watchdog.observers.polling import PollingObserver
 from gateway import log
 from gateway.app import App
 from gateway.intake.arrival import Complete, Decision, Rules, Watched, decide, look, printable
-from gateway.intake.parsing import unknown_name
+from gateway.intake.identify import unknown_name
 from gateway.settings import Source
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]

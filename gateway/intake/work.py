@@ -10,12 +10,13 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.intake.drafting import Drafts
-from gateway.intake.files import InboundFile
+from gateway.intake.files import InboundFile, move
+from gateway.intake.packing import Ready, ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
 from gateway.intake.reader import BESIDE_BYTES, Request, read_beside
 from gateway.intake.registry import update_for
-from gateway.intake.staging import Counts, Ready, ready
-from gateway.intake.states import FileState, HoldCode, move
+from gateway.intake.staging import Counts
+from gateway.intake.states import FileState, HoldCode
 from gateway.ledger.units import UnitKind
 from gateway.updates.base import Update
 

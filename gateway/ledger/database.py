@@ -19,10 +19,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, cre
 from sqlalchemy.engine import URL, make_url
 
 from gateway.errors import SettingsError
-from gateway.ledger.packed import Pack, Packed, Statements, for_postgresql, for_sqlite
-
-BULK_ROWS = 10_000
-"""Rows a bulk call carries; measured flat from 5,000 to 20,000 on both databases."""
+from gateway.ledger.packed import BULK_ROWS, Pack, Packed, Statements, for_postgresql, for_sqlite
 
 _PREPARED = 1024
 """Statements that a connection of SQLite keeps ready; ``verify`` alone asks two hundred, and 128 is what Python keeps."""

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, text
 
 from gateway.errors import LedgerError, Refused
 from gateway.ledger import schema
-from gateway.ledger.database import BULK_ROWS, Database
+from gateway.ledger.database import Database
+from gateway.ledger.packed import BULK_ROWS
 from gateway.ledger.schema import ENTRIES_A_UNIT
 
 Side = Literal["D", "C"]

@@ -10,7 +10,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger.database import BULK_ROWS, stream_rows
+from gateway.ledger.database import stream_rows
+from gateway.ledger.packed import BULK_ROWS
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none_of
 

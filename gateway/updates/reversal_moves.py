@@ -16,7 +16,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from gateway.ledger import units
-from gateway.ledger.database import BULK_ROWS, as_written, stream_blocks
+from gateway.ledger.database import as_written, stream_blocks
+from gateway.ledger.packed import BULK_ROWS
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import from_cents
 from gateway.updates.reversal_plain import REVERSED

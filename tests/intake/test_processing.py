@@ -15,9 +15,9 @@ from gateway.app import App
 from gateway.errors import Refused
 from gateway.intake import actions, overlap, preloaded
 from gateway.intake.archive import hashes_path
-from gateway.intake.files import InboundFile, file_row
+from gateway.intake.files import InboundFile, file_row, move
 from gateway.intake.processing import post_staged, process_file
-from gateway.intake.states import FileState, move
+from gateway.intake.states import FileState
 from gateway.updates.assess_staged import correct_staged, delete_staged
 from tests.intake.conftest import again, charge, journal_lines, with_intake
 from tests.intake.plain import PlainUpdate

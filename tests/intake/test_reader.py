@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.intake.packing import ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
 from gateway.intake.reader import Request, read_beside
-from gateway.intake.staging import ready
 from gateway.ledger.packed import Pack, for_postgresql, for_sqlite
 from parsers.profile import DEFAULT
 

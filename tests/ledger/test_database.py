@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.home import Home
 from gateway.ledger import schema
-from gateway.ledger.database import BULK_ROWS, Database, as_written, by_sets
+from gateway.ledger.database import Database, as_written, by_sets
 from gateway.ledger.opening import ledger_of, name_database
+from gateway.ledger.packed import BULK_ROWS
 
 COLUMNS = ("file_id", "line_no", "lease", "asset", "code", "amount_cents", "reason")
 
