@@ -33,8 +33,9 @@ How = Literal["all", "new-lines"]
 def release(app: App, file_id: int, *, reason: str, how: How = "all") -> InboundFile:
     """Let a held file post, or try a failed one again; it is claimed again and posts with the next pass.
 
-    ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass: a torn file
-    that is also an overlap is held once more.
+    ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass, and only
+    against the files that were seen: a torn file that is also an overlap is held once more, and so is one whose other lines
+    have posted with a further file.
     """
     allow(app, "releasing a file", reason)
     with app.db.write() as connection:
@@ -46,6 +47,8 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
             if word == HoldCode.DUPLICATE.value:
                 seen = [str(number) for number, _ in equal_files(connection, file)]
                 word += ":" + ",".join(seen) if seen else ""
+            elif word == HoldCode.OVERLAP.value:
+                word += f":{file.held_against}"
             before = (file.release or "").split()[1:]
             move(connection, file_id, file.state, FileState.CLAIMED, release=" ".join([how, *before, word]))
         note(connection, app.operator, f"files.release.{how}", f"file:{file_id}", reason, at=app.now())

@@ -72,6 +72,7 @@ class Claimer:
     turns: Turns
     _slots: dict[Path, slots.Slot] = field(default_factory=dict)
     _short_of_space: bool = False
+    _said: set[tuple[str, str, int | None]] = field(default_factory=set)
 
     def close(self) -> None:
         for slot in self._slots.values():
@@ -149,14 +150,25 @@ class Claimer:
             if c.marker is not None:
                 (folder.path / c.marker).rename(marker)
             (folder.path / c.name).rename(target)
-        except FileNotFoundError:  # another gateway was first, or the sender took it back
+        except OSError as error:
             if c.marker is not None and marker.exists():
                 _put_back(marker, folder.path / c.marker)
+            if not isinstance(error, FileNotFoundError):  # then another gateway was first, or the sender took it back
+                self._refused(folder, c.name, error)
             return None
         if _identity(target.lstat()) != c.identity:
             self._not_yet(folder, target, c.name)
             return None
         return _Claim(target, c.name, folder.name, identified(self.app.settings, c.name))
+
+    def _refused(self, folder: Folder, name: str, error: OSError) -> None:
+        """The system lets nobody take this one; the others are taken. Said once for a reason."""
+        if (folder.name, name, error.errno) not in self._said:
+            self._said.add((folder.name, name, error.errno))
+            log.get(__name__).error(
+                "alarm.not_claimed", source=folder.name, name=printable(name), error=os.strerror(error.errno or 0),
+                action="look at the rights of the folder and of the file",
+            )  # fmt: skip
 
     def _own(self, folder: Folder, slot: slots.Slot, group: Sequence[_Claim]) -> list[int]:
         """Archive, record, unlink."""

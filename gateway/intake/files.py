@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, text
 from gateway.answers.names import ACKNOWLEDGEMENT
 from gateway.errors import LedgerError, Refused
 from gateway.home import Home
-from gateway.intake.states import COUNTS_AS_SEEN, FileState
+from gateway.intake.states import COUNTS_AS_SEEN, FileState, HoldCode
 from gateway.ledger.database import stream_rows
 
 
@@ -64,13 +64,12 @@ class InboundFile:
         return (self.release or "").startswith("new-lines")
 
     def released(self, code: str) -> bool:
-        """Whether an operator has let this reason to hold pass: ``release`` is ``all TORN_TAIL DUPLICATE:7``."""
+        """Whether an operator has let this reason to hold pass: ``release`` is ``all TORN_TAIL DUPLICATE:7,9 OVERLAP:8``."""
         return any(word.split(":")[0] == code for word in (self.release or "").split()[1:])
 
-    @property
-    def released_duplicates(self) -> frozenset[int]:
-        """The equal files an operator has seen and let pass."""
-        words = [w for w in (self.release or "").split()[1:] if w.startswith("DUPLICATE:")]
+    def seen(self, code: str) -> frozenset[int]:
+        """The files that it was held against for this reason, and that an operator has seen and let pass."""
+        words = [w for w in (self.release or "").split()[1:] if w.startswith(f"{code}:")]
         return frozenset(int(number) for word in words for number in word.partition(":")[2].split(",") if number)
 
 
@@ -120,7 +119,8 @@ def equal_files(connection: Connection, file: InboundFile) -> list[tuple[int, st
             "name": file.name, "states": [s.value for s in COUNTS_AS_SEEN],
         },
     ).all()  # fmt: skip
-    return [(int(number), str(name)) for number, name in rows if number not in file.released_duplicates]
+    seen = file.seen(HoldCode.DUPLICATE)
+    return [(int(number), str(name)) for number, name in rows if number not in seen]
 
 
 def recently_posted(

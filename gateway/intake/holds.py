@@ -128,16 +128,23 @@ def is_duplicate(work: Work) -> bool:
 
 
 def overlapping(work: Work, spool: Spool, counts: Counts) -> tuple[int, str] | None:
-    """(other file, message) when too much of this file has posted before."""
-    others = overlap.candidates(work.app, work.connection, work.file, business_date(work), spool.hashes())
-    found = overlap.find(work.app, work.connection, others, spool.hashes()) if others else None
+    """(other file, message) when too much of this file has posted before: of its lines that are not in the files it was
+    released in spite of."""
+    mine, numbers = spool.hashes(), spool.lines()
+    seen = work.file.seen(HoldCode.OVERLAP)
+    if seen:
+        passed = [file_row(work.connection, number) for number in sorted(seen)]
+        known, _ = overlap.in_any(work.app, work.connection, passed, mine)
+        mine, numbers = mine[~known], numbers[~known]
+    others = overlap.candidates(work.app, work.connection, work.file, business_date(work), mine)
+    others = [other for other in others if other.file_id not in seen]
+    found = overlap.find(work.app, work.connection, others, mine) if others else None
     if found is None:
         return None
     other = found.other
-    whose = spool.lines()
     cents = staging.shared_cents(
         work.app.db, work.connection, work.file.file_id, work.update.staging,
-        staging.line_pairs(found.mask, whose, whose),
+        staging.line_pairs(found.mask, numbers, numbers),
     )  # fmt: skip
     message = render_message(
         f"{found.lines} of {counts.lines - counts.blank} lines ({shown(cents)}) of {work.file.name} also in file "

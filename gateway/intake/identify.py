@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
 
 from gateway.answers.names import kinds_of
 from gateway.errors import UsageError
+from gateway.intake.arrival import printable
 from gateway.settings import Settings
 from parsers.base import render_message
 from parsers.names import Identified, identify
@@ -43,8 +46,18 @@ def unknown_name(settings: Settings, name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
+LONGEST_NAME: Final = 200
+"""Bytes; a system takes 255, and a claim, a report and a kept copy each put something before or behind it."""
+
+
 def _claims(settings: Settings, name: str) -> Identified | str:
     """The one kind of a name, by the format profile or by the patterns of a bank."""
+    if (length := len(os.fsencode(name))) > LONGEST_NAME:
+        return render_message(
+            f"a name of {length} bytes ({printable(name)[:40]}…)",
+            f"at most {LONGEST_NAME}",
+            "have it sent under a shorter name",
+        )
     found = identify(name, [settings.inbound])
     kinds = kinds_of(settings.gateway, name)
     if not kinds:

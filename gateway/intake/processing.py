@@ -199,7 +199,7 @@ def process(work: Work) -> None:
                 inside.rollback()
                 open_or_wait(work, portfolios)
                 return
-        if not work.file.new_lines_only and not work.file.released("OVERLAP"):
+        if not work.file.new_lines_only:
             found = overlapping(work, spool, counts)
             if found is not None and not work.dry:
                 inside.rollback()

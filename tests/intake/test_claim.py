@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from gateway import crashpoints
 from gateway.app import App
@@ -285,3 +287,23 @@ def test_turns_are_given_in_order() -> None:
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_the_system_does_not_give_keeps_no_other_from_being_taken(
+    app: App, inbox: Folder, claimer: Claimer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder where only its owner may take a file away; the tests may run as the one user who always may."""
+    rename = Path.rename
+
+    def guarded(self: Path, target: Path) -> Path:
+        if self.name.startswith("p1_"):
+            raise PermissionError(errno.EPERM, "not yours", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", guarded)
+    with capture_logs() as logs:
+        for _ in range(2):
+            claimer.claim(inbox, [drop(inbox, f"p{n}_btchassmt.dat", charge(100, n)) for n in (1, 2)])
+    assert {name for name, _, _ in files(app)} == {"p2_btchassmt.dat"}
+    assert names_in(inbox.path) == ["p1_btchassmt.dat"] and left_over(inbox) == []
+    assert [entry["name"] for entry in logs if entry["event"] == "alarm.not_claimed"] == ["p1_btchassmt.dat"]

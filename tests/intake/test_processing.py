@@ -134,8 +134,29 @@ def test_half_the_lines_of_a_posted_file_hold(app: App, post: Post, update: Plai
 def test_all_of_an_overlap_posts_when_released_so(app: App, post: Post, update: PlainUpdate) -> None:
     post(NAME, MONTH)
     file = post(NAME, MONTH + charge(150))
-    sql(app, "UPDATE inbound_file SET state='CLAIMED', release='all OVERLAP' WHERE file_id=:i", i=file.file_id)
+    actions.release(app, file.file_id, reason="the sender says so")
     assert again(app, file.file_id, update).file.records == 21
+
+
+def test_a_release_lets_pass_only_the_file_that_was_seen(app: App, post: Post, update: PlainUpdate) -> None:
+    """While a file is held, its sender drops its new lines alone: they must not post a second time with all of it."""
+    new = b"".join(charge(150 + n, 5000) for n in range(5))
+    first, held = post(NAME, MONTH), post(NAME, MONTH + new)
+    alone = post(NAME, new)
+    assert (held.held_against, alone.state) == (first.file_id, FileState.POSTED)
+    actions.release(app, held.file_id, reason="both months stand")
+    again_held = again(app, held.file_id, update).file
+    assert (again_held.state, again_held.hold_code, again_held.held_against) == (
+        FileState.HELD,
+        "OVERLAP",
+        alone.file_id,
+    )
+    assert again_held.hold_text is not None and "5 of 25 lines (250.00)" in again_held.hold_text
+    actions.release(app, held.file_id, reason="those too")
+    done = again(app, held.file_id, update).file
+    assert (done.state, done.records, done.release) == (
+        FileState.POSTED, 25, f"all OVERLAP:{first.file_id} OVERLAP:{alone.file_id}",
+    )  # fmt: skip
 
 
 def test_a_common_beginning_holds_however_long_the_file(app: App, post: Post) -> None:
