@@ -12,7 +12,7 @@ from gateway.intake.identify import LONGEST_NAME, unknown_name
     ("name", "why"),
     [
         ("p1_btchassmt.dat", None),
-        ("x" * (LONGEST_NAME - 4) + ".dat", "Found the name '" + "x" * 40),
+        ("x" * (LONGEST_NAME - 4) + ".dat", "Found the root name xxx"),
         (
             "x" * (LONGEST_NAME - 3) + ".ach",
             "Found a name of 201 bytes (" + "x" * 40 + "…), expected at most 200: have it",
