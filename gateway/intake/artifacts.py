@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, text
 
@@ -27,6 +27,7 @@ from gateway.errors import GatewayError
 from gateway.home import read_blocks
 from gateway.intake import archive
 from gateway.intake.drafting import RECORDS, Drafts
+from gateway.intake.file_report import container, report_of
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
 from gateway.intake.reader import BESIDE_RECORDS
@@ -34,11 +35,10 @@ from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
 from gateway.ledger.database import stream_blocks
-from gateway.money import from_cents
 from gateway.reports.render import complete_report, write_report
 from gateway.reports.table import Report, ReportSpec
 from gateway.updates.base import Update
-from parsers.avro_archive import Archived, ArchiveWriter
+from parsers.avro_archive import Archived
 
 REPORTED_STATES: Final = (
     FileState.POSTED, FileState.REJECTED, FileState.STAGED, FileState.EMPTY, FileState.REVERSED,
@@ -147,54 +147,19 @@ def _reports(
     drafted: Path | None = None,
 ) -> list[Path]:
     """A always; B when the file could post, from its drafts where there are any."""
-    exceptions = _report(connection, file, update.exceptions, update.exception_rows(connection, file.file_id))
+    exceptions = report_of(connection, file, update.exceptions, update.exception_rows(connection, file.file_id))
     paths = [*write(exceptions, folder, _stem(file, update.exceptions))]
     if file.state is not FileState.STAGED:
         posted = file.state in (FileState.POSTED, FileState.REVERSED) and drafted is None
-        audit = audit_report(connection, file, update, update.audit_rows(connection, file.file_id) if posted else ())
+        audit = report_of(connection, file, update.audit, update.audit_rows(connection, file.file_id) if posted else ())
         stem = _stem(file, update.audit)
         paths += complete_report(audit, drafted, folder, stem) if drafted is not None else write(audit, folder, stem)
     return paths
 
 
-def audit_report(
-    connection: Connection, file: InboundFile, update: Update | BankFile, rows: Iterable[Sequence[Any]]
-) -> Report:
-    """Report B of a file; its figures are those of ``file``."""
-    return _report(connection, file, update.audit, rows)
-
-
-def _report(connection: Connection, file: InboundFile, spec: ReportSpec, rows: Iterable[Sequence[Any]]) -> Report:
-    name = connection.execute(
-        text("SELECT name FROM portfolio WHERE portfolio = :p"), {"p": file.portfolio or ""}
-    ).scalar()
-    return Report(
-        spec=spec, portfolio=file.portfolio or "*", portfolio_name=str(name or "ALL"),
-        business_date=str(file.business_date), run_at=file.posted_at or file.claimed_at, rows=rows,
-        notes=[file.hold_text] if file.hold_text else [], figures=figures_of(file),
-    )  # fmt: skip
-
-
 def _stem(file: InboundFile, spec: ReportSpec) -> str:
     prefix = f"p{file.portfolio}_" if file.portfolio else ""
     return f"{prefix}lp{spec.name.lower()}"
-
-
-def figures_of(file: InboundFile) -> dict[str, Any]:
-    """Counts and money of a file as JSON has them."""
-    money = ("amount", "posted", "suspended", "rejected", "held")
-    return {
-        "file": file.file_id,
-        "name": file.name,
-        "sha256": file.sha256,
-        "state": file.state.value,
-        "lines": file.lines,
-        "records": file.records,
-        "rejects": file.rejects,
-        "blank": file.blank,
-        "unreadable": file.unreadable,
-        **{m: from_cents(getattr(file, f"{m}_cents") or 0) for m in money},
-    }
 
 
 def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:
@@ -289,11 +254,6 @@ def write_records(app: App, connection: Connection, file: InboundFile, update: U
             archive.add(block)
         archive.close()
     return _placed(temporary, path)
-
-
-def container(out: IO[bytes], file: InboundFile) -> ArchiveWriter:
-    """The archive of a file's records, to be filled."""
-    return ArchiveWriter(out, file.kind, marker=bytes.fromhex(file.sha256)[:16])
 
 
 def _placed(written: Path, path: Path) -> Path:

@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from gateway.app import App, open_app
 from gateway.errors import GatewayError
-from gateway.intake.artifacts import audit_report, container
 from gateway.intake.drafting import ALL, FRAMES, LENGTH, RECORDS, Frame
+from gateway.intake.file_report import container, report_of
 from gateway.intake.files import InboundFile, file_row
 from gateway.intake.parsing import parse_stream
 from gateway.intake.registry import update_for
@@ -104,7 +104,7 @@ def make(app: App, file: InboundFile, folder: Path, told: Told) -> int:
     with app.db.read() as connection, (folder / RECORDS).open("wb") as out:
         archive = container(out, file)
         chunks, draft = Chunks(app, file, told, archive), update.draft(connection, file.file_id)
-        draft_report(audit_report(connection, file, update, draft.rows(chunks.parts(draft))), folder)
+        draft_report(report_of(connection, file, update.audit, draft.rows(chunks.parts(draft))), folder)
         archive.close()
     return chunks.count
 
