@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway.app import App
+from gateway.delivery import restored as deliveries
 from gateway.intake.artifacts import report_posted
 from gateway.intake.processing import post_staged
 from gateway.outbound import outbox, store
 from gateway.release import copies, openpgp
+from gateway.release import restored as files
 
 
 def poster(app: App) -> Callable[[int], str]:
@@ -30,6 +34,11 @@ def renderer(app: App) -> Callable[[int], Iterable[bytes]]:
         return (openpgp.leaving(app, outbound_id),)
 
     return render
+
+
+def doubts(connection: Connection, at: str) -> list[str]:
+    """For a restore: doubt what may have left since the backup, so that it does not leave twice; gives it in words."""
+    return [*deliveries.doubt(connection, at), *files.doubt(connection)]
 
 
 def verify_options(app: App) -> dict[str, Any]:

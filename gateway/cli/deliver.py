@@ -22,6 +22,7 @@ from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, queue, settle
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import UsageError
+from gateway.ledger import restored
 from gateway.outbound import outbox
 from gateway.parts import renderer
 from gateway.release import copies
@@ -45,6 +46,9 @@ def register(app: typer.Typer) -> None:
     )
     command(deliver, "again", example='gateway deliver again 4 --reason "directory exists now"')(deliver_again)
     command(deliver, "acknowledge", example="gateway deliver acknowledge 3 --reference ACK-5512")(deliver_acknowledge)
+    command(deliver, "compared", example='gateway deliver compared --reason "the bank\'s list of 3 March"')(
+        deliver_compared
+    )
     app.add_typer(deliver, name="deliver")
 
 
@@ -196,6 +200,14 @@ def deliver_acknowledge(
         d = settle.acknowledge(connection, outbound_id, reference=reference, at=session.app.now())
     copies.put_away(session.app)
     session.show({"id": d.delivery_id, "state": d.state}, f"{d.remote_name} is {d.state}.")
+
+
+def deliver_compared(session: Session, reason: Reason) -> None:
+    """After a restore: say that what receivers and senders have was compared with this ledger. What is released from now on
+    leaves by itself again; what is in doubt, or was stopped until now, is settled one by one."""
+    with session.app.db.write() as connection:
+        restored.compared(connection, reason=reason, operator=session.app.operator, at=session.app.now())
+    session.show({"compared": True}, "Noted. What is released from now on leaves by itself: gateway deliver list")
 
 
 def endpoint_probe_command(

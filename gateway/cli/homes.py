@@ -10,6 +10,7 @@ import typer
 from gateway import setup
 from gateway.app import find_home, system_user
 from gateway.cli.common import Session, command
+from gateway.clock import SystemClock, instant_text
 from gateway.errors import UsageError
 from gateway.home import Home
 from gateway.settings_reading import load_settings
@@ -133,7 +134,7 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
 
     session.app.operator.require("admin", "backup")
     with session.progress("backing up") as progress:
-        result = backups.backup(session.app.home, session.app.db, target, progress=progress)
+        result = backups.backup(session.app.home, session.app.db, target, at=session.app.now(), progress=progress)
     session.show(
         {"folder": str(target), "files": result.files, "rows": result.rows, "bytes": result.bytes},
         [
@@ -149,20 +150,32 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")],
     database: DatabaseOption = None,
 ) -> None:
-    """Restore a backup into a new home and an empty ledger, then prove it with verify. With --database '' the ledger is
+    """Restore a backup into a new home and an empty ledger, then prove it with verify. What may have left since the backup
+    is in doubt until people settle it, so that nothing is sent twice. With --database '' the ledger is
     SQLite in the new home; without, it is where the settings of the backup say."""
     _check_address(database)
     home = Home(session.home.resolve())
     from gateway.ledger import backup as backups
+    from gateway.ledger.restored import COMMAND
+    from gateway.parts import doubts
 
     if not (source / "manifest.json").is_file():
         raise UsageError(f"restoring {source}: found no manifest.json there, expected a folder that backup made")
     with session.progress("restoring") as progress:
-        result = backups.restore(source, home, database_url=database, progress=progress)
+        result = backups.restore(
+            source, home, at=instant_text(SystemClock().now()), user=system_user(), doubt=doubts,
+            database_url=database, progress=progress,
+        )  # fmt: skip
     session.show(
-        {"home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks, "ok": True},
+        {
+            "home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks, "ok": True,
+            "backup_at": result.made_at, "in_doubt": list(result.doubts),
+        },
         [
             f"Restored {result.files} files and {result.rows:,} ledger rows into {home.root}.",
-            f"Verify passed all {result.checks} checks.",
+            f"Verify passed all {result.checks} checks of the ledger as it was backed up.",
+            *(f"IN DOUBT {said}" for said in result.doubts),
+            "What left or came after the backup is not known here: nothing leaves by itself until it was compared with what "
+            f"receivers and senders have, and somebody says so: {COMMAND}",
         ],
-    )
+    )  # fmt: skip

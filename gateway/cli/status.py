@@ -12,6 +12,7 @@ from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command,
 from gateway.console.status import TROUBLED_FILES, Status
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
+from gateway.ledger.restored import COMMAND
 from gateway.money import shown
 
 
@@ -44,6 +45,7 @@ def document(found: Status) -> dict[str, Any]:
         "clearing": [money_as_text(row) for row in found.clearing],
         "changes": list(found.changes),
         "alarms": list(found.alarms),
+        "restored": None if found.restored is None else asdict(found.restored),
     }
 
 
@@ -90,6 +92,11 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
             f"NOT ACKNOWLEDGED: {sent['name']} (#{sent['outbound_id']}), {sent['delivery']} at {sent['endpoint']}: the bank's "
             f"word was due by {sent['due']}; ask the bank, then gateway deliver acknowledge "
             f"{sent['outbound_id']} --reference WHO"
+        )
+    if found.restored is not None:
+        yield (
+            f"RESTORED on {when(found.restored.at)} {found.restored.reason}: what left or came since that is not known here, and "
+            f"nothing leaves by itself: compare with receivers and senders, settle what is in doubt, then {COMMAND}"
         )
     for late in found.late:
         yield f"LATE: portfolio {late['portfolio']}: no {late['kind']} file by {late['by']}"

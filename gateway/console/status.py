@@ -15,6 +15,7 @@ from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.cutoffs import shown_instant, shown_text
 from gateway.delivery import settle
+from gateway.ledger.restored import Uncompared, uncompared
 from gateway.outbound import outbox
 from gateway.outbound.states import left_sql
 from gateway.settings import Settings
@@ -46,11 +47,13 @@ class Status:
     outbox: Sequence[str] = ()  # what lies there and is not ours
     changes: Sequence[Row] = ()  # of vendors, that wait for a second person: nothing is paid to them until then
     last_date: str | None = None  # the latest business date on which a file came
+    restored: Uncompared | None = None  # from a backup, and nobody compared yet what left and came since
 
     @property
     def wants_attention(self) -> bool:
         return bool(
-            self.late
+            self.restored
+            or self.late
             or self.alarms
             or self.answers
             or self.unacknowledged
@@ -105,6 +108,7 @@ def status(app: App, date: str | None) -> Status:
                 "ORDER BY change_id",
             ),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
+            uncompared(connection),
         )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, text
 from gateway.delivery.states import REFUSABLE, SENDABLE, DeliveryState, require_transition
 from gateway.delivery.tries import add_events, temporary_name
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_answers, ach_returns, schema
+from gateway.ledger import ach_answers, ach_returns, restored, schema
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _COLUMNS: Final = (
@@ -70,7 +70,8 @@ class Change:
 def enqueue(connection: Connection, *, outbound_id: int, endpoint: str, remote_name: str, at: str) -> int:
     """Queue a released file for an endpoint, due at once; gives the delivery's number.
 
-    The same file for the same endpoint again is the same delivery. Raises Refused for a file that is not released,
+    After a restore from a backup nothing is due by itself (``_after_restore``). The same file for the same endpoint again is
+    the same delivery. Raises Refused for a file that is not released,
     for a name that was used at this endpoint before, and for one that is more than a plain name.
     """
     if not _NAME.fullmatch(remote_name):
@@ -110,7 +111,36 @@ def enqueue(connection: Connection, *, outbound_id: int, endpoint: str, remote_n
         ).scalar_one()
     )
     add_events(connection, at, [(delivery_id, "QUEUED", remote_name)])
+    _after_restore(connection, delivery_id, outbound_id, at)
     return delivery_id
+
+
+def _after_restore(connection: Connection, delivery_id: int, outbound_id: int, at: str) -> None:
+    """A file that was built before the backup may be there: its delivery is unknown, until people say. One that was built
+    since may hold what another file did that this ledger does not know: it waits for a person, while nobody compared."""
+    built_before = connection.execute(
+        text(f"SELECT 1 FROM fraud_finding WHERE outbound_id = :o AND rule = '{restored.RULE}'"), {"o": outbound_id}
+    ).first()
+    if built_before is not None:
+        said = f"it was built before the backup and may have left since: {settled_by(delivery_id)}"
+        record(connection, [Change(delivery_id, DeliveryState.PENDING, DeliveryState.UNKNOWN, said)], at=at)
+        return
+    open_ = restored.uncompared(connection)
+    if open_ is not None:
+        stop(
+            connection, outbound_id,
+            f"this ledger was restored {open_.reason}, and what was sent since may hold the same: compare with the receiver, "
+            f"then {restored.COMMAND}",
+            at=at,
+        )  # fmt: skip
+
+
+def settled_by(delivery_id: int) -> str:
+    """What people do about a delivery of which only they know whether it left."""
+    return (
+        f"ask the receiver, then two people say gateway deliver resolve {delivery_id} --as delivered --reason WHY, or "
+        "--as not-delivered, which sends it"
+    )
 
 
 def due(

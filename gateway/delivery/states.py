@@ -10,6 +10,7 @@
 
     any of these but RECALLED ──> ACKNOWLEDGED, by an answer of the bank: it has the file, whatever is known here
     any of these ──> DELIVERED by the bank's refusal, which says that it has it, and RECALLED by people while that stands
+    any that is not over ──> UNKNOWN, by a restore from a backup: it may have left since, and only people know
 
 The line that matters runs between SENDING and PLACING. Until PLACING is committed no rename was asked for, so nothing
 can be visible under the target's name: a crash or a broken connection there is *not delivered*, and safe to send again.
@@ -45,11 +46,11 @@ class Resolution(StrEnum):
 
 _S = DeliveryState
 TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
-    _S.SENDING: frozenset({_S.PLACING, _S.DELIVERED, _S.NOT_DELIVERED, _S.ACKNOWLEDGED}),
+    _S.PENDING: frozenset({_S.SENDING, _S.PENDING, _S.UNKNOWN, _S.DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.SENDING: frozenset({_S.PLACING, _S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
     _S.PLACING: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
     _S.DELIVERED: frozenset({_S.ACKNOWLEDGED, _S.RECALLED}),
-    _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.DELIVERED, _S.NOT_DELIVERED, _S.ACKNOWLEDGED, _S.RECALLED}),
+    _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED, _S.RECALLED}),
     _S.UNKNOWN: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
     _S.ACKNOWLEDGED: frozenset({_S.RECALLED}),
     _S.RECALLED: frozenset(),
@@ -57,6 +58,8 @@ TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 
 SENDABLE: Final = (_S.PENDING, _S.NOT_DELIVERED)
 """States from which bytes may be sent, and in which a file can be called back."""
+OPEN: Final = (*SENDABLE, _S.SENDING, _S.PLACING, _S.UNKNOWN)
+"""States of a delivery that is not over."""
 REFUSABLE: Final = (_S.DELIVERED, _S.ACKNOWLEDGED)
 """States in which a file that the bank refused can be called back: by its refusal it is DELIVERED at least."""
 

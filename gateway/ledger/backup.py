@@ -3,7 +3,8 @@
 The ledger is copied first, from one consistent view; the archive only ever grows and a file is durable in it before
 its row says so, hence every original the copied ledger names is there. A backup of one database restores into the
 other, and one of an earlier schema is upgraded. Restoring takes an empty home and an empty database, and ``verify``
-proves the result; reports, Avro files and the outbox are made again from it.
+proves the result; reports, Avro files and the outbox are made again from it. What left, came or was numbered after the
+backup is not in it: a restore doubts whatever could have left since, and leaves the word to people (``restored``).
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from gateway.app import codes_of
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
 from gateway.home import Home, fsync_dir, write_durably
-from gateway.ledger import dump, migrate, revision
+from gateway.ledger import dump, migrate, restored, revision
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.opening import ledger_of, name_database
@@ -34,8 +36,13 @@ LEDGER: Final = "ledger.jsonl.zst"
 _PARTS: Final = ("config", "inbox/.claimed", "var/archive")
 """Folders of a home that are copied, those that files leave first."""
 
+Doubt = Callable[[Connection, str], Sequence[str]]
+"""Doubts what could have left since a backup, at this instant; gives what there is of it in words, with what settles it."""
+
 _BLOCK: Final = 1 << 20
 _FILE, _FOLDER = 0o600, 0o700
+NOBODY: Final = "-"
+"""In the record, the code of a system user who has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,15 @@ class RestoreResult:
     files: int
     rows: int
     checks: int
+    made_at: str | None
+    """The instant of the backup; None: made by a version that did not tell."""
+    doubts: tuple[str, ...]
+    """What may have left since, each with the command that settles it."""
 
 
-def backup(home: Home, db: Database, target: Path, *, progress: Progress | None = None) -> BackupResult:
-    """Copy everything that cannot be made again into a new folder. The manifest comes last: without it, no backup."""
+def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progress | None = None) -> BackupResult:
+    """Copy everything that cannot be made again into a new folder; ``at`` is this instant. The manifest comes last: without
+    it, no backup."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
     try:
@@ -78,7 +90,7 @@ def backup(home: Home, db: Database, target: Path, *, progress: Progress | None 
             f"backup to {target}: found the field key rotated meanwhile, expected the one that sealed what was copied; "
             "run it again into another folder"
         )
-    manifest = {"format": dump.FORMAT, "rows": rows, "files": files, "chain": _chain(db, rows)}
+    manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": _chain(db, rows)}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()))
 
@@ -170,12 +182,16 @@ def restore(
     source: Path,
     home: Home,
     *,
+    at: str,
+    user: str,
+    doubt: Doubt,
     database_url: str | None = None,
     render: Render | None = None,
     progress: Progress | None = None,
 ) -> RestoreResult:
-    """Bring a backup into an empty home and an empty database, and prove it.
+    """Bring a backup into an empty home and an empty database, prove it, and doubt what may have left since.
 
+    ``at`` is this instant and ``user`` the system user who restores, as the record has them.
     The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows
     is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails.
     """
@@ -190,12 +206,17 @@ def restore(
         home.make()
         if database_url is not None:
             name_database(home, database_url)
-        db = ledger_of(home, load_settings(home).gateway.database.url)
+        settings = load_settings(home)
+        db = ledger_of(home, settings.gateway.database.url)
         try:
             revision.current(db)  # what cannot be opened is told in words
             dump.require_empty(db)
             try:
                 rows, checks = _fill(db, source, manifest, home, render, progress)
+                code = next(iter(codes_of(settings, user)), NOBODY)
+                with db.write() as connection:
+                    restored.mark(connection, code=code, user=user, backup_at=manifest.get("at"), at=at)
+                    doubts = tuple(doubt(connection, at))
             except BaseException:
                 migrate.remove(db)
                 raise
@@ -204,7 +225,7 @@ def restore(
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)
         raise
-    return RestoreResult(len(manifest["files"]), rows, checks)
+    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), doubts)
 
 
 def _vault(home: Home) -> Vault | None:

@@ -190,6 +190,15 @@ def test_a_backup_restores_into_another_home(own: Played, tmp_path: Path, monkey
     assert (proved["ok"], proved["rows"]) == (True, made["rows"])
     for look in (("ledger", "journal"), ("ledger", "receivables"), ("files", "list"), ("outbound", "list")):
         assert home.ok(*look, "--json").rows == own.ok(*look, "--json").rows
+    said = home.do("status")
+    assert said.code == 1
+    assert "RESTORED on " in said.out and "then gateway deliver compared --reason WHY" in said.out
+    assert home.do("status", "--json").document["restored"]["reason"] == f"from the backup of {proved['backup_at']}"
+    assert [line.split()[0] for line in proved["in_doubt"]] == [
+        row["name"] for row in own.ok("outbound", "list", "--state", "BUILT", "--json").rows if row["kind"] != "VACH-SCRATCH"
+    ]  # fmt: skip
+    home.ok("deliver", "compared", "--reason", "the bank's list")
+    assert "RESTORED" not in home.do("status").out
 
 
 def test_reports_into_a_folder_say_the_same_as_the_list(own: Played, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ ASKS: tuple[tuple[str, str], ...] = (
     ("keys prepare", "admin"),
     ("keys rotate", "admin"),
     ("backup b", "admin"),
+    ("deliver compared --reason x", "resolve"),
 )
 """A command line, and the right without which it does nothing."""
 LOOKS = {

@@ -1,0 +1,66 @@
+"""What a restore leaves in doubt of files: one that waited for approval in the backup may have been approved and sent since.
+
+A rule holds it, which its approver accepts by name; its delivery is unknown then all the same, until two people say whether
+it left (``delivery/queue.py``). One without an endpoint may have been fetched since; it is not put back into the outbox.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from gateway.ledger.restored import RULE
+from gateway.outbound.states import left_sql
+
+_MAY_HAVE_LEFT: Final = "may have been approved and sent since the backup"
+_TO_RELEASE: Final = """
+    SELECT o.outbound_id, o.name, o.sha256 FROM outbound_file o WHERE o.state = 'BUILT' AND NOT EXISTS (
+        SELECT 1 FROM outbound_source s JOIN outbound_file f ON f.state = 'BUILT'
+        AND s.source = 'outbound:' || CAST(f.outbound_id AS TEXT) WHERE s.outbound_id = o.outbound_id AND s.seq = 0)
+    ORDER BY o.outbound_id
+"""
+"""Files that a person releases by themselves; what goes with one is released with it."""
+_TO_FETCH: Final = f"""
+    SELECT o.outbound_id, o.name FROM outbound_file o WHERE o.state = 'LOCAL' AND o.kind = 'VACH-BANK'
+    AND NOT {left_sql("o")} ORDER BY o.outbound_id
+"""
+
+
+def doubt(connection: Connection) -> list[str]:
+    """Hold what waits for approval; gives each such file, and each that is to be fetched, with what a person does about it."""
+    return [*_unreleased(connection), *_to_fetch(connection)]
+
+
+def _unreleased(connection: Connection) -> list[str]:
+    rows = connection.execute(text(_TO_RELEASE)).all()
+    for row in rows:
+        connection.execute(
+            text(
+                "INSERT INTO fraud_finding (portfolio, business_date, outbound_id, rule, action, detail) "
+                "SELECT portfolio, business_date, outbound_id, :rule, 'HOLD', :detail FROM outbound_file "
+                "WHERE outbound_id = :o"
+            ),
+            {"rule": RULE, "detail": f"the ledger was restored: it {_MAY_HAVE_LEFT}", "o": row.outbound_id},
+        )
+        connection.execute(
+            text(
+                "UPDATE outbound_file SET hold_text = COALESCE(hold_text || '; ', '') || :said WHERE outbound_id = :o"
+            ),
+            {"said": f"{RULE}: it {_MAY_HAVE_LEFT}", "o": row.outbound_id},
+        )
+    return [
+        f"{row.name} (#{row.outbound_id}): it waited for approval and {_MAY_HAVE_LEFT}: ask the receiver; where it did not "
+        f"come, or to note that it did, gateway outbound approve {row.outbound_id} --sha256 {row.sha256[:8]} --accept {RULE} "
+        f"--reason WHY, after which two people say which of both; gateway outbound reject {row.outbound_id} frees its "
+        "payments for the next run: only where it did not come"
+        for row in rows
+    ]
+
+
+def _to_fetch(connection: Connection) -> list[str]:
+    return [
+        f"{row.name} (#{row.outbound_id}): it was to be fetched by hand and may have been since the backup: if so, gateway "
+        f"outbound taken {row.outbound_id} --reason WHY"
+        for row in connection.execute(text(_TO_FETCH))
+    ]
