@@ -3,6 +3,7 @@
 Every bad row of every file is reported at once and then nothing is loaded. A portfolio's open business date is set
 the first time it is loaded. Loaded invoices, payments, checks and balances post their opening entries, in one OPENING
 unit a portfolio, so that the ledger balances from the first minute; loading the same files again changes nothing.
+Every portfolio is held meanwhile, then the keys, in the order of whoever builds and approves.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.ledger import (
     load_stage,
     load_vendors,
 )
+from gateway.ledger.accounts import portfolios
 from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import KINDS, Kind
 from gateway.ledger.load_read import Problem, Sheet, find_files, open_sheet
@@ -80,6 +82,10 @@ def load(
     sheets, problems, unread = _sheets(paths)
     with db.write() as connection:
         db.lock(connection, "load")
+        # before anything is read: a build, an approval or a posting between a look and the upsert would be written over
+        db.lock_portfolios(connection, portfolios(connection))
+        if "vendors" in sheets:
+            load_vendors.hold(vault, db, connection)
         loading = Loading(
             db, connection, vault, maker, posted_at, business_date, calendar, problems=problems, unread=unread
         )

@@ -56,7 +56,8 @@ def load(loading: Loading, staged: Staged) -> None:
         f"INSERT INTO bank_check (portfolio, check_no, bank, state, {', '.join(columns)}) "
         f"SELECT s.portfolio, s.check_no, s.bank, {_STATES}, {', '.join(f's.{c}' for c in columns)} FROM load_checks s "
         f"LEFT JOIN bank_check k ON {_MATCH} WHERE true ON CONFLICT (portfolio, check_no, bank) DO UPDATE SET "
-        f"{', '.join(f'{c} = excluded.{c}' for c in updated)}"
+        f"{', '.join(f'{c} = excluded.{c}' for c in updated)} "
+        f"WHERE {' OR '.join(f'bank_check.{c} IS DISTINCT FROM excluded.{c}' for c in updated)}"
     )
 
 

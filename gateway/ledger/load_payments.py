@@ -31,7 +31,6 @@ _CASH = f"CASE s.bank WHEN '{CLEARING_ACCOUNT}' THEN '{CLEARING}' ELSE 'CASH ' |
 
 
 def load(loading: Loading, staged: Staged) -> None:
-    loading.db.lock_portfolios(loading.connection, loading.sql("SELECT portfolio FROM portfolio").scalars().all())
     hold_batch_numbers(loading.db, loading.connection)
     _check_batches(loading, staged)
     _check_targets(loading, staged)

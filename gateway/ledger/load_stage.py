@@ -7,7 +7,7 @@ all is taken to hold whatever others name of it. The whole load is one transacti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -281,10 +281,16 @@ def count_changed(loading: Loading, staged: Staged, rows: Iterable[int]) -> None
 
 
 def upsert(
-    loading: Loading, staged: Staged, *, constants: Mapping[str, str] | None = None, figure: str | None = None
+    loading: Loading,
+    staged: Staged,
+    *,
+    constants: Mapping[str, str] | None = None,
+    figure: str | None = None,
+    new_only: Collection[str] = (),
 ) -> None:
-    """Insert or update the kind's rows by key and count them. ``constants`` are values of new rows only. ``figure`` is
-    a column that is posted later: see ``count_changed``."""
+    """Insert or update the kind's rows by key and count them; a row that is the same is not written. ``constants`` are
+    values of new rows only, and ``new_only`` columns that a known row keeps. ``figure`` is a column that is posted later: see
+    ``count_changed``."""
     kind, table = staged.kind, staged.kind.table
     columns = [f.column for f in kind.fields if f.kept] + [name for name, _ in kind.extra]
     columns += ["office_id"] if kind.office else []
@@ -306,8 +312,10 @@ def upsert(
         )
     fixed = dict(constants or {})
     selected = ", ".join([f"s.{c}" for c in columns] + [f":{c}" for c in fixed])
-    sets = ", ".join(f"{c} = excluded.{c}" for c in updated)
-    action = f"DO UPDATE SET {sets}" if sets else "DO NOTHING"
+    written = [c for c in updated if c not in new_only]
+    sets = ", ".join(f"{c} = excluded.{c}" for c in written)
+    other = " OR ".join(f"{table}.{c} IS DISTINCT FROM excluded.{c}" for c in written)
+    action = f"DO UPDATE SET {sets} WHERE {other}" if sets else "DO NOTHING"
     loading.sql(
         f"INSERT INTO {table} ({', '.join([*columns, *fixed])}) SELECT {selected} FROM {staged.table} s WHERE true "
         f"ON CONFLICT ({', '.join(kind.key)}) {action}",

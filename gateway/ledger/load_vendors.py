@@ -4,12 +4,16 @@ loosen."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from gateway.errors import GatewayError
 from gateway.ledger import vendor_alerts, vendor_changes
+from gateway.ledger.database import Database
 from gateway.ledger.load_stage import Bad, Loading, Staged, upsert
 from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, account_in, differing, last4
+from gateway.vault import Vault
 
 _ALERT_OFF = "leave the column out; a person who approves says gateway vendor alert {v} --off"
 _OVERRIDE = "leave the column out; a person who approves says gateway vendor alert {v} --override-until"
@@ -35,6 +39,10 @@ _LOOSENED: Sequence[tuple[str, str, str, str]] = (
 """By column of vendors.csv: when a load would let money go to a known vendor, what it may say, what to do instead."""
 
 
+_DETAILS: Final = ("routing_sealed", "account_sealed", "account_last4", "account_type")
+"""Bank details, which of a known vendor a load never writes, but where no key opens them."""
+
+
 def _refuse_loosening(loading: Loading, staged: Staged) -> None:
     """An alert, its override and a prenote hold money back: a load may tighten them, never loosen them."""
     bad = [
@@ -58,9 +66,15 @@ def _refuse_numbers(loading: Loading, staged: Staged) -> None:
     loading.refuse(staged, bad)
 
 
+def hold(vault: Vault, db: Database, connection: Connection) -> None:
+    """Before the load reads anything: no change is applied and no key rotated until it is done."""
+    vault.hold(db, connection)
+
+
 def load_vendors(loading: Loading, staged: Staged) -> None:
     """Numbers are sealed before they reach the database. A new vendor is inserted; other bank details of a known one
-    wait for a second person and everything else of the row loads, but nothing that would let money go."""
+    wait for a second person and everything else of the row loads, but nothing that would let money go. The keys are held
+    (``hold``): the details that are read stay what they are."""
     _refuse_loosening(loading, staged)
     _refuse_numbers(loading, staged)
     sealed = {
@@ -70,13 +84,12 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
             f"s.account_type AS wanted FROM vendor v JOIN {staged.table} s ON s.vendor = v.vendor"
         )
     }
-    loading.vault.hold(loading.db, loading.connection)
-    rows, wanted, lost = [], {}, 0
+    rows, wanted, lost = [], {}, []
     for vendor, (routing, account) in loading.secrets.items():
         known = sealed.get(vendor)
         now = None if known is None else _opened(loading, known)
-        lost += known is not None and now is None
         if known is None or now is None:
+            lost += [] if known is None else [{"v": vendor}]
             rows.append(
                 {
                     "v": vendor, "r": loading.vault.seal(routing, field="vendor.routing"),
@@ -94,7 +107,7 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
         wanted[vendor] = (now, differing(now, new))
     if lost:
         loading.warnings.append(
-            f"{staged.sheet.path.name}: the stored numbers of {lost} vendors were sealed with a key that this home does not "
+            f"{staged.sheet.path.name}: the stored numbers of {len(lost)} vendors were sealed with a key that this home does not "
             f"have, and were sealed anew with key {loading.vault.ids[0].hex()}; see gateway keys show"
         )
     loading.many(
@@ -103,7 +116,12 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
         rows,
     )
     _record(loading, staged)
-    upsert(loading, staged)
+    upsert(loading, staged, new_only=_DETAILS)
+    columns = ", ".join(_DETAILS)
+    loading.many(
+        f"UPDATE vendor SET ({columns}) = (SELECT {columns} FROM {staged.table} s WHERE s.vendor = :v) WHERE vendor = :v",
+        lost,
+    )
     _propose(loading, staged, {vendor: pair for vendor, pair in wanted.items() if pair[1]})
 
 
