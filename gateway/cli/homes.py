@@ -9,7 +9,7 @@ import typer
 
 from gateway import setup
 from gateway.app import find_home, system_user
-from gateway.cli.common import Session, command
+from gateway.cli.common import DONE, FAULT, Session, command
 from gateway.clock import SystemClock, instant_text
 from gateway.errors import UsageError
 from gateway.home import Home
@@ -136,10 +136,18 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
     with session.progress("backing up") as progress:
         result = backups.backup(session.app.home, session.app.db, target, at=session.app.now(), progress=progress)
     session.show(
-        {"folder": str(target), "files": result.files, "rows": result.rows, "bytes": result.bytes},
+        {
+            "folder": str(target),
+            "files": result.files,
+            "rows": result.rows,
+            "bytes": result.bytes,
+            "has_key": result.has_key,
+        },
         [
             f"Wrote {result.files} files and {result.rows:,} ledger rows to {target} ({result.bytes:,} bytes).",
-            "It holds keys and account data: keep it as safe as the home.",
+            "It holds keys and account data: keep it as safe as the home."
+            if result.has_key
+            else "The field key is not in it, because it is no file of the home: keep it too, for nothing sealed opens without it.",
             f"Prove it with: gateway restore {target} --home NEW_HOME",
         ],
     )
@@ -149,7 +157,7 @@ def restore(
     session: Session,
     source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup's folder.")],
     database: DatabaseOption = None,
-) -> None:
+) -> int:
     """Restore a backup into a new home and an empty ledger, then prove it with verify. What may have left since the backup
     is in doubt until people settle it, so that nothing is sent twice. With --database '' the ledger is
     SQLite in the new home; without, it is where the settings of the backup say."""
@@ -168,14 +176,19 @@ def restore(
         )  # fmt: skip
     session.show(
         {
-            "home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks, "ok": True,
+            "home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks,
+            "ok": result.locked is None, "locked": result.locked,
             "backup_at": result.made_at, "in_doubt": list(result.doubts),
         },
         [
             f"Restored {result.files} files and {result.rows:,} ledger rows into {home.root}.",
-            f"Verify passed all {result.checks} checks of the ledger as it was backed up.",
+            f"Verify passed all {result.checks} checks of the ledger as it was backed up."
+            if result.locked is None
+            else f"DIFFERS account numbers are sealed with a key of this home: found {result.locked}, which is not in the backup "
+            "and not in the environment: nobody can be paid. Put it into config/keys/field.key, then run gateway verify.",
             *(f"IN DOUBT {said}" for said in result.doubts),
             "What left or came after the backup is not known here: nothing leaves by itself until it was compared with what "
             f"receivers and senders have, and somebody says so: {COMMAND}",
         ],
     )  # fmt: skip
+    return DONE if result.locked is None else FAULT

@@ -27,13 +27,14 @@ from gateway.ledger import dump, migrate, restored, revision
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.opening import ledger_of, name_database
-from gateway.ledger.verify import Render, verify
+from gateway.ledger.verify import Render, sealed_by_known_keys, verify
 from gateway.settings_reading import load_settings
 from gateway.vault import Vault, open_vault
 
 MANIFEST: Final = "manifest.json"
 LEDGER: Final = "ledger.jsonl.zst"
-_PARTS: Final = ("config", "inbox/.claimed", "var/archive")
+_CLAIMED: Final = ".claimed"
+_PARTS: Final = ("config", f"inbox/{_CLAIMED}", "var/archive")
 """Folders of a home that are copied, those that files leave first."""
 
 Doubt = Callable[[Connection, str], Sequence[str]]
@@ -50,6 +51,8 @@ class BackupResult:
     files: int
     rows: int
     bytes: int
+    has_key: bool
+    """False where the field key is not a file of the home: what is sealed does not open without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class RestoreResult:
     """The instant of the backup; None: made by a version that did not tell."""
     doubts: tuple[str, ...]
     """What may have left since, each with the command that settles it."""
+    locked: str | None
+    """Sealed values that no key of the new home opens, by key; None: each has its key."""
 
 
 def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progress | None = None) -> BackupResult:
@@ -80,7 +85,7 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
     rows = dump.write(db, target / LEDGER, progress)
     files = {LEDGER: _settle(target / LEDGER)}
     for part in _PARTS:
-        for source in _files_below(home.root / part):
+        for source in _files_below(home.root / part, f"backup to {target}"):
             name = source.relative_to(home.root).as_posix()
             copied = _copy(source, target, name)
             if copied is not None:
@@ -92,18 +97,42 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
         )
     manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": _chain(db, rows)}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
-    return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()))
+    has_key = home.field_key.relative_to(home.root).as_posix() in files
+    return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key)
 
 
 def _keys(home: Home) -> list[bytes | None]:
     return [path.read_bytes() if path.exists() else None for path in (home.field_key, home.next_field_key)]
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Regular files; names that are being written (leading dot) are left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
-            yield path
+def _files_below(folder: Path, action: str) -> Iterator[Path]:
+    """Files, and what links to files and folders point at, as if it lay there; names that are being written (leading dot)
+    are left out. A link among claimed files is a sender's, and left out too. Raises Refused for one that points nowhere,
+    and for a folder that is reached twice."""
+    follow = folder.name != _CLAIMED
+    if folder.is_symlink() and not folder.exists():
+        raise _nowhere(folder, action)
+    seen: set[Path] = set()
+    for place, folders, names in os.walk(folder, followlinks=follow):
+        inside = Path(place)
+        if inside.resolve() in seen:
+            raise Refused(
+                f"{action}: found {inside} to be a folder that was copied already, expected one link to it at most"
+            )
+        seen.add(inside.resolve())
+        folders.sort()
+        for path in (inside / name for name in sorted(names) if not name.startswith(".")):
+            if follow and path.is_symlink() and not path.exists():
+                raise _nowhere(path, action)
+            if path.is_file() and (follow or not path.is_symlink()):
+                yield path
+
+
+def _nowhere(link: Path, action: str) -> Refused:
+    return Refused(
+        f"{action}: found {link} a link to {link.readlink()}, where nothing is, expected what the home needs; mount or restore "
+        "it, or remove the link"
+    )
 
 
 def _copy(source: Path, root: Path, name: str) -> dict[str, Any] | None:
@@ -212,7 +241,7 @@ def restore(
             revision.current(db)  # what cannot be opened is told in words
             dump.require_empty(db)
             try:
-                rows, checks = _fill(db, source, manifest, home, render, progress)
+                rows, checks, locked = _fill(db, source, manifest, home, render, progress)
                 code = next(iter(codes_of(settings, user)), NOBODY)
                 with db.write() as connection:
                     restored.mark(connection, code=code, user=user, backup_at=manifest.get("at"), at=at)
@@ -225,7 +254,7 @@ def restore(
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)
         raise
-    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), doubts)
+    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), doubts, locked)
 
 
 def _vault(home: Home) -> Vault | None:
@@ -238,15 +267,16 @@ def _vault(home: Home) -> Vault | None:
 
 def _fill(
     db: Database, source: Path, manifest: dict[str, Any], home: Home, render: Render | None, progress: Progress | None
-) -> tuple[int, int]:
-    """Rows and checks. The rows come into tables of the schema they were of, and are upgraded there. The chain's ends
-    must be those of the day of the backup."""
+) -> tuple[int, int, str | None]:
+    """Rows, checks, and what no key opens, which stops no restore: its key may come later. The rows come into tables of the
+    schema they were of, and are upgraded there. The chain's ends must be those of the day of the backup."""
     migrate.upgrade(db, dump.revision_of(source / LEDGER))
     if db.is_sqlite and home.ledger.exists():
         home.ledger.chmod(_FILE)
     rows = dump.read(db, source / LEDGER, progress)
     migrate.upgrade(db)
-    checks = verify(db, archive=home.archive, vault=_vault(home), render=render)
+    vault = _vault(home)
+    checks = verify(db, archive=home.archive, vault=vault, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
     if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:
         wrong.append("rows or digests differ from the manifest")
@@ -254,4 +284,6 @@ def _fill(
         raise LedgerError(
             f"restoring {source}: found {'; '.join(wrong[:5])}, expected the ledger as it was backed up; use another backup"
         )
-    return sum(rows.values()), len(checks)
+    with db.read() as connection:
+        keyed = sealed_by_known_keys(connection, home.archive, () if vault is None else vault.ids)
+    return sum(rows.values()), len(checks) + 1, None if keyed.ok else keyed.detail

@@ -98,7 +98,7 @@ def verify(
         if vault is not None:
             look("vendors", lambda: verify_vendors.checks(connection, vault))
         if keys is not None:
-            look("keys of sealed values", lambda: _keys(connection, archive, keys()))
+            look("keys of sealed values", lambda: sealed_by_known_keys(connection, archive, keys()))
         if render is not None:
             look("bytes of outbound files", lambda: _rendered(connection, render, vault))
     if outbox is not None:
@@ -106,7 +106,7 @@ def verify(
     return checks
 
 
-def _keys(connection: Connection, archive: Path | None, known: Sequence[bytes]) -> Check:
+def sealed_by_known_keys(connection: Connection, archive: Path | None, known: Sequence[bytes]) -> Check:
     """Every sealed value, and every sealed original, names a key that is here."""
     named = sealed.by_key(connection)
     if archive is not None:

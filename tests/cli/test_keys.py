@@ -76,6 +76,27 @@ def test_a_backup_made_before_opens_with_the_key_in_it(own: Played, tmp_path: Pa
     assert there.ok("verify", "--json").document["ok"] is True
 
 
+def test_a_backup_without_its_key_is_told_at_once(
+    own: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key of the environment is in no backup; where it is not at hand, the restore says so and ends as a fault."""
+    if not own.url.startswith("sqlite"):
+        return  # restoring into PostgreSQL needs an empty database: tests/ledger/test_backup.py
+    settings = own.root / "config" / "gateway.toml"
+    settings.write_text(settings.read_text().replace('url = "env:GATEWAY_TEST_DATABASE"', 'url = ""'))
+    file = own.root / "config" / "keys" / "field.key"
+    monkeypatch.setenv(VARIABLE, file.read_text().strip())
+    file.unlink()
+    key = own.ok("keys", "show", "--json").rows[0]["key"]
+    assert "The field key is not in it" in own.ok("backup", str(tmp_path / "backup")).out
+    monkeypatch.delenv(VARIABLE)
+    capsys.readouterr()
+    assert run(["restore", str(tmp_path / "backup"), "--home", str(tmp_path / "restored")]) == 4
+    said = capsys.readouterr().out
+    assert "DIFFERS account numbers are sealed with a key of this home" in said and f"values of key {key}" in said
+    assert "Put it into config/keys/field.key" in said and "Verify passed" not in said
+
+
 def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
     files = {row["name"]: row for row in own.ok("outbound", "list", "--json").rows}
     bank, scratch = files[BANK_FILE], files[SCRATCH]

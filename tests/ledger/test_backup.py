@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import json
@@ -25,6 +26,7 @@ from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.parts import doubts
 from gateway.settings_reading import load_settings
+from gateway.vault import VARIABLE
 from tests.conftest import _execute, database_at
 from tests.ledger.reference import AT, PAYMENTS, VAULT, loaded, run, write
 
@@ -153,6 +155,57 @@ def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> Non
     with pytest.raises(Refused, match="expected an empty database"):
         restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=address(db))
     assert not (tmp_path / "new").exists()
+
+
+def moved_away(path: Path, to: Path) -> None:
+    """A link in its place, as with keys on a disk of their own or an archive on a mount."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(to)
+    path.symlink_to(to)
+
+
+@pytest.mark.parametrize("linked", ["config/keys/field.key", "config/keys", "config", "var/archive", "var/archive/ab"])
+def test_what_links_point_at_is_in_a_backup(full: Home, db: Database, tmp_path: Path, linked: str) -> None:
+    moved_away(full.root / linked, tmp_path / "elsewhere" / "it")
+    made = backup(full, db, tmp_path / "backup")
+    assert (made.files, made.has_key) == (5, True)
+    place = Home(tmp_path / "new")
+    restore(tmp_path / "backup", place, database_url="")
+    assert place.field_key.read_text() == "secret\n" and not place.field_key.is_symlink()
+    assert (place.archive / "ab" / "abc").read_bytes() == b"original"
+
+
+@pytest.mark.parametrize("linked", ["config/keys/field.key", "config/keys", "var/archive", "var/archive/ab/abc"])
+def test_a_link_to_nothing_ends_a_backup(full: Home, db: Database, tmp_path: Path, linked: str) -> None:
+    moved_away(full.root / linked, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").rename(tmp_path / "unmounted")
+    with pytest.raises(
+        Refused, match=rf"found .*{linked} a link to .*/elsewhere, where nothing is, expected what the home needs"
+    ):
+        backup(full, db, tmp_path / "backup")
+    assert not (tmp_path / "backup" / MANIFEST).exists()
+
+
+def test_links_in_a_circle_end_a_backup(full: Home, db: Database, tmp_path: Path) -> None:
+    (full.config / "all").symlink_to(full.config)
+    with pytest.raises(Refused, match="config/all to be a folder that was copied already"):
+        backup(full, db, tmp_path / "backup")
+
+
+def test_what_a_sender_links_to_is_in_no_backup(full: Home, db: Database, tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("of somebody else")
+    (full.claimed / "18").symlink_to(tmp_path / "private")
+    assert backup(full, db, tmp_path / "backup").files == 5
+
+
+def test_what_no_key_opens_is_told(full: Home, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops no restore, for the key may come later: the one in this home is not the one that sealed."""
+    full.field_key.unlink()
+    assert not backup(full, db, tmp_path / "backup").has_key
+    locked = restore(tmp_path / "backup", Home(tmp_path / "new"), database_url="").locked
+    assert locked == f"2 values of key {VAULT.ids[0].hex()}"
+    monkeypatch.setenv(VARIABLE, base64.urlsafe_b64encode(b"k" * 32).decode())
+    assert restore(tmp_path / "backup", Home(tmp_path / "with the key"), database_url="").locked is None
 
 
 def _lose_manifest(folder: Path) -> None:
