@@ -23,6 +23,7 @@ from gateway.cli.common import (
     portfolio_number,
 )
 from gateway.console.windows import by_file, with_windows
+from gateway.delivery import queue
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
 from gateway.outbound import kept_reports
@@ -132,11 +133,19 @@ def outbound_approve(
     session.show(
         {"released": [{"id": r.outbound_id, "name": r.name, "state": r.state} for r in done]},
         [
-            f"Released {r.name}. "
-            + ("It leaves with the next `gateway deliver`." if r.state == "APPROVED" else _by_hand(session, r))
+            f"Released {r.name}. " + (_leaving(session, r) if r.state == "APPROVED" else _by_hand(session, r))
             for r in done
         ],
     )
+
+
+def _leaving(session: Session, released: release.Released) -> str:
+    """After a restore a file may have left, or waits for a person: then why, with what to do."""
+    with session.app.db.read() as connection:
+        (delivery,) = queue.of_files(connection, [released.outbound_id])
+    if delivery.next_attempt_at is None:
+        return f"It does not leave by itself: {delivery.last_error}"
+    return "It leaves with the next `gateway deliver`."
 
 
 def _rules(given: list[str] | None) -> list[str]:

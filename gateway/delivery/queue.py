@@ -165,6 +165,11 @@ def by_ids(connection: Connection, delivery_ids: Iterable[int]) -> list[Delivery
     return _select(connection, f"WHERE d.delivery_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
 
 
+def of_files(connection: Connection, outbound_ids: Iterable[int]) -> list[Delivery]:
+    numbers = ", ".join(str(int(n)) for n in sorted(set(outbound_ids)))
+    return _select(connection, f"WHERE d.outbound_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
+
+
 def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(DeliveryState)) -> list[Delivery]:
     """All deliveries in these states, for status, lists and alarms."""
     return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})

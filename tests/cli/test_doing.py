@@ -197,6 +197,16 @@ def test_a_backup_restores_into_another_home(own: Played, tmp_path: Path, monkey
     assert [line.split()[0] for line in proved["in_doubt"]] == [
         row["name"] for row in own.ok("outbound", "list", "--state", "BUILT", "--json").rows if row["kind"] != "VACH-SCRATCH"
     ]  # fmt: skip
+    (waiting,) = [
+        r for r in home.ok("outbound", "list", "--state", "BUILT", "--json").rows if r["kind"] == "VACH-BANK"
+    ][:1]
+    released = home.do(
+        "outbound", "approve", str(waiting["id"]), "--sha256", waiting["sha256"], "--accept", "restored,first-payment",
+        "--reason", "asked",
+    )  # fmt: skip
+    assert (
+        "It does not leave by itself: it was built before the backup and may have left since: ask the" in released.out
+    )
     home.ok("deliver", "compared", "--reason", "the bank's list")
     assert "RESTORED" not in home.do("status").out
 
