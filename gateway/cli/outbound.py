@@ -171,9 +171,19 @@ def outbound_reject(session: Session, outbound_id: OutboundId, reason: Reason) -
     """Take a waiting file back; what went into it is free again."""
     done = release.reject(session.app, outbound_id, reason=reason)
     session.show(
-        {"rejected": [{"id": r.outbound_id, "name": r.name} for r in done]},
-        [f"Took back {r.name}; its rows are free again." for r in done],
+        {"rejected": [_withdrawn(r) for r in done]},
+        [f"Took back {r.name}; {_freed(r)}" for r in done],
     )
+
+
+def _withdrawn(file: release.Released) -> dict[str, Any]:
+    return {"id": file.outbound_id, "name": file.name, "build_again": file.build_again}
+
+
+def _freed(file: release.Released) -> str:
+    if file.build_again is None:
+        return "its rows are free again."
+    return f"U0422 zeroed its figures, so that no other file has them: {file.build_again}"
 
 
 def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -> int:
@@ -181,10 +191,10 @@ def outbound_recall(session: Session, outbound_id: OutboundId, reason: Reason) -
     its delivery decides; what left, or may have left, is not called back unless the bank said that it will not pay it."""
     done = recall.recall(session.app, outbound_id, reason=reason)
     session.show(
-        {"recalled": [{"id": r.outbound_id, "name": r.name} for r in done.files], "gone": list(done.gone),
+        {"recalled": [_withdrawn(r) for r in done.files], "gone": list(done.gone),
          "machines": list(done.machines)},
         [
-            *(f"Called back {r.name}; it does not leave, and its rows are free again." for r in done.files),
+            *(f"Called back {r.name}; it does not leave, and {_freed(r)}" for r in done.files),
             *(f"{name} had left before: tell who reads it that it does not count." for name in done.gone),
             *(f"A copy lies in the outbox of {there}: nobody may fetch it; its service takes it away." for there in done.machines),
         ],
@@ -206,7 +216,7 @@ def outbound_build(
     end: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Xsellerator: last date.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Export or transfer again what was exported before.")] = False,
     reason: Annotated[
-        str | None, typer.Option("--reason", help="Why again, why after, or why a file is taken back.")
+        str | None, typer.Option("--reason", help="Why again, why after, or why a file is taken back or built again.")
     ] = None,
     after: Annotated[
         int | None,
@@ -214,12 +224,18 @@ def outbound_build(
             "--after", metavar="ID", help="General Ledger: only what was posted since this file, which was used."
         ),
     ] = None,
-    of: Annotated[int | None, typer.Option("--of", metavar="ID", help="The bank file to take back.")] = None,
+    of: Annotated[
+        int | None,
+        typer.Option(
+            "--of", metavar="ID", help="The bank file to take back; General Ledger: the withdrawn file to build again."
+        ),
+    ] = None,
     same_day: Annotated[bool, typer.Option("--same-day", help="Vendor ACH: what is due today settles today.")] = False,
 ) -> int:
     """Build files for the open business date: Vendor ACH, General Ledger scratch file, or Xsellerator interface.
 
-    `vach-reversal --of ID` voids all that a bank file paid and takes it back, within five banking days.
+    `vach-reversal --of ID` voids all that a bank file paid and takes it back, within five banking days. `dsgl --of ID` builds
+    a file again that was rejected or called back after U0422 had zeroed its figures.
     """
     given = {
         "--interface": interface, "--from": iso(start, what="--from"), "--to": iso(end, what="--to"), "--again": again,
@@ -259,7 +275,7 @@ def outbound_build(
 _TAKES: Final[Mapping[str, Mapping[str, str]]] = {
     "vach": {"--same-day": "same_day"},
     "vach-reversal": {"--of": "of", "--reason": "reason"},
-    "dsgl": {"--again": "again", "--after": "after", "--reason": "reason"},
+    "dsgl": {"--again": "again", "--after": "after", "--of": "of", "--reason": "reason"},
     "xsellerator": {
         "--interface": "interface",
         "--from": "start",
@@ -294,10 +310,13 @@ def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     for flag, expected in _NEEDED.get(kind, ()):
         if flag not in given:
             raise UsageError(f"building {kind}: found no {flag}, expected {expected}")
-    if "--again" in given and "--after" in given:
-        raise UsageError("building dsgl: found --again and --after, expected one of them; --again counts today twice")
-    if kind in ("dsgl", "xsellerator") and "--reason" in given and not {"--again", "--after"} & set(given):
-        either = "--again or --after, expected one of them" if kind == "dsgl" else "--again, expected it"
+    decided = [flag for flag in ("--again", "--after", "--of") if flag in given]
+    if kind == "dsgl" and len(decided) > 1:
+        raise UsageError(
+            f"building dsgl: found {' and '.join(decided)}, expected one of them; --again counts today twice"
+        )
+    if kind in ("dsgl", "xsellerator") and "--reason" in given and not decided:
+        either = "--again, --after or --of, expected one of them" if kind == "dsgl" else "--again, expected it"
         raise UsageError(f"building {kind}: found --reason without {either} with it")
     options = {takes[flag]: value for flag, value in given.items()}
     options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}

@@ -4,7 +4,8 @@ One record for every ledger account of every office, idle ones included. Before 
 close (debits = credits today and month-to-date, D balances = C balances) and every figure must equal the journal's
 own lines, added up a second way. A difference stops the file. "Today" runs since the last U0422: when a file was
 already made since then, the next would count today twice, and is refused until an operator decides: the file was not
-used and goes, or it was used and the next one begins where it ended (``after``), or both count (``again``).
+used and goes, or it was used and the next one begins where it ended (``after``), or both count (``again``). A file
+withdrawn after U0422 is built again with the figures of its own day (``of``): no other file has them.
 
 The first file of a portfolio is named as the vendor names it, ``DSGL_P01.DAT``. Names never recur, because a file
 that was not collected must not be overwritten, so later ones insert their End of Period date:
@@ -13,11 +14,11 @@ that was not collected must not be overwritten, so later ones insert their End o
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -26,17 +27,20 @@ from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import accounts
 from gateway.ledger.accounts import Figure
 from gateway.ledger.events import require_reason
+from gateway.ledger.gl_transfers import Transfer, holder, last_standing, transfers, zeroed_since
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place, report_of
 from gateway.outbound.states import OutboundState
-from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered
+from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered, payloads
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from parsers.gl_scratch import GlRecord, compare, sort_key, tie_out
 from writers.gl_scratch import file_name
 from writers.text import WriterError
 
 KIND: Final = "DSGL"
+_ACCOUNT: Final = "account:"
+"""What a source names, in front of the number."""
 
 U1003: Final = ReportSpec(
     "U1003",
@@ -54,16 +58,6 @@ U1003: Final = ReportSpec(
 )
 
 
-class _Earlier(NamedTuple):
-    """The last file that was not taken back, and the last posting unit in it."""
-
-    outbound_id: int
-    name: str
-    business_date: str
-    state: OutboundState
-    through_unit: int
-
-
 def build_gl(
     app: App,
     connection: Connection,
@@ -71,24 +65,57 @@ def build_gl(
     *,
     again: bool = False,
     after: int | None = None,
+    of: int | None = None,
     reason: str | None = None,
 ) -> Built:
     """Freeze the portfolio's file. With a reason, an operator's decision about one made since the last U0422: ``again``
-    transfers today once more, ``after`` (its number) only what was posted since, because it was used.
+    transfers today once more, ``after`` (its number) only what was posted since, because it was used. ``of`` is the number
+    of a withdrawn file: the same figures of the same business date, under another name.
 
     Raises Refused when today was transferred already or the writer refuses a figure, LedgerError when the figures
     do not tie out.
     """
     at = place(app, connection, portfolio)
+    if of is not None:
+        return _build_again(app, connection, at, of, reason)
     since = _today_begins(connection, at, again=again, after=after, reason=reason)
     figures = accounts.figures(connection, portfolio, since=since)
-    rows = sorted((_record(f, at.business_date) for f in figures), key=sort_key)
-    _tie_out(connection, at, figures, rows, since)
-    settings = app.settings.portfolio(portfolio).gl
     unit = connection.execute(
         text("SELECT COALESCE(MAX(unit_id), 0) FROM posting_unit WHERE portfolio = :p"), {"p": portfolio}
     ).scalar_one()
-    by_key = {(f.portfolio, f.company, f.region, f.office, f.number): f.account_id for f in figures}
+    rows = sorted(((f.account_id, _record(f, at.business_date)) for f in figures), key=lambda row: sort_key(row[1]))
+    header = {
+        "through_unit": int(unit),
+        "again": reason if again else None,
+        **({} if after is None else {"after": {"outbound": after, "reason": reason}}),
+    }
+    return _frozen(app, connection, at, rows, header, since)
+
+
+def _build_again(app: App, connection: Connection, at: Place, of: int, reason: str | None) -> Built:
+    """The frozen rows of a withdrawn file, tied out once more, on its own business date."""
+    lost = _withdrawn(connection, at, of, reason)
+    accounts_ = connection.execute(
+        text("SELECT source FROM outbound_source WHERE outbound_id = :id AND seq > 0 ORDER BY seq"), {"id": of}
+    ).scalars()
+    frozen = (GlRecord(*row) for row in payloads(app, connection, of, KIND))
+    rows = [(int(source.removeprefix(_ACCOUNT)), row) for source, row in zip(accounts_, frozen, strict=True)]
+    header = {**lost.header, "of": {"outbound": of, "reason": reason}}
+    return _frozen(app, connection, replace(at, business_date=lost.business_date), rows, header, lost.since)
+
+
+def _frozen(
+    app: App,
+    connection: Connection,
+    at: Place,
+    rows: Sequence[tuple[int, GlRecord]],
+    header: dict[str, Any],
+    since: int,
+) -> Built:
+    """``rows``: account_id and record, in the order of the file. ``header`` says up to which unit they are."""
+    _tie_out(connection, at, dict(rows), since, header["through_unit"])
+    records = [row for _, row in rows]
+    settings = app.settings.portfolio(at.portfolio).gl
     try:
         frozen = freeze(
             app,
@@ -96,28 +123,21 @@ def build_gl(
             NewFile(
                 name=_name(app, connection, at, upper=settings.name_case == "upper"),
                 kind=KIND,
-                portfolio=portfolio,
+                portfolio=at.portfolio,
                 business_date=at.business_date,
-                header={
-                    "width": settings.record,
-                    "through_unit": int(unit),
-                    "again": reason if again else None,
-                    **({} if after is None else {"after": {"outbound": after, "reason": reason}}),
-                },
-                rows=rows,
-                sources=[
-                    (n, f"account:{by_key[(*row.office_key, row.number)]}") for n, row in enumerate(rows, start=1)
-                ],
-                records=len(rows),
-                total_debit_cents=sum(row.debit_today_cents for row in rows),
-                total_credit_cents=sum(row.credit_today_cents for row in rows),
+                header={**header, "width": settings.record},
+                rows=records,
+                sources=[(n, f"{_ACCOUNT}{account}") for n, (account, _) in enumerate(rows, start=1)],
+                records=len(records),
+                total_debit_cents=sum(row.debit_today_cents for row in records),
+                total_credit_cents=sum(row.credit_today_cents for row in records),
                 endpoint=settings.endpoint,
                 hold_text="waits for release: kind DSGL is not in release.kinds_without",
             ),
         )
     except WriterError as error:
-        raise Refused(f"building the GL file of portfolio {portfolio}: {error}; nothing was written") from error
-    return Built((frozen,), (report_of(app, at, U1003, _report_rows(connection, rows), **_facts(frozen)),))
+        raise Refused(f"building the GL file of portfolio {at.portfolio}: {error}; nothing was written") from error
+    return Built((frozen,), (report_of(app, at, U1003, _report_rows(connection, records), **_facts(frozen)),))
 
 
 def _record(figure: Figure, business_date: str) -> GlRecord:
@@ -130,12 +150,37 @@ def _record(figure: Figure, business_date: str) -> GlRecord:
 # --- refusals -----------------------------------------------------------------------------------------------
 
 
+def _withdrawn(connection: Connection, at: Place, of: int, reason: str | None) -> Transfer:
+    """The withdrawn file whose figures no other file has or will have."""
+    action = f"building the GL file of portfolio {at.portfolio} again"
+    require_reason(reason, action)
+    files = transfers(connection, at.portfolio)
+    lost = next((file for file in files if file.outbound_id == of), None)
+    if lost is None:
+        raise UsageError(f"{action}: found --of {of}, expected a General Ledger file of it; see gateway outbound list")
+    if lost.stands:
+        raise Refused(f"{action}: found {lost.name} {lost.state}, expected it rejected or called back")
+    held = holder(lost, files)
+    if held is not None:
+        raise Refused(
+            f"{action}: found what {lost.name} transferred in {held.name} (#{held.outbound_id}), which stands, expected it in "
+            "none: it would count twice"
+        )
+    last = last_standing(files)
+    if not zeroed_since(connection, lost, at.portfolio) and (last is None or last.through < lost.through):
+        raise Refused(
+            f"{action}: found the figures of {lost.name} not zeroed since, expected U0422 after it: they are today's still, "
+            "build without --of"
+        )
+    return lost
+
+
 def _today_begins(connection: Connection, at: Place, *, again: bool, after: int | None, reason: str | None) -> int:
     """The posting unit behind which today begins: the last U0422, or the end of the file that was used."""
     action = f"building the GL file of portfolio {at.portfolio}"
-    earlier = _earlier(connection, at.portfolio)
+    earlier = last_standing(transfers(connection, at.portfolio))
     zeroed = accounts.marker(connection, at.portfolio, accounts.ZERO_DAILY)
-    stands = earlier if earlier is not None and zeroed <= earlier.through_unit else None
+    stands = earlier if earlier is not None and zeroed <= earlier.through else None
     if again:
         require_reason(reason, f"{action} again, so that today counts twice")
         return zeroed
@@ -147,15 +192,15 @@ def _today_begins(connection: Connection, at: Place, *, again: bool, after: int 
                 f"{action}: found --after {after}, expected the last file made since U0422, which is {there}; see gateway "
                 "outbound list"
             )
-        if stands.state is OutboundState.BUILT:
+        if stands.state == OutboundState.BUILT:
             raise Refused(
                 f"{action}: found {stands.name} not released, expected one that was used: gateway outbound approve {after}, or "
                 f"gateway outbound reject {after} and build without --after"
             )
-        return stands.through_unit
+        return stands.through
     if stands is not None:
         number = stands.outbound_id
-        back = "reject" if stands.state is OutboundState.BUILT else "recall"
+        back = "reject" if stands.state == OutboundState.BUILT else "recall"
         build = f"gateway outbound build dsgl --portfolio {at.portfolio}"
         raise Refused(
             f"{action}: found today's figures transferred in {stands.name} of {stands.business_date} and not zeroed since, "
@@ -166,25 +211,20 @@ def _today_begins(connection: Connection, at: Place, *, again: bool, after: int 
     return zeroed
 
 
-def _earlier(connection: Connection, portfolio: str) -> _Earlier | None:
-    found = connection.execute(
-        text(
-            "SELECT outbound_id, name, business_date, state, header FROM outbound_file WHERE portfolio = :p "
-            "AND kind = 'DSGL' AND state <> 'REJECTED' ORDER BY outbound_id DESC LIMIT 1"
-        ),
-        {"p": portfolio},
-    ).one_or_none()
-    if found is None:
-        return None
-    through = int(json.loads(found.header)["through_unit"])
-    return _Earlier(found.outbound_id, found.name, found.business_date, OutboundState(found.state), through)
+def build_again_with(connection: Connection, portfolio: str, outbound_id: int) -> str | None:
+    """What to type for the figures of a file just withdrawn that U0422 zeroed; None where the next build has them, and for
+    files of another kind."""
+    for file in transfers(connection, portfolio):
+        if file.outbound_id == outbound_id and zeroed_since(connection, file, portfolio):
+            return f"gateway outbound build dsgl --of {outbound_id} --reason WHY"
+    return None
 
 
 def transferred(connection: Connection, portfolio: str) -> str | None:
     """Name of the file that holds everything posted up to now, if there is one."""
-    earlier = _earlier(connection, portfolio)
+    earlier = last_standing(transfers(connection, portfolio))
     last = text("SELECT MAX(unit_id) FROM posting_unit WHERE portfolio = :p")
-    if earlier is None or earlier.through_unit != connection.execute(last, {"p": portfolio}).scalar():
+    if earlier is None or earlier.through != connection.execute(last, {"p": portfolio}).scalar():
         return None
     return earlier.name
 
@@ -197,22 +237,23 @@ _JOURNAL: Final = f"""
             AS BIGINT) AS credit
     FROM posting_unit u
     JOIN journal_line l ON l.entry_id BETWEEN u.unit_id * {ENTRIES_A_UNIT} AND (u.unit_id + 1) * {ENTRIES_A_UNIT} - 1
-    WHERE u.portfolio = :p AND u.unit_id > :day
+    WHERE u.portfolio = :p AND u.unit_id > :day AND u.unit_id <= :through
     GROUP BY l.account_id
 """
 
 
-def _tie_out(connection: Connection, at: Place, figures: Sequence[Figure], rows: Sequence[GlRecord], day: int) -> None:
-    """Offices close, and today's figures equal the journal lines behind unit ``day``, account by account."""
+def _tie_out(connection: Connection, at: Place, ours: Mapping[int, GlRecord], day: int, through: int) -> None:
+    """Offices close, and figures equal the journal lines behind unit ``day`` up to ``through``, account by account."""
     found = [
         f"office {'/'.join(d.office_key)}: {d.what}: {shown(d.left_cents)} and {shown(d.right_cents)}"
-        for d in tie_out(rows)
+        for d in tie_out(ours.values())
     ]
     journal = {
         account: (int(debit), int(credit))
-        for account, debit, credit in connection.execute(text(_JOURNAL), {"p": at.portfolio, "day": day})
+        for account, debit, credit in connection.execute(
+            text(_JOURNAL), {"p": at.portfolio, "day": day, "through": through}
+        )
     }
-    ours = {f.account_id: _record(f, at.business_date) for f in figures}
     theirs = [
         row._replace(debit_today_cents=journal.get(a, (0, 0))[0], credit_today_cents=journal.get(a, (0, 0))[1])
         for a, row in ours.items()

@@ -66,9 +66,9 @@ def recall(app: App, outbound_id: int, *, reason: str) -> Recalled:
             connection, file.outbound_id, by=app.operator.code, reason=f"called back: {reason}", at=app.now()
         )
         note(connection, app.operator, ACTION, file.name, reason, at=app.now())
+        files = tuple(release.withdrawn(connection, one) for one in called)
     for one in called:
         outbox.withdraw(app, one.outbound_id, one.name)
-    files = tuple(Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in called)
     machines = {there for one in called for there in [release.elsewhere(app, one.machine)] if there is not None}
     return Recalled(files, tuple(pair.name for pair in gone), tuple(sorted(machines)))
 

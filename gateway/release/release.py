@@ -21,7 +21,7 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers, ach_returns
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
-from gateway.outbound import outbox, store
+from gateway.outbound import gl, outbox, store
 from gateway.outbound.states import LEFT_STATES, TAKEN, OutboundState
 from gateway.release import makers, openpgp, review
 from gateway.vendor_ach import settling
@@ -123,6 +123,7 @@ class Released:
     name: str
     kind: str
     state: OutboundState
+    build_again: str | None = None  # what to type, where what it transferred was zeroed and no other file will have it
 
 
 def approve(
@@ -177,9 +178,16 @@ def reject(app: App, outbound_id: int, *, reason: str) -> list[Released]:
         for one in taken_back:
             take_back(app, connection, one, reason)
         note(connection, app.operator, "outbound.reject", file.name, reason, at=app.now())
+        done = [withdrawn(connection, one) for one in taken_back]
     for one in taken_back:
         outbox.withdraw(app, one.outbound_id, one.name)
-    return [Released(one.outbound_id, one.name, one.kind, OutboundState.REJECTED) for one in taken_back]
+    return done
+
+
+def withdrawn(connection: Connection, file: File) -> Released:
+    """A file that was just taken back."""
+    again = gl.build_again_with(connection, file.portfolio, file.outbound_id) if file.kind == gl.KIND else None
+    return Released(file.outbound_id, file.name, file.kind, OutboundState.REJECTED, again)
 
 
 def _unknown(outbound_id: int) -> UsageError:

@@ -212,7 +212,7 @@ WRONG = [
     (
         "outbound build dsgl --portfolio 1 --reason x",
         2,
-        "found --reason without --again or --after, expected one of them with it",
+        "found --reason without --again, --after or --of, expected one of them with it",
     ),
     (
         "outbound build dsgl --portfolio 1 --again --after 1 --reason x",

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger import accounts
 from gateway.ledger.database import Database
+from gateway.ledger.verify import verify
 from gateway.outbound import store
+from gateway.parts import verify_options
 from gateway.release import release
 from gateway.release.build import build
+from gateway.release.recall import recall
 from parsers import gl_scratch
 from tests.outbound import world
 
@@ -88,6 +92,119 @@ def test_after_zero_daily_the_next_file_starts_at_zero(db: Database, home: Home,
     assert max(r.debit_mtd_cents for r in read.records) == 126_490_53
     world.mark(db, "U0422")
     assert build(app, "DSGL", "1").files[0].name == "DSGL_P01-260302-2.DAT"
+
+
+def rent_of(db: Database, home: Home, outbound_id: int) -> tuple[str, int, int]:
+    """Date, today and balance of the largest rent in a file."""
+    read = gl_scratch.read((home.outbox / name_of(db, outbound_id)).read_bytes())
+    assert isinstance(read, gl_scratch.GlFile)
+    row = max((r for r in read.records if r.number == "1601"), key=lambda r: r.balance_cents)
+    return row.eop_date, row.credit_today_cents, row.balance_cents
+
+
+def name_of(db: Database, outbound_id: int) -> str:
+    return str(world.one(db, "SELECT name FROM outbound_file WHERE outbound_id = :id", id=outbound_id))
+
+
+def zeroed_outside(app: App) -> list[str]:
+    return [c.detail for c in verify(app.db, **verify_options(app)) if c.name.startswith("what U0422") and not c.ok]
+
+
+@pytest.mark.parametrize("how", ["reject", "recall"])
+def test_a_file_withdrawn_after_zero_daily_is_built_again(
+    db: Database, home: Home, clock: FixedClock, how: str
+) -> None:
+    kinds = [] if how == "reject" else ["DSGL"]
+    options: dict[str, Any] = {"release": {"kinds_without": kinds}, "gl": {"record": 128}}
+    world.company(db)
+    app = world.app_at(home, db, clock, portfolio=options)
+    world.rent(db, 1, 7_77)
+    build(app, "DSGL", "1")
+    world.mark(db, "U0422")
+    world.change(db, "UPDATE portfolio SET business_date = '2026-03-03'")
+    world.rent(db, 1, 23)
+    assert zeroed_outside(app) == []
+    if how == "reject":
+        (withdrawn,) = release.reject(app, 1, reason="wrong width")
+    else:
+        (withdrawn,) = recall(app, 1, reason="wrong width").files
+    assert withdrawn.build_again == "gateway outbound build dsgl --of 1 --reason WHY"
+    assert zeroed_outside(app) == ["unit 1 of portfolio 1"]
+    build(app, "DSGL", "1")
+    assert rent_of(db, home, 2) == ("2026-03-03", 23, 8_00), "the next day has its own figures only"
+    assert zeroed_outside(app) == ["unit 1 of portfolio 1"]
+
+    wider = world.app_at(home, db, clock, portfolio=options | {"gl": {"record": 143}})
+    (made,) = build(wider, "DSGL", "1", of=1, reason="width of accounting").files
+    assert rent_of(db, home, made.outbound_id) == ("2026-03-02", 7_77, 7_77)
+    assert made.name == "DSGL_P01-260302.DAT"
+    assert (home.outbox / made.name).stat().st_size == 16 * 143
+    assert zeroed_outside(app) == []
+    with pytest.raises(Refused, match=r"what DSGL_P01.DAT transferred in DSGL_P01-260302.DAT \(#3\), which stands"):
+        build(app, "DSGL", "1", of=1, reason="once more")
+    with pytest.raises(Refused, match=r"found today.s figures transferred in DSGL_P01-260303.DAT"):
+        build(app, "DSGL", "1")
+    with pytest.raises(Refused, match=r"found DSGL_P01-260302.DAT (BUILT|LOCAL), expected it rejected or called back"):
+        build(app, "DSGL", "1", of=3, reason="x")
+    withdraw = release.reject if how == "reject" else recall
+    withdraw(app, 3, reason="wrong again")
+    (last,) = build(app, "DSGL", "1", of=3, reason="as it was").files
+    assert rent_of(db, home, last.outbound_id) == ("2026-03-02", 7_77, 7_77)
+
+
+def test_a_file_is_built_again_only_where_no_other_has_its_figures(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock)
+    world.rent(db, 1, 5)
+    build(app, "DSGL", "1")
+    (withdrawn,) = recall(app, 1, reason="not used").files
+    assert withdrawn.build_again is None
+    for options, error, why in (
+        ({"of": 1}, UsageError, "found no reason"),
+        ({"of": 9, "reason": "x"}, UsageError, "found --of 9, expected a General Ledger file of it"),
+        ({"of": 1, "reason": "x"}, Refused, "they are today's still, build without --of"),
+    ):
+        with pytest.raises(error, match=why):
+            build(app, "DSGL", "1", **options)
+    world.rent(db, 1, 7)
+    build(app, "DSGL", "1")
+    world.mark(db, "U0422")
+    with pytest.raises(Refused, match=r"found what DSGL_P01.DAT transferred in DSGL_P01-260302.DAT \(#2\)"):
+        build(app, "DSGL", "1", of=1, reason="x")
+
+
+def test_a_withdrawn_file_that_another_began_after_is_built_again(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock)
+    world.rent(db, 1, 5)
+    build(app, "DSGL", "1")
+    world.rent(db, 1, 7)
+    build(app, "DSGL", "1", after=1, reason="accounting has it")
+    recall(app, 1, reason="accounting has it not")
+    (made,) = build(app, "DSGL", "1", of=1, reason="no other has it").files
+    assert rent_of(db, home, made.outbound_id)[1] == 5
+    world.rent(db, 1, 11)
+    (last,) = build(app, "DSGL", "1", after=2, reason="both were used").files
+    assert rent_of(db, home, last.outbound_id)[1] == 11, "begins where the furthest ended, not the youngest"
+    world.mark(db, "U0422")
+    assert zeroed_outside(app) == []
+
+
+def test_a_file_that_counted_again_is_built_again_beside_the_first(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock)
+    world.rent(db, 1, 5)
+    build(app, "DSGL", "1")
+    world.rent(db, 1, 7)
+    build(app, "DSGL", "1", again=True, reason="counts twice")
+    world.mark(db, "U0422")
+    recall(app, 2, reason="wrong")
+    assert zeroed_outside(app) == ["unit 2 of portfolio 1"]
+    (made,) = build(app, "DSGL", "1", of=2, reason="counts twice").files
+    assert rent_of(db, home, made.outbound_id)[1] == 12
+    assert zeroed_outside(app) == []
+    with pytest.raises(Refused, match="it would count twice"):
+        build(app, "DSGL", "1", of=2, reason="x")
 
 
 def test_difference_to_the_journal_stops_the_file(
