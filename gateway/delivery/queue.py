@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, text
 
 from gateway.delivery.states import REFUSABLE, SENDABLE, DeliveryState, require_transition
-from gateway.delivery.tries import add_events, temporary_name
+from gateway.delivery.tries import add_events, interruptions, temporary_name
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers, ach_returns, restored, schema
 
@@ -24,6 +24,8 @@ _COLUMNS: Final = (
     "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, "
     "COALESCE(m.sha256, o.sha256) AS sha256, COALESCE(m.bytes, o.bytes) AS bytes"
 )
+INTERRUPTIONS: Final = 5
+"""So often in a row a file's sending may be interrupted before it is sent no more by itself."""
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 _ENDS: Final = (
     DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED,
@@ -350,26 +352,30 @@ def hurry(connection: Connection, *, endpoint: str | None, at: str) -> None:
 def recover(connection: Connection, *, endpoint: str, at: str) -> list[Delivery]:
     """What an ended process left in the middle, told by the state it reached. Call with the endpoint's lock held.
 
-    SENDING: no rename was asked for, so nothing was delivered; due at once. PLACING: unknown; probed at once.
+    SENDING: no rename was asked for, so nothing was delivered; due at once, unless it was interrupted ``INTERRUPTIONS`` times
+    in a row: then something about it may end the processes, and a person looks. PLACING: unknown; probed at once.
     """
     left = _select(
         connection,
         "WHERE d.endpoint = :endpoint AND d.state IN ('SENDING', 'PLACING') ORDER BY d.delivery_id",
         {"endpoint": endpoint},
     )
-    record(
-        connection,
-        [
-            Change(
-                job.delivery_id, job.state,
-                DeliveryState.UNKNOWN if job.state == DeliveryState.PLACING else DeliveryState.NOT_DELIVERED,
-                "the sending process ended", next_attempt_at=at, step="INTERRUPTED",
-            )
-            for job in left
-        ],
-        at=at,
-    )  # fmt: skip
+    before = interruptions(connection, [job.delivery_id for job in left])
+    record(connection, [_interrupted(job, before.get(job.delivery_id, 0) + 1, at) for job in left], at=at)
     return left
+
+
+def _interrupted(job: Delivery, times: int, at: str) -> Change:
+    said, again = "the sending process ended", at
+    if job.state == DeliveryState.PLACING:  # a look sends nothing, and is never given up
+        return Change(job.delivery_id, job.state, DeliveryState.UNKNOWN, said, again, step="INTERRUPTED")
+    if times < INTERRUPTIONS:
+        return Change(job.delivery_id, job.state, DeliveryState.NOT_DELIVERED, said, again, step="INTERRUPTED")
+    said += (
+        f", {times} times in a row; see the log, run gateway verify, and when the cause is gone: gateway deliver again "
+        f"{job.delivery_id} --reason WHY"
+    )
+    return Change(job.delivery_id, job.state, DeliveryState.NOT_DELIVERED, said, step="INTERRUPTED")
 
 
 def one(connection: Connection, delivery_id: int) -> Delivery:

@@ -53,6 +53,22 @@ def failures(connection: Connection, delivery_id: int, outcome: DeliveryState = 
     )
 
 
+def interruptions(connection: Connection, delivery_ids: Iterable[int]) -> dict[int, int]:
+    """How often each was last interrupted in a row: nothing else came of a try since, and no person said to try again."""
+    numbers = ", ".join(str(int(n)) for n in sorted(set(delivery_ids)))
+    if not numbers:
+        return {}
+    rows = connection.execute(
+        text(
+            "SELECT e.delivery_id, COUNT(*) FROM delivery_event e WHERE e.step = 'INTERRUPTED' "
+            f"AND e.delivery_id IN ({numbers}) AND NOT EXISTS (SELECT 1 FROM delivery_event o "
+            "WHERE o.delivery_id = e.delivery_id AND o.event_id > e.event_id "
+            "AND o.step NOT IN ('INTERRUPTED', 'STARTED')) GROUP BY e.delivery_id"
+        )
+    )
+    return {int(delivery_id): int(times) for delivery_id, times in rows}
+
+
 def next_attempt(retry: Retry, failed: int, *, now: datetime, rng: random.Random) -> str:
     """When to try again after ``failed`` failures: doubling from the first wait to the longest, of which between half
     and all is taken, so that what failed together does not come back together."""

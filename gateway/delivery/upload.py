@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from gateway.crashpoints import Step, reached
 from gateway.delivery.probe import Verdict, probe, remove
 from gateway.delivery.queue import Delivery
@@ -163,15 +165,27 @@ class Uploader:
 
     def _pieces(self, flight: _Flight, digest: Any) -> Iterator[bytes]:
         job, sent = flight.job, 0
+        for piece in self._rendered(job):
+            digest.update(piece)
+            yield piece
+            sent += len(piece)
+            if self.progress is not None:
+                self.progress(job.remote_name, sent, job.bytes)
+
+    def _rendered(self, job: Delivery) -> Iterator[bytes]:
+        """Whatever making the bytes ends in is this file's outcome and nobody else's, but for a database that is lost."""
         try:
-            for piece in self.render(job.outbound_id):
-                digest.update(piece)
-                yield piece
-                sent += len(piece)
-                if self.progress is not None:
-                    self.progress(job.remote_name, sent, job.bytes)
-        except GatewayError as error:
-            raise _RenderError(f"rendering {job.remote_name}: {error}") from error
+            yield from self.render(job.outbound_id)
+        except Exception as error:
+            if isinstance(error, OperationalError | InterfaceError):
+                raise
+            # Not its words, unless they are ours: writers quote what does not fit, which may be an account number.
+            said = (
+                str(error) if isinstance(error, GatewayError) else f"found {type(error).__name__}; run gateway verify"
+            )
+            raise _RenderError(
+                f"rendering {job.remote_name}: {said}; when the cause is gone: gateway deliver again {job.delivery_id} --reason WHY"
+            ) from error
 
     def _verify(self) -> None:
         """Size and content as the far side has them, before anybody can see the file under its name."""
@@ -347,7 +361,7 @@ _STAT_HINT = (
 
 
 class _RenderError(GatewayError):
-    """The file's bytes could not be made; nothing about the far side."""
+    """The file's bytes could not be made; nothing about the far side, and no try by itself mends it."""
 
 
 @contextmanager
@@ -359,7 +373,7 @@ def _refusing(flight: _Flight, *, hint: str = "") -> Iterator[None]:
         if flight.outcome is None:
             flight.refuse(f"{refusal}; {hint}" if hint else refusal)
     except _RenderError as failure:
-        flight.refuse(failure)
+        flight.refuse(failure, again=False)
 
 
 def _accepted(session: SftpSession, ticket: Ticket) -> bool:

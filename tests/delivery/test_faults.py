@@ -14,11 +14,16 @@ from typing import Any
 
 import pytest
 
+from gateway.console import alarms
+from gateway.console.status import status
+from gateway.delivery import settle
 from gateway.delivery.keys import make_key
 from gateway.delivery.states import DeliveryState
+from gateway.errors import LedgerError
 from gateway.settings import Retry
-from tests.delivery.conftest import Office, endpoint_of
+from tests.delivery.conftest import Office, endpoint_of, operator
 from tests.support.faulty_sftp import DENIED, FAILURE, UNSUPPORTED, Fault, Faulty
+from writers.text import WriterError
 
 CONTENT = random.Random(3).randbytes(80_000)
 S = DeliveryState
@@ -258,24 +263,43 @@ def test_unsupported_is_said_as_such(sqlite_office: Office, faulty: Faulty) -> N
     assert result.state == "NOT_DELIVERED" and "op unsupported" in (result.detail or "")
 
 
-def test_rendering_that_fails_is_that_file_alone(sqlite_office: Office, faulty: Faulty) -> None:
-    from gateway.errors import LedgerError
-
-    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
-    office.release("A.DAT", CONTENT)
-    bad = office.release("B.DAT", CONTENT)
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LedgerError("the field key is missing"), "the field key is missing"),
+        (WriterError("account 12345678 does not fit"), "found WriterError; run gateway verify"),
+        (KeyError("width"), "found KeyError; run gateway verify"),
+    ],
+)
+def test_rendering_that_fails_is_that_file_alone(
+    sqlite_office: Office, faulty: Faulty, error: Exception, said: str, channels: int
+) -> None:
+    """A released file that cannot be made once kept its endpoint from all others, without an alarm."""
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty, channels=channels))
+    bad = office.release("A.DAT", CONTENT)
+    office.release("B.DAT", CONTENT)
     good = office.render
 
     def render(outbound_id: int) -> Any:
         if outbound_id == bad:
-            raise LedgerError("the field key is missing")
+            raise error
         return good(outbound_id)
 
     office.render = render  # type: ignore[method-assign]
     results = office.deliver()
-    assert [r.state for r in results] == ["DELIVERED", "NOT_DELIVERED"]
-    assert results[1].detail == "rendering B.DAT: the field key is missing"
-    once(faulty, 1)
+    assert [r.state for r in results] == ["NOT_DELIVERED", "DELIVERED"]
+    again = "when the cause is gone: gateway deliver again 1 --reason WHY"
+    assert (results[0].detail, results[0].next_attempt_at) == (f"rendering A.DAT: {said}; {again}", None)
+    assert [p.name for p in faulty.root.iterdir()] == ["B.DAT"]
+    found = [(c.code, c.text) for c in alarms.conditions(status(office.app, None))]
+    assert ("DELIVERY_NOT_DELIVERED", f"A.DAT (#1) is not delivered: {results[0].detail}") in found
+    office.clock.wait(100_000)
+    assert office.deliver(hurry=True) == [], "not tried again by itself"
+    office.render = good  # type: ignore[method-assign]
+    with office.app.db.write() as connection:
+        settle.requeue(connection, 1, reason="mended", operator=operator(), at=office.app.now())
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
 
 
 def test_an_operator_in_a_hurry_waits_for_no_backoff(sqlite_office: Office, faulty: Faulty) -> None:

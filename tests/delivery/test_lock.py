@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.delivery import queue, settle
 from gateway.delivery.lock import endpoint_lock
 from gateway.errors import Refused, UsageError
-from tests.delivery.conftest import Office, endpoint_of
+from tests.delivery.conftest import Office, endpoint_of, operator
 from tests.support.faulty_sftp import Fault, Faulty
 
 
@@ -56,17 +57,36 @@ def test_a_delivery_that_another_took_over_is_not_placed(office: Office, faulty:
 def test_a_surprise_stops_and_the_next_run_settles(office: Office, faulty: Faulty) -> None:
     office.with_endpoints(bank=endpoint_of(faulty))
     office.release("A.DAT", b"a")
-    good, office.render = office.render, broken  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
-        office.deliver()
+        office.deliver(progress=broken)
     assert office.states() == ["SENDING"]
-    office.render = good  # type: ignore[method-assign]
     assert [r.state for r in office.deliver()] == ["DELIVERED"]
     assert [p.name for p in faulty.root.iterdir()] == ["A.DAT"]
 
 
-def broken(outbound_id: int):  # type: ignore[no-untyped-def]
+def broken(*_: object) -> None:
     raise ZeroDivisionError
+
+
+def test_what_is_interrupted_again_and_again_waits_for_a_person(office: Office, faulty: Faulty) -> None:
+    office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+
+    def interrupted(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(ZeroDivisionError):
+                office.deliver(progress=broken)
+            assert office.states() == ["SENDING"]
+
+    interrupted(queue.INTERRUPTIONS)
+    (result,) = office.deliver()
+    assert (result.state, result.next_attempt_at, result.attempts) == ("NOT_DELIVERED", None, queue.INTERRUPTIONS)
+    assert "the sending process ended, 5 times in a row; " in (result.detail or "")
+    assert office.deliver(hurry=True) == []
+    with office.app.db.write() as connection:
+        settle.requeue(connection, 1, reason="power is back", operator=operator(), at=office.app.now())
+    interrupted(queue.INTERRUPTIONS - 1)
+    assert [r.state for r in office.deliver()] == ["DELIVERED"], "counted anew since a person said to try again"
 
 
 def test_a_line_that_breaks_for_good(office: Office, faulty: Faulty) -> None:
