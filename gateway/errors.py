@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class GatewayError(Exception):
@@ -45,3 +45,22 @@ class LedgerError(GatewayError):
 
 class DeliveryError(GatewayError):
     pass
+
+
+def each_tried(*steps: Callable[[], object]) -> list[Exception]:
+    """Do every step, though one before it failed; gives what went wrong, for ``raise_first`` when all is done."""
+    faults: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as fault:
+            faults.append(fault)
+    return faults
+
+
+def raise_first(faults: Sequence[Exception]) -> None:
+    """The first of several faults, with the others' words in its traceback."""
+    for other in faults[1:]:
+        faults[0].add_note(f"and then {type(other).__name__}: {other}")
+    if faults:
+        raise faults[0]

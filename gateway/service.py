@@ -18,6 +18,7 @@ from gateway import log, retention
 from gateway.app import App
 from gateway.console import alarms
 from gateway.delivery.deliver import deliver
+from gateway.errors import each_tried, raise_first
 from gateway.intake.service import Intake
 from gateway.outbound import outbox
 from gateway.parts import poster, renderer
@@ -73,9 +74,13 @@ class Service:
             self.stop.wait(seconds)
 
     def _deliver(self) -> None:
-        outbox.settle(self.app)
-        deliver(self.app, render=renderer(self.app), stop=self.stop)
-        copies.put_away(self.app)
+        """A file that cannot be put back, or away, keeps no other from leaving."""
+        faults = each_tried(
+            lambda: outbox.settle(self.app),
+            lambda: deliver(self.app, render=renderer(self.app), stop=self.stop),
+            lambda: copies.put_away(self.app),
+        )
+        raise_first(faults)
 
     def _keep_house(self) -> None:
         for portfolio, day in self._due_for_end_of_period():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from gateway.console.windows import by_file
 from gateway.delivery import deliver as delivering
 from gateway.delivery import endpoint_probe, queue, settle
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
-from gateway.errors import UsageError
+from gateway.errors import UsageError, each_tried, raise_first
 from gateway.ledger import restored
 from gateway.outbound import outbox
 from gateway.parts import renderer
@@ -90,19 +91,31 @@ def deliver_run(
 ) -> int:
     """Deliver what is released and due, to every endpoint or one; probe first what is in doubt."""
     session.app.operator.require("deliver", "delivering")
-    outbox.settle(session.app)
-    sent: dict[str, int] = {}
+    results: list[delivering.DeliveryResult] | None = None
 
-    with session.progress("delivering") as progress:
+    def send() -> None:
+        nonlocal results
+        sent: dict[str, int] = {}
 
         def note(name: str, done: int, total: int) -> None:
             sent[name] = done
             progress(done, total)
 
-        results = delivering.deliver(
-            session.app, endpoint=endpoint, render=renderer(session.app), progress=note, hurry=now
-        )
-    copies.put_away(session.app)
+        with session.progress("delivering") as progress:
+            results = delivering.deliver(
+                session.app, endpoint=endpoint, render=renderer(session.app), progress=note, hurry=now
+            )
+
+    faults = each_tried(lambda: outbox.settle(session.app), send, lambda: copies.put_away(session.app))
+    if results is None or (faults and session.as_json):  # one document: the fault's
+        raise_first(faults)
+    done = results or []
+    _show(session, done)
+    raise_first(faults)
+    return DONE if all(r.state in GOOD for r in done) else WITH_REJECTS
+
+
+def _show(session: Session, results: Sequence[delivering.DeliveryResult]) -> None:
     windows = by_file(session.app)
     rows = [
         (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None,
@@ -114,7 +127,6 @@ def deliver_run(
         rows,
         empty=_nothing_due(session),
     )
-    return DONE if all(r.state in GOOD for r in results) else WITH_REJECTS
 
 
 GOOD = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)

@@ -101,8 +101,11 @@ def settle(app: App) -> list[str]:
     Files put aside are published, or removed when their transaction never committed. Files that wait for release or
     delivery are re-created when they are missing. A released file that has no endpoint may have been fetched by
     whoever it is for, and is not put back; ``publish`` does it on request.
+
+    Raises GatewayError, once all that can be put back is there, with each file that cannot and why.
     """
     restored: list[str] = []
+    faults: list[str] = []
     kept_reports.settle(app)
     for path in app.home.outbox.glob(".*.tmp"):
         if is_left_behind(path):
@@ -127,9 +130,20 @@ def settle(app: App) -> list[str]:
             withdraw(app, row.outbound_id, row.name)
     for outbound_id, row in sorted(unfinished.items()):
         if not (app.home.outbox / row.name).exists():
-            publish(app, outbound_id, row.name, row.sha256)
+            try:
+                publish(app, outbound_id, row.name, row.sha256)
+            except Exception as fault:
+                # Not its words, unless they are ours: writers quote what does not fit, which may be an account number.
+                said = str(fault) if isinstance(fault, GatewayError | OSError) else f"found {type(fault).__name__}"
+                faults.append(f"{row.name} (#{outbound_id}): {said}")
+                continue
             restored.append(row.name)
         staged_path(app, outbound_id).unlink(missing_ok=True)
+    if faults:
+        raise GatewayError(
+            f"putting files back into the outbox: could not make {'; '.join(faults)}; the others are there: run gateway verify, "
+            "and reject or call back what cannot be made"
+        )
     return restored
 
 

@@ -8,8 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway.cli.main import run
+from gateway.ledger.database import Database
 from tests.cli.conftest import CONFIG, SAMPLE, Played
 
 ACCOUNTS = ("123456789", "99887766", "5550001234")
@@ -157,6 +159,26 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     )
     acknowledged = own.do("deliver", "acknowledge", str(first["id"]), "--reference", "ACK-1", "--json")
     assert acknowledged.code in (0, 3)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_file_that_cannot_be_put_back_keeps_no_other_from_leaving(own: Played, form: tuple[str, ...]) -> None:
+    first, _, second = own.ok("outbound", "list", "--json").rows[:3]
+    accept = ("--accept", "first-payment", "--reason", "called them")
+    own.ok("outbound", "approve", str(first["id"]), "--sha256", first["sha256"], *accept)
+    (own.root / "outbox" / second["name"]).unlink()
+    db = Database(own.url)
+    with db.write() as connection:
+        connection.execute(
+            text("UPDATE outbound_row SET payload = :p WHERE outbound_id = :id"), {"p": b"[]", "id": second["id"]}
+        )
+    db.close()
+    done = own.do("deliver", *form)
+    assert done.code == 4
+    assert f"could not make {second['name']} (#{second['id']}): " in done.err
+    assert first["name"] in done.out or form
+    listed = own.ok("deliver", "list", "--json").rows[0]
+    assert (listed["name"], listed["attempts"]) == (first["name"], 1), "its turn came all the same"
 
 
 def test_the_next_day_closes_and_closing_again_changes_nothing(own: Played) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from gateway.delivery import queue
 from gateway.delivery.states import DeliveryState
+from gateway.errors import GatewayError
+from gateway.service import Service
 from tests.delivery.conftest import FarSide, Office
 
 
@@ -147,3 +151,25 @@ def leave(office: Office, state: str) -> None:
         due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(DeliveryState))
         queue.claim(connection, due, temporary_suffix=".part", at=office.app.now())
         connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
+
+
+def test_the_service_delivers_and_puts_away_though_the_outbox_lacks_a_file(
+    sqlite_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def step(name: str, *faults: Exception) -> Callable[..., None]:
+        def run(*_: object, **__: object) -> None:
+            done.append(name)
+            for fault in faults:
+                raise fault
+
+        return run
+
+    monkeypatch.setattr("gateway.service.outbox.settle", step("settle", GatewayError("A.DAT cannot be made")))
+    monkeypatch.setattr("gateway.service.deliver", step("deliver", OSError("no line")))
+    monkeypatch.setattr("gateway.service.copies.put_away", step("put away"))
+    with pytest.raises(GatewayError, match=r"A.DAT cannot be made") as caught:
+        Service(sqlite_office.app)._deliver()
+    assert done == ["settle", "deliver", "put away"]
+    assert caught.value.__notes__ == ["and then OSError: no line"]

@@ -30,6 +30,7 @@ from gateway.release import release
 from gateway.release.build import build
 from parsers.gl_scratch import GlRecord
 from tests.outbound import world
+from writers.text import WriterError
 
 
 @pytest.fixture
@@ -90,6 +91,32 @@ def test_a_missing_file_that_waits_is_made_again_and_a_fetched_one_is_not(app: A
     path.unlink()  # no endpoint: whoever it is for took it
     assert outbox.settle(app) == []
     assert outbox.publish(app, file.outbound_id, file.name, file.sha256).exists(), "on request it is made again"
+
+
+def test_one_file_that_cannot_be_made_again_keeps_no_other_from_the_outbox(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [frozen(app, name=f"DSGL_{n}.DAT") for n in range(3)]
+    for staged in app.home.work.iterdir():
+        staged.unlink()
+    broken: dict[int, Exception] = {
+        1: WriterError("account 12345678 does not fit"), 2: LedgerError("the field key is missing"),
+    }  # fmt: skip
+
+    def render(app: App, outbound_id: int) -> bytes:
+        if outbound_id in broken:
+            raise broken[outbound_id]
+        return store.render(app, outbound_id)
+
+    monkeypatch.setattr(outbox, "render", render)
+    with pytest.raises(GatewayError) as caught:
+        outbox.settle(app)
+    assert "DSGL_0.DAT (#1): found WriterError; DSGL_1.DAT (#2): the field key is missing; the others" in str(
+        caught.value
+    )
+    assert [p.name for p in app.home.outbox.iterdir()] == ["DSGL_2.DAT"]
+    broken.clear()
+    assert outbox.settle(app) == [file.name for file in files[:2]]
 
 
 def test_a_released_file_is_put_aside_and_not_lost(app: App) -> None:
