@@ -205,13 +205,23 @@ def deliver_acknowledge(
     session: Session,
     outbound_id: OutboundId,
     reference: Annotated[str, typer.Option("--reference", help="The receiver's own reference.")],
-) -> None:
-    """Note that the receiver confirmed a file; this ends every doubt about it."""
-    session.app.operator.require("deliver", "acknowledging")
+) -> int:
+    """Note that the receiver confirmed a file; this ends every doubt about it. Of a bank's file that is unknown or not
+    delivered two people say it, each with this command."""
     with session.app.db.write() as connection:
-        d = settle.acknowledge(connection, outbound_id, reference=reference, at=session.app.now())
+        d = settle.acknowledge(
+            connection, outbound_id, reference=reference, operator=session.app.operator, at=session.app.now()
+        )
     copies.put_away(session.app)
-    session.show({"id": d.delivery_id, "state": d.state}, f"{d.remote_name} is {d.state}.")
+    settled = d.state is DeliveryState.ACKNOWLEDGED
+    session.show(
+        {"id": d.delivery_id, "state": d.state, "settled": settled},
+        f"{d.remote_name} is {d.state}."
+        if settled
+        else f"Noted; {d.remote_name} stays {d.state} and is not sent. A second person (another code, another system user) "
+        f"settles it with the same command: gateway deliver acknowledge {outbound_id} --reference …",
+    )
+    return DONE if settled else WITH_REJECTS
 
 
 def deliver_compared(session: Session, reason: Reason) -> None:

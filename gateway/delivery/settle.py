@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.clock import instant_text
-from gateway.delivery.queue import Change, Delivery, hold, listing, one, record
+from gateway.delivery.queue import Change, Delivery, hold, listing, one, record, stop
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.delivery.tries import add_events
 from gateway.errors import Refused, UsageError
@@ -24,6 +24,8 @@ from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.settings import Endpoint
 
+_OF_BANKS = "VACH-"
+"""What the kinds of files for a bank begin with."""
 _ACKNOWLEDGEABLE = (DeliveryState.DELIVERED, DeliveryState.UNKNOWN, DeliveryState.NOT_DELIVERED)
 
 
@@ -35,21 +37,29 @@ class Overdue:
     deadline: str
 
 
-def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at: str) -> Delivery:
+def acknowledge(connection: Connection, outbound_id: int, *, reference: str, operator: Operator, at: str) -> Delivery:
     """The receiver has the file: ends every doubt about it. Twice is once.
 
     Said by a person; a bank's own file ends it by ``queue.answered``. An acknowledgement of a file that we hold for not
-    delivered is believed too: it stops any further try. Raises UsageError for a file without a delivery and Refused for one
-    that is not on its way.
+    delivered is believed too: it stops any further try. Where it is in doubt whether a bank has a file, and the bank did not
+    answer, that is a word of ``resolve``: it waits for a second person's, and the delivery comes back as it was, with no try
+    due. Raises UsageError without a reference and for a file without a delivery, Refused without the right, for one that is
+    not on its way, and as ``resolve`` does for the second word.
     """
+    operator.require("deliver", "acknowledging")
     row = connection.execute(
-        text("SELECT delivery_id FROM delivery WHERE outbound_id = :o"), {"o": outbound_id}
-    ).scalar()
+        text(
+            "SELECT d.delivery_id, f.kind FROM delivery d JOIN outbound_file f ON f.outbound_id = d.outbound_id "
+            "WHERE d.outbound_id = :o"
+        ),
+        {"o": outbound_id},
+    ).one_or_none()
+    action = f"acknowledging outbound file {outbound_id}"
     if row is None:
-        raise UsageError(
-            f"acknowledging outbound file {outbound_id}: found no delivery of it, expected one; see gateway deliver list"
-        )
-    delivery = hold(connection, int(row))
+        raise UsageError(f"{action}: found no delivery of it, expected one; see gateway deliver list")
+    if not reference.strip():
+        raise UsageError(f"{action}: found no reference, expected the receiver's; say it with --reference")
+    delivery = hold(connection, int(row.delivery_id))
     if delivery.state is DeliveryState.ACKNOWLEDGED:
         return delivery
     if delivery.state not in _ACKNOWLEDGEABLE:
@@ -57,6 +67,13 @@ def acknowledge(connection: Connection, outbound_id: int, *, reference: str, at:
             f"acknowledging {delivery.remote_name}: found its delivery {delivery.state}, expected it delivered; "
             "the acknowledgement may be of another file"
         )
+    in_doubt = delivery.state is not DeliveryState.DELIVERED and not ach_answers.proofs(connection, [outbound_id])
+    if in_doubt and row.kind.startswith(_OF_BANKS):
+        operator.require("resolve", f"{action}, of which it is in doubt whether the bank has it")
+        if not _said_by_two(connection, delivery, Resolution.DELIVERED, reference, operator, at):
+            stop(connection, outbound_id, f"{operator.code} says that the bank has it ({reference})", at=at)
+            return one(connection, delivery.delivery_id)
+    note(connection, operator, "acknowledge", f"delivery:{delivery.delivery_id}", reference, at=at)
     record(
         connection,
         [Change(delivery.delivery_id, delivery.state, DeliveryState.ACKNOWLEDGED, reference)],
@@ -112,11 +129,27 @@ def resolve(
             f"settling delivery {delivery_id}: found the bank's answer {there}, expected none: the file is there; settle it "
             f"with gateway deliver acknowledge {delivery.outbound_id} --reference WHO"
         )
-    first = _proposal(connection, delivery_id)
+    if not _said_by_two(connection, delivery, as_, reason, operator, at):
+        return False
+    note(connection, operator, "resolve", f"delivery:{delivery.delivery_id}", f"{as_}: {reason}", at=at)
+    after = DeliveryState.DELIVERED if as_ is Resolution.DELIVERED else DeliveryState.NOT_DELIVERED
+    again = at if after is DeliveryState.NOT_DELIVERED else None
+    record(
+        connection,
+        [Change(delivery_id, delivery.state, after, reason, next_attempt_at=again, step="RESOLVED")],
+        at=at,
+    )
+    return True
+
+
+def _said_by_two(
+    connection: Connection, delivery: Delivery, as_: Resolution, reason: str, operator: Operator, at: str
+) -> bool:
+    """Whether this is the second word of two that agree; the first one is kept until then."""
+    first = _proposal(connection, delivery.delivery_id)
     if first is None:
         return _propose(connection, delivery, as_, reason, operator, at)
     _require_second(delivery, first, as_, operator)
-    note(connection, operator, "resolve", f"delivery:{delivery.delivery_id}", f"{as_}: {reason}", at=at)
     connection.execute(
         text(
             "UPDATE delivery SET resolved_by = :first, resolved_second = :second, resolved_reason = :reason "
@@ -126,15 +159,8 @@ def resolve(
             "first": first.code,
             "second": operator.code,
             "reason": f"{first.reason}; {reason}",
-            "d": delivery_id,
+            "d": delivery.delivery_id,
         },
-    )
-    after = DeliveryState.DELIVERED if as_ is Resolution.DELIVERED else DeliveryState.NOT_DELIVERED
-    again = at if after is DeliveryState.NOT_DELIVERED else None
-    record(
-        connection,
-        [Change(delivery_id, delivery.state, after, reason, next_attempt_at=again, step="RESOLVED")],
-        at=at,
     )
     return True
 

@@ -139,7 +139,7 @@ def withdrawn(connection: Connection, at: str) -> None:
 
 
 def acknowledged(connection: Connection, at: str) -> None:
-    settle.acknowledge(connection, 1, reference="a.ack", at=at)
+    settle.acknowledge(connection, 1, reference="a.ack", operator=ANNA, at=at)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,10 @@ def test_an_acknowledgement_ends_every_doubt(office: Office, state: str) -> None
     in_state(office, state, "2026-03-02T14:00:00.000000Z")
     with office.app.db.write() as connection:
         for _ in range(2):
-            assert settle.acknowledge(connection, 1, reference="ACK 7", at=office.app.now()).state is S.ACKNOWLEDGED
+            done = settle.acknowledge(connection, 1, reference="ACK 7", operator=ANNA, at=office.app.now())
+            assert done.state is S.ACKNOWLEDGED
     assert office.steps() == ["QUEUED", "ACKNOWLEDGED"]
+    assert acts(office) == [("AAA", "anna", "acknowledge", "delivery:1", "ACK 7")], "who said so is kept, once"
     (row,) = office.rows()
     assert row.next_attempt_at is None
 
@@ -187,12 +189,82 @@ def test_an_acknowledgement_ends_every_doubt(office: Office, state: str) -> None
 def test_an_acknowledgement_of_what_is_not_out(sqlite_office: Office, state: str) -> None:
     in_state(sqlite_office, state)
     with sqlite_office.app.db.write() as connection, pytest.raises(Refused, match=f"found its delivery {state}"):
-        settle.acknowledge(connection, 1, reference="ACK", at=sqlite_office.app.now())
+        settle.acknowledge(connection, 1, reference="ACK", operator=ANNA, at=sqlite_office.app.now())
+
+
+def acts(office: Office) -> list[tuple[str, ...]]:
+    statement = "SELECT operator, os_user, action, subject, reason FROM operator_event ORDER BY event_id"
+    with office.app.db.read() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def of_a_bank(office: Office, state: str, next_attempt_at: str | None = None) -> None:
+    in_state(office, state, next_attempt_at)
+    with office.app.db.write() as connection:
+        connection.execute(text("UPDATE outbound_file SET kind = 'VACH-BANK'"))
+
+
+def acknowledge(office: Office, who: Operator, reference: str = "by phone") -> str:
+    with office.app.db.write() as connection:
+        at = office.app.now()
+        return settle.acknowledge(connection, 1, reference=reference, operator=who, at=at).state.value
+
+
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.NOT_DELIVERED])
+def test_two_people_say_that_a_bank_has_a_file_that_is_in_doubt(office: Office, state: str) -> None:
+    """One person once ended it by a telephone call of which nobody else knew."""
+    of_a_bank(office, state, office.app.now())
+    assert acknowledge(office, ANNA) == state
+    (row,) = office.rows()
+    if state is S.NOT_DELIVERED:
+        assert row.next_attempt_at is None, "not sent while the second word is waited for"
+    for who, message in (
+        (ANNA, "found AAA twice, expected a second person"),
+        (operator("BBB", "bert", "deliver"), "without the right 'resolve'"),
+    ):
+        with pytest.raises(Refused, match=message):
+            acknowledge(office, who)
+    assert office.states() == [state]
+    assert acknowledge(office, BERT, "ACK 7") == "ACKNOWLEDGED"
+    assert acts(office) == [
+        ("AAA", "anna", "resolve-proposed", "delivery:1", "delivered: by phone"),
+        ("BBB", "bert", "acknowledge", "delivery:1", "ACK 7"),
+    ]
+    with office.app.db.read() as connection:
+        row_ = connection.execute(text("SELECT resolved_by, resolved_second, resolved_reason FROM delivery")).one()
+    assert tuple(row_) == ("AAA", "BBB", "by phone; ACK 7")
+
+
+def test_either_command_is_a_word_of_two_people(sqlite_office: Office) -> None:
+    of_a_bank(sqlite_office, "UNKNOWN")
+    resolve(sqlite_office, ANNA, "not-delivered")
+    with pytest.raises(Refused, match="found 'delivered', expected 'not-delivered' as AAA said"):
+        acknowledge(sqlite_office, BERT)
+    with sqlite_office.app.db.write() as connection:
+        withdrawn(connection, sqlite_office.app.now())
+    assert acknowledge(sqlite_office, ANNA) == "UNKNOWN"
+    assert resolve(sqlite_office, BERT) is True
+    assert sqlite_office.states() == ["DELIVERED"]
+
+
+def test_one_person_acknowledges_what_a_bank_was_proved_to_have(sqlite_office: Office) -> None:
+    of_a_bank(sqlite_office, "DELIVERED")
+    assert acknowledge(sqlite_office, operator("SVC", "svc", "deliver")) == "ACKNOWLEDGED"
+    assert acts(sqlite_office) == [("SVC", "svc", "acknowledge", "delivery:1", "by phone")]
+
+
+def test_an_acknowledgement_needs_a_reference_and_the_right(sqlite_office: Office) -> None:
+    in_state(sqlite_office, "DELIVERED")
+    with pytest.raises(UsageError, match="acknowledging outbound file 1: found no reference"):
+        acknowledge(sqlite_office, ANNA, " ")
+    with pytest.raises(Refused, match="without the right 'deliver'"):
+        acknowledge(sqlite_office, operator("CCC", "carl", "resolve"))
+    assert sqlite_office.states() == ["DELIVERED"] and acts(sqlite_office) == []
 
 
 def test_an_acknowledgement_of_nothing(sqlite_office: Office) -> None:
     with sqlite_office.app.db.write() as connection, pytest.raises(UsageError, match="found no delivery of it"):
-        settle.acknowledge(connection, 9, reference="ACK", at=sqlite_office.app.now())
+        settle.acknowledge(connection, 9, reference="ACK", operator=ANNA, at=sqlite_office.app.now())
 
 
 def test_overdue_acknowledgements(sqlite_office: Office) -> None:
