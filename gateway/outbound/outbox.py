@@ -25,18 +25,28 @@ def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
     """Put a committed file into the outbox; doing it again changes nothing. Never overwrites other bytes."""
     target = app.home.outbox / name
     staged = staged_path(app, outbound_id)
-    if target.exists():
-        if _sha256_of(target) != sha256:
-            raise GatewayError(
-                f"writing outbox/{name}: found a file of other bytes there, expected none; move it away and start again"
-            )
-    elif staged.exists() and _sha256_of(staged) == sha256:
-        staged.replace(target)
-        fsync_dir(target.parent)
-    else:
+    there = _sha256_if_there(target)
+    if there is not None and there != sha256:
+        raise GatewayError(
+            f"writing outbox/{name}: found a file of other bytes there, expected none; move it away and start again"
+        )
+    if there is None and not _moved(staged, target, sha256):
         write_durably(target, render(app, outbound_id), mode=app.home.private_file)
     staged.unlink(missing_ok=True)
     return target
+
+
+def _moved(staged: Path, target: Path, sha256: str) -> bool:
+    """Put what lies aside into the outbox; False where nothing fit lies there. Another process that settles the outbox may
+    do it at the same moment: then it is there."""
+    if _sha256_if_there(staged) != sha256:
+        return target.exists()
+    try:
+        staged.replace(target)
+    except FileNotFoundError:
+        return target.exists()
+    fsync_dir(target.parent)
+    return True
 
 
 def withdraw(app: App, outbound_id: int, name: str) -> None:
@@ -150,3 +160,11 @@ def settle(app: App) -> list[str]:
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _sha256_if_there(path: Path) -> str | None:
+    """None for no file: another process may have it taken away at this moment."""
+    try:
+        return _sha256_of(path)
+    except FileNotFoundError:
+        return None

@@ -62,6 +62,40 @@ def test_a_crash_between_commit_and_outbox_is_finished_at_start(app: App) -> Non
     assert not list(app.home.work.iterdir())
 
 
+@pytest.mark.parametrize("looked_at", ["staged", "moved", "published"])
+def test_the_service_settles_while_a_build_puts_its_file_into_the_outbox(
+    app: App, monkeypatch: pytest.MonkeyPatch, looked_at: str
+) -> None:
+    """The build ended in FileNotFoundError after its commit; an approval would have been rolled back."""
+    file = frozen(app)
+    staged, target = store.staged_path(app, file.outbound_id), app.home.outbox / file.name
+    real_hash, real_move = outbox._sha256_of, Path.replace
+    settled: list[str] = []
+
+    def settle() -> None:
+        if not settled:
+            settled.append("once")
+            outbox.settle(app)
+
+    def hashed(path: Path) -> str:
+        if looked_at == "staged" and path == staged:
+            settle()
+        return real_hash(path)
+
+    def moved(path: Path, to: Path) -> Path:
+        if looked_at == "moved" and path == staged:
+            settle()
+        return real_move(path, to)
+
+    if looked_at == "published":
+        settle()
+    monkeypatch.setattr(outbox, "_sha256_of", hashed)
+    monkeypatch.setattr(Path, "replace", moved)
+    assert outbox.publish(app, file.outbound_id, file.name, file.sha256) == target
+    assert settled == ["once"]
+    assert real_hash(target) == file.sha256 and not staged.exists()
+
+
 def test_a_crash_before_the_commit_leaves_nothing(app: App) -> None:
     with pytest.raises(ZeroDivisionError), app.db.write() as connection:
         store.freeze(app, connection, gl_file())
