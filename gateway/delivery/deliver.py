@@ -36,6 +36,8 @@ from gateway.settings import Endpoint
 GROUP_FILES: Final = 32
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """A group shares its transactions and round trips; a large file is a group of its own."""
+ENDPOINTS_AT_ONCE: Final = 32
+"""Each has a session of its own on PostgreSQL, which gives 100 as a rule; further ones take their turn."""
 
 _log = log.get("gateway.delivery")
 
@@ -105,7 +107,7 @@ def deliver(
         if name not in settings:
             _log.error("endpoint_missing", endpoint=name)
     if runs:
-        with ThreadPoolExecutor(len(runs), thread_name_prefix="deliver") as pool:
+        with ThreadPoolExecutor(min(len(runs), ENDPOINTS_AT_ONCE), thread_name_prefix="deliver") as pool:
             for future in [pool.submit(run.run) for run in runs]:
                 future.result()
     if endpoint is not None and runs[0].busy:

@@ -29,7 +29,7 @@ def endpoint_lock(db: Database, home: Home, endpoint: str) -> Iterator[StillHeld
             yield held
         return
     key = {"key": lock_key(f"delivery:{endpoint}")}
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with db.session() as connection:
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar_one():
             yield None
             return

@@ -11,12 +11,14 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 
 from gateway.errors import SettingsError
 from gateway.ledger.packed import BULK_ROWS, Pack, Packed, Statements, for_postgresql, for_sqlite
@@ -53,11 +55,14 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite:
             self.url = self.url.set(drivername="postgresql+psycopg")
+        self._connect_args: dict[str, Any] = (
+            {"cached_statements": _PREPARED} if self.is_sqlite else {"options": _POSTGRESQL_OPTIONS}
+        )
         self.engine: Engine = create_engine(
             self.url,
             pool_pre_ping=not self.is_sqlite,
             hide_parameters=True,  # a fault is logged, and values are names, banks and accounts
-            connect_args={"cached_statements": _PREPARED} if self.is_sqlite else {"options": _POSTGRESQL_OPTIONS},
+            connect_args=self._connect_args,
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
@@ -69,6 +74,23 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection of its own beside the pool, each statement its own transaction: for a lock that lasts as long as its
+        session. However many there are, those who read and write find a connection in the pool."""
+        with self._sessions.connect() as connection:
+            yield connection
+
+    @cached_property
+    def _sessions(self) -> Engine:
+        return create_engine(
+            self.url,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args=self._connect_args,
+        )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -15,7 +15,8 @@ from gateway.delivery import queue
 from gateway.delivery.states import DeliveryState
 from gateway.errors import GatewayError
 from gateway.service import Service
-from tests.delivery.conftest import FarSide, Office
+from tests.delivery.conftest import FarSide, Office, endpoint_of
+from tests.support.faulty_sftp import Faulty
 
 
 def test_a_file_arrives_once_with_a_receipt(office: Office, far_side: FarSide) -> None:
@@ -151,6 +152,20 @@ def leave(office: Office, state: str) -> None:
         due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(DeliveryState))
         queue.claim(connection, due, temporary_suffix=".part", at=office.app.now())
         connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
+
+
+@pytest.mark.parametrize("at_once", [3, 32])
+def test_more_endpoints_than_connections_in_the_pool(
+    office: Office, faulty: Faulty, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Each kept one of the fifteen for its lock: none was left to work with, and after 30 s the run ended in a fault."""
+    monkeypatch.setattr("gateway.delivery.deliver.ENDPOINTS_AT_ONCE", at_once)
+    names = [f"e{number:02}" for number in range(17)]
+    office.with_endpoints(**{name: endpoint_of(faulty, channels=1) for name in names})
+    for name in names:
+        office.release(f"{name}.DAT", b"x", endpoint=name)
+    assert [r.state for r in office.deliver()] == ["DELIVERED"] * len(names)
+    assert sorted(p.name for p in faulty.root.iterdir()) == [f"{name}.DAT" for name in names]
 
 
 def test_the_service_delivers_and_puts_away_though_the_outbox_lacks_a_file(
