@@ -17,7 +17,7 @@ from sqlalchemy import text
 from gateway import log, retention
 from gateway.app import App
 from gateway.console import alarms
-from gateway.delivery.deliver import deliver
+from gateway.delivery.deliver import deliver, missing_endpoints
 from gateway.errors import each_tried, raise_first
 from gateway.intake.service import Intake
 from gateway.outbound import outbox
@@ -37,6 +37,7 @@ _log = log.get("gateway.service")
 class Service:
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
+    _missing: log.Trouble = field(default_factory=missing_endpoints)
 
     def run_until_signal(self) -> None:
         """Run in this thread until SIGTERM or SIGINT."""
@@ -77,7 +78,7 @@ class Service:
         """A file that cannot be put back, or away, keeps no other from leaving."""
         faults = each_tried(
             lambda: outbox.settle(self.app),
-            lambda: deliver(self.app, render=renderer(self.app), stop=self.stop),
+            lambda: deliver(self.app, render=renderer(self.app), stop=self.stop, missing=self._missing),
             lambda: copies.put_away(self.app),
         )
         raise_first(faults)

@@ -30,7 +30,7 @@ from gateway.delivery.sftp import SftpSession
 from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.delivery.upload import Outcome, Paths, Progress, Render, Uploader
-from gateway.errors import GatewayError, Refused, UsageError
+from gateway.errors import GatewayError, Refused, SettingsError, UsageError
 from gateway.settings import Endpoint
 
 GROUP_FILES: Final = 32
@@ -66,11 +66,13 @@ def deliver(
     rng: random.Random | None = None,
     hurry: bool = False,
     stop: threading.Event | None = None,
+    missing: log.Trouble | None = None,
 ) -> list[DeliveryResult]:
     """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, in order of number.
 
     ``hurry``: what waits for a later try is due now; for an operator who knows that the cause is gone. ``stop``: set it
-    to end after the groups that are on their way. ``progress`` is called from several threads. Raises UsageError for an
+    to end after the groups that are on their way. ``missing`` is told of endpoints that the settings do not have; who comes
+    again keeps it, so that it is said once. ``progress`` is called from several threads. Raises UsageError for an
     endpoint that is not configured and Refused when another process delivers to the one that was named; whatever a far
     side does is a state, not an exception.
     """
@@ -103,9 +105,7 @@ def deliver(
         for name in names
         if name in settings
     ]
-    for name in names:
-        if name not in settings:
-            _log.error("endpoint_missing", endpoint=name)
+    _tell_missing([name for name in names if name not in settings], missing or missing_endpoints(), app)
     if runs:
         with ThreadPoolExecutor(min(len(runs), ENDPOINTS_AT_ONCE), thread_name_prefix="deliver") as pool:
             for future in [pool.submit(run.run) for run in runs]:
@@ -114,6 +114,18 @@ def deliver(
         raise Refused(f"delivering to {endpoint}: found another process at it, expected none; wait for it to end")
     with app.db.read() as connection:
         return [_result(d) for d in queue.by_ids(connection, [n for run in runs for n in run.touched])]
+
+
+def missing_endpoints() -> log.Trouble:
+    return log.Trouble("gateway.delivery", "endpoint_missing")
+
+
+def _tell_missing(names: Sequence[str], trouble: log.Trouble, app: App) -> None:
+    if not names:
+        trouble.over()
+        return
+    words = f"found files for {', '.join(names)}, expected [endpoints.*] of that name in config/gateway.toml"
+    trouble.met(SettingsError([words]), app.clock.monotonic())
 
 
 def _result(delivery: Delivery) -> DeliveryResult:
@@ -323,10 +335,11 @@ class _Run:
         )
 
     def _record(self, changes: Sequence[Change]) -> None:
+        """What moved on meanwhile stays as it is, and nothing is said of it."""
         with self._write() as connection:
-            queue.record(connection, changes, at=self.app.now())
+            done = set(queue.record(connection, changes, at=self.app.now()))
         self.touched |= {c.delivery_id for c in changes}
-        for change in changes:
+        for change in (c for c in changes if c.delivery_id in done):
             level = _log.info if change.after is DeliveryState.DELIVERED else _log.warning
             level(
                 "delivery", endpoint=self.name, delivery_id=change.delivery_id, state=change.after.value,

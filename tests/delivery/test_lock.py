@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.delivery import queue, settle
+from gateway.delivery.deliver import missing_endpoints
 from gateway.delivery.lock import endpoint_lock
 from gateway.errors import Refused, UsageError
 from tests.delivery.conftest import Office, endpoint_of, operator
@@ -33,6 +35,27 @@ def test_an_endpoint_that_is_not_configured(office: Office, faulty: Faulty) -> N
     assert office.deliver() == [] and office.states() == ["PENDING"]
 
 
+def test_an_endpoint_that_the_settings_have_no_more_is_told_once(sqlite_office: Office, faulty: Faulty) -> None:
+    """The service looks every two seconds, for weeks."""
+    office, missing = sqlite_office, missing_endpoints()
+    office.with_endpoints(dealer=endpoint_of(faulty))
+
+    def told(rounds: int) -> list[str]:
+        with capture_logs() as logged:
+            for _ in range(rounds):
+                office.deliver(missing=missing)
+        return [f"{e['event']} {e.get('error', '')}".strip() for e in logged]
+
+    words = "expected [endpoints.*] of that name in config/gateway.toml"
+    office.release("A.DAT", b"a")
+    assert told(3) == [f"endpoint_missing found files for bank, {words}"]
+    office.release("B.DAT", b"b", endpoint="books")
+    assert told(3) == [f"endpoint_missing found files for bank, books, {words}"]
+    office.with_endpoints(bank=endpoint_of(faulty), books=endpoint_of(faulty))
+    assert "endpoint_missing_over" in told(2)
+    assert office.states() == ["DELIVERED", "DELIVERED"]
+
+
 def test_a_delivery_that_another_took_over_is_not_placed(office: Office, faulty: Faulty) -> None:
     """If a lock is lost all the same, the state decides: without PLACING there is no rename."""
     from sqlalchemy import text
@@ -49,7 +72,9 @@ def test_a_delivery_that_another_took_over_is_not_placed(office: Office, faulty:
         return good(outbound_id)
 
     office.render = render  # type: ignore[method-assign]
-    office.deliver()
+    with capture_logs() as logged:
+        office.deliver()
+    assert [e for e in logged if e["event"] == "delivery"] == [], "no state is told that was not set"
     assert list(faulty.root.iterdir()) == [] and faulty.behaviour.placed == []
     assert office.states() == ["NOT_DELIVERED"]
 

@@ -307,6 +307,9 @@ def test_every_state_is_in_the_table_and_nothing_leaves_unknown_by_sending() -> 
     assert S.SENDING not in TRANSITIONS[S.UNKNOWN] and S.PENDING not in TRANSITIONS[S.UNKNOWN]
     assert TRANSITIONS[S.ACKNOWLEDGED] == {S.RECALLED}, "of a file that the bank refused"
     assert not TRANSITIONS[S.RECALLED]
+    assert [s for s in S if s in TRANSITIONS[s]] == [S.UNKNOWN], (
+        "looked at again; a try that waits is no change of state"
+    )
     with pytest.raises(DeliveryError, match="found state DELIVERED, expected one that SENDING may follow"):
         require_transition(S.DELIVERED, S.SENDING, delivery_id=1)
 
