@@ -32,15 +32,13 @@ from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.outbound.built import Built, Place, place, report_of
 from gateway.outbound.states import OutboundState
-from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered, payloads
+from gateway.outbound.store import Frozen, NewFile, first_free_names, freeze, numbered
 from gateway.reports.table import OFFICE_COLUMNS, Column, ReportSpec
 from parsers.gl_scratch import GlRecord, compare, sort_key, tie_out
 from writers.gl_scratch import file_name
 from writers.text import WriterError
 
 KIND: Final = "DSGL"
-_ACCOUNT: Final = "account:"
-"""What a source names, in front of the number."""
 
 U1003: Final = ReportSpec(
     "U1003",
@@ -70,7 +68,7 @@ def build_gl(
 ) -> Built:
     """Freeze the portfolio's file. With a reason, an operator's decision about one made since the last U0422: ``again``
     transfers today once more, ``after`` (its number) only what was posted since, because it was used. ``of`` is the number
-    of a withdrawn file: the same figures of the same business date, under another name.
+    of a withdrawn file: the figures of its time and business date, under another name.
 
     Raises Refused when today was transferred already or the writer refuses a figure, LedgerError when the figures
     do not tie out.
@@ -79,11 +77,10 @@ def build_gl(
     if of is not None:
         return _build_again(app, connection, at, of, reason)
     since = _today_begins(connection, at, again=again, after=after, reason=reason)
-    figures = accounts.figures(connection, portfolio, since=since)
+    rows = _rows(accounts.figures(connection, portfolio, since=since), at.business_date)
     unit = connection.execute(
         text("SELECT COALESCE(MAX(unit_id), 0) FROM posting_unit WHERE portfolio = :p"), {"p": portfolio}
     ).scalar_one()
-    rows = sorted(((f.account_id, _record(f, at.business_date)) for f in figures), key=lambda row: sort_key(row[1]))
     header = {
         "through_unit": int(unit),
         "again": reason if again else None,
@@ -93,15 +90,18 @@ def build_gl(
 
 
 def _build_again(app: App, connection: Connection, at: Place, of: int, reason: str | None) -> Built:
-    """The frozen rows of a withdrawn file, tied out once more, on its own business date."""
+    """The figures of a withdrawn file as they stood when it was built, by today's chart, on its own business date."""
     lost = _withdrawn(connection, at, of, reason)
-    accounts_ = connection.execute(
-        text("SELECT source FROM outbound_source WHERE outbound_id = :id AND seq > 0 ORDER BY seq"), {"id": of}
-    ).scalars()
-    frozen = (GlRecord(*row) for row in payloads(app, connection, of, KIND))
-    rows = [(int(source.removeprefix(_ACCOUNT)), row) for source, row in zip(accounts_, frozen, strict=True)]
+    figures = accounts.figures(connection, at.portfolio, up_to=lost.through, since=lost.since)
     header = {**lost.header, "of": {"outbound": of, "reason": reason}}
-    return _frozen(app, connection, replace(at, business_date=lost.business_date), rows, header, lost.since)
+    on_its_day = replace(at, business_date=lost.business_date)
+    return _frozen(app, connection, on_its_day, _rows(figures, lost.business_date), header, lost.since)
+
+
+def _rows(figures: Sequence[Figure], business_date: str) -> list[tuple[int, GlRecord]]:
+    """account_id and record, in the order of the file."""
+    rows = ((figure.account_id, _record(figure, business_date)) for figure in figures)
+    return sorted(rows, key=lambda row: sort_key(row[1]))
 
 
 def _frozen(
@@ -112,7 +112,7 @@ def _frozen(
     header: dict[str, Any],
     since: int,
 ) -> Built:
-    """``rows``: account_id and record, in the order of the file. ``header`` says up to which unit they are."""
+    """``header`` says up to which unit the ``rows`` are."""
     _tie_out(connection, at, dict(rows), since, header["through_unit"])
     records = [row for _, row in rows]
     settings = app.settings.portfolio(at.portfolio).gl
@@ -127,7 +127,7 @@ def _frozen(
                 business_date=at.business_date,
                 header={**header, "width": settings.record},
                 rows=records,
-                sources=[(n, f"{_ACCOUNT}{account}") for n, (account, _) in enumerate(rows, start=1)],
+                sources=[(n, f"account:{account}") for n, (account, _) in enumerate(rows, start=1)],
                 records=len(records),
                 total_debit_cents=sum(row.debit_today_cents for row in records),
                 total_credit_cents=sum(row.credit_today_cents for row in records),

@@ -148,8 +148,26 @@ def test_a_file_withdrawn_after_zero_daily_is_built_again(
         build(app, "DSGL", "1", of=3, reason="x")
     withdraw = release.reject if how == "reject" else recall
     withdraw(app, 3, reason="wrong again")
+    world.change(db, "UPDATE outbound_row SET payload = :lost WHERE outbound_id = 3", lost=b"[[]]")
     (last,) = build(app, "DSGL", "1", of=3, reason="as it was").files
+    assert last.sha256 == world.one(db, "SELECT sha256 FROM outbound_file WHERE outbound_id = 1"), "byte for byte"
     assert rent_of(db, home, last.outbound_id) == ("2026-03-02", 7_77, 7_77)
+
+
+def test_a_file_that_is_built_again_is_by_the_chart_as_it_is_now(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock)
+    world.rent(db, 1, 5)
+    build(app, "DSGL", "1")
+    world.mark(db, "U0422")
+    world.mark(db, "U0450")
+    recall(app, 1, reason="wrong account")
+    world.change(db, "UPDATE gl_account SET number = '1699' WHERE purpose = 'RENT REVENUE'")
+    (made,) = build(app, "DSGL", "1", of=1, reason="chart corrected").files
+    read = gl_scratch.read((home.outbox / made.name).read_bytes())
+    assert isinstance(read, gl_scratch.GlFile)
+    (rent,) = (r for r in read.records if r.credit_today_cents)
+    assert (rent.number, rent.credit_today_cents, rent.credit_mtd_cents, rent.balance_cents) == ("1699", 5, 5, 5)
 
 
 def test_a_file_is_built_again_only_where_no_other_has_its_figures(db: Database, home: Home, clock: FixedClock) -> None:
