@@ -8,11 +8,9 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
-
-from sqlalchemy import text
 
 from gateway import log, retention
 from gateway.app import App
@@ -23,6 +21,8 @@ from gateway.intake.service import Intake
 from gateway.outbound import outbox
 from gateway.parts import poster, renderer
 from gateway.period.eop import run_eop
+from gateway.period.turn import AtWork, has_turn
+from gateway.period.unfinished import Period, is_due, periods
 from gateway.release import copies
 
 DELIVERY_SECONDS: Final = 2.0
@@ -51,7 +51,7 @@ class Service:
         intake = Intake(self.app)
         threads = [
             threading.Thread(target=self._every, args=(DELIVERY_SECONDS, "delivery", self._deliver), name="delivery"),
-            threading.Thread(target=self._every, args=(HOUSE_SECONDS, "house", self._keep_house), name="house"),
+            threading.Thread(target=self._every, args=(HOUSE_SECONDS, "house", self.keep_house), name="house"),
         ]
         try:
             for thread in threads:
@@ -83,31 +83,32 @@ class Service:
         )
         raise_first(faults)
 
-    def _keep_house(self) -> None:
-        for portfolio, day in self._due_for_end_of_period():
-            _log.info("eop.starting", portfolio=portfolio, business_date=day)
-            run_eop(self.app, day, post_file=poster(self.app), portfolios=[portfolio], halted=self.stop.is_set)
+    def keep_house(self) -> None:
+        """One look at the hour of End of Period, the alarms and what is kept too long."""
+        for period in self._due_for_end_of_period():
+            self._end(period)
         alarms.sweep(self.app)
         retention.sweep(self.app.home, self.app.settings.gateway.retention, self.app.here().date())
 
-    def _due_for_end_of_period(self) -> list[tuple[str, str]]:
-        settings = self.app.settings.gateway.service
-        if settings.eop_at is None:
+    def _due_for_end_of_period(self) -> list[Period]:
+        """Business dates whose hour has come: not begun, or left by a process that ended. A run in which a module failed, or
+        that a person stopped, waits for a person."""
+        at = self.app.settings.gateway.service.eop_at
+        if at is None:
             return []
         with self.app.db.read() as connection:
-            rows = connection.execute(
-                text(
-                    "SELECT p.portfolio, p.business_date FROM portfolio p WHERE NOT EXISTS (SELECT 1 FROM eop_run r "
-                    "WHERE r.portfolio = p.portfolio AND r.business_date = p.business_date) ORDER BY p.portfolio"
-                )
-            ).all()
+            found = periods(connection)
         now = self.app.here()
-        return [(r.portfolio, r.business_date) for r in rows if is_due(r.business_date, settings.eop_at, now)]
+        return [p for p in found if not p.for_a_person and is_due(p.business_date, at, now)]
 
-
-def is_due(business_date: str, at: str, now: datetime) -> bool:
-    """Whether a business date's End of Period hour has come; ``now`` in the site's zone, ``at`` as ``22:30``.
-
-    A run that failed is not started again by the hour: a person looks first (``gateway eop`` resumes it).
-    """
-    return (now.date().isoformat(), now.strftime("%H:%M")) >= (business_date, at)
+    def _end(self, period: Period) -> None:
+        """Run End of Period, or what is left of it; while another process is at it, it has the turn."""
+        if has_turn(self.app.db, self.app.home, period.portfolio):
+            return
+        event = "eop.taken_up" if period.modules else "eop.starting"
+        _log.info(event, portfolio=period.portfolio, business_date=period.business_date, left=list(period.left))
+        with suppress(AtWork):
+            run_eop(
+                self.app, period.business_date, post_file=poster(self.app), portfolios=[period.portfolio],
+                by_itself=True, halted=self.stop.is_set,
+            )  # fmt: skip

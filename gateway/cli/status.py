@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, money_as_text, table
-from gateway.console.status import TROUBLED_FILES, Status
+from gateway.console.status import TROUBLED_FILES, Status, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
 from gateway.ledger.restored import COMMAND
@@ -39,6 +39,7 @@ def document(found: Status) -> dict[str, Any]:
         "outbound": [money_as_text(row) for row in found.outbound],
         "windows": [money_as_text(row) for row in at_stake(found.outbound)],
         "end_of_period": list(found.end_of_period),
+        "unfinished": list(found.unfinished),
         "suspense": [money_as_text(row) for row in found.suspense],
         "answers": [money_as_text(row) for row in found.answers],
         "unacknowledged": list(found.unacknowledged),
@@ -51,8 +52,11 @@ def document(found: Status) -> dict[str, Any]:
 
 def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
     """``when`` shows an instant as people read it."""
+    left = {x["portfolio"] for x in found.unfinished}
+    left |= {m["portfolio"] for m in found.end_of_period if m["state"].startswith("FAILED")}
     for p in found.portfolios:
-        state = "open" if p["period_state"] == "OPEN" else "CLOSED, End of Period is under way"
+        how = "not finished" if p["portfolio"] in left else "under way"
+        state = "open" if p["period_state"] == "OPEN" else f"CLOSED, End of Period is {how}"
         balance = "balanced" if p["balanced"] else "OUT OF BALANCE"
         yield f"Portfolio {p['portfolio']} {p['name']}: business date {p['business_date']} {state}"
         yield f"  posted {shown(p['debit_cents'])} debit, {shown(p['credit_cents'])} credit in {p['units']} units: {balance}"
@@ -69,6 +73,8 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
     for name in found.outbox:
         yield f"IN outbox, {name}"
     yield from _modules(found)
+    for period in found.unfinished:
+        yield f"UNFINISHED: {unfinished_text(period)}"
     for s in found.suspense:
         items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
         yield (

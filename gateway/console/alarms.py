@@ -23,7 +23,7 @@ from gateway import log
 from gateway.answers.names import ACKNOWLEDGEMENT
 from gateway.app import App
 from gateway.clock import instant_text
-from gateway.console.status import Status
+from gateway.console.status import Status, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
 from gateway.errors import GatewayError
@@ -78,6 +78,10 @@ def conditions(found: Status) -> list[Condition]:
         if m["state"].startswith("FAILED"):
             key = f"module:{m['portfolio']}:{m['business_date']}:{m['module']}"
             out.append(Condition(key, "MODULE_FAILED", f"portfolio {m['portfolio']} {m['module']}: {m['message']}"))
+    out += [
+        Condition(f"period:{x['portfolio']}:{x['business_date']}", "PERIOD_UNFINISHED", unfinished_text(x))
+        for x in found.unfinished
+    ]
     for o in found.outbound:
         if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED"):
             state = o["delivery"].replace("_", " ").lower()

@@ -18,6 +18,8 @@ from gateway.delivery import settle
 from gateway.ledger.restored import Uncompared, uncompared
 from gateway.outbound import outbox
 from gateway.outbound.states import left_sql
+from gateway.period.turn import has_turn
+from gateway.period.unfinished import periods
 from gateway.settings import Settings
 from gateway.vendor_ach import clearing
 
@@ -46,6 +48,9 @@ class Status:
     clearing: Sequence[Row] = ()  # money of voided checks that came or left twice
     outbox: Sequence[str] = ()  # what lies there and is not ours
     changes: Sequence[Row] = ()  # of vendors, that wait for a second person: nothing is paid to them until then
+    unfinished: Sequence[
+        Row
+    ] = ()  # periods that began, are not over and that no process is at, without a failed module
     last_date: str | None = None  # the latest business date on which a file came
     restored: Uncompared | None = None  # from a backup, and nobody compared yet what left and came since
 
@@ -59,6 +64,7 @@ class Status:
             or self.unacknowledged
             or self.clearing
             or self.changes
+            or self.unfinished
             or any(x.wants_person for x in self.inbox)
             or self.outbox
             or any(f["state"] in TROUBLED_FILES for f in self.files)
@@ -107,6 +113,7 @@ def status(app: App, date: str | None) -> Status:
                 "SELECT change_id, vendor, origin, fields, maker, proposed_at FROM vendor_change WHERE state = 'PROPOSED' "
                 "ORDER BY change_id",
             ),
+            _unfinished(app, connection),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
             uncompared(connection),
         )
@@ -212,6 +219,15 @@ def _end_of_period(connection: Connection, date: str | None) -> list[Row]:
     )
 
 
+def _unfinished(app: App, connection: Connection) -> list[Row]:
+    """End of Period that was stopped or killed, or ran some of its modules only. One with a failed module says so itself."""
+    return [
+        {"portfolio": p.portfolio, "business_date": p.business_date, "left": list(p.left)}
+        for p in periods(connection)
+        if p.left and not p.failed and not has_turn(app.db, app.home, p.portfolio)
+    ]
+
+
 def _suspense(connection: Connection) -> list[Row]:
     rows = _rows(
         connection,
@@ -243,6 +259,16 @@ def _unacknowledged(app: App, connection: Connection) -> list[Row]:
         }
         for x in overdue
     ]  # fmt: skip
+
+
+def unfinished_text(row: Mapping[str, Any]) -> str:
+    """An unfinished period in words, with what to do."""
+    first, *more = row["left"]
+    others = f" and {len(more)} {'module' if len(more) == 1 else 'modules'} after it" if more else ""
+    return (
+        f"portfolio {row['portfolio']}: End of Period of {row['business_date']} stands before {first}{others}, and nobody is at "
+        f"it: gateway eop --date {row['business_date']} --portfolio {row['portfolio']}"
+    )
 
 
 def late_files(

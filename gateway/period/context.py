@@ -51,7 +51,7 @@ class Context:
     def finish(self, connection: Connection, message: str, unit_id: int | None = None) -> None:
         """Mark the module done in the transaction that holds its effect.
 
-        Raises Refused, which undoes the effect, when another process finished the module meanwhile.
+        Raises Refused, which undoes the effect, when another process took up or finished the module meanwhile.
         """
         changed = connection.execute(
             text(
@@ -64,5 +64,7 @@ class Context:
             },
         ).rowcount  # fmt: skip
         if changed != 1:
-            raise Refused(f"{self.module}: found it finished by another process meanwhile; what this one did is undone")
+            raise Refused(
+                f"{self.module}: found it taken up or finished by another process meanwhile; what this one did is undone"
+            )
         self.message = message

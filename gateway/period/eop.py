@@ -7,8 +7,8 @@ every module is done or skipped. Running the same date again takes up what is le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -22,9 +22,13 @@ from gateway.ledger import accounts, schema
 from gateway.period.context import Context, PostFile
 from gateway.period.modules import FIRST, LAST, MODULES, Module, needs_of, plan
 from gateway.period.states import SETTLED, ModuleState, RunState
+from gateway.period.turn import turn
+from gateway.period.unfinished import INTERRUPTED, Period
 
 Progress = Callable[[str, str, int, int], None]
 """(portfolio, module, how many are settled, of how many)"""
+_Was = tuple[ModuleState, str | None]
+"""How a module stands, with its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,14 @@ def run_eop(
     skip: Collection[str] = (),
     progress: Progress | None = None,
     halted: Callable[[], bool] = lambda: False,
+    by_itself: bool = False,
 ) -> EopResult:
-    """Run End of Period of a business date. ``only`` runs these modules and leaves the others for later.
+    """Run End of Period of a business date. ``only`` runs these modules and leaves the others for later. ``by_itself``:
+    nobody asked for it, so a run that waits for a person stays as it is, and what a person skipped stays skipped.
 
-    Raises Refused when the date is not the open one, lies in a year nobody checked, or a module is unknown: before
-    anything runs. What fails while it runs is a state in the result.
+    Raises Refused when the date is not the open one, lies in a year nobody checked, or a module of ``only`` is unknown,
+    skipped, not planned that day or needs one that is not done, AtWork (which is Refused) when another process is at it:
+    all before a row is written, for all portfolios. What fails while it runs is a state in the result.
     """
     app.operator.require("post", "running End of Period")
     day = _date(business_date)
@@ -83,11 +90,25 @@ def run_eop(
         if portfolios is None:
             chosen = [p for p in chosen if _concerns(connection, p, business_date)]
     following = _next_day(app, day)
-    results = []
-    for portfolio in chosen:
-        run = _Run(app, portfolio, business_date, plan(app, portfolio, day, following), post_file, progress, halted)
-        results.append(run.go(only, {*skip, *app.settings.portfolio(portfolio).eop_skip}))
-    return EopResult(business_date, tuple(results))
+    with turn(app.db, app.home, chosen):
+        runs = [
+            _Run(
+                app, portfolio, business_date, plan(app, portfolio, day, following), post_file, progress, halted,
+                only, frozenset({*skip, *app.settings.portfolio(portfolio).eop_skip}),
+            )
+            for portfolio in chosen
+        ]  # fmt: skip
+        with app.db.read() as connection:
+            for run in runs:
+                run.look(connection)
+        if by_itself:
+            runs = [run for run in runs if not run.period.for_a_person]
+            for run in runs:
+                run.skip |= set(run.period.skipped)
+        runs = _planned_in(runs, only, named=portfolios is not None)
+        for run in runs:
+            run.refuse()
+        return EopResult(business_date, tuple([run.go() for run in runs]))
 
 
 # --- refusals -----------------------------------------------------------------------------------------------
@@ -151,6 +172,21 @@ def _check_dates(
         )
 
 
+def _planned_in(runs: Sequence[_Run], only: Collection[str] | None, *, named: bool) -> list[_Run]:
+    """The runs that have something of ``only`` to do. Raises Refused for a module that no run has, or, where the
+    portfolios were ``named``, one of them has not."""
+    for run in runs:
+        others = [*runs] if not named else [run]
+        strange = sorted(set(only or ()) - {m.name for one in others for m in one.planned})
+        if strange:
+            where = f"portfolio {run.portfolio}" if len(others) == 1 else "any portfolio"
+            raise Refused(
+                f"End of Period of {run.business_date}: found {', '.join(strange)} not planned for {where} on that date, expected "
+                f"some of {' '.join(m.name for m in run.planned)}; nothing was run"
+            )
+    return [run for run in runs if only is None or not {m.name for m in run.planned}.isdisjoint(only)]
+
+
 # --- one portfolio ------------------------------------------------------------------------------------------
 
 
@@ -163,11 +199,55 @@ class _Run:
     post_file: PostFile
     progress: Progress | None
     halted: Callable[[], bool]
-    run_id: int = 0
+    only: Collection[str] | None
+    skip: frozenset[str]
+    run_id: int = 0  # 0: there is none yet
+    over: bool = False  # the date is closed for good
+    before: dict[str, _Was] = field(default_factory=dict)
 
-    def go(self, only: Collection[str] | None, skip: Collection[str]) -> PortfolioResult:
-        self.run_id = self._take_up(skip)
-        for module in self._in_order(only):
+    def look(self, connection: Connection) -> None:
+        """Gather the run as it stands."""
+        row = connection.execute(
+            text("SELECT run_id, state FROM eop_run WHERE portfolio = :p AND business_date = :d"),
+            {"p": self.portfolio, "d": self.business_date},
+        ).one_or_none()
+        if row is None:
+            return
+        self.run_id, self.over = int(row.run_id), row.state == RunState.DONE
+        rows = connection.execute(
+            text("SELECT module, state, message FROM eop_module WHERE run_id = :run"), {"run": self.run_id}
+        )
+        self.before = {r.module: (ModuleState(r.state), r.message) for r in rows}
+        if self.over:
+            self.planned = [m for m in MODULES if m.name in self.before]
+
+    @property
+    def period(self) -> Period:
+        return Period(self.portfolio, self.business_date, self.before)
+
+    def refuse(self) -> None:
+        """With ``only``, a chosen module waits to run, and what it needs is settled or chosen too; else Refused."""
+        states = {name: state for name, (state, _) in self._begins().items()}
+        for module in self._chosen():
+            if self.only is None or states[module.name] is ModuleState.DONE:
+                continue
+            if states[module.name] is ModuleState.SKIPPED:
+                raise Refused(
+                    f"{module.name} of portfolio {self.portfolio}: found it skipped, expected one that waits to run; nothing "
+                    "runs any more on a day that is closed, nor what --skip or eop_skip of the portfolio names"
+                )
+            needs = needs_of(module, self.planned)
+            open_needs = [n for n in needs if states[n] not in SETTLED and n not in self.only]
+            if open_needs:
+                raise Refused(
+                    f"{module.name} of portfolio {self.portfolio}: found {', '.join(open_needs)} not done, expected "
+                    "what it needs first; add them to --module, or run End of Period whole"
+                )
+
+    def go(self) -> PortfolioResult:
+        if not self.over:
+            self._take_up()
+        for module in self._chosen():
             before = self._states()
             if before[module.name] in SETTLED:
                 continue
@@ -183,27 +263,8 @@ class _Run:
                 self.progress(self.portfolio, module.name, settled, len(self.planned))
         return self._result()
 
-    def _in_order(self, only: Collection[str] | None) -> Iterator[Module]:
-        """What this call is to run. With ``only``, what the chosen modules need must be settled or chosen too."""
-        if only is None:
-            yield from self.planned
-            return
-        states = self._states()
-        for module in self.planned:
-            if module.name not in only:
-                continue
-            if states[module.name] is ModuleState.SKIPPED:
-                raise Refused(
-                    f"{module.name} of portfolio {self.portfolio}: found it skipped, expected one that waits to run; nothing "
-                    "runs any more on a day that is closed, nor what --skip or eop_skip of the portfolio names"
-                )
-            open_needs = [n for n in needs_of(module, self.planned) if states[n] not in SETTLED and n not in only]
-            if open_needs:
-                raise Refused(
-                    f"{module.name} of portfolio {self.portfolio}: found {', '.join(open_needs)} not done, expected "
-                    "what it needs first; add them to --module, or run End of Period whole"
-                )
-            yield module
+    def _chosen(self) -> list[Module]:
+        return [m for m in self.planned if self.only is None or m.name in self.only]
 
     def _held_by(self, module: Module, states: dict[str, ModuleState]) -> ModuleState | None:
         """Why a module cannot run: something it needs failed or was halted."""
@@ -223,7 +284,7 @@ class _Run:
         try:
             module.run(context)
         except KeyboardInterrupt:
-            self._set(module.name, ModuleState.HALTED, "interrupted")
+            self._set(module.name, ModuleState.HALTED, INTERRUPTED)
             raise
         except Exception as error:
             message = str(error) if isinstance(error, GatewayError) else f"{type(error).__name__}: {error}"
@@ -237,19 +298,34 @@ class _Run:
 
     # --- rows ---
 
-    def _take_up(self, skip: Collection[str]) -> int:
+    def _begins(self) -> dict[str, _Was]:
+        """How each planned module stands when the run is taken up: what is done stays, what is skipped says so, the rest
+        is pending again. What ``only`` does not name stays as it ended, so that one module does not take up another
+        that failed or was skipped."""
+        if self.over:
+            return self.before
+        begins: dict[str, _Was] = {}
+        skipped: set[str] = set()
+        for module in self.planned:
+            state, message = self.before.get(module.name, (ModuleState.PENDING, None))
+            chosen = self.only is None or module.name in self.only
+            if state is not ModuleState.DONE and (module.name in self.skip or module.skipped_with in skipped):
+                if state is not ModuleState.SKIPPED:  # else it keeps who said so
+                    message = f"by {self._who}" if module.name in self.skip else f"skipped with {module.skipped_with}"
+                state = ModuleState.SKIPPED
+            elif state is not ModuleState.DONE and (chosen or state is ModuleState.RUNNING):
+                state, message = ModuleState.PENDING, None
+            if state is ModuleState.SKIPPED:
+                skipped.add(module.name)
+            begins[module.name] = (state, message)
+        return begins
+
+    def _take_up(self) -> None:
         """The run's row and its modules: new, or as they stood with what did not settle made pending again."""
         with self.app.db.write() as connection:
             self.app.db.lock_portfolios(connection, [self.portfolio])
-            key = {"p": self.portfolio, "d": self.business_date}
-            row = connection.execute(
-                text("SELECT run_id, state FROM eop_run WHERE portfolio = :p AND business_date = :d"), key
-            ).one_or_none()
-            if row is not None and row.state == RunState.DONE:
-                self.planned = self._planned_before(connection, int(row.run_id))
-                return int(row.run_id)
-            if row is None:
-                run_id = self.app.db.insert_returning_id(
+            if not self.run_id:
+                self.run_id = self.app.db.insert_returning_id(
                     connection,
                     schema.eop_run,
                     "run_id",
@@ -259,42 +335,21 @@ class _Run:
                         "started_at": self.app.now(),
                     },
                 )  # fmt: skip
-            else:
-                run_id = int(row.run_id)
-            self._plan_rows(connection, run_id, skip)
-        return run_id
-
-    def _planned_before(self, connection: Connection, run_id: int) -> list[Module]:
-        names = connection.execute(text("SELECT module FROM eop_module WHERE run_id = :run"), {"run": run_id}).scalars()
-        wanted = set(names)
-        return [m for m in MODULES if m.name in wanted]
-
-    def _plan_rows(self, connection: Connection, run_id: int, skip: Collection[str]) -> None:
-        connection.execute(
-            text("UPDATE eop_run SET state = 'RUNNING', ended_at = NULL WHERE run_id = :run"), {"run": run_id}
-        )
-        rows = connection.execute(text("SELECT module, state FROM eop_module WHERE run_id = :run"), {"run": run_id})
-        states = {str(row[0]): str(row[1]) for row in rows}
-        skipped: set[str] = set()
-        for position, module in enumerate(self.planned, 1):
-            if states.get(module.name) == ModuleState.DONE:
-                continue
-            state, message = ModuleState.PENDING, None
-            if module.name in skip or module.skipped_with in skipped:
-                state = ModuleState.SKIPPED
-                message = f"skipped with {module.skipped_with}" if module.name not in skip else f"by {self._who}"
-                skipped.add(module.name)
+            connection.execute(
+                text("UPDATE eop_run SET state = 'RUNNING', ended_at = NULL WHERE run_id = :run"), {"run": self.run_id}
+            )
             connection.execute(
                 text(
                     "INSERT INTO eop_module (run_id, module, position, state, message) "
                     "VALUES (:run, :module, :position, :state, :message) ON CONFLICT (run_id, module) "
-                    "DO UPDATE SET state = excluded.state, message = excluded.message, position = excluded.position"
+                    "DO UPDATE SET state = excluded.state, message = excluded.message, position = excluded.position "
+                    "WHERE eop_module.state <> 'DONE'"
                 ),
-                {
-                    "run": run_id, "module": module.name, "position": position, "state": state.value,
-                    "message": message,
-                },
-            )  # fmt: skip
+                [
+                    {"run": self.run_id, "module": name, "position": position, "state": state.value, "message": message}
+                    for position, (name, (state, message)) in enumerate(self._begins().items(), 1)
+                ],
+            )
 
     @property
     def _who(self) -> str:

@@ -14,7 +14,7 @@ from gateway.console.inbox import Left
 from gateway.console.status import Status, late_files
 from gateway.cutoffs import shown_text
 from gateway.home import Home
-from gateway.service import is_due
+from gateway.period.unfinished import is_due
 from gateway.settings import Settings
 from gateway.settings_portfolio import Expected, PortfolioSettings
 from gateway.settings_reading import load_settings
@@ -85,6 +85,7 @@ OUT = {
     "delivery": "UNKNOWN", "last_error": "connection lost",
 }  # fmt: skip
 MODULE = {"portfolio": "1", "business_date": "2026-03-02", "module": "U1003", "state": "FAILED", "message": "no room"}
+LEFT = {"portfolio": "1", "business_date": "2026-03-02", "left": ["U0424", "U1003", "U0499"]}
 CHANGE = {
     "change_id": 4, "vendor": "V1", "origin": "OPERATOR", "fields": "routing_number,account_number", "maker": "ANN",
     "proposed_at": "2026-03-02T14:00:00.0Z",
@@ -113,6 +114,10 @@ CHANGE = {
          "ALARM FILE_LATE since 2026-03-02 09:00 EST: x"),
         ({"portfolios": [PORTFOLIO | {"balanced": False}]}, True, "OUT OF BALANCE"),
         ({"portfolios": [PORTFOLIO | {"period_state": "CLOSED"}]}, False, "CLOSED, End of Period is under way"),
+        ({"portfolios": [PORTFOLIO | {"period_state": "CLOSED"}], "unfinished": [LEFT]}, True, "CLOSED, End of Period is not finished"),
+        ({"portfolios": [PORTFOLIO | {"period_state": "CLOSED"}], "end_of_period": [MODULE]}, True, "End of Period is not finished"),
+        ({"unfinished": [LEFT]}, True, "UNFINISHED: portfolio 1: End of Period of 2026-03-02 stands before U0424 and 2 modules "
+         "after it, and nobody is at it: gateway eop --date 2026-03-02 --portfolio 1"),
         ({"portfolios": []}, False, "No portfolio is loaded."),
         ({"suspense": [{"portfolio": "1", "items": 1, "amount_cents": 250}]}, False, "1 item waits for a person, 2.50"),
         ({"inbox": [Left("inbox", "x.txt", "UNKNOWN_NAME", "Found x.", True)]}, True, "LEFT IN inbox, x.txt: Found x."),
