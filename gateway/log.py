@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.errors import GatewayError
+
 COMMANDS: Final = "gateway.cli"
 """The logger of commands: their faults, with the traceback."""
 REMIND_SECONDS: Final = 600.0
@@ -47,11 +49,14 @@ class Trouble:
     _fault: str | None = None
     _times: int = 0
     _told: float = 0.0
+    lasting: str | None = None
+    """What is being met, in words; None when nothing is."""
 
     def met(self, fault: BaseException, at: float) -> None:
         """``at`` in seconds of a monotonic clock."""
         what = f"{type(fault).__name__}: {fault}"
         self._times += 1
+        self.lasting = str(fault) if isinstance(fault, GatewayError) else what
         if what != self._fault:
             get(self.logger).error(self.event, error=str(fault), exc_info=fault, **self.keys)
         elif at - self._told >= REMIND_SECONDS:
@@ -63,7 +68,7 @@ class Trouble:
     def over(self) -> None:
         if self._fault is not None:
             get(self.logger).info(f"{self.event}_over", times=self._times, **self.keys)
-        self._fault, self._times = None, 0
+        self._fault, self._times, self.lasting = None, 0, None
 
 
 def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None = None) -> None:

@@ -1,6 +1,8 @@
 """The service behind ``gateway run``: intake, delivery, End of Period at its hour, and alarms, until it is told to stop.
 
-Each part has its own thread and its own fault guard: a bank that does not answer never delays a posting.
+Intake, delivery and the house each have their own thread: a bank that does not answer never delays a posting. Each part,
+and in the house each portfolio's End of Period, the alarms and retention, has its own fault guard: what goes wrong in one
+is logged, is an alarm, and is tried again, while the others go on.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from gateway import log, retention
 from gateway.app import App
 from gateway.console import alarms
+from gateway.console.alarms import Condition
 from gateway.delivery.deliver import deliver, missing_endpoints
 from gateway.errors import each_tried, raise_first
 from gateway.intake.service import Intake
@@ -30,6 +34,9 @@ DELIVERY_SECONDS: Final = 2.0
 HOUSE_SECONDS: Final = 15.0
 """Between two looks at the hour of End of Period and at the alarms."""
 
+CANNOT_BEGIN: Final = "PERIOD_CANNOT_BEGIN"
+"""The alarm code of an End of Period that is due and refused as a whole, so that no module of it can say so."""
+
 _log = log.get("gateway.service")
 
 
@@ -38,6 +45,7 @@ class Service:
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
     _missing: log.Trouble = field(default_factory=missing_endpoints)
+    _troubles: dict[tuple[str, str], log.Trouble] = field(default_factory=dict)  # by alarm code and step
 
     def run_until_signal(self) -> None:
         """Run in this thread until SIGTERM or SIGINT."""
@@ -65,14 +73,26 @@ class Service:
             _log.info("service.stopped")
 
     def _every(self, seconds: float, name: str, step: Callable[[], object]) -> None:
-        trouble = log.Trouble(__name__, "service.step_failed", {"step": name})
         while not self.stop.is_set():
-            try:
-                step()
-                trouble.over()
-            except Exception as fault:
-                trouble.met(fault, self.app.clock.monotonic())
+            self._guarded(name, step)
             self.stop.wait(seconds)
+
+    def _guarded(self, name: str, step: Callable[[], object], code: str = "SERVICE_TROUBLE") -> None:
+        """Take a step; what goes wrong is logged, and an alarm of this code, and nothing else stops for it."""
+        trouble = self._troubles.setdefault((code, name), log.Trouble(__name__, "service.step_failed", {"step": name}))
+        try:
+            step()
+            trouble.over()
+        except Exception as fault:
+            trouble.met(fault, self.app.clock.monotonic())
+
+    def _own_troubles(self) -> list[Condition]:
+        """What a status cannot see: a part of the service that does not get on, an End of Period that cannot begin."""
+        return [
+            Condition(f"service:{name}", code, f"{name}: {trouble.lasting}")
+            for (code, name), trouble in sorted(self._troubles.items())
+            if trouble.lasting is not None
+        ]
 
     def _deliver(self) -> None:
         """A file that cannot be put back, or away, keeps no other from leaving."""
@@ -84,11 +104,22 @@ class Service:
         raise_first(faults)
 
     def keep_house(self) -> None:
-        """One look at the hour of End of Period, the alarms and what is kept too long."""
-        for period in self._due_for_end_of_period():
-            self._end(period)
-        alarms.sweep(self.app)
-        retention.sweep(self.app.home, self.app.settings.gateway.retention, self.app.here().date())
+        """One look at the hour of End of Period, the alarms and what is kept too long; none of them waits for another."""
+        self._guarded("looking for End of Period", self._end_periods)
+        if self.stop.is_set():
+            return  # what the stop halted is taken up by the next start: nobody need hear of it
+        self._guarded("alarms", lambda: alarms.sweep(self.app, self._own_troubles()))
+        retention_of, today = self.app.settings.gateway.retention, self.app.here().date()
+        self._guarded("retention", lambda: retention.sweep(self.app.home, retention_of, today))
+
+    def _end_periods(self) -> None:
+        due = {f"End of Period of portfolio {p.portfolio}, {p.business_date}": p for p in self._due_for_end_of_period()}
+        for code, name in [*self._troubles]:
+            if code == CANNOT_BEGIN and name not in due:
+                self._troubles.pop((code, name)).over()
+        for name, period in due.items():
+            if not self.stop.is_set():
+                self._guarded(name, partial(self._end, period, self._troubles.get((CANNOT_BEGIN, name))), CANNOT_BEGIN)
 
     def _due_for_end_of_period(self) -> list[Period]:
         """Business dates whose hour has come: not begun, or left by a process that ended. A run in which a module failed, or
@@ -101,12 +132,14 @@ class Service:
         now = self.app.here()
         return [p for p in found if not p.for_a_person and is_due(p.business_date, at, now)]
 
-    def _end(self, period: Period) -> None:
-        """Run End of Period, or what is left of it; while another process is at it, it has the turn."""
+    def _end(self, period: Period, trouble: log.Trouble | None) -> None:
+        """Run End of Period, or what is left of it; while another process is at it, it has the turn. What hindered it at
+        the last look is logged once."""
         if has_turn(self.app.db, self.app.home, period.portfolio):
             return
-        event = "eop.taken_up" if period.modules else "eop.starting"
-        _log.info(event, portfolio=period.portfolio, business_date=period.business_date, left=list(period.left))
+        if trouble is None or trouble.lasting is None:
+            event = "eop.taken_up" if period.modules else "eop.starting"
+            _log.info(event, portfolio=period.portfolio, business_date=period.business_date, left=list(period.left))
         with suppress(AtWork):
             run_eop(
                 self.app, period.business_date, post_file=poster(self.app), portfolios=[period.portfolio],

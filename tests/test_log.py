@@ -129,8 +129,10 @@ def test_a_trouble_that_lasts_is_told_once_in_ten_minutes_and_at_its_end(tmp_pat
         (602.0, "starting"),
     ]:
         trouble.met(OSError(words), at)
+    assert trouble.lasting == "OSError: starting"
     trouble.over()
     trouble.over()
+    assert trouble.lasting is None
     trouble.met(OSError("away"), 700.0)
     told = [(line["event"], line.get("error"), line.get("times"), "exception" in line) for line in lines(tmp_path)]
     assert told == [

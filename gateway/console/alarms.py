@@ -11,7 +11,7 @@ import json
 import smtplib
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -160,15 +160,15 @@ def decide(now: Sequence[Condition], opened: Mapping[str, str], at: datetime, re
     )
 
 
-def sweep(app: App) -> Sweep:
-    """Look, remember, tell."""
+def sweep(app: App, more: Iterable[Condition] = ()) -> Sweep:
+    """Look, remember, tell. ``more``: what a status does not show and the caller knows of."""
     settings = app.settings.gateway.alarms
     at = app.clock.now()
-    found = gather(app, None)
+    found = [*conditions(gather(app, None)), *more]
     with app.db.write() as connection:
         app.db.lock(connection, "alarms")
         rows = connection.execute(text("SELECT key, last_sent_at FROM alarm WHERE cleared_at IS NULL")).all()
-        decided = decide(conditions(found), {r.key: r.last_sent_at for r in rows}, at, settings.repeat_minutes)
+        decided = decide(found, {r.key: r.last_sent_at for r in rows}, at, settings.repeat_minutes)
         stamp = instant_text(at)
         for c in decided.fresh:
             connection.execute(
@@ -182,7 +182,7 @@ def sweep(app: App) -> Sweep:
                 text("UPDATE alarm SET last_sent_at = :at WHERE key = :key AND cleared_at IS NULL"),
                 {"at": stamp, "key": c.key},
             )
-        for c in conditions(found):  # what is told once more or looked at is how things are now
+        for c in found:  # what is told once more or looked at is how things are now
             connection.execute(
                 text("UPDATE alarm SET text = :text WHERE key = :key AND cleared_at IS NULL AND text <> :text"),
                 {"text": c.text, "key": c.key},

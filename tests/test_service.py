@@ -1,0 +1,122 @@
+"""The service's own parts: each has its guard, and what goes wrong in one is an alarm while the others go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import log, retention, service
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.console import alarms
+from gateway.console.alarms import Condition
+from gateway.console.status import status
+from gateway.home import Home
+from gateway.ledger.database import Database
+from gateway.service import Service
+from tests.outbound import world
+from tests.period.test_by_itself import at_hour
+
+NEW_YEARS_EVE = FixedClock(datetime(2027, 1, 1, 4, 30, tzinfo=UTC))  # 23:30 in New York
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What retention was asked for."""
+    asked: list[Any] = []
+    monkeypatch.setattr(retention, "sweep", lambda *order: asked.append(order))
+    return asked
+
+
+def at_year_end(db: Database, home: Home, *covered: int) -> App:
+    return at_hour(world.app_at(home, db, NEW_YEARS_EVE, covered=covered), "22:00")
+
+
+def open_alarms(db: Database) -> list[tuple[Any, ...]]:
+    return world.all_of(db, "SELECT code, text FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id")
+
+
+def test_an_end_of_period_that_cannot_begin_is_an_alarm_and_stops_nothing_else(
+    db: Database, home: Home, kept: list[Any], tmp_path: Path
+) -> None:
+    world.company(db, business_date="2026-12-31")
+    world.insert(db, "portfolio", portfolio="2", name="Second", business_date="2026-12-30", period_state="OPEN")
+    app = at_year_end(db, home, 2026)
+    own = Service(app)
+    log.set_up(tmp_path, terminal=False)
+    for looks in range(1, 4):
+        own.keep_house()
+        assert len(kept) == looks
+    log.set_up(None, terminal=False)
+    beginning = "End of Period of portfolio 1, 2026-12-31: End of Period of 2026-12-31: Found the date 2027-01-01, expected one in"
+    told = dict(open_alarms(db))
+    assert sorted(told) == ["MODULE_FAILED", "PERIOD_CANNOT_BEGIN"] and told["PERIOD_CANNOT_BEGIN"].startswith(
+        beginning
+    )
+    assert told["MODULE_FAILED"].startswith("portfolio 2 U1003"), "the second ran, as far as one without accounts gets"
+    found = status(app, None)
+    assert found.wants_attention and {a["code"] for a in found.alarms} == told.keys()
+    logged = (tmp_path / "gateway.log").read_text()
+    assert logged.count('"eop.starting"') == 2 and logged.count('"service.step_failed"') == 1, "once, not at every look"
+    Service(at_year_end(db, home, 2026, 2027)).keep_house()
+    assert [code for code, _ in open_alarms(db)] == ["MODULE_FAILED"]
+    assert world.one(db, "SELECT business_date FROM portfolio WHERE portfolio = '1'") == "2027-01-04"
+
+
+def test_a_cause_that_is_mended_by_hand_is_over(db: Database, home: Home, kept: list[Any]) -> None:
+    world.company(db, business_date="2026-12-31")
+    own = Service(at_year_end(db, home, 2026))
+    own.keep_house()
+    assert len(open_alarms(db)) == 1
+    world.change(db, "UPDATE portfolio SET business_date = '2027-01-04'")
+    own.keep_house()
+    assert open_alarms(db) == []
+
+
+@pytest.mark.parametrize("broken", ["alarms", "retention", "looking for End of Period"])
+def test_each_part_of_the_house_has_its_own_guard(
+    db: Database, home: Home, clock: FixedClock, kept: list[Any], monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("what?")
+
+    world.company(db)
+    held = Condition("a", "FILE_HELD", "a is held")
+    monkeypatch.setattr(alarms, "conditions", lambda _found: [held])
+    sweeps: list[tuple[Condition, ...]] = []
+    real = alarms.sweep
+
+    def sweep(app: App, more: Any) -> None:
+        sweeps.append(tuple(more))
+        if broken == "alarms":
+            fail()
+        real(app, more)
+
+    monkeypatch.setattr(alarms, "sweep", sweep)
+    if broken == "retention":
+        monkeypatch.setattr(retention, "sweep", fail)
+    if broken == "looking for End of Period":
+        monkeypatch.setattr(service, "periods", fail)
+    own = Service(at_hour(world.app_at(home, db, clock), "08:00"))
+    for _ in range(2):
+        own.keep_house()
+    assert sweeps[1] == (Condition(f"service:{broken}", "SERVICE_TROUBLE", f"{broken}: ValueError: what?"),)
+    assert len(kept) == (0 if broken == "retention" else 2)
+    ended = world.one(db, "SELECT COUNT(*) FROM eop_run WHERE state = 'DONE'")
+    assert ended == (0 if broken == "looking for End of Period" else 1)
+    assert (held.code, held.text) in open_alarms(db) or broken == "alarms"
+
+
+def test_what_the_stop_halts_is_told_to_nobody(db: Database, home: Home, clock: FixedClock, kept: list[Any]) -> None:
+    """An ordinary upgrade: the next start takes it up."""
+    world.company(db)
+    own = Service(at_hour(world.app_at(home, db, clock), "08:00"))
+    looks = iter([False, False, True])
+    own.stop.is_set = lambda: next(looks, True)  # type: ignore[method-assign]
+    own.keep_house()
+    assert world.one(db, "SELECT state FROM eop_run") == "HALTED" and open_alarms(db) == []
+    Service(own.app).keep_house()
+    assert world.one(db, "SELECT state FROM eop_run") == "DONE" and open_alarms(db) == []
