@@ -45,6 +45,7 @@ class Service:
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
     _missing: log.Trouble = field(default_factory=missing_endpoints)
+    _intake: Intake | None = None
     _troubles: dict[tuple[str, str], log.Trouble] = field(default_factory=dict)  # by alarm code and step
 
     def run_until_signal(self) -> None:
@@ -56,7 +57,7 @@ class Service:
     def run(self) -> None:
         """Run until ``stop`` is set; what is being posted or delivered then is finished first."""
         _log.info("service.started", home=str(self.app.home.root))
-        intake = Intake(self.app)
+        intake = self._intake = Intake(self.app)
         threads = [
             threading.Thread(target=self._every, args=(DELIVERY_SECONDS, "delivery", self._deliver), name="delivery"),
             threading.Thread(target=self._every, args=(HOUSE_SECONDS, "house", self.keep_house), name="house"),
@@ -88,11 +89,14 @@ class Service:
 
     def _own_troubles(self) -> list[Condition]:
         """What a status cannot see: a part of the service that does not get on, an End of Period that cannot begin."""
-        return [
-            Condition(f"service:{name}", code, f"{name}: {trouble.lasting}")
+        met = [
+            (code, name, trouble.lasting)
             for (code, name), trouble in sorted(self._troubles.items())
             if trouble.lasting is not None
         ]
+        if self._intake is not None:
+            met += [("INTAKE_TROUBLE", f"intake, {name}", words) for name, words in self._intake.lasting().items()]
+        return [Condition(f"service:{name}", code, f"{name}: {words}") for code, name, words in met]
 
     def _deliver(self) -> None:
         """A file that cannot be put back, or away, keeps no other from leaving."""

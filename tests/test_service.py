@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.alarms import Condition
 from gateway.console.status import status
+from gateway.errors import Refused
 from gateway.home import Home
+from gateway.intake.service import Intake
 from gateway.ledger.database import Database
 from gateway.service import Service
 from tests.outbound import world
@@ -120,3 +123,26 @@ def test_what_the_stop_halts_is_told_to_nobody(db: Database, home: Home, clock: 
     assert world.one(db, "SELECT state FROM eop_run") == "HALTED" and open_alarms(db) == []
     Service(own.app).keep_house()
     assert world.one(db, "SELECT state FROM eop_run") == "DONE" and open_alarms(db) == []
+
+
+def test_what_holds_up_intake_and_delivery_is_an_alarm(
+    db: Database, home: Home, clock: FixedClock, kept: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_intake: Intake, _stop: Event) -> None:
+        own._guarded("delivery", own._deliver)
+        own.keep_house()
+
+    def fail(*_: object, **__: object) -> None:
+        raise Refused("delivering: found no room")
+
+    world.company(db)
+    own = Service(at_hour(world.app_at(home, db, clock), None))
+    monkeypatch.setattr(Intake, "run", end)
+    monkeypatch.setattr(Intake, "lasting", lambda _intake: {"adopt": "vault key: found it readable by others"})
+    monkeypatch.setattr(service, "deliver", fail)
+    monkeypatch.setattr(own, "_every", lambda *_: None)  # the threads' steps are taken above, one after the other
+    own.run()
+    assert set(open_alarms(db)) == {
+        ("SERVICE_TROUBLE", "delivery: delivering: found no room"),
+        ("INTAKE_TROUBLE", "intake, adopt: vault key: found it readable by others"),
+    }

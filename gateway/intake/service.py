@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import log
 from gateway.app import App
+from gateway.errors import GatewayError
 from gateway.intake.artifacts import confirm, unreported, write_unconfirmed
 from gateway.intake.claim import Claimer
 from gateway.intake.drafting import Drafts
@@ -44,8 +45,9 @@ LONGEST_WAIT: Final = 0.1
 """Seconds after which the loop looks, event or not: after a name left a folder, as by our own claim, the watching
 library holds back the events behind it for half a second, to find out where it went."""
 
-TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error)
-"""What the loop survives: the machine's faults. Files stay where they are and are taken up again."""
+TROUBLE: Final = (OSError, SQLAlchemyError, psycopg.Error, GatewayError)
+"""What the loop survives: the machine's faults, and ours that say what to do, as of a key that others can read. Files stay
+where they are and are taken up again."""
 
 TROUBLE_PAUSE: Final = 1.0
 """Seconds between two tries while the machine or the database is in trouble."""
@@ -90,13 +92,17 @@ class Intake:
     def recover(self) -> list[int]:
         """Complete what a stopped process left: claims, faults to try again, artifacts. Gives the claims."""
         claimed = self._adopt()
+        self._try_again()
+        return claimed
+
+    def _try_again(self) -> None:
+        """Faults to try again and artifacts that a stopped process left."""
         with self.turns.mine(), self.app.db.write() as connection:
             retry_failed(connection)
         self._ask_waiting()
         missing = unreported(self.app)
         for start in range(0, len(missing), CONFIRM_FILES):
             self._confirm({file_id: self._artifacts(file_id) for file_id in missing[start : start + CONFIRM_FILES]})
-        return claimed
 
     def process_now(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> list[ProcessedFile]:
         """What is complete now (after one quiet time), or these files at once; then everything that can post. A file that
@@ -249,11 +255,14 @@ class Intake:
         pool = ThreadPoolExecutor(self._workers(), thread_name_prefix="post")
         seconds = self.app.settings.gateway.intake.scan_seconds
         adopt_at = check_at = 0.0
+        started = False
         try:
             while not stop.is_set():
                 now = self.app.clock.monotonic()
-                if now >= adopt_at and self._guard("adopt", self.recover if adopt_at == 0.0 else self._adopt):
-                    adopt_at = now + ADOPT_SCANS * seconds
+                if now >= adopt_at:
+                    adopted = self._guard("adopt", self._adopt)
+                    adopt_at = now + (ADOPT_SCANS if adopted else 1) * seconds
+                    started = started or self._guard("try again", self._try_again)
                 if not self._guard("look", lambda: self._look(pool, stop)):
                     adopt_at = min(adopt_at, now + seconds)
                     self.app.clock.wait(TROUBLE_PAUSE)
@@ -329,8 +338,12 @@ class Intake:
         (self.pause or self._wake.wait)(min(max(due - now, 0.0), LONGEST_WAIT))
         self._wake.clear()
 
+    def lasting(self) -> dict[str, str]:
+        """What the loop's steps are held up by now: step -> words. For the alarms; any thread may ask."""
+        return {name: trouble.lasting for name, trouble in self._troubles.copy().items() if trouble.lasting is not None}
+
     def _guard(self, name: str, step: Callable[[], object]) -> bool:
-        """Run a step of the loop; the machine's faults are an alarm and the loop goes on."""
+        """Run a step of the loop; a fault of ``TROUBLE`` is told and the loop goes on."""
         trouble = self._troubles.setdefault(name, log.Trouble(__name__, "alarm.intake_trouble", {"step": name}))
         try:
             step()

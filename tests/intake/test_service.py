@@ -17,20 +17,24 @@ from pathlib import Path
 import fastavro
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway import log
 from gateway.app import App
 from gateway.clock import FixedClock
+from gateway.errors import SettingsError
 from gateway.intake import archive, artifacts, processing
 from gateway.intake.artifacts import lines_of
 from gateway.intake.checking import check
+from gateway.intake.claim import Claimer
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import Spool
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.intake.watching import Folder, Observers
 from gateway.intake.work import Work
+from gateway.ledger.database import Database
+from gateway.vault import Vault
 from tests.intake.conftest import charge, in_work, journal_lines, names_in, with_source
 from tests.intake.plain import UPDATE
 
@@ -186,6 +190,75 @@ def test_the_loop_survives_a_fault_of_the_disk(app: App, monkeypatch: pytest.Mon
     (app.home.inbox / NAME).write_bytes(charge(100))
     play(app, [], 8.0)
     assert states(app) == [(NAME, "POSTED")]
+
+
+class ClosedVault(Vault):
+    """A vault whose key file others can read until a person closes it."""
+
+    mended = False
+
+    def hold(self, db: Database, connection: Connection) -> None:
+        if not self.mended:
+            raise SettingsError(
+                ["vault key: found it readable by others (mode 0644), expected 0600: run chmod 0600 on it"]
+            )
+        super().hold(db, connection)
+
+
+def test_a_claim_that_our_own_fault_holds_up_waits_and_the_rest_post(app: App) -> None:
+    """A bank's bytes are sealed while they are claimed; the service ended when that could not be."""
+    vault = ClosedVault(bytes(32))
+    stop = threading.Event()
+    told: list[dict[str, str]] = []
+
+    def mend() -> None:
+        assert states(app) == [(NAME, "POSTED")], "what came later is posted meanwhile"
+        told.append(intake.lasting())
+        vault.mended = True
+
+    def end() -> None:
+        while intake._active:  # scripted time runs ahead of the posting threads
+            os.sched_yield()
+        told.append(intake.lasting())
+        stop.set()
+
+    def drop() -> None:
+        (app.home.inbox / NAME).write_bytes(charge(100))
+
+    def settle() -> None:
+        while intake._active:
+            os.sched_yield()
+
+    acts: list[tuple[float, Callable[[], object]]] = [(6.0, drop), (11.0, settle), (12.0, mend), (20.0, end)]
+    clock = Script(app.clock.now(), acts=acts)
+    intake = Intake(replace(app, clock=clock, vault=vault), events=False, pause=clock.wait)
+    (app.home.inbox / "p2_btchassmt.dat").write_bytes(
+        b"101 091000019 910022003".ljust(34) + b"094101".ljust(60) + b"\n"
+    )
+    intake.run(stop)
+    intake.close()
+    assert list(told[0]) == ["adopt"] and told[0]["adopt"].startswith("vault key: found it readable by others")
+    assert told[1] == {}
+    assert states(app) == [(NAME, "POSTED"), ("p2_btchassmt.dat", "QUARANTINED")]
+
+
+def test_faults_are_tried_again_at_a_start_whose_claims_cannot_be_adopted(
+    app: App, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app.home.inbox / NAME).write_bytes(charge(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(UPDATE, "fault", RuntimeError("x"))
+        assert [p.file.state for p in intake.process_now()] == [FileState.FAILED]
+    tries = []
+
+    def refused(_claimer: Claimer, _folder: Folder) -> list[int]:
+        tries.append(1)
+        raise SettingsError(["no key"])
+
+    monkeypatch.setattr(Claimer, "recover", refused)
+    play(app, [], 5.0)
+    assert states(app) == [(NAME, "POSTED")]
+    assert 4 <= len(tries) <= 6, "once a scan, not at every turn of the loop"
 
 
 def test_the_loop_outlasts_a_database_that_is_away(
