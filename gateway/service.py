@@ -46,6 +46,7 @@ class Service:
     stop: threading.Event = field(default_factory=threading.Event)
     _missing: log.Trouble = field(default_factory=missing_endpoints)
     _intake: Intake | None = None
+    _channels: alarms.Channels = field(default_factory=alarms.Channels)
     _troubles: dict[tuple[str, str], log.Trouble] = field(default_factory=dict)  # by alarm code and step
 
     def run_until_signal(self) -> None:
@@ -112,7 +113,7 @@ class Service:
         self._guarded("looking for End of Period", self._end_periods)
         if self.stop.is_set():
             return  # what the stop halted is taken up by the next start: nobody need hear of it
-        self._guarded("alarms", lambda: alarms.sweep(self.app, self._own_troubles()))
+        self._guarded("alarms", lambda: alarms.sweep(self.app, self._channels, self._own_troubles()))
         retention_of, today = self.app.settings.gateway.retention, self.app.here().date()
         self._guarded("retention", lambda: retention.sweep(self.app.home, retention_of, today))
 

@@ -92,11 +92,11 @@ def test_each_part_of_the_house_has_its_own_guard(
     sweeps: list[tuple[Condition, ...]] = []
     real = alarms.sweep
 
-    def sweep(app: App, more: Any) -> None:
+    def sweep(app: App, channels: alarms.Channels, more: Any) -> None:
         sweeps.append(tuple(more))
         if broken == "alarms":
             fail()
-        real(app, more)
+        real(app, channels, more)
 
     monkeypatch.setattr(alarms, "sweep", sweep)
     if broken == "retention":

@@ -1,20 +1,23 @@
 """Alarms: what a person must hear of without asking. Each once, then again every ``repeat_minutes`` while it lasts.
 
 Gather the conditions, decide what is new, due again or over (``decide``, a function of values), then tell: always the
-log; also a command, a webhook or mail where configured. A channel that fails is logged and tried again at the next
-sweep; it never stops the service.
+log; also a command, a webhook or mail where configured. A channel that fails is logged and tried again at the next sweep,
+with all that it still has to tell (``Channels``); the others hear of it at once, and once.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import smtplib
 import subprocess
+import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -160,8 +163,43 @@ def decide(now: Sequence[Condition], opened: Mapping[str, str], at: datetime, re
     )
 
 
-def sweep(app: App, more: Iterable[Condition] = ()) -> Sweep:
-    """Look, remember, tell. ``more``: what a status does not show and the caller knows of."""
+@dataclass(slots=True)
+class Channels:
+    """What each channel still has to tell, as keys; kept from sweep to sweep by the one process that tells. What a process
+    that ended had not told is told when it is due again."""
+
+    waiting: dict[str, list[str]] = field(default_factory=dict)
+    _troubles: dict[str, log.Trouble] = field(default_factory=dict)
+
+    def tell(self, app: App, settings: Alarms, told: Sequence[Condition], now: Sequence[Condition]) -> None:
+        """``told`` to every configured channel, and what it owes of what is so ``now``. A channel that fails is left until
+        the next sweep: it may take its time to fail."""
+        current = {c.key: c for c in (*now, *told)}
+        for channel, send in _configured(app, settings):
+            keys = self.waiting.setdefault(channel, [])
+            keys[:] = [key for key in keys if key in current]
+            keys += [c.key for c in told if c.key not in keys]
+            while keys:
+                key = keys.pop(0)
+                if not self._sent(app, channel, partial(send, _document(app, current[key]))):
+                    keys.append(key)  # last, so that one that the channel cannot tell does not keep the others back
+                    break
+
+    def _sent(self, app: App, channel: str, send: Callable[[], object]) -> bool:
+        trouble = self._troubles.setdefault(
+            channel, log.Trouble("gateway.alarms", "alarm_channel_failed", {"channel": channel})
+        )
+        try:
+            send()
+        except (GatewayError, OSError, smtplib.SMTPException, ValueError) as fault:
+            trouble.met(fault, app.clock.monotonic())
+            return False
+        trouble.over()
+        return True
+
+
+def sweep(app: App, channels: Channels | None = None, more: Iterable[Condition] = ()) -> Sweep:
+    """Look, remember, tell. ``channels``: of the sweep before; ``more``: what a status cannot see and the caller knows of."""
     settings = app.settings.gateway.alarms
     at = app.clock.now()
     found = [*conditions(gather(app, None)), *more]
@@ -192,44 +230,57 @@ def sweep(app: App, more: Iterable[Condition] = ()) -> Sweep:
                 text("UPDATE alarm SET cleared_at = :at WHERE key = :key AND cleared_at IS NULL"),
                 {"at": stamp, "key": key},
             )
-    for c in (*decided.fresh, *decided.again):
-        tell(app, settings, c)
+    told = (*decided.fresh, *decided.again)
+    for c in told:
+        _log.error("alarm", alarm_code=c.code, key=c.key, text=c.text)
+    (channels or Channels()).tell(app, settings, told, found)
     return decided
 
 
-def tell(app: App, settings: Alarms, condition: Condition) -> None:
-    """The log, then every configured channel."""
-    _log.error("alarm", alarm_code=condition.code, key=condition.key, text=condition.text)
-    document = {"code": condition.code, "key": condition.key, "text": condition.text, "home": str(app.home.root)}
+def _document(app: App, condition: Condition) -> Mapping[str, Any]:
+    return {"code": condition.code, "key": condition.key, "text": condition.text, "home": str(app.home.root)}
+
+
+def _configured(app: App, settings: Alarms) -> Iterator[tuple[str, Callable[[Mapping[str, Any]], object]]]:
     if settings.command:
-        _attempt("command", lambda: _run(settings.command, document))
+        yield "command", partial(_run, settings.command)
     if settings.webhook:
-        _attempt("webhook", lambda: _post(secret(settings.webhook, app.home, what="alarms.webhook"), document))
+        yield "webhook", lambda document: _post(secret(settings.webhook, app.home, what="alarms.webhook"), document)
     if settings.mail_to:
-        _attempt("mail", lambda: _mail(settings, document))
-
-
-def _attempt(channel: str, action: Any) -> None:
-    try:
-        action()
-    except (OSError, subprocess.SubprocessError, smtplib.SMTPException, ValueError, GatewayError) as error:
-        _log.error("alarm_channel_failed", channel=channel, error=str(error))
+        yield "mail", partial(_mail, settings)
 
 
 def _run(command: Sequence[str], document: Mapping[str, Any]) -> None:
-    subprocess.run(
-        list(command), input=json.dumps(document).encode(), check=True, timeout=_TIMEOUT, capture_output=True
-    )
+    """Raises GatewayError without the command's arguments: an address with a secret in it may be one of them."""
+    try:
+        subprocess.run(
+            list(command), input=json.dumps(document).encode(), check=True, timeout=_TIMEOUT, capture_output=True
+        )
+    except subprocess.CalledProcessError as error:
+        raise GatewayError(f"alarms.command: found that it ended with {error.returncode}, expected 0") from None
+    except subprocess.TimeoutExpired:
+        raise GatewayError(f"alarms.command: found it still at work after {_TIMEOUT} s, expected it to end") from None
 
 
 def _post(url: str, document: Mapping[str, Any]) -> None:
+    """Raises GatewayError without the address: whoever knows it may write there."""
+    expected = "expected its address to take the alarm: look at the secret that alarms.webhook names"
     if not url.startswith(("https://", "http://")):
-        raise ValueError("found a webhook that is no http address, expected https://…")
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
-        pass
+        raise GatewayError("alarms.webhook: found no http address, expected https://…")
+    try:
+        request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
+            url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+            pass
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise GatewayError(f"alarms.webhook: found the answer HTTP {error.code}, {expected}") from None
+    except urllib.error.URLError as error:
+        why = error.reason.strerror if isinstance(error.reason, OSError) else None
+        raise GatewayError(f"alarms.webhook: found {why or type(error.reason).__name__}, {expected}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise GatewayError(f"alarms.webhook: found {type(error).__name__}, {expected}") from None
 
 
 def _mail(settings: Alarms, document: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import smtplib
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway import log
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.console import alarms
@@ -166,12 +168,10 @@ def settings_with(app: App, **changes: Any) -> Any:
 def test_a_webhook_by_reference(
     app: App, webhook: tuple[str, list[bytes], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, received, answers = webhook
+    url, received, _answers = webhook
     monkeypatch.setenv("HOOK", url)
-    alarms.tell(app, settings_with(app, webhook="env:HOOK"), A)
+    alarms.Channels().tell(app, settings_with(app, webhook="env:HOOK"), [A], [A])
     assert json.loads(received[0])["text"] == "a is held"
-    answers[0] = 500
-    alarms.tell(app, settings_with(app, webhook="env:HOOK"), A)  # logged, and the service goes on
 
 
 def test_mail(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,40 +191,126 @@ def test_mail(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
             sent.append(message)
 
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    alarms.tell(app, settings_with(app, mail_to=("a@example", "b@example"), mail_host="mail.example"), A)
+    channels = alarms.Channels()
+    channels.tell(app, settings_with(app, mail_to=("a@example", "b@example"), mail_host="mail.example"), [A], [A])
     assert (sent[0]["To"], sent[0]["Subject"]) == ("a@example, b@example", "lease-gateway: FILE_HELD")
     assert "a is held" in sent[0].get_content()
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"command": (sys.executable, "-c", "raise SystemExit(3)")},
-        {"command": ("/nowhere/at/all",)},
-        {"webhook": "env:BAD_HOOK"},
-        {"webhook": "env:CLOSED_HOOK"},
-        {"webhook": "env:UNSET_HOOK"},
-        {"mail_to": ("a@example",), "mail_host": "127.0.0.1"},
-    ],
-    ids=["fails", "missing", "no address", "nobody there", "not set", "no mail server"],
-)  # fmt: skip
-def test_a_channel_that_fails_is_logged_and_the_others_still_hear(
-    app: App, broken: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gateway import log
+SECRET = "hooks-secret"
 
-    monkeypatch.setenv("BAD_HOOK", "ftp://x")
-    monkeypatch.setenv("CLOSED_HOOK", "http://127.0.0.1:1/")
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"webhook": "env:BAD_HOOK"}, "alarms.webhook: found no http address, expected https://…"),
+        ({"webhook": "env:CLOSED_HOOK"}, "alarms.webhook: found Connection refused, expected its address to take the alarm"),
+        ({"webhook": "env:BLANK_HOOK"}, "alarms.webhook: found InvalidURL, expected"),
+        ({"webhook": "env:PORT_HOOK"}, "alarms.webhook: found InvalidURL, expected"),
+        ({"webhook": "env:FOREIGN_HOOK"}, "alarms.webhook: found UnicodeEncodeError, expected"),
+        ({"webhook": "env:GARBAGE_HOOK"}, "alarms.webhook: found BadStatusLine, expected"),
+        ({"webhook": "env:UNSET_HOOK"}, "alarms.webhook: found no environment variable UNSET_HOOK"),
+        ({"mail_to": ("a@example",), "mail_host": "127.0.0.1"}, "nobody there"),
+        ({"command": (sys.executable, "-c", "raise SystemExit(3)", SECRET)}, "alarms.command: found that it ended with 3"),
+        ({"command": ("/nowhere/at/all", SECRET)}, "[Errno 2] No such file or directory: '/nowhere/at/all'"),
+        ({"command": (sys.executable, "-c", "input(); input()", SECRET)}, "alarms.command: found that it ended with 1"),
+    ],
+)  # fmt: skip
+def test_a_channel_that_fails_is_logged_without_its_address_and_the_others_hear(
+    app: App, broken: dict[str, Any], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, garbage: str
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setenv("BAD_HOOK", f"ftp://x/{SECRET}")
+    monkeypatch.setenv("CLOSED_HOOK", f"http://127.0.0.1:1/{SECRET}")
+    monkeypatch.setenv("BLANK_HOOK", f"http://127.0.0.1:1/a {SECRET}")
+    monkeypatch.setenv("PORT_HOOK", f"http://127.0.0.1:{SECRET}/")
+    monkeypatch.setenv("FOREIGN_HOOK", f"http://127.0.0.1:1/é{SECRET}")
+    monkeypatch.setenv("GARBAGE_HOOK", f"{garbage}/{SECRET}")
     monkeypatch.setattr(smtplib, "SMTP", _refuse)
+    if "mail_to" not in broken:
+        monkeypatch.setattr(alarms, "_mail", lambda _settings, document: heard.append("mail " + document["key"]))
+        broken = broken | {"mail_to": ("a@example",)}
+    if "command" not in broken:
+        monkeypatch.setattr(alarms, "_run", lambda _command, document: heard.append("command " + document["key"]))
+        broken = broken | {"command": ("any",)}
     log.set_up(tmp_path, terminal=False)
-    alarms.tell(app, settings_with(app, **broken), A)
+    channels = alarms.Channels()
+    for told in ([A, B], []):
+        channels.tell(app, settings_with(app, **broken), told, [A, B])
     log.set_up(None, terminal=False)
-    events = [json.loads(line) for line in (tmp_path / "gateway.log").read_text().splitlines()]
-    assert [e["event"] for e in events] == ["alarm", "alarm_channel_failed"]
+    works = {"command", "mail"} - {name for name, keys in channels.waiting.items() if keys}
+    assert sorted(heard) == sorted(f"{name} {key}" for name in works for key in "ab"), "once each"
+    assert sorted(keys for keys in map(sorted, channels.waiting.values()) if keys) == [["a", "b"]]
+    logged = (tmp_path / "gateway.log").read_text()
+    (event,) = [json.loads(line) for line in logged.splitlines()]
+    assert event["event"] == "alarm_channel_failed" and event["error"].startswith(why), event["error"]
+    assert SECRET not in logged
+
+
+def test_a_channel_that_failed_is_tried_again_at_the_next_sweep(
+    app: App,
+    webhook: tuple[str, list[bytes], list[int]],
+    clock: FixedClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not after ``repeat_minutes``, and the channel that works hears nothing twice."""
+    url, received, answers = webhook
+    monkeypatch.setenv("HOOK", url)
+    now = [A, B]
+    monkeypatch.setattr(alarms, "conditions", lambda _found: now)
+    gateway = app.settings.gateway
+    both = gateway.alarms.model_copy(update={"webhook": "env:HOOK"})
+    app = replace(app, settings=replace(app.settings, gateway=gateway.model_copy(update={"alarms": both})))
+    channels = alarms.Channels()
+
+    def heard() -> list[str]:
+        keys = [json.loads(body)["key"] for body in received]
+        received.clear()
+        return keys
+
+    answers[0] = 500
+    alarms.sweep(app, channels)
+    assert heard() == ["a"], "the second would wait as long for nothing"
+    clock.wait(15)
+    alarms.sweep(app, channels)
+    assert heard() == ["b"], "one that it does not take keeps no other back"
+    now.remove(A)
+    answers[0] = 200
+    clock.wait(15)
+    alarms.sweep(app, channels)
+    alarms.sweep(app, channels)
+    assert heard() == ["b"], "what is over is told no more"
+    assert [t["key"] for t in told(tmp_path)] == ["a", "b"]
+    clock.wait(3600)
+    alarms.sweep(app, channels)
+    assert heard() == ["b"] and [t["key"] for t in told(tmp_path)] == ["a", "b", "b"]
+
+
+@pytest.fixture
+def garbage() -> Iterator[str]:
+    """An address that answers what is no HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:  # closed
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"hello\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
 
 
 def _refuse(*_: object, **__: object) -> None:
-    raise ConnectionRefusedError
+    raise ConnectionRefusedError("nobody there")
 
 
 def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
