@@ -15,6 +15,7 @@ from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.cutoffs import shown_instant, shown_text
 from gateway.delivery import settle
+from gateway.intake.states import FileState, HoldCode
 from gateway.ledger.restored import Uncompared, uncompared
 from gateway.outbound import outbox
 from gateway.outbound.states import left_sql
@@ -129,7 +130,11 @@ def _portfolios(connection: Connection, date: str | None) -> list[Row]:
         """
         SELECT p.portfolio, p.name, p.business_date, p.period_state,
                COALESCE(SUM(t.debit_cents), 0) AS debit_cents, COALESCE(SUM(t.credit_cents), 0) AS credit_cents,
-               COUNT(DISTINCT t.unit_id) AS units
+               COUNT(DISTINCT t.unit_id) AS units,
+               (SELECT MAX(r.ended_at) FROM eop_run r WHERE r.portfolio = p.portfolio AND r.state = 'DONE'
+                    AND r.business_date < COALESCE(CAST(:date AS TEXT), p.business_date)) AS opened_at,
+               (SELECT r.ended_at FROM eop_run r WHERE r.portfolio = p.portfolio AND r.state = 'DONE'
+                    AND r.business_date = COALESCE(CAST(:date AS TEXT), p.business_date)) AS ended_at
         FROM portfolio p
         LEFT JOIN posting_unit u ON u.portfolio = p.portfolio AND u.kind <> 'OPENING'
              AND u.business_date = COALESCE(:date, p.business_date)
@@ -271,6 +276,10 @@ def unfinished_text(row: Mapping[str, Any]) -> str:
     )
 
 
+NOT_WHOLE = (HoldCode.TORN_TAIL, HoldCode.DUPLICATE, HoldCode.CHANGED_WHILE_READ)
+"""Why a file is held that is not the one that was expected: not all of it, or one that came before."""
+
+
 def late_files(
     portfolios: Sequence[Mapping[str, Any]],
     files: Sequence[Mapping[str, Any]],
@@ -284,12 +293,22 @@ def late_files(
     for portfolio in portfolios:
         day = date or portfolio["business_date"]
         for expected in settings.portfolio(portfolio["portfolio"]).expected:
-            here = any(
-                f["kind"] == expected.kind and f["portfolio"] in (portfolio["portfolio"], None)
-                and (f["business_date"] or day) == day
-                for f in files
-            )  # fmt: skip
+            here = any(f["kind"] == expected.kind and _came(f, portfolio, day) for f in files)
             by = datetime.fromisoformat(f"{day} {expected.by}").replace(tzinfo=zone)
             if now >= by and not here:
                 late.append({"portfolio": portfolio["portfolio"], "kind": expected.kind, "by": shown_instant(by)})
     return late
+
+
+def _came(file: Mapping[str, Any], portfolio: Mapping[str, Any], day: str) -> bool:
+    """Whether a file came whole on this business date of this portfolio. One that is not posted has no date of its own: it
+    is of the date that was open when it was claimed."""
+    state = FileState(file["state"])
+    if file["portfolio"] not in (portfolio["portfolio"], None):
+        return False
+    if state in (FileState.POSTED, FileState.STAGED, FileState.REVERSED):
+        return bool(file["business_date"] == day)
+    waits = state in (FileState.CLAIMED, FileState.WAITING, FileState.FAILED)
+    if not waits and (state is not FileState.HELD or file["hold_code"] in NOT_WHOLE):
+        return False
+    return bool((portfolio["opened_at"] or "") <= file["claimed_at"] < (portfolio["ended_at"] or "~"))

@@ -112,6 +112,32 @@ def test_a_name_nobody_knows_and_a_late_file_are_conditions_of_a_real_status(app
     assert [c.code for c in alarms.conditions(status(late, None))] == ["FILE_LATE"]
 
 
+def test_a_file_that_is_held_since_yesterday_is_not_todays(app: App) -> None:
+    """It kept the alarm away for as long as it lay there."""
+    from gateway.console.status import status
+
+    (app.home.portfolios / "p01.toml").write_text('[[expected]]\nkind = "escrow"\nby = "08:00"\n')
+    app = replace(app, settings=load_settings(app.home))
+    file: dict[str, Any] = {
+        "name": "p1_btchescr.dat", "kind": "escrow", "form": "dat", "portfolio": "1", "source": "inbox", "sha256": "x",
+        "bytes": 1, "state": "HELD", "hold_code": "OVERLAP", "claim_name": "c", "claimed_at": "2026-02-28T01:00:00.000000Z",
+        "operator": "ABC", "owner": "alex", "reported": "Y",
+    }  # fmt: skip
+    with app.db.write() as connection:
+        connection.execute(schema.inbound_file.insert(), file)
+    assert [c.code for c in alarms.conditions(status(app, None))] == ["FILE_HELD"], "the ledger's first date is open"
+    with app.db.write() as connection:
+        connection.execute(
+            schema.eop_run.insert(),
+            {
+                "portfolio": "1", "business_date": "2026-02-27", "state": "DONE", "operator": "ABC",
+                "started_at": "2026-02-28T02:00:00.000000Z", "ended_at": "2026-02-28T03:00:00.000000Z",
+            },
+        )  # fmt: skip
+    assert [c.code for c in alarms.conditions(status(app, None))] == ["FILE_LATE", "FILE_HELD"]
+    assert status(app, "2026-02-27").late == [], "it came on that date"
+
+
 def test_every_trouble_is_a_condition_of_its_own() -> None:
     from tests.console.test_status import FILE, MODULE, OUT, PORTFOLIO, QUIET
 

@@ -22,7 +22,7 @@ from gateway.settings_reading import load_settings
 EAST = ZoneInfo("America/New_York")
 PORTFOLIO = {
     "portfolio": "1", "name": "MAIN", "business_date": "2026-03-02", "period_state": "OPEN", "units": 2,
-    "debit_cents": 100, "credit_cents": 100, "balanced": True,
+    "debit_cents": 100, "credit_cents": 100, "balanced": True, "opened_at": "2026-02-28T04:00:00.0Z", "ended_at": None,
 }  # fmt: skip
 
 
@@ -31,8 +31,13 @@ def expecting(home: Home, by: str = "09:00") -> Settings:
     return replace(load_settings(home), portfolios={"1": wanted})
 
 
-def came(kind: str = "assessments", portfolio: str | None = "1", day: str | None = "2026-03-02") -> dict[str, Any]:
-    return {"kind": kind, "portfolio": portfolio, "business_date": day}
+def came(
+    kind: str = "assessments", portfolio: str | None = "1", day: str | None = "2026-03-02", state: str = "POSTED",
+    code: str | None = None, at: str = "2026-03-02T12:00:00.0Z",
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "kind": kind, "portfolio": portfolio, "business_date": day, "state": state, "hold_code": code, "claimed_at": at,
+    }  # fmt: skip
 
 
 def local(instant: str | None) -> str:
@@ -48,7 +53,30 @@ def local(instant: str | None) -> str:
         ("2026-03-02 09:00", [came("escrow")], None, True),
         ("2026-03-02 09:00", [came(portfolio="2")], None, True),
         ("2026-03-02 09:00", [came(portfolio=None)], None, False),
-        ("2026-03-02 09:00", [came(day=None)], None, False),
+        *[
+            ("2026-03-02 09:00", [came(day=day, state=state, code=code)], None, late)
+            for day, state, code, late in [
+                (None, "HELD", "OVERLAP", False),
+                (None, "HELD", "TORN_TAIL", True),
+                (None, "HELD", "DUPLICATE", True),
+                (None, "HELD", "CHANGED_WHILE_READ", True),
+                (None, "CLAIMED", None, False),
+                (None, "WAITING", None, False),
+                (None, "FAILED", "FAULT", False),
+                ("2026-03-02", "STAGED", None, False),
+                ("2026-03-02", "REVERSED", None, False),
+                ("2026-03-02", "EMPTY", None, True),
+                ("2026-03-02", "REJECTED", None, True),
+                (None, "QUARANTINED", None, True),
+                ("2026-03-02", "DISCARDED", None, True),
+                ("2026-02-27", "STAGED", None, True),
+            ]
+        ],
+        *[
+            ("2026-03-02 09:00", [came(day=None, state=state, code=None, at="2026-02-20T10:00:00.0Z")], None, True)
+            for state in ("HELD", "FAILED", "WAITING", "CLAIMED")
+        ],
+        ("2026-03-02 09:00", [came(day=None, state="HELD", at="2026-02-28T04:00:00.0Z")], None, False),
         ("2026-03-02 09:00", [came(day="2026-02-27")], None, True),
         ("2026-03-01 23:00", [], None, False),
         ("2026-03-03 01:00", [], None, True),
@@ -62,6 +90,21 @@ def test_late_files(home: Home, now: str, files: list[dict[str, Any]], date: str
     assert found == (
         [{"portfolio": "1", "kind": "assessments", "by": f"{date or '2026-03-02'} 09:00 EST"}] if late else []
     )
+
+
+@pytest.mark.parametrize(
+    ("opened", "ended", "late"),
+    [
+        (None, None, False), ("2026-03-02T12:00:00.0Z", None, False), ("2026-03-02T12:00:00.1Z", None, True),
+        (None, "2026-03-02T12:00:00.0Z", True), (None, "2026-03-02T12:00:00.1Z", False),
+    ],
+)  # fmt: skip
+def test_a_file_that_waits_is_of_the_date_that_was_open_when_it_came(
+    home: Home, opened: str | None, ended: str | None, late: bool
+) -> None:
+    at = datetime.fromisoformat("2026-03-02 09:00").replace(tzinfo=EAST)
+    portfolio = PORTFOLIO | {"opened_at": opened, "ended_at": ended}
+    assert bool(late_files([portfolio], [came(day=None, state="HELD")], expecting(home), at, None)) is late
 
 
 @pytest.mark.parametrize(
