@@ -140,7 +140,7 @@ class Service:
     def _end(self, period: Period, trouble: log.Trouble | None) -> None:
         """Run End of Period, or what is left of it; while another process is at it, it has the turn. What hindered it at
         the last look is logged once."""
-        if has_turn(self.app.db, self.app.home, period.portfolio):
+        if has_turn(self.app.db, period.portfolio):
             return
         if trouble is None or trouble.lasting is None:
             event = "eop.taken_up" if period.modules else "eop.starting"

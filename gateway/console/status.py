@@ -229,7 +229,7 @@ def _unfinished(app: App, connection: Connection) -> list[Row]:
     return [
         {"portfolio": p.portfolio, "business_date": p.business_date, "left": list(p.left)}
         for p in periods(connection)
-        if p.left and not p.failed and not has_turn(app.db, app.home, p.portfolio)
+        if p.left and not p.failed and not has_turn(app.db, p.portfolio)
     ]
 
 

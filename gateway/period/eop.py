@@ -90,7 +90,7 @@ def run_eop(
         if portfolios is None:
             chosen = [p for p in chosen if _concerns(connection, p, business_date)]
     following = _next_day(app, day)
-    with turn(app.db, app.home, chosen):
+    with turn(app.db, chosen):
         runs = [
             _Run(
                 app, portfolio, business_date, plan(app, portfolio, day, following), post_file, progress, halted,

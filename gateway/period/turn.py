@@ -1,8 +1,8 @@
 """One process at a time runs End of Period of a portfolio, and its turn ends with the process, whatever ends it.
 
 So whoever has the turn knows that a module which is RUNNING belongs to a process that is no more, and whoever looks can
-tell a period that is at work from one that was left. With SQLite it is a file lock in the home; with PostgreSQL an
-advisory lock of a session, so that gateways on several machines share it.
+tell a period that is at work from one that was left. With SQLite it is a file lock beside the ledger, which homes may share;
+with PostgreSQL an advisory lock of a session, so that gateways on several machines share it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 from sqlalchemy import text
 
 from gateway.errors import Refused
-from gateway.home import Home
 from gateway.ledger.database import Database, lock_key
 
 
@@ -25,10 +24,10 @@ class AtWork(Refused):
 
 
 @contextmanager
-def turn(db: Database, home: Home, portfolios: Sequence[str]) -> Iterator[None]:
+def turn(db: Database, portfolios: Sequence[str]) -> Iterator[None]:
     """Have the turn of all these portfolios. Raises AtWork at once when another process has one of them."""
     if db.is_sqlite:
-        with _by_file(home, portfolios):
+        with _by_file(db, portfolios):
             yield
         return
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -45,13 +44,13 @@ def turn(db: Database, home: Home, portfolios: Sequence[str]) -> Iterator[None]:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), _key(name))
 
 
-def has_turn(db: Database, home: Home, portfolio: str) -> bool:
+def has_turn(db: Database, portfolio: str) -> bool:
     """Whether a process runs End of Period of the portfolio now. Takes nothing from it."""
     if not db.is_sqlite:
         with db.read() as connection:
             return connection.execute(_HELD, _key(portfolio)).first() is not None
     try:
-        fd = os.open(_path(home, portfolio), os.O_RDONLY)
+        fd = os.open(_path(db, portfolio), os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -71,17 +70,17 @@ def _key(portfolio: str) -> dict[str, int]:
     return {"key": lock_key(f"eop:{portfolio}")}
 
 
-def _path(home: Home, portfolio: str) -> Path:
-    return home.work / f"eop-p{portfolio}.lock"
+def _path(db: Database, portfolio: str) -> Path:
+    ledger = Path(str(db.url.database))
+    return ledger.with_name(f"{ledger.name}-eop-p{portfolio}.lock")
 
 
 @contextmanager
-def _by_file(home: Home, portfolios: Sequence[str]) -> Iterator[None]:
-    home.work.mkdir(parents=True, exist_ok=True)
+def _by_file(db: Database, portfolios: Sequence[str]) -> Iterator[None]:
     held = []
     try:
         for name in portfolios:
-            held.append(os.open(_path(home, name), os.O_RDWR | os.O_CREAT, 0o660))
+            held.append(os.open(_path(db, name), os.O_RDWR | os.O_CREAT, 0o660))
             while not _locked(held[-1], fcntl.LOCK_EX):
                 if not _locked(held[-1], fcntl.LOCK_SH):
                     raise _at_work(name)

@@ -80,14 +80,15 @@ class Running:
     out: Path
     err: Path
 
-    def wait(self) -> Done:
-        """Wait for its end. A fault is an error of the test; a kill is ``KilledError`` where one was asked for."""
+    def wait(self, *also: int) -> Done:
+        """Wait for its end. A fault, but for exit codes that may be ``also``, is an error of the test; a kill is
+        ``KilledError`` where one was asked for."""
         code = self.gateway.zygote.ask(wait=self.pid)["code"]
         done = Done(self.args, code, self.out.read_text(), self.err.read_text())
         if self.gateway.kill_at is not None and code == -signal.SIGKILL:
             self.gateway.await_disconnected()
             raise KilledError
-        assert code in (0, 1), (self.args, code, done.err[-500:])
+        assert code in (0, 1, *also), (self.args, code, done.err[-500:])
         return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,32 +185,32 @@ def test_some_modules_by_hand_and_the_rest_at_the_hour(db: Database, app: App) -
 def test_one_process_at_a_time(db: Database, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     killed(app, monkeypatch, "U0424")
     left = modules(db)
-    with turn(db, app.home, ["1"]):
+    with turn(db, ["1"]):
         with pytest.raises(AtWork, match="End of Period of portfolio 1: found another process at it"):
             run(app)
         Service(app).keep_house()
-        with pytest.raises(AtWork), turn(db, app.home, ["2", "1"]):
+        with pytest.raises(AtWork), turn(db, ["2", "1"]):
             pass
-        assert not has_turn(db, app.home, "2"), "who does not get all keeps none"
+        assert not has_turn(db, "2"), "who does not get all keeps none"
         found = status(app, None)
         assert found.unfinished == [] and not found.wants_attention, "it is at work"
     assert modules(db) == left
     assert status(app, None).unfinished[0]["left"] == [n for n in DAILY if left[n] != "DONE"]
     assert status(app, None).wants_attention
-    with turn(db, app.home, ["1"]):
+    with turn(db, ["1"]):
         """Free again."""
 
 
-def test_one_who_looks_is_in_nobodys_way(home: Home, tmp_path: Any) -> None:
+def test_one_who_looks_is_in_nobodys_way(tmp_path: Path) -> None:
     """With SQLite he holds the lock shared for that moment."""
     import fcntl
     import os
 
     db = Database.at_path(tmp_path / "any.db")
-    assert not has_turn(db, home, "1"), "nobody ever had it"
-    with turn(db, home, ["1"]):
-        assert has_turn(db, home, "1")
-    fd = os.open(home.work / "eop-p1.lock", os.O_RDONLY)
+    assert not has_turn(db, "1"), "nobody ever had it"
+    with turn(db, ["1"]):
+        assert has_turn(db, "1")
+    fd = os.open(tmp_path / "any.db-eop-p1.lock", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_SH)
     real, tries = fcntl.flock, []
 
@@ -221,7 +222,7 @@ def test_one_who_looks_is_in_nobodys_way(home: Home, tmp_path: Any) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fcntl, "flock", flock)
-        with turn(db, home, ["1"]):
+        with turn(db, ["1"]):
             assert len(tries) == 3
     db.close()
 
