@@ -96,7 +96,7 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
     root.addHandler(logging.NullHandler())  # without any handler the library would print raw events to stderr
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
-        to_file = _LogFile(log_dir / "gateway.log", encoding="utf-8")
+        to_file = LogFile(log_dir / "gateway.log", encoding="utf-8")
         to_file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer(sort_keys=True)))
         root.addHandler(to_file)
     if verbose or (sys.stderr.isatty() if terminal is None else terminal):
@@ -117,8 +117,14 @@ def set_up(log_dir: Path | None, *, verbose: bool = False, terminal: bool | None
         root.addHandler(to_terminal)
 
 
-class _LogFile(logging.handlers.WatchedFileHandler):
-    """A log that cannot be written, as on a full disk, is told in a line; the work goes on."""
+class LogFile(logging.handlers.WatchedFileHandler):
+    """A log that cannot be written, as on a full disk or with its folder gone, is told in a line; the work goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # it is opened again where it was moved away, and that the library does not guard
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         sys.stderr.write(f"gateway: {self.baseFilename}: {sys.exc_info()[1]}; an event is not in the log\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_a_log_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, capsys: 
     logging.getLogger().removeHandler(handler)
     with pytest.raises(OSError, match="No space left"):
         handler.close()
+
+
+def test_a_log_whose_folder_is_gone_is_told_in_a_line_and_goes_on_when_it_is_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "log"
+    log.set_up(folder, terminal=False)
+    shutil.rmtree(folder)
+    log.get("t").info("lost")
+    found = f"[Errno 2] No such file or directory: '{folder / 'gateway.log'}'"
+    assert capsys.readouterr().err == f"gateway: {folder / 'gateway.log'}: {found}; an event is not in the log\n"
+    folder.mkdir()
+    log.get("t").info("kept")
+    assert [line["event"] for line in lines(folder)] == ["kept"]
 
 
 def test_a_traceback_shows_no_values_of_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
