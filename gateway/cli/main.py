@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module, metadata
 from typing import Annotated, Any, Final
 
@@ -106,10 +107,16 @@ def about(
     """
 
 
+@cache
+def _built() -> Any:
+    """The commands as they are called. A process that runs several command lines builds each command once."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; gives its exit code. Wrong use is told like every other error."""
     try:
-        return app(list(arguments), prog_name="gateway", standalone_mode=False) or 0
+        return _built()(list(arguments), prog_name="gateway", standalone_mode=False) or 0
     except TyperException as error:
         told: Any = error
         words = readable(_words(told, arguments))
