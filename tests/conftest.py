@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,15 +11,20 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gateway import log
 from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.ledger import migrate
 from gateway.ledger.database import Database
-from tests.support import postgres
+from tests.support import memory, postgres
 from tests.support.foreign_eyes import ForeignEyes
 from writers import nacha
 
 LEDGER_TESTS = Path(__file__).parent / "ledger"
+
+
+def pytest_configure() -> None:
+    memory.use()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -101,6 +107,16 @@ def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home")
     made.make()
     return made
+
+
+@pytest.fixture(autouse=True)
+def log_ends_with_the_test() -> Iterator[None]:
+    """What a command of this test opened in its home, which is gone before the next test."""
+    yield
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, log.LogFile)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 @pytest.fixture(autouse=True)
