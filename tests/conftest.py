@@ -16,7 +16,7 @@ from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.ledger import migrate
 from gateway.ledger.database import Database
-from tests.support import memory, postgres
+from tests.support import compiled, memory, postgres
 from tests.support.foreign_eyes import ForeignEyes
 from writers import nacha
 
@@ -25,6 +25,7 @@ LEDGER_TESTS = Path(__file__).parent / "ledger"
 
 def pytest_configure() -> None:
     memory.use()
+    compiled.share()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
