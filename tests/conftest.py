@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,15 @@ from tests.support import compiled, memory, postgres
 from tests.support.foreign_eyes import ForeignEyes
 from writers import nacha
 
-LEDGER_TESTS = Path(__file__).parent / "ledger"
+TESTS = Path(__file__).parent
+BY_ITSELF = TESTS / "ledger"
+"""Tests of what differs between the databases: counted on both."""
+NOT_COUNTED = (
+    TESTS / "formats", TESTS / "parsers", TESTS / "reports", TESTS / "answers" / "test_histories.py",
+    TESTS / "answers" / "test_year.py", TESTS / "updates" / "test_payment_histories.py",
+)  # fmt: skip
+"""Tests of what the floor does not ask for, and those that go the ways of others many hundred times."""
+_counted = pytest.StashKey[bool]()
 
 
 def pytest_configure() -> None:
@@ -36,8 +44,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     names = {item.nodeid for item in items}
     for item in items:
         twin = item.nodeid.replace("postgresql", "sqlite")
-        if twin != item.nodeid and twin in names and LEDGER_TESTS not in item.path.parents:
-            item.add_marker("no_cover")
+        is_second = twin != item.nodeid and twin in names and BY_ITSELF not in item.path.parents
+        item.stash[_counted] = not is_second and not {item.path, *item.path.parents} & set(NOT_COUNTED)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Stop counting for a whole test, what it sets up included (the plugin's own marker means its call alone)."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    counting = getattr(plugin, "cov_controller", None)
+    if counting is None or item.stash[_counted]:
+        return (yield)
+    counting.pause()
+    try:
+        return (yield)
+    finally:
+        counting.resume()
 
 
 @pytest.fixture(scope="session")
