@@ -1,7 +1,8 @@
 """``python -m tests.support.coverage_floor``: money, state and delivery modules keep 95 % of their branches covered.
 
 They are those that ``pyproject.toml`` includes. Reads the data that ``pytest --cov`` left, prints the share of all of them
-together and each module below it, and ends with 1 when the share is below the floor. (The processes that ``tests/crash`` kills leave no data and count for nothing.)
+together and each module below it, and ends with 1 when the share is below the floor. (The processes that ``tests/crash``
+kills leave no data and count for nothing.)
 """
 
 from __future__ import annotations
