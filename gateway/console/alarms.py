@@ -30,6 +30,7 @@ from gateway.console.status import Status, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
 from gateway.errors import GatewayError
+from gateway.ledger.restored import COMMAND
 from gateway.money import shown
 from gateway.settings import Alarms, secret
 
@@ -70,6 +71,9 @@ def conditions(found: Status) -> list[Condition]:
             out.append(
                 Condition(f"file:{f['id']}:{f['state']}", f"FILE_{f['state']}", f"{f['name']} (#{f['id']}): {why}")
             )
+    if found.restored is not None:
+        words = f"the ledger was restored {found.restored.reason}: compare what left since, then {COMMAND}"
+        out.append(Condition(f"restored:{found.restored.at}", "RESTORED", words))
     for p in found.portfolios:
         if not p["balanced"]:
             out.append(

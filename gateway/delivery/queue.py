@@ -120,10 +120,7 @@ def enqueue(connection: Connection, *, outbound_id: int, endpoint: str, remote_n
 def _after_restore(connection: Connection, delivery_id: int, outbound_id: int, at: str) -> None:
     """A file that was built before the backup may be there: its delivery is unknown, until people say. One that was built
     since may hold what another file did that this ledger does not know: it waits for a person, while nobody compared."""
-    built_before = connection.execute(
-        text(f"SELECT 1 FROM fraud_finding WHERE outbound_id = :o AND rule = '{restored.RULE}'"), {"o": outbound_id}
-    ).first()
-    if built_before is not None:
+    if restored.is_doubted(connection, outbound_id):
         said = f"it was built before the backup and may have left since: {settled_by(delivery_id)}"
         record(connection, [Change(delivery_id, DeliveryState.PENDING, DeliveryState.UNKNOWN, said)], at=at)
         return

@@ -52,6 +52,12 @@ def mark(connection: Connection, *, code: str, user: str, backup_at: str | None,
     )
 
 
+def is_doubted(connection: Connection, outbound_id: int) -> bool:
+    """Whether the file waited for approval in a backup that was restored: it may have left since."""
+    statement = text("SELECT 1 FROM fraud_finding WHERE outbound_id = :o AND rule = :rule")
+    return connection.execute(statement, {"o": outbound_id, "rule": RULE}).first() is not None
+
+
 def uncompared(connection: Connection) -> Uncompared | None:
     """The last restore, while nobody said that it was compared."""
     row = connection.execute(

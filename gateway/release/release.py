@@ -18,7 +18,7 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue
 from gateway.errors import Refused, UsageError
-from gateway.ledger import ach_answers, ach_returns
+from gateway.ledger import ach_answers, ach_returns, restored
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import gl, outbox, store
@@ -141,7 +141,8 @@ def approve(
         _check_hash(file, sha256)
         _check_second_person(app, connection, file)
         _check_sources_unchanged(connection, file)
-        review.check_in_time(app, connection, outbound_id, file.name, file.endpoint)
+        if not restored.is_doubted(connection, outbound_id):  # this may note that it left long ago
+            review.check_in_time(app, connection, outbound_id, file.name, file.endpoint)
         accepted = review.accept(
             connection, outbound_id, file.name, rules=accept, reason=reason, operator=app.operator, at=app.now()
         )

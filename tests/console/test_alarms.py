@@ -26,6 +26,7 @@ from gateway.console.alarms import Condition, decide
 from gateway.home import Home
 from gateway.ledger import schema
 from gateway.ledger.database import Database
+from gateway.ledger.restored import Uncompared
 from gateway.settings_reading import load_settings
 from gateway.vault import Vault
 
@@ -365,3 +366,16 @@ def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
     assert found.wants_attention
     told = [(c.code, c.text) for c in alarms.conditions(found) if c.key.startswith("endpoint:")]
     assert told == [("ENDPOINT_UNKNOWN", "OUT1 (#1) is PLACING: endpoint gone is not in the settings")]
+
+
+def test_a_restored_ledger_is_told_until_somebody_compared() -> None:
+    from tests.console.test_status import QUIET
+
+    found = alarms.conditions(replace(QUIET, restored=Uncompared("2026-03-02T14:00:00Z", "from the backup of Monday")))
+    assert [(c.code, c.text) for c in found] == [
+        (
+            "RESTORED",
+            "the ledger was restored from the backup of Monday: compare what left since, then "
+            "gateway deliver compared --reason WHY",
+        )
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.app import App
@@ -60,6 +62,18 @@ def test_it_is_unknown_even_after_the_lists_were_compared(app: App, db: Database
         restored.compared(connection, reason="the bank's list", operator=app.operator, at=app.now())
     bank_file = built.files[0]
     release.approve(app, bank_file.outbound_id, sha256=bank_file.sha256, accept=["restored"], reason="it did not come")
+    assert world.all_of(db, "SELECT state FROM delivery") == [("UNKNOWN",)]
+
+
+def test_that_it_left_can_be_noted_after_its_last_window(app: App, db: Database, clock: FixedClock) -> None:
+    """To reject it, the only other way, would free checks that are paid."""
+    built, _ = made(app)
+    restore(app)
+    clock.at += timedelta(days=30)
+    bank_file = built.files[0]
+    release.approve(
+        app, bank_file.outbound_id, sha256=bank_file.sha256, accept=["restored"], reason="it is at the bank"
+    )
     assert world.all_of(db, "SELECT state FROM delivery") == [("UNKNOWN",)]
 
 
