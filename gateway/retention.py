@@ -1,12 +1,13 @@
 """Remove what is old and can be made again: reports and Avro records, by the days the settings say.
 
-Both lie in folders named by business date. Originals, the journal and outbound files are never removed.
+Both lie in folders named by business date; where books are kept for days long past, what was written lately stays.
+Originals, the journal and outbound files are never removed.
 """
 
 from __future__ import annotations
 
 import shutil
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from gateway import log
@@ -27,8 +28,10 @@ def sweep(home: Home, retention: Retention, today: date) -> list[Path]:
 
 
 def _is_over(path: Path, first_kept: date) -> bool:
-    """Whether the folder is of a business date before ``first_kept``; anything else in there is left alone."""
+    """Whether the folder is of a business date before ``first_kept`` and nothing came into it since; anything else in there
+    is left alone."""
     try:
-        return path.is_dir() and not path.is_symlink() and date.fromisoformat(path.name) < first_kept
+        is_past = path.is_dir() and not path.is_symlink() and date.fromisoformat(path.name) < first_kept
     except ValueError:
         return False
+    return is_past and datetime.fromtimestamp(path.stat().st_mtime, UTC).date() < first_kept

@@ -90,7 +90,7 @@ def repair(app: App, file_id: int, lines: Mapping[int, str], *, reason: str) -> 
     stored = archive.store(app.home, io.BytesIO(data), uuid.uuid4().hex)
     archive.flush(app.home, [stored.name])
     with app.db.write() as connection:
-        hold_row(connection, file_id, (file.state,))
+        _held_row(connection, file_id, (file.state,), "repairing")
         for number in sorted(lines):
             _once(connection, file_id, number)
         made = connection.execute(

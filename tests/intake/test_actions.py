@@ -15,7 +15,7 @@ from gateway.app import App, Operator
 from gateway.cli.main import app as commands
 from gateway.errors import Refused, UsageError
 from gateway.intake import actions
-from gateway.intake.files import InboundFile, file_row
+from gateway.intake.files import InboundFile, file_row, move
 from gateway.intake.processing import process_file
 from gateway.intake.service import Intake
 from gateway.intake.states import FileState
@@ -123,6 +123,23 @@ def test_a_repaired_line_posts_as_a_file_of_its_own(app: App, post: Post) -> Non
     assert state(app, second.file_id) == ("REJECTED", "NOTHING_POSTED")
     third = actions.repair(app, second.file_id, {1: "<lease>199<assmt>LTCH<amount>1"}, reason="x")
     assert third.name == f"{NAME}.repair-2.repair-1"
+
+
+def test_a_file_that_is_reversed_meanwhile_is_not_repaired(
+    app: App, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = post(NAME, charge(100) + b"junk\n")
+
+    def reversed_meanwhile(*_: Any) -> None:
+        with app.db.write() as connection:
+            move(connection, file.file_id, FileState.POSTED, FileState.REVERSED)
+
+    monkeypatch.setattr(actions.archive, "flush", reversed_meanwhile)
+    with pytest.raises(Refused, match="repairing file 1: found it REVERSED, expected POSTED"):
+        actions.repair(app, file.file_id, {2: "<lease>101<assmt>LTCH<amount>433"}, reason="x")
+    assert state(app, file.file_id)[0] == "REVERSED"
+    with app.db.read() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM inbound_file")).scalar_one() == 1
 
 
 @pytest.mark.parametrize(("line", "words"), [(1, "x"), (2, ""), (2, "a\nb"), (2, "é"), (9, "x")])
