@@ -211,7 +211,23 @@ EXAMPLES = {
         "xsellerator.endpoint", "expected",
     }),
 }  # fmt: skip
-"""Keys whose default is nothing: the file shows an example and says so."""
+"""Keys whose default is nothing: the file shows an example and says so (``said_examples``)."""
+
+
+def said_examples(path: Path) -> set[str]:
+    """Keys that the file marks as an example, at them or in the line of prose before them; of a table the table."""
+    said, at, before = set(), "", ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key = _KEY.match(line)
+        if shown := key[1] if key else line if line.startswith("[") else "":
+            table = re.match(r"\[+([a-z0-9_.]+)\]", shown)
+            at = table[1] if table else at
+            where = at if table else f"{at}.{shown.split('=')[0].strip()}".removeprefix(".")
+            comment = shown.partition("# ")[2] if not table or "example" in shown else ""
+            if re.search(r"\bexample\b", f"{comment} {before}"):
+                said.add(where)
+        before = line if not shown else ""
+    return said
 
 
 def off_default(model: BaseModel, where: str = "") -> Iterator[str]:
@@ -249,6 +265,8 @@ def test_the_commented_settings_are_all_of_them_with_their_defaults(path: str, m
     read = model.model_validate(uncommented(ROOT / path))
     assert set(off_default(read)) == EXAMPLES[Path(path).name]
     assert list(unmentioned(read)) == []
+    tables = {"reversals.bank.N": "reversals.bank"}
+    assert {tables.get(key, key) for key in said_examples(ROOT / path)} == EXAMPLES[Path(path).name]
 
 
 def test_the_commented_operator_is_one() -> None:
