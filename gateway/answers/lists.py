@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -85,22 +87,37 @@ def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
 
 
 _SECRET: Final = ("account", "raw")
+_TRACE: Final = re.compile("[0-9]{15}")
 _NUMBERS: Final = ("original_trace", "return_trace", "dishonored_trace", "trace", "trace_number")
 """As the reader gives them: hidden already where the record is out of place."""
 
 
+_PLACED: Final = ("original_rdfi", "date_of_death", "original_returned_on")
+"""Of what an addenda record says: numbers that are no account's where the record is in its place."""
+
+
 def _masked(values: dict[str, Any]) -> dict[str, Any]:
     """What is blank left out, accounts by their last four; of an entry without an amount, which may be out of place, and of
-    what a bank says in words every long number."""
-    doubtful = values.get("amount_cents") is None
+    what a bank says in words every long number. Routing numbers and dates of an answer are shown where the trace numbers
+    around them read: the entry's own, and the original's."""
+    certain = values.get("amount_cents") is not None
+    answer = values.get("answer") or {}
+    placed = certain and answer.get("trace_number", answer.get("trace")) == values.get("trace_number")
+    placed = placed and _TRACE.fullmatch(answer.get("original_trace", "")) is not None
+    return _shown({k: v for k, v in values.items() if k != "answer"}, (), certain=certain) | (
+        {"answer": _shown(answer, _PLACED if placed else (), certain=False)} if answer else {}
+    )
 
+
+def _shown(values: dict[str, Any], placed: Collection[str], *, certain: bool) -> dict[str, Any]:
     def shown(name: str, value: Any) -> Any:
         match value:
-            case dict():
-                return _masked(value)
+            case dict():  # corrected data: a routing number is one where nothing of them is out of place
+                sound = ("routing",) if placed and not value.get("problem") else ()
+                return _shown(value, sound, certain=certain)
             case str() if name in _SECRET:
                 return last_four(value)
-            case str() if doubtful and name not in _NUMBERS:
+            case str() if not (certain or name in _NUMBERS or name in placed):
                 return hidden(value)
         return value
 

@@ -98,3 +98,26 @@ def test_a_check_tells_what_would_become_of_each_answer(db: Database, home: Home
     assert (tried.file.records, tried.file.rejects, tried.last) == (1, 1, None)
     assert world.one(db, "SELECT COUNT(*) FROM ach_answer") == 0
     assert world.one(db, "SELECT state FROM bank_check") == "SENT"
+
+
+def test_routing_numbers_of_an_answer_are_shown_in_full_and_accounts_are_not(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    """Where the trace numbers around them read; what the bank says in words keeps its long numbers hidden."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    trace = trace_of(db, "4711")
+    entry, addenda = bank.return_of(trace, 12_345)
+    in_words = f"{'CALL 7766 554433':<44}"
+    moved = bank.change_of(trace, "021000021   7766554433", reason="C03", trace="2" * 15)
+    unsound = bank.change_of(trace, "021000022   7766554433", reason="C03", trace="3" * 15)
+    other = bank.change_of(trace, "021000021   7766554433", reason="C03", trace="4" * 15)
+    other[1] = other[1][:79] + "5" * 15
+    drop(app, bank.whole([entry, addenda[:35] + in_words + addenda[79:]], moved, unsound, other))
+    said, notice, doubted, elsewhere = (lists.show(app, (1, n))["entry"]["answer"] for n in (1, 2, 3, 4))
+    assert (said["original_rdfi"], said["information"].strip()) == (bank.RDFI, "CALL **** **4433")
+    assert (notice["original_rdfi"], notice["corrected"]["routing"]) == (bank.RDFI, "021000021")
+    assert notice["corrected"]["account"] == "****4433"
+    assert (doubted["original_rdfi"], doubted["corrected"]["routing"]) == (bank.RDFI, "*****0022")
+    assert (elsewhere["original_rdfi"], elsewhere["corrected"]["routing"]) == ("****0001", "*****0021")
