@@ -328,11 +328,32 @@ class Checker:
         yield from _quotable(layout, line, findings)
 
     def _filler(self, line: str) -> Iterator[NachaError]:
+        if _begins_file(line):
+            yield from self._second_file(line)
+            return
         self.filler += 1
         if line != FILLER:
             found = f"{len(line)} characters beginning {line[:1]!r} after the file control"
             action = "end the file with its control record and filler"
             yield whole(self.line_no, "filler", NachaCode.FILLER, found, "94 nines, or the end", action)
+
+    def _second_file(self, line: str) -> Iterator[NachaError]:
+        """Two files in one: told once, and the second is held to the rules as if it came alone."""
+        self.records -= 1
+        yield from self._blocks_filled(self.line_no - 1)
+        found = f"a second file, which begins at line {self.line_no}"
+        action = "send the files one by one"
+        yield whole(self.line_no, "file_header", NachaCode.SECOND_FILE, found, "94 nines, or the end", action)
+        self.stage, self.records, self.filler, self.file = "start", 1, 0, Totals()
+        self.batches = self.advices = self.last_batch_number = 0
+        yield from self.line(line)
+
+    def _blocks_filled(self, line_no: int) -> Iterator[NachaError]:
+        if self.records % BLOCKING or self.filler >= BLOCKING:
+            want = f"a multiple of {BLOCKING} with at most {BLOCKING - 1} lines of filler"
+            found = f"{self.records} records, {self.filler} of them filler"
+            action = "fill the last block with lines of nines"
+            yield whole(line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)
 
     def finish(self) -> Iterator[NachaError]:
         """What the end of the file shows."""
@@ -345,11 +366,13 @@ class Checker:
             code, action = NachaCode.FILE_CONTROL_MISSING, "send the whole file again: it was cut off"
             found, want = "the end of the file", "the file control record, type 9"
             yield whole(self.line_no, "file_control", code, found, want, action)
-        elif self.records % BLOCKING or self.filler >= BLOCKING:
-            want = f"a multiple of {BLOCKING} with at most {BLOCKING - 1} lines of filler"
-            found = f"{self.records} records, {self.filler} of them filler"
-            action = "fill the last block with lines of nines"
-            yield whole(self.line_no, "filler", NachaCode.FILLER_COUNT, found, want, action)
+        else:
+            yield from self._blocks_filled(self.line_no)
+
+
+def _begins_file(line: str) -> bool:
+    """Whether a record behind a file's control is the header of another file."""
+    return line.startswith("101") and line[34:40] == "094101"
 
 
 _FIGURES: Final = ((1, 7), (7, 13), (13, 21), (21, 31), (31, 43), (43, 55))

@@ -21,9 +21,11 @@ class NachaCode(StrEnum):
 
     FILE_EMPTY = "FILE_EMPTY"
     BYTE_ORDER_MARK = "BYTE_ORDER_MARK"
+    END_MARK = "END_MARK"
     LINE_ENDING = "LINE_ENDING"
     BLANK_LINE = "BLANK_LINE"
     LINE_LENGTH = "LINE_LENGTH"
+    SECOND_FILE = "SECOND_FILE"
     RECORD_TYPE = "RECORD_TYPE"
     RECORD_ORDER = "RECORD_ORDER"
     FILE_HEADER_MISSING = "FILE_HEADER_MISSING"
@@ -110,9 +112,11 @@ _C = NachaCode
 RULES: Final = {
     _C.FILE_EMPTY: _at("a file has records", "file.record"),
     _C.BYTE_ORDER_MARK: _at("nothing stands before the first record", "record.record"),
+    _C.END_MARK: _at("no end-of-file mark stands among the records or behind them", "record.record"),
     _C.LINE_ENDING: _at("one record separator throughout: LF, CR LF or none", "record.record"),
     _C.BLANK_LINE: _at("no blank line between records", "record.record"),
     _C.LINE_LENGTH: _at("a record has 94 characters", "record.record"),
+    _C.SECOND_FILE: _at("a file holds one file", "file_header.record"),
     _C.RECORD_TYPE: _at("a record is of type 1 5 6 7 8 or 9", "record.record"),
     _C.RECORD_ORDER: _at(
         "records come as 1, then 5 6 7 8 for each batch, then 9", "record.record", "addenda.record"

@@ -2,7 +2,7 @@
 
 LF, CR LF or nothing separates the records, one way throughout. What banks really send is read all the same and
 reported: blank lines, records whose trailing blanks were stripped, records run together, a stray end of line in an
-unbroken stream, a byte order mark.
+unbroken stream, CR alone between the records, a byte order mark, an end-of-file mark.
 
 >>> [text for _, text in records([b"101 " + b" " * 90 + b"\\r\\n9" + b"0" * 30])][1][:5], line_ending(b"1" * 200)
 ('90000', 'none')
@@ -24,6 +24,8 @@ LineEnding = Literal["lf", "crlf", "none"]
 PIECE: Final = 256 * 1024
 BYTE_ORDER_MARK: Final = "\xef\xbb\xbf"
 """As it looks in text decoded byte by byte."""
+END_MARK: Final = "\x1a"
+"""Ctrl-Z, which ends a text file of CP/M, of MS-DOS and of programs older than either."""
 _NAMES: Final = {"lf": "LF", "crlf": "CR LF"}
 HEAD: Final = 64 * 1024
 """How much of a file ``is_nacha`` should see."""
@@ -45,7 +47,7 @@ def is_nacha(head: bytes) -> bool:
     text = head.decode("latin-1").removeprefix(BYTE_ORDER_MARK)
     return any(
         found is not None and ("sec" not in found.groupdict() or found["sec"].upper() in CLASSES)
-        for line in map(_unquoted, text.split("\n"))
+        for line in map(_unquoted, re.split("[\r\n]", text))
         for at in range(0, len(line), WIDTH)
         for found in [form.match(line, at) for form in _BEGINS]
     )
@@ -72,6 +74,12 @@ def line_ending(head: bytes) -> LineEnding:
     if at < 0 or (length > WIDTH and length % WIDTH == 0):
         return "none"
     return "lf" if length == at else "crlf"
+
+
+def _ends_in_cr(head: bytes) -> bool:
+    """Whether CR alone separates the records of a file, by its first bytes. A stray one in an unbroken stream does not."""
+    at = head.find(b"\r")
+    return at >= 0 and not (at > WIDTH and at % WIDTH == 0) and b"\n" not in head.removesuffix(b"\n")
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -104,8 +112,14 @@ class _Reader:
         self.ending: LineEnding | None = None
         self.rest = b""
         self.line_no = 0
+        self.ends_in_cr = False
 
     def take(self, piece: bytes) -> Iterator[Block]:
+        if self.ending is None and _ends_in_cr(piece):
+            self.ends_in_cr = True
+            yield Block(1, "", (_ending_error(1, "CR alone", "LF, CR LF or nothing"),))
+        if self.ends_in_cr:
+            piece = piece.replace(b"\r", b"\n")
         self.ending = self.ending or line_ending(piece)
         data = self.rest + piece
         if self.ending == "none" and b"\n" in data:
@@ -126,7 +140,9 @@ class _Reader:
         if whole_lines:
             yield self._block(rest[:whole_lines])
         if torn := rest[whole_lines:].decode("latin-1").removesuffix("\r"):
-            odd = () if ending == "none" else (self._ending("nothing", _NAMES[ending]),)
+            expected = "CR" if self.ends_in_cr else _NAMES.get(ending)
+            marked = not torn.strip(END_MARK)  # said by ``shaped``; before it the records end as they should
+            odd = () if expected is None or marked else (self._ending("nothing", expected),)
             yield self._lines(torn + "\n", odd)
 
     def _end_of_stream(self, data: bytes) -> Iterator[Block]:
@@ -187,7 +203,7 @@ def _ending_error(line_no: int, found: str, expected: str) -> NachaError:
         WIDTH + 2,
         NachaCode.LINE_ENDING,
         f"{found} at the end of the record",
-        f"{expected}, as in the first record",
+        expected if found == "CR alone" else f"{expected}, as in the first record",
         "use one record separator throughout",
     )
 
@@ -203,6 +219,11 @@ def shaped(line: str, line_no: int) -> tuple[list[str], list[NachaError]]:
         findings.append(whole(1, "record", NachaCode.BYTE_ORDER_MARK, "a byte order mark", "the first record", action))
     if len(line) == WIDTH:
         return [line], findings
+    if line.endswith(END_MARK) and len(line.rstrip(END_MARK)) in (0, WIDTH):
+        line, action = line.rstrip(END_MARK), "take the mark out"
+        found = "an end-of-file mark (Ctrl-Z, 0x1A)"
+        findings.append(whole(line_no, "record", NachaCode.END_MARK, found, "records alone", action))
+        return [line] if line else [], findings
     if not line.strip():
         action = "take the line out"
         findings.append(whole(line_no, "record", NachaCode.BLANK_LINE, "a blank line", "a record", action))

@@ -305,3 +305,15 @@ def test_the_reports_say_what_came_and_what_waits(db: Database, home: Home, cloc
     assert "check 4711 RETURNED" in audit and "P01-VACH-BANK-260303.DAT" in audit
     exceptions = (folder / "lpanswersa.rpt").read_text()
     assert "UNMATCHED" in exceptions and "12345678" not in exceptions + audit
+
+
+def test_a_file_whose_records_end_in_cr_alone_posts_as_any_other(db: Database, home: Home, clock: FixedClock) -> None:
+    """As banks on old systems send it; said once, not in every record."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    file = drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)).replace(b"\n", b"\r"))
+    assert (file.state, state(db, "4711")) == ("POSTED", ("RETURNED", 1))
+    ends = "SELECT COUNT(*) FROM line_message WHERE code = 'LINE_ENDING'"
+    assert world.one(db, ends) == 1
+    assert differences(app) == []

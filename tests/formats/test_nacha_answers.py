@@ -114,6 +114,11 @@ def stripped(lines: list[str]) -> bytes:
 FORMS: list[tuple[str, Callable[[list[str]], bytes], set[str]]] = [
     ("LF", as_bytes, set()),
     ("CR LF", lambda lines: as_bytes(lines).replace(b"\n", b"\r\n"), set()),
+    ("CR", lambda lines: as_bytes(lines).replace(b"\n", b"\r"), {"LINE_ENDING"}),
+    ("CR, no last end", lambda lines: as_bytes(lines)[:-1].replace(b"\n", b"\r"), {"LINE_ENDING"}),
+    ("CR, no file header", lambda lines: as_bytes(lines[1:]).replace(b"\n", b"\r"), {
+        "FILE_HEADER_MISSING", "FILLER_COUNT", "LINE_ENDING"}),
+    ("Ctrl-Z", lambda lines: as_bytes(lines) + b"\x1a", {"END_MARK"}),
     ("unbroken", lambda lines: as_bytes(lines).replace(b"\n", b""), set()),
     ("unbroken, one end", lambda lines: as_bytes(lines).replace(b"\n", b"") + b"\r\n", {"LINE_ENDING"}),
     ("both ends", lambda lines: as_bytes(lines).replace(b"\n", b"\r\n", 3), {"LINE_ENDING"}),
@@ -134,7 +139,7 @@ FORMS: list[tuple[str, Callable[[list[str]], bytes], set[str]]] = [
     ("wrong counts", lambda lines: as_bytes(changed(lines, 7, 5, "000099")), {"ENTRY_ADDENDA_COUNT"}),
     ("a wrapper", lambda lines: as_bytes(["$$ADD ID=X", *lines]), {
         "LINE_LENGTH", "RECORD_TYPE", "FILE_HEADER_MISSING", "RECORD_ORDER", "FILLER_COUNT"}),
-    ("two files in one", lambda lines: as_bytes(lines) * 2, {"FILLER", "FILLER_COUNT"}),
+    ("two files in one", lambda lines: as_bytes(lines) * 2, {"SECOND_FILE"}),
 ]  # fmt: skip
 
 

@@ -144,3 +144,32 @@ def test_no_damage_to_a_record_passes_with_another_total(data: st.DataObject) ->
         lines[at] = line((1, lines[at]), (first, text))
     if not any(not error.is_warning for error in validate([as_bytes(lines)])):
         assert totals(lines) == money
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (SOUND.encode() + b"\x1a", [(11, "END_MARK")]),
+        (SOUND.encode() + b"\x1a\r\n", [(11, "LINE_ENDING"), (11, "END_MARK")]),
+        (SOUND.replace("\n", "\r\n").encode() + b"\x1a" * 128, [(11, "END_MARK")]),
+        (SOUND.replace("\n", "").encode() + b"\x1a", [(11, "END_MARK")]),
+        (SOUND.replace("\n", "\r").encode(), [(1, "LINE_ENDING")]),
+        (SOUND.replace("\n", "\r").encode() + b"\x1a", [(1, "LINE_ENDING"), (11, "END_MARK")]),
+        (SOUND.replace("\n", "\r").encode()[:-1], [(1, "LINE_ENDING"), (10, "LINE_ENDING")]),
+        (SOUND.encode() * 2, [(11, "SECOND_FILE")]),
+        (SOUND.replace("\n", "").encode() * 3, [(11, "SECOND_FILE"), (21, "SECOND_FILE")]),
+        (SOUND.encode() + b"\x1a\n" + SOUND.encode(), [(11, "END_MARK"), (12, "SECOND_FILE")]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 95, 1 << 20])
+def test_one_oddity_of_a_whole_file_is_told_once(data: bytes, told: list[tuple[int, str]], size: int) -> None:
+    found = list(validate(data[at : at + size] for at in range(0, len(data), size)))
+    assert [(error.line_no, error.code.value) for error in found] == told
+
+
+def test_the_second_of_two_files_is_held_to_the_rules_too() -> None:
+    """As if it came alone, with its own figures; the first one's last block is looked at before."""
+    short = SOUND + "9" * 94 + "\n"
+    spoiled = changed(10, 22, "0000000001")
+    assert keys(short.encode() + SOUND.encode()) == [(11, "record", "FILLER_COUNT"), (12, "record", "SECOND_FILE")]
+    assert keys(SOUND.encode() + spoiled) == [(11, "record", "SECOND_FILE"), (20, "entry_hash", "ENTRY_HASH")]
