@@ -11,7 +11,7 @@ a person accepts the rule by name; ``changed-details`` stops the payment itself.
 ``vendor-limit``        more money to the vendor for one effective date
 ``file-limit``          more money in one file
 ``day-limit``           more money in all files of one effective date
-``duplicate``           one amount twice, to one vendor or to vendors of one name or one account
+``duplicate``           one amount twice, to one vendor or to vendors of names alike (``alike``) or one account
 ======================  ==================================================================================
 """
 
@@ -78,7 +78,7 @@ class Facts:
     changed_on: Mapping[str, str] = field(default_factory=dict)  # when a vendor's present bank details took effect
     sent: Mapping[tuple[str, str], Sent] = field(default_factory=dict)  # by vendor and effective date
     day_cents: Mapping[str, int] = field(default_factory=dict)  # of earlier files, by effective date
-    same_as: Mapping[str, str] = field(default_factory=dict)  # vendors of one name or account -> one of them
+    same_as: Mapping[str, str] = field(default_factory=dict)  # vendors of names alike or one account -> one of them
     earlier: Sequence[Check] = ()  # checks in earlier files, to these vendors and those that are the same
 
 
@@ -255,7 +255,7 @@ def _pairs(fresh: Sequence[Check], before: Sequence[Check], settings: FraudSetti
 
 
 def _looks_like(check: Check, other: Check) -> str:
-    whose = "" if other.vendor == check.vendor else f" to vendor {other.vendor} (same name or account)"
+    whose = "" if other.vendor == check.vendor else f" to vendor {other.vendor} (a name alike or the same account)"
     where = f" in {other.file}" if other.file else ""
     reference = f", reference {check.reference}" if check.reference and check.reference == other.reference else ""
     return (

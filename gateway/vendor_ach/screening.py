@@ -29,7 +29,7 @@ from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.vendor_details import NEW_VERSION
 from gateway.settings_portfolio import FraudSettings
-from gateway.vendor_ach import fraud
+from gateway.vendor_ach import alike, fraud
 from gateway.vendor_ach.columns import checks_of, column
 from gateway.vendor_ach.fraud import Check, Facts, Finding, Payment, Sent
 from gateway.vendor_ach.gather import Context
@@ -227,7 +227,7 @@ def _day_cents(connection: Connection, first: str, portfolio: str, created: date
 
 
 def _earlier(app: App, connection: Connection, live: Sequence[Item], settings: FraudSettings) -> list[Check]:
-    """Checks of these amounts that are in a file or were sent, to these vendors and those of the same name or account."""
+    """Checks of these amounts that are in a file or were sent, to these vendors and those of a name alike or one account."""
     back = max(settings.duplicate.near_days, settings.duplicate.reference_days)
     checks = list(checks_of(live))
     since = date.fromisoformat(min(column(checks, "disbursement_date"))) - timedelta(days=back)
@@ -250,8 +250,8 @@ def _earlier(app: App, connection: Connection, live: Sequence[Item], settings: F
 
 
 def _same_as(app: App, connection: Connection, vendors: set[str]) -> dict[str, str]:
-    """Vendors of one name (letters and digits, without case) or one account, with those to be paid among them -> one of
-    them that stands for all."""
+    """Vendors of names alike (``alike.key``) or of one account, with those to be paid among them -> one of them that stands
+    for all."""
     stands_for: dict[str, str] = {}
 
     def top(vendor: str) -> str:
@@ -259,17 +259,18 @@ def _same_as(app: App, connection: Connection, vendors: set[str]) -> dict[str, s
             vendor = stands_for[vendor]
         return vendor
 
-    for group in (*_of_one_name(connection, vendors), *_of_one_account(app, connection, vendors)):
+    for group in (*_of_names_alike(connection, vendors), *_of_one_account(app, connection, vendors)):
         first, *others = sorted({top(vendor) for vendor in group})
         stands_for |= dict.fromkeys(others, first)
         stands_for.setdefault(first, first)
     return {vendor: top(vendor) for vendor in stands_for}
 
 
-def _of_one_name(connection: Connection, vendors: set[str]) -> Iterator[list[str]]:
+def _of_names_alike(connection: Connection, vendors: set[str]) -> Iterator[list[str]]:
     by_name: dict[str, list[str]] = {}
     for vendor, name in connection.execute(text("SELECT vendor, name FROM vendor")):
-        by_name.setdefault("".join(filter(str.isalnum, name.casefold())), []).append(vendor)
+        if key := alike.key(name):
+            by_name.setdefault(key, []).append(vendor)
     yield from (group for group in by_name.values() if len(group) > 1 and not vendors.isdisjoint(group))
 
 

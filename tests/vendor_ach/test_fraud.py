@@ -116,8 +116,8 @@ CASES: dict[str, tuple[FraudSettings, list[list[Payment]], Facts, list[list[str]
         [[pay("7", vendor="V2")], [pay("8", vendor="V3")]],
         Facts(same_as={"V1": "V1", "V2": "V1"}, earlier=[check("1", due="2026-03-06", file="A.DAT")]),
         [
-            ["check 7 to vendor V2 for 100.00 due 2026-03-03 looks like check 1 due 2026-03-06 to vendor V1 (same name or "
-             "account) in A.DAT"],
+            ["check 7 to vendor V2 for 100.00 due 2026-03-03 looks like check 1 due 2026-03-06 to vendor V1 (a name "
+             "alike or the same account) in A.DAT"],
             [],
         ],
     ),

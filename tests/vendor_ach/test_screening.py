@@ -238,13 +238,25 @@ def test_duplicates_across_files_names_and_accounts(db: Database, app: App) -> N
         if f["rule"] == "duplicate"
     }
     assert found == {
-        "2": "check 2 to vendor V2 for 100.00 due 2026-03-04 looks like check 1 due 2026-03-03 to vendor V1 (same name or "
-        "account) in P01-VACH-BANK-260303.DAT",
-        "3": "check 3 to vendor V3 for 100.00 due 2026-03-10 looks like check 1 due 2026-03-03 to vendor V1 (same name or "
-        "account) in P01-VACH-BANK-260303.DAT, reference INV-1",
-        "5": "check 5 to vendor V2 for 100.00 due 2026-03-11 looks like check 3 due 2026-03-10 to vendor V3 (same name or "
-        "account)",
+        "2": "check 2 to vendor V2 for 100.00 due 2026-03-04 looks like check 1 due 2026-03-03 to vendor V1 (a name alike "
+        "or the same account) in P01-VACH-BANK-260303.DAT",
+        "3": "check 3 to vendor V3 for 100.00 due 2026-03-10 looks like check 1 due 2026-03-03 to vendor V1 (a name alike "
+        "or the same account) in P01-VACH-BANK-260303.DAT, reference INV-1",
+        "5": "check 5 to vendor V2 for 100.00 due 2026-03-11 looks like check 3 due 2026-03-10 to vendor V3 (a name alike "
+        "or the same account)",
     }
+
+
+def test_duplicates_to_names_that_look_like_one(db: Database, app: App) -> None:
+    """Five debts of one amount in one run, each vendor entered otherwise; one of another name stays out."""
+    names = ("HARBOR MOTORS", "Harbor Motors Inc.", "HARB0R MOTORS", "THE HARBOR MOTORS", "HARBOR MARINE")
+    for at, name in enumerate(names, 10):
+        world.vendor(db, f"V{at}", name=name, account=f"77{at}")
+        world.check(db, str(at), vendor=f"V{at}")
+    world.check(db, "15", vendor="V10")
+    (file, *_) = build(app, "VACH", "1").files
+    found = [f["check"] for f in release.show(app, file.outbound_id)["findings"] if f["rule"] == "duplicate"]
+    assert sorted(found) == ["11", "12", "13", "15"]
 
 
 def test_limits_and_velocity_count_earlier_files(db: Database, home: Home, clock: FixedClock) -> None:
