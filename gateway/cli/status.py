@@ -45,6 +45,7 @@ def document(found: Status) -> dict[str, Any]:
         "unacknowledged": list(found.unacknowledged),
         "clearing": [money_as_text(row) for row in found.clearing],
         "changes": list(found.changes),
+        "reversals": [money_as_text(row) for row in found.reversals],
         "alarms": list(found.alarms),
         "restored": None if found.restored is None else asdict(found.restored),
     }
@@ -86,6 +87,12 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
         yield f"ANSWERED {a['name']} (#{a['file_id']}): {said}: gateway answers list --file {a['file_id']} --state UNMATCHED"
     for c in found.clearing:
         yield f"TWICE: check {c['check_no']} of bank {c['bank']}, portfolio {c['portfolio']}: {c['todo']}"
+    for r in found.reversals:
+        yield (
+            f"REVERSAL of check {r['check_no']} of bank {r['bank']}{r['others']}, portfolio {r['portfolio']}, "
+            f"{shown(r['amount_cents'])}: "
+            f"{r['todo']}"
+        )
     for c in found.changes:
         whose = "the bank" if c["origin"] == "NOC" else c["maker"]
         yield (

@@ -22,7 +22,7 @@ from gateway.outbound.states import left_sql
 from gateway.period.turn import has_turn
 from gateway.period.unfinished import periods
 from gateway.settings import Settings
-from gateway.vendor_ach import clearing
+from gateway.vendor_ach import clearing, open_reversals
 
 Row = dict[str, Any]
 
@@ -52,6 +52,7 @@ class Status:
     unfinished: Sequence[
         Row
     ] = ()  # periods that began, are not over and that no process is at, without a failed module
+    reversals: Sequence[Row] = ()  # of voided checks, that have not left, with their last day
     last_date: str | None = None  # the latest business date on which a file came
     restored: Uncompared | None = None  # from a backup, and nobody compared yet what left and came since
 
@@ -66,6 +67,7 @@ class Status:
             or self.clearing
             or self.changes
             or self.unfinished
+            or any(r["urgent"] for r in self.reversals)
             or any(x.wants_person for x in self.inbox)
             or self.outbox
             or any(f["state"] in TROUBLED_FILES for f in self.files)
@@ -86,12 +88,15 @@ def status(app: App, date: str | None) -> Status:
     with app.db.read() as connection:
         portfolios = _portfolios(connection, date)
         files = _files(connection, date)
+        outbound = with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app, connection)
+        to_take_back = open_reversals.open_reversals(app, connection)
+        open_reversals.advise(outbound, to_take_back)
         return Status(
             date,
             portfolios,
             files,
             late_files(portfolios, files, app.settings, app.clock.now(), date),
-            with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app, connection),
+            outbound,
             _end_of_period(connection, date),
             _suspense(connection),
             _rows(connection, "SELECT code, text, raised_at FROM alarm WHERE cleared_at IS NULL ORDER BY alarm_id"),
@@ -115,6 +120,7 @@ def status(app: App, date: str | None) -> Status:
                 "ORDER BY change_id",
             ),
             _unfinished(app, connection),
+            open_reversals.shown(to_take_back),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
             uncompared(connection),
         )

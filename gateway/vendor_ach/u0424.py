@@ -11,6 +11,7 @@ a name was used before. The scratch file is released with its bank file.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -25,6 +26,7 @@ from gateway.vendor_ach import freeze, gather, reports, screening
 from gateway.vendor_ach.decide import decide
 from gateway.vendor_ach.freeze import Plan
 from gateway.vendor_ach.gather import Context
+from gateway.vendor_ach.open_reversals import messages, open_reversals
 from gateway.vendor_ach.pack import pack
 from gateway.vendor_ach.rules import Decision, spelled
 from writers.text import WriterError
@@ -45,7 +47,8 @@ def build_vendor_ach(app: App, connection: Connection, portfolio: str, *, same_d
         text("UPDATE portfolio SET last_vendor_ach_on = :on WHERE portfolio = :p"),
         {"on": at.business_date, "p": portfolio},
     )
-    return built
+    waiting = messages(open_reversals(app, connection, portfolio), {file.outbound_id for file in built.files})
+    return replace(built, messages=(*built.messages, *waiting))
 
 
 def _most(run: Context, effective: str) -> int | None:

@@ -25,6 +25,7 @@ from gateway.vendor_ach import entries, gather, reversals, settling, voids
 from gateway.vendor_ach.decide import decide
 from gateway.vendor_ach.freeze import BANK_KIND
 from gateway.vendor_ach.gather import Context
+from gateway.vendor_ach.open_reversals import OpenReversal, open_reversals
 from gateway.vendor_ach.rules import Broken, Candidate, Withheld, broken
 from gateway.vendor_ach.u0424 import freeze_decided
 
@@ -38,7 +39,7 @@ def build_reversal(app: App, connection: Connection, portfolio: str, *, of: int,
         run = gather.context(app, connection, at)
         rules = gather.rules(run)
         _in_time(connection, of, f"{action} ({name})", run)
-        left_out = _left_out(connection, portfolio, of)
+        left_out = _left_out(app, connection, portfolio, of)
         _void(app, connection, portfolio, of, reason, action)
         decision = decide([], {}, gather.voided(run, of), rules)
     except CalendarError as error:
@@ -91,7 +92,7 @@ def _in_time(connection: Connection, of: int, action: str, run: Context) -> None
         )
 
 
-def _left_out(connection: Connection, portfolio: str, of: int) -> list[Withheld]:
+def _left_out(app: App, connection: Connection, portfolio: str, of: int) -> list[Withheld]:
     """Checks that the file paid and its reversal does not take back, in the order of its entries: rows of U0424C."""
     rows = connection.execute(text(_BEFORE), {"id": of}).all()
     checks = {key: row for row in rows for key in [check_of_source(row.source)] if key is not None}
@@ -101,8 +102,10 @@ def _left_out(connection: Connection, portfolio: str, of: int) -> list[Withheld]
         for row in connection.execute(text(_CANDIDATE), {"p": portfolio, "no": number})
     }
     found = []
+    waiting = {(one.bank, one.check_no): one for one in open_reversals(app, connection, portfolio)}
     for key, row in checks.items():
-        found.append(Withheld(known[key.bank, key.check_no], row.vendor_name, "", None, "DEBIT", *_why(row)))
+        why = _why(row, waiting.get((key.bank, key.check_no)))
+        found.append(Withheld(known[key.bank, key.check_no], row.vendor_name, "", None, "DEBIT", *why))
     return found
 
 
@@ -123,7 +126,7 @@ _BEFORE: Final = f"""
 """Entries of a file that came back or were taken back before, by check: the bank's codes, and the last reversal's file."""
 
 
-def _why(row: Row[Any]) -> Broken:
+def _why(row: Row[Any], waiting: OpenReversal | None) -> Broken:
     if row.returned is not None:
         return broken(
             "REVERSAL",
@@ -134,6 +137,8 @@ def _why(row: Row[Any]) -> Broken:
     if row.refused is not None:
         found = f"its reversal in {row.reversal} returned by the bank ({row.refused})"
         return broken("REVERSAL", found, "none before", "void it alone to try again, or ask the vendor for the money")
+    if waiting is not None:
+        return broken("REVERSAL", "it void, and a reversal of it that has not left", "none before", waiting.todo)
     return broken(
         "REVERSAL", f"its reversal in {row.reversal}", "none before", "do nothing, for it is taken back there"
     )
