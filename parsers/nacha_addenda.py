@@ -21,8 +21,11 @@ from parsers.nacha_errors import NachaError, finding, whole
 from parsers.nacha_iat_records import IAT_ADDENDA, IAT_MANDATORY, IAT_MOST
 from parsers.nacha_reasons import CHANGE_REASONS, REFUSED_REASONS, RETURN_REASONS
 from parsers.nacha_records import ADDENDA_05, ALL_CODES, ZERO_DOLLAR
+from parsers.nacha_remittance import Text, remittance
 
 Values = Mapping[str, Any]
+MOST_TEXTS: Final = 9_999
+"""Addenda of an entry of CTX; what more come are an error, and are not kept."""
 _DEATH: Final = ("R14", "R15")
 
 
@@ -36,6 +39,7 @@ class OpenEntry:
     sec_code: str
     international: bool
     counts: Counter[str] = field(default_factory=Counter)
+    texts: list[Text] = field(default_factory=list)  # remittance: of CTX all, else those with an RMR
 
     @property
     def trace(self) -> str:
@@ -74,6 +78,9 @@ class OpenEntry:
                 "use CTX for more remittance" if self.sec_code in ("CCD", "PPD") and kind == "05" else "take it out"
             )
             yield whole(line_no, name, NachaCode.ADDENDA_TOO_MANY, found, want, action)
+        is_remittance = layout is ADDENDA_05 and (self.sec_code == "CTX" or "RMR*" in line)
+        if is_remittance and total <= MOST_TEXTS and _reads(ADDENDA_05, values):
+            self.texts.append((line_no, line[3:83]))
         if layout is not None:
             yield from self._numbers(line_no, kind, layout, values)
             yield from _answer(line_no, layout, values)
@@ -138,6 +145,8 @@ class OpenEntry:
             code, action = NachaCode.ADDENDA_COUNT, "state the number of addenda records"
             want = f"{total}, as many as follow"
             yield finding(self.line_no, self.layout, "addenda_count", code, declared, want, action)
+        if self.texts and total <= MOST_TEXTS and self.is_answer is False and _reads(self.layout, self.values):
+            yield from remittance(self.sec_code, self.values["amount_cents"], self.texts)
 
     def _missing(self) -> tuple[NachaCode, str, str] | None:
         total, known = self.counts.total(), CLASSES.get(self.sec_code)
@@ -158,6 +167,11 @@ class OpenEntry:
             found = f"transaction code {transaction} and no addenda record"
             return NachaCode.ADDENDA_MISSING, found, "remittance behind an entry without amount"
         return None
+
+
+def _reads(layout: Layout, values: Values) -> bool:
+    """Whether every field did: of a record out of place no figure is compared or shown."""
+    return all(name in values for name in layout.names)
 
 
 def _answer(line_no: int, layout: Layout, values: Values) -> Iterator[NachaError]:

@@ -41,6 +41,7 @@ from parsers.nacha_records import (
     routing_problem,
     routing_warning,
 )
+from parsers.nacha_remittance import all_agree
 from parsers.nacha_rules import BankingDay, Totals
 from parsers.nacha_runs import RUN
 
@@ -126,6 +127,8 @@ class Checker:
             return False
         codes, routing, amounts, indicators, traces, _ = zip(*rows, strict=True)
         if indicators.count("1") != addenda or "0000000000" in amounts:
+            return False
+        if not all_agree(text):
             return False
         odfi, service = batch.values.get("odfi", ""), batch.values.get("service_class", "")
         if not odfi or traces[0][:8] != odfi or traces[-1][:8] != odfi or traces[0] <= batch.last_trace:

@@ -74,6 +74,9 @@ class NachaCode(StrEnum):
     ADDENDA_SEQUENCE = "ADDENDA_SEQUENCE"
     ADDENDA_ENTRY = "ADDENDA_ENTRY"
     ADDENDA_TRACE = "ADDENDA_TRACE"
+    REMITTANCE_FORM = "REMITTANCE_FORM"
+    REMITTANCE_TOTAL = "REMITTANCE_TOTAL"
+    REMITTANCE_SUM = "REMITTANCE_SUM"
     RETURN_CODE = "RETURN_CODE"
     CHANGE_CODE = "CHANGE_CODE"
     DATE_OF_DEATH = "DATE_OF_DEATH"
@@ -187,6 +190,9 @@ RULES: Final = {
     _C.ADDENDA_SEQUENCE: _at("the addenda of an entry are numbered from 1 without gaps", "addenda.sequence"),
     _C.ADDENDA_ENTRY: _at("addenda repeat the last seven digits of the trace number", "addenda.entry_sequence"),
     _C.ADDENDA_TRACE: _at("addenda of cards and answers repeat the trace number", "addenda.trace_number"),
+    _C.REMITTANCE_FORM: _at("the addenda of a CTX entry are an X12 820 that reads", "addenda.text", warning=True),
+    _C.REMITTANCE_TOTAL: _at("BPR of an X12 820 states the entry's amount", "addenda.text", warning=True),
+    _C.REMITTANCE_SUM: _at("RMR segments sum up to the entry's amount", "addenda.text", warning=True),
     _C.RETURN_CODE: _at(
         "a return code is a known one",
         "addenda.return_code", "addenda.return_reason", "addenda.dishonored_reason", warning=True,

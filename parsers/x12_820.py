@@ -64,7 +64,8 @@ def joined(addenda: Sequence[str]) -> str:
 def read(text: str) -> Advice | list[X12Problem]:
     """The advice, or everything that is wrong with it."""
     if len(text) < _ISA or not text.startswith("ISA"):
-        return [X12Problem(1, text[:3], f"{len(text)} characters", f"an interchange header of {_ISA} characters")]
+        found = f"{len(text)} characters" if text[:3] in ("", "ISA") else repr(text[:3])
+        return [X12Problem(1, text[:3], found, f"an interchange header of {_ISA} characters")]
     element, end = text[3], text[_ISA - 1]
     rows = [segment.split(element) for segment in text.split(end)]
     if rows.pop() != [""]:

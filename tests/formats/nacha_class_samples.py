@@ -158,7 +158,21 @@ def as_bytes(lines: Sequence[str]) -> bytes:
     return "".join(x + "\n" for x in lines).encode("latin-1")
 
 
-CTX = ((40, "INV-7"), (55, "0002ACME SUPPLY CO"), (73, "    "))
+CTX = ((40, "INV-7"), (55, "0005ACME SUPPLY CO"), (73, "    "))
+ADVICE = (
+    "ISA*00*          *00*          *ZZ*1234567890     *ZZ*V1             *260731*0900*U*00401*000000001*0*P*:~"
+    "GS*RA*1234567890*V1*20260731*0900*1*X*004010~ST*820*000000001~"
+    "BPR*C*432.98*C*ACH*CTX*****1234567890******20260803~TRN*1*091000010000001*1234567890~"
+    "N1*PR*EXAMPLE LEASING~N1*PE*ACME SUPPLY~ENT*1~RMR*IV*INV-7*PI*400.00~RMR*IV*INV-8*PI*32.98~"
+    "SE*9*000000001~GE*1*1~IEA*1*000000001~"
+)
+"""What the entry of ``ctx`` pays, as an X12 820."""
+
+
+def advice_addenda(text: str = ADVICE) -> list[str]:
+    return [addenda_05(1, text[at : at + 80], at // 80 + 1) for at in range(0, len(text), 80)]
+
+
 CORP_1 = ((55, "0001ACME SUPPLY CO"), (73, "    "))
 SETTLED = (76, "215")
 _RETURN = entry(1, "21", 43298, indicator="1")
@@ -173,8 +187,8 @@ SAMPLES: dict[str, list[str]] = {
         [batch_header("CCD", service="220"), entry(5, "42", 7)],
     ),
     "ctx": file([
-        batch_header("CTX"), entry(1, "22", 43298, *CTX, indicator="1"), addenda_05(1, "ISA*00"),
-        addenda_05(1, "SE*1\\", 2), entry(2, "33", 0, (55, "0000ACME SUPPLY CO"), (73, "    ")),
+        batch_header("CTX"), entry(1, "22", 43298, *CTX, indicator="1"), *advice_addenda(),
+        entry(2, "33", 0, (55, "0000ACME SUPPLY CO"), (73, "    ")),
     ]),
     "web": file([batch_header("WEB"), entry(1, "27", 100, (77, "S ")), entry(2, "22", 5)]),
     "tel": file([batch_header("TEL"), entry(1, "27", 100)]),

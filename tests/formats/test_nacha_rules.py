@@ -16,12 +16,14 @@ from parsers.nacha_codes import RULES, NachaCode, family
 from parsers.nacha_errors import NachaError
 
 from .nacha_class_samples import (
+    ADVICE,
     BANK,
     FILLER,
     HEADER,
     SAMPLES,
     addenda_05,
     addenda_99,
+    advice_addenda,
     as_bytes,
     batch_header,
     entry,
@@ -77,6 +79,12 @@ def joined(name: str) -> bytes:
 
 
 CCD = batch_header("CCD")
+
+
+def ctx(text: str) -> list[str]:
+    """The sample of CTX with another X12 820, of as many records."""
+    return [*SAMPLES["ctx"][:3], *advice_addenda(text), *SAMPLES["ctx"][8:]]
+
 
 DEFECTS: list[tuple[NachaCode, int, str, list[str] | bytes]] = [
     # code, line, place, file
@@ -183,6 +191,13 @@ DEFECTS: list[tuple[NachaCode, int, str, list[str] | bytes]] = [
     (NachaCode.ADDENDA_ENTRY, 4, "addenda.entry_sequence", placed("iat", 4, (88, "0000009"))),
     (NachaCode.ADDENDA_TRACE, 4, "addenda.trace_number", placed("pos", 4, (94, "9"))),
     (NachaCode.ADDENDA_TRACE, 4, "addenda.trace_number", placed("return", 4, (94, "9"))),
+    (NachaCode.REMITTANCE_FORM, 4, "addenda.text", placed("ctx", 4, (4, "XXX"))),
+    (NachaCode.REMITTANCE_FORM, 4, "addenda.text", ctx(ADVICE.replace("~ST*820", " ST*820"))),
+    (NachaCode.REMITTANCE_FORM, 8, "addenda.text", ctx(ADVICE.replace("SE*9", "SE*8"))),
+    (NachaCode.REMITTANCE_FORM, 6, "addenda.text", ctx(ADVICE.replace("BPR*C*432.98", "BPR*C*432.987"))),
+    (NachaCode.REMITTANCE_TOTAL, 6, "addenda.text", ctx(ADVICE.replace("BPR*C*4", "BPR*C*9"))),
+    (NachaCode.REMITTANCE_SUM, 7, "addenda.text", ctx(ADVICE.replace("INV-7*PI*4", "INV-7*PI*5"))),
+    (NachaCode.REMITTANCE_SUM, 4, "addenda.text", placed("ccd", 4, (4, "RMR*IV*INV-7*PI*99999.00\\"))),
     (NachaCode.RETURN_CODE, 4, "addenda.return_code", placed("return", 4, (4, "R49"))),
     (NachaCode.RETURN_CODE, 4, "addenda.return_reason", placed("dishonored", 4, (57, "49"))),
     (NachaCode.RETURN_CODE, 4, "addenda.dishonored_reason", placed("contested", 4, (77, "49"))),
@@ -347,3 +362,56 @@ def test_routing_numbers_and_accounts_are_shown_by_their_last_four() -> None:
     (error,) = [e for e in findings(placed("change", 4, (36, " 0098765432"))) if e.field == "corrected_data"]
     assert "98765" not in error.message
     assert "5432" in error.message
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ctx(ADVICE.replace("INV-7*PI*4", "INV-7*PI*5")),
+            {"REMITTANCE_SUM": "Found 532.98, the sum of the RMR segments, expe"},
+        ),
+        (
+            ctx(ADVICE.replace("C*432.98*", "C*955.00*")),
+            {"REMITTANCE_TOTAL": "Found a payment of 955.00 in BPR02 of the X12"},
+        ),
+        (
+            ctx(ADVICE.replace("ISA*", "XXX*")),
+            {"REMITTANCE_FORM": "Found 'XXX' in the X12 820 of the entry (segment 1, XX"},
+        ),
+        (
+            ctx(ADVICE.replace("ST*820", "ST*7766554433")),
+            {"REMITTANCE_FORM": "Found '******4433' in the X12 820 of the entr"},
+        ),
+    ],
+)
+def test_remittance_that_does_not_agree_is_told_once_and_is_no_error(lines: list[str], told: dict[str, str]) -> None:
+    found = findings(lines)
+    assert [error.code.value for error in found] == list(told)
+    for error in found:
+        assert error.is_warning and error.message.startswith(told[error.code.value]), error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "agrees"),
+    [
+        ("RMR*IV*INV-7*PI*432.98\\", True),
+        ("RMR*IV*INV-7*PI*432.98", True),
+        ("RMR*IV*INV-7**432.98*500.00*67.02\\", True),
+        ("RMR*IV*A*PI*400\\RMR*IV*B*PI*32.9\\", False),
+        ("RMR*IV*A*PI*400\\RMR*IV*B*PI*32.98\\", True),
+        ("RMR*IV*A*PI*500.00\\RMR*CM*B*PI*-67.02\\", True),
+        ("RMR*IV*INV-7*PI*4329.8\\", False),
+        ("RMR*IV*INV-7\\", True),
+        ("REF*VV*9\\RMR*IV*INV-7*PI*1.00\\", False),
+        ("THANK YOU, 99.00", True),
+    ],
+)
+@pytest.mark.parametrize("sec", ["ccd", "ppd"])
+def test_an_rmr_states_the_amount_of_its_entry(text: str, agrees: bool, sec: str) -> None:
+    """In a run that is taken whole and record by record (a warning before it sends it that way)."""
+    lines = [batch_header(sec.upper()), entry(1, "22", 43298, indicator="1"), addenda_05(1, text), entry(2, "22", 5)]
+    want = [] if agrees else ["REMITTANCE_SUM"]
+    assert [error.code.value for error in findings(file(lines))] == want
+    careful = file([*lines, entry(3, "22", 5, (4, "000000019"))])
+    assert [e.code.value for e in findings(careful) if e.code.value.startswith("REMITTANCE")] == want

@@ -62,7 +62,7 @@ def test_an_unreadable_entry_leaves_the_sums_alone() -> None:
 
 
 def many(count: int) -> bytes:
-    entries = tuple(entry(n, addenda=("RMR*IV*1*PI*1.00\\",) * (n % 3 == 0)) for n in range(1, count + 1))
+    entries = tuple(entry(n, addenda=("RMR*IV*1*PI*432.98\\",) * (n % 3 == 0)) for n in range(1, count + 1))
     return render(replace(sample(), batches=(batch(1, entries),)))
 
 
