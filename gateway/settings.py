@@ -156,7 +156,7 @@ class Acknowledgements(Model):
     """How a bank says that it took a file of ours: by a file whose name or text names it, or tells its totals."""
 
     files: tuple[str, ...] = ()  # patterns: {name} stands for the name of our file, * for anything
-    text: str = ""  # regular expression with the groups it has: name, status, debit, credit, entries; '' = not read
+    text: str = ""  # regular expression, each match an answer: groups name, status, debit, credit, entries; '' = not read
     accepted: tuple[str, ...] = ("ACCEPTED", "OK")  # what the group status says of a file that was taken
 
     @field_validator("text")

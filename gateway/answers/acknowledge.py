@@ -1,30 +1,27 @@
 """A bank's word about a file of ours: taken, or refused.
 
-The file is named by the acknowledgement's own name (``{name}.ack``) or by its text; totals that the text tells must be
-those that were sent. What says that a file was taken ends the doubt about its delivery. A refusal, totals of another
+The file is named by the acknowledgement's own name (``{name}.ack``) or by its text, which may tell of several, each by an
+answer of its own; totals that the text tells must be those that were sent. What says that a file was taken ends the doubt about its delivery. A refusal, totals of another
 file and a name that nobody knows wait for a person (``gateway answers list``), as an alarm.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from gateway.answers import reports
-from gateway.answers.names import acknowledging
 from gateway.answers.post import COLUMNS, PAYLOAD
 from gateway.answers.values import AnswerState, Taken
+from gateway.answers.words import Said, Word, figures, said
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.ledger import schema
 from gateway.ledger.ach_answers import REFUSED
-from gateway.money import from_cents, to_cents
+from gateway.money import from_cents
 from gateway.outbound.states import LEFT_STATES
 
 _MOST_BYTES: Final = 1 << 20
@@ -45,58 +42,15 @@ class Sent(NamedTuple):
     entry_answered: bool  # the bank answered an entry of it, so that it runs the file
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What an acknowledgement says. ``status`` None: it has none, so that it says that the file was taken."""
-
-    name: str | None
-    status: str | None
-    accepted: bool
-    totals: dict[str, str]  # entries, debit, credit as written, where the text has them
-    text: str
-
-
-def said(app: App, name: str, data: bytes) -> Word | str:
-    """The word of the bank whose patterns fit; a sentence where none does."""
-    written = data.decode("ascii", "backslashreplace")
-    for bank, named in acknowledging(app.settings.gateway, name):
-        form = bank.acknowledgements
-        match = re.search(form.text, written, re.IGNORECASE) if form.text else None
-        if form.text and match is None:
-            continue
-        groups = {k: v.strip() for k, v in (match.groupdict() if match else {}).items() if v is not None}
-        status = groups.pop("status", None)
-        accepted = status is None or status.upper() in {word.upper() for word in form.accepted}
-        return Word(groups.pop("name", named), status, accepted, groups, written)
-    return (
-        f"Found nothing in {name} that banks.*.acknowledgements.text reads, expected the bank's acknowledgement of a file: "
-        "look at it, and correct the expression or ask the bank."
-    )
-
-
 def differing(word: Word, sent: Sent) -> str | None:
     """Totals that are not those of the file, in words."""
     ours = {"entries": sent.entries, "debit": sent.debit_cents, "credit": sent.credit_cents}
     wrong = [
         f"{what} {told}, sent {ours[what] if what == 'entries' else from_cents(ours[what])}"
         for what, told in sorted(word.totals.items())
-        if ours[what] not in _figures(told, is_money=what != "entries")
+        if ours[what] not in figures(told, is_money=what != "entries")
     ]
     return "; ".join(wrong) or None
-
-
-def _figures(told: str, *, is_money: bool) -> set[int]:
-    """What a figure may mean: ``$1,234.50`` is cents beyond doubt, ``123450`` is dollars or cents.
-
-    >>> sorted(_figures("$1,234.50", is_money=True)), sorted(_figures("0007", is_money=False))
-    ([123450], [7])
-    """
-    bare = re.sub(r"[$,\s]", "", told)
-    found = {int(bare)} if re.fullmatch("[0-9]+", bare) else set()
-    if is_money:
-        with suppress(ValueError):
-            found.add(to_cents(bare))
-    return found
 
 
 class AcknowledgementFile:
@@ -106,7 +60,7 @@ class AcknowledgementFile:
     exceptions = reports.EXCEPTIONS
     audit = reports.AUDIT
 
-    def read(self, app: App, name: str, blocks: Iterable[bytes]) -> Word | str:
+    def read(self, app: App, name: str, blocks: Iterable[bytes]) -> Said | str:
         data = bytearray()
         for block in blocks:
             data += block if len(data) <= _MOST_BYTES else b""
@@ -114,32 +68,37 @@ class AcknowledgementFile:
             return f"Found {name} larger than {_MOST_BYTES} bytes, expected the acknowledgement of a file: look at it."
         return said(app, name, bytes(data))
 
-    def portfolios(self, connection: Connection, read: Word) -> list[str]:
+    def portfolios(self, connection: Connection, read: Said) -> list[str]:
         return []
 
-    def take(self, app: App, connection: Connection, file_id: int, name: str, read: Word, *, at: str) -> Taken:
-        found = _held(app, connection, read.name)
-        state, outcome = _outcome(read, found)
-        refused = found is not None and not read.accepted and found.state in LEFT_STATES
+    def take(self, app: App, connection: Connection, file_id: int, name: str, read: Said, *, at: str) -> Taken:
+        decided = _decided(read.words, _held(app, connection, read.words))
         app.vault.hold(app.db, connection)
-        payload = app.vault.seal(json.dumps({"text": read.text}), field=PAYLOAD)
         app.db.bulk_insert(
             connection,
             schema.ach_answer,
             COLUMNS,
             [
                 (
-                    file_id, 1, 1, "ACKNOWLEDGEMENT", REFUSED if refused else None, None, None, None, None, None, None, payload,
-                    found.outbound_id if found else None, None, state.value, outcome, None,
+                    file_id, number, d.word.line, "ACKNOWLEDGEMENT", REFUSED if d.refused else None, None, None, None, None, None,
+                    None, app.vault.seal(json.dumps({"text": d.word.text}), field=PAYLOAD),
+                    d.sent.outbound_id if d.sent else None, None, d.state.value, d.outcome, None,
                 )
+                for number, d in enumerate(decided, 1)
             ],
         )  # fmt: skip
-        if found is not None and (refused or state is AnswerState.DONE):
-            said = f"refused by {name} (#{file_id})" if refused else f"{name} (#{file_id})"
-            queue.answered(connection, {found.outbound_id: said}, at=at, refused=refused)
-        elif found is not None and state is AnswerState.UNMATCHED:
-            queue.stop(connection, found.outbound_id, f"the bank's {name} (#{file_id}): {outcome}", at=at)
-        return Taken(lines=1, waiting=int(state is AnswerState.UNMATCHED))
+        by = f"{name} (#{file_id})"
+        about = {d.sent.outbound_id: d for d in decided if d.sent is not None}
+        taken = {file: by for file, d in about.items() if d.state is AnswerState.DONE}
+        refused = {file: f"refused by {by}" for file, d in about.items() if d.refused}
+        queue.answered(connection, taken, at=at)
+        queue.answered(connection, refused, at=at, refused=True)
+        for file, d in about.items():
+            if d.state is AnswerState.UNMATCHED and not d.refused:
+                queue.stop(connection, file, f"the bank's {by}: {d.outcome}", at=at)
+        _keep_unread(app, connection, file_id, read.unread)
+        waiting = sum(d.state is AnswerState.UNMATCHED for d in decided)
+        return Taken(lines=len(decided), waiting=waiting)
 
     def exception_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return reports.exception_rows(connection, file_id)
@@ -148,28 +107,107 @@ class AcknowledgementFile:
         return reports.audit_rows(connection, file_id)
 
 
-_SENT: Final = """
-SELECT f.outbound_id, f.name, f.portfolio, f.state, f.records, f.total_debit_cents, f.total_credit_cents, d.state,
+def _keep_unread(app: App, connection: Connection, file_id: int, unread: Sequence[int]) -> None:
+    """Lines of which no word came, as one warning: headings are such lines, and so is an answer of another form."""
+    if not unread:
+        return
+    count = f"{len(unread)} line{'s' if len(unread) > 1 else ''}"
+    app.db.bulk_insert(
+        connection,
+        schema.line_message,
+        ("file_id", "line_no", "seq", "severity", "code", "field", "found", "expected", "action"),
+        [
+            (
+                file_id, unread[0], 1, "W", "NOT_READ", "TEXT",
+                f"{count} that banks.*.acknowledgements.text does not read as an answer, the first line {unread[0]}",
+                "headings and remarks only", "look at the file, and correct the expression where one of them is an answer",
+            )
+        ],
+    )  # fmt: skip
+
+
+_SENT: Final = text("""
+SELECT UPPER(f.name), UPPER(d.remote_name), f.outbound_id, f.name, f.portfolio, f.state, f.records, f.total_debit_cents,
+    f.total_credit_cents, d.state,
     EXISTS (SELECT 1 FROM ach_answer a WHERE a.outbound_id = f.outbound_id AND a.seq IS NOT NULL)
 FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id
-WHERE UPPER(f.name) = UPPER(:name) OR UPPER(d.remote_name) = UPPER(:name) ORDER BY f.outbound_id DESC LIMIT 1
-"""
+WHERE UPPER(f.name) IN :names OR UPPER(d.remote_name) IN :names ORDER BY f.outbound_id
+""").bindparams(bindparam("names", expanding=True))
+_ASKED: Final = 5_000
+"""Names in one statement."""
 
 
-def _held(app: App, connection: Connection, name: str | None) -> Sent | None:
-    """The file of that name, its portfolio locked: nobody calls it back or takes it back meanwhile. The portfolio need not
-    be open, for no money moves."""
-    found = _sent(connection, name)
-    if found is None:
-        return None
-    app.db.lock_portfolios(connection, [found.portfolio])
-    return _sent(connection, name)
+def _held(app: App, connection: Connection, words: Sequence[Word]) -> dict[str, Sent]:
+    """The files of the names in the words, their portfolios locked: nobody calls one back or takes it back meanwhile. The
+    portfolios need not be open, for no money moves."""
+    names = sorted({word.name.upper() for word in words if word.name})
+    found = _sent(connection, names)
+    if not found:
+        return {}
+    app.db.lock_portfolios(connection, sorted({sent.portfolio for sent in found.values()}))
+    return _sent(connection, names)
 
 
-def _sent(connection: Connection, name: str | None) -> Sent | None:
-    """The file of that name here or at the bank; the last one."""
-    row = connection.execute(text(_SENT), {"name": name or ""}).one_or_none()
-    return None if row is None else Sent(*row)
+def _sent(connection: Connection, names: Sequence[str]) -> dict[str, Sent]:
+    """Files by these names, here or at the bank, in capitals; the last of each."""
+    wanted, found = set(names), dict[str, Sent]()
+    for start in range(0, len(names), _ASKED):
+        for ours, theirs, *row in connection.execute(_SENT, {"names": names[start : start + _ASKED]}):
+            found |= {name: Sent(*row) for name in (ours, theirs) if name in wanted}
+    return found
+
+
+class _Decided(NamedTuple):
+    """What becomes of a word."""
+
+    word: Word
+    sent: Sent | None
+    state: AnswerState
+    outcome: str
+    refused: bool  # by this the bank will not pay the file
+
+    @property
+    def meaning(self) -> tuple[bool, bool]:
+        """Words of another meaning about one file contradict this one."""
+        return self.refused, self.state is AnswerState.UNMATCHED
+
+
+def _decided(words: Sequence[Word], found: Mapping[str, Sent]) -> list[_Decided]:
+    """One decision a word; those that contradict each other about one file all wait for a person."""
+    each = [_alone(word, found.get((word.name or "").upper())) for word in words]
+    by_file: dict[int, list[_Decided]] = {}
+    for d in each:
+        if d.sent is not None:
+            by_file.setdefault(d.sent.outbound_id, []).append(d)
+    torn = {file: _contradiction(ds) for file, ds in by_file.items() if len({d.meaning for d in ds}) > 1}
+    return [
+        d
+        if d.sent is None or d.sent.outbound_id not in torn
+        else d._replace(state=AnswerState.UNMATCHED, refused=False, outcome=torn[d.sent.outbound_id])
+        for d in each
+    ]
+
+
+def _alone(word: Word, sent: Sent | None) -> _Decided:
+    state, outcome = _outcome(word, sent)
+    refused = sent is not None and not word.accepted and sent.state in LEFT_STATES
+    return _Decided(word, sent, state, outcome, refused)
+
+
+def _contradiction(said: Sequence[_Decided]) -> str:
+    """For the first few of them."""
+    named = [f"{d.word.status or 'taken'}{_told(d.word)} (line {d.word.line})" for d in said[:3]]
+    more = f" and {len(said) - 3} more" if len(said) > 3 else ""
+    name = said[0].sent.name if said[0].sent else said[0].word.name
+    return (
+        f"found {name} {', '.join(named)}{more} in one acknowledgement, expected one answer about a file: ask the bank which of "
+        "them holds"
+    )
+
+
+def _told(word: Word) -> str:
+    """Its totals as written."""
+    return "".join(f" {what} {told}" for what, told in sorted(word.totals.items()))
 
 
 def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
