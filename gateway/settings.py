@@ -156,8 +156,10 @@ class Acknowledgements(Model):
     """How a bank says that it took a file of ours: by a file whose name or text names it, or tells its totals."""
 
     files: tuple[str, ...] = ()  # patterns: {name} stands for the name of our file, * for anything
-    text: str = ""  # regular expression, each match an answer: groups name, status, debit, credit, entries; '' = not read
+    text: str = ""  # regular expression, each match an answer; groups name, status, debit, credit, entries
     accepted: tuple[str, ...] = ("ACCEPTED", "OK")  # what the group status says of a file that was taken
+    refused: tuple[str, ...] = ("REJECTED", "REFUSED", "FAILED")  # of one that is not paid at all
+    """Of a file with any other status a person asks the bank: it may pay a part."""
 
     @field_validator("text")
     @classmethod
@@ -178,6 +180,15 @@ class Acknowledgements(Model):
         if nameless and "name" not in re.compile(self.text).groupindex:
             raise PydanticCustomError(
                 "nameless", f"found {nameless[0]}, expected {{name}} once in it, or a group name in text"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        both = {word.upper() for word in self.accepted} & {word.upper() for word in self.refused}
+        if both and "refused" in self.model_fields_set:
+            raise PydanticCustomError(
+                "meaning", f"found {min(both)} in accepted and in refused, expected each status in one of them"
             )
         return self
 

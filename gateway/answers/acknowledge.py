@@ -1,8 +1,9 @@
 """A bank's word about a file of ours: taken, or refused.
 
 The file is named by the acknowledgement's own name (``{name}.ack``) or by its text, which may tell of several, each by an
-answer of its own; totals that the text tells must be those that were sent. What says that a file was taken ends the doubt about its delivery. A refusal, totals of another
-file and a name that nobody knows wait for a person (``gateway answers list``), as an alarm.
+answer of its own; totals that the text tells must be those that were sent. What says that a file was taken ends the doubt
+about its delivery. A refusal, totals of another file, a status that settings do not name, words that contradict each other
+and a name that nobody knows wait for a person (``gateway answers list``), as an alarm.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.answers.words import Said, Word, figures, said
 from gateway.app import App
 from gateway.delivery import queue
 from gateway.ledger import schema
-from gateway.ledger.ach_answers import REFUSED
+from gateway.ledger.ach_answers import REFUSED, TO_ASK
 from gateway.money import from_cents
 from gateway.outbound.states import LEFT_STATES
 
@@ -189,9 +190,18 @@ def _decided(words: Sequence[Word], found: Mapping[str, Sent]) -> list[_Decided]
 
 
 def _alone(word: Word, sent: Sent | None) -> _Decided:
-    state, outcome = _outcome(word, sent)
-    refused = sent is not None and not word.accepted and sent.state in LEFT_STATES
-    return _Decided(word, sent, state, outcome, refused)
+    """What one word says by itself. The bank will not pay what it refuses whole, and that alone."""
+    if sent is None:
+        said = f"found the file name {word.name or 'none'}, expected that of a file of ours: ask the bank what it means"
+        return _Decided(word, None, AnswerState.UNMATCHED, said, refused=False)
+    wrong = differing(word, sent)
+    if word.meaning == "TAKEN":
+        state, said = _taken(sent, wrong)
+        return _Decided(word, sent, state, said, refused=False)
+    whole = word.meaning == "REFUSED" and wrong is None
+    return _Decided(
+        word, sent, AnswerState.UNMATCHED, _not_taken(word, sent, wrong), refused=whole and sent.state in LEFT_STATES
+    )
 
 
 def _contradiction(said: Sequence[_Decided]) -> str:
@@ -199,10 +209,7 @@ def _contradiction(said: Sequence[_Decided]) -> str:
     named = [f"{d.word.status or 'taken'}{_told(d.word)} (line {d.word.line})" for d in said[:3]]
     more = f" and {len(said) - 3} more" if len(said) > 3 else ""
     name = said[0].sent.name if said[0].sent else said[0].word.name
-    return (
-        f"found {name} {', '.join(named)}{more} in one acknowledgement, expected one answer about a file: ask the bank which of "
-        "them holds"
-    )
+    return f"found {name} {', '.join(named)}{more} in one acknowledgement, expected one answer about a file: it may pay it; {TO_ASK}"
 
 
 def _told(word: Word) -> str:
@@ -210,18 +217,11 @@ def _told(word: Word) -> str:
     return "".join(f" {what} {told}" for what, told in sorted(word.totals.items()))
 
 
-def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
-    if sent is None:
-        return AnswerState.UNMATCHED, (
-            f"found the file name {word.name or 'none'}, expected that of a file of ours: ask the bank what it means"
-        )
-    wrong = differing(word, sent)
-    if not word.accepted:
-        return AnswerState.UNMATCHED, _refused(word, sent, wrong)
+def _taken(sent: Sent, wrong: str | None) -> tuple[AnswerState, str]:
     if wrong is not None:
         return (
             AnswerState.UNMATCHED,
-            f"found other totals for {sent.name} ({wrong}), expected ours: call the bank at once",
+            f"found other totals for {sent.name} ({wrong}), expected ours: {TO_ASK}",
         )
     if sent.state not in LEFT_STATES:
         return AnswerState.UNMATCHED, (
@@ -236,8 +236,8 @@ def _outcome(word: Word, sent: Sent | None) -> tuple[AnswerState, str]:
     return AnswerState.DONE, f"{sent.name} was taken by the bank: delivery ACKNOWLEDGED{odd}"
 
 
-def _refused(word: Word, sent: Sent, wrong: str | None) -> str:
-    """What a refusal says, and what is to be done."""
+def _not_taken(word: Word, sent: Sent, wrong: str | None) -> str:
+    """What a word says that is no taking, and what is to be done: only a plain refusal of the whole file frees its checks."""
     found = f"found {sent.name} {word.status}" + (f" with other totals ({wrong})" if wrong else "")
     if sent.state not in LEFT_STATES:
         return (
@@ -245,6 +245,8 @@ def _refused(word: Word, sent: Sent, wrong: str | None) -> str:
         )
     if sent.entry_answered:
         return f"{found}, expected it accepted, for the bank answered an entry of it: call the bank at once"
+    if word.meaning == "UNCLEAR" or wrong is not None:
+        return f"{found}, expected it accepted, or refused whole: it may pay all of it, or a part; {TO_ASK}"
     return (
         f"{found}, expected it accepted: the bank will not pay it; ask why, then call it back with gateway outbound recall "
         f"{sent.outbound_id} --reason WHY, so that what went into it goes again; if the bank took it all the same, as where it "

@@ -17,6 +17,7 @@ from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.log import last_four
+from gateway.outbound.states import LEFT_SQL
 from parsers.nacha_quoting import hidden
 from parsers.nacha_reasons import reason
 
@@ -130,23 +131,29 @@ _PORTFOLIO: Final = text(
 )
 
 
-def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -> None:
-    """A person has seen to an answer that waited; ``taken``: the bank took the file after all that it refused by it. Raises
-    UsageError without a reason, Refused for one that does not wait, and for a refusal that stands where nobody says so:
-    its file counts as paid until it is called back."""
+def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False, refused: bool = False) -> None:
+    """A person has seen to an answer that waited; ``taken``: the bank took the file after all that it refused by it;
+    ``refused``: the bank says that it pays nothing of the file, of which the answer left it open. That one waits on until a
+    second person calls the file back. Raises UsageError without a reason, Refused for one that does not wait, and for a
+    refusal that stands where nobody says so: its file counts as paid until it is called back."""
     what = f"clearing answer {key[0]}/{key[1]}"
     app.operator.require("post", what)
     require_reason(reason, what)
+    if taken and refused:
+        raise UsageError(f"{what}: found --taken and --refused, expected one of them")
     with app.db.write() as connection:
         no_account_in(connection, app.vault, reason, action=what)
         at = {"file": key[0], "number": key[1]}
-        if taken:  # nobody calls the file back meanwhile
+        if taken or refused:  # nobody calls the file back meanwhile
             app.db.lock_portfolios(connection, list(connection.execute(_PORTFOLIO, at).scalars()))
         state = connection.execute(
             text("SELECT state FROM ach_answer WHERE file_id = :file AND number = :number"), at
         ).scalar()
         if state is None:
             raise UsageError(f"{what}: found none of that number, expected one of `gateway answers list`")
+        if refused:
+            _refuse(app, connection, key, reason, what)
+            return
         file = _refused_file(connection, key)
         if file is None and taken:
             raise Refused(f"{what}: found no refusal of a file that stands, expected one: leave --taken out")
@@ -168,6 +175,40 @@ def clear(app: App, key: tuple[int, int], *, reason: str, taken: bool = False) -
             said = f"refused by answer {key[0]}/{key[1]}, and taken after all: {reason}"
             queue.answered(connection, {file: said}, at=app.now())
         note(connection, app.operator, "answers.clear", f"answer:{key[0]}/{key[1]}", reason, at=app.now())
+
+
+_OPEN_WORD: Final = text(f"""
+SELECT f.outbound_id, f.name FROM ach_answer a JOIN outbound_file f ON f.outbound_id = a.outbound_id
+WHERE a.file_id = :file AND a.number = :number AND a.kind = 'ACKNOWLEDGEMENT' AND a.state = 'UNMATCHED' AND a.code IS NULL
+    AND f.state IN ({LEFT_SQL})
+""")
+
+
+def _refuse(app: App, connection: Connection, key: tuple[int, int], reason: str, what: str) -> None:
+    """The bank refused the file after all: the answer is a refusal from now on."""
+    at = {"file": key[0], "number": key[1]}
+    file = connection.execute(_OPEN_WORD, at).one_or_none()
+    if file is None:
+        raise Refused(
+            f"{what}: found no word of the bank that leaves a file of ours open, expected one: leave --refused out"
+        )
+    outcome = (
+        f"{file.name} is refused, as {app.operator.code} was told by the bank ({reason}): a second person calls it back with "
+        f"gateway outbound recall {file.outbound_id} --reason WHY; if the bank took it all the same, say so with gateway answers "
+        "clear --taken"
+    )
+    connection.execute(
+        text("UPDATE ach_answer SET code = :code, outcome = :outcome WHERE file_id = :file AND number = :number"),
+        at | {"code": ach_answers.REFUSED, "outcome": outcome},
+    )
+    if file.outbound_id not in ach_answers.refusals(connection, [file.outbound_id]):
+        raise Refused(
+            f"{what}: found that the bank answered entries of {file.name}, or took it later, expected no word of that: it has the "
+            "file; leave --refused out"
+        )
+    answer = f"{key[0]}/{key[1]}"
+    queue.answered(connection, {file.outbound_id: f"refused by answer {answer}: {reason}"}, at=app.now(), refused=True)
+    note(connection, app.operator, ach_answers.REFUSED_BY_HAND, f"answer:{answer}", reason, at=app.now())
 
 
 def _refused_file(connection: Connection, key: tuple[int, int]) -> int | None:

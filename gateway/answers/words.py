@@ -6,12 +6,13 @@ import re
 from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from gateway.answers.names import acknowledging
 from gateway.app import App
 from gateway.money import to_cents
 
+Meaning = Literal["TAKEN", "REFUSED", "UNCLEAR"]
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -22,7 +23,7 @@ class Word:
     line: int  # of the acknowledgement, from 1
     name: str | None
     status: str | None
-    accepted: bool
+    meaning: Meaning  # by the settings; UNCLEAR: a status that they do not name, such as one of a part
     totals: dict[str, str]  # entries, debit, credit as written, where the text has them
     text: str
 
@@ -46,12 +47,13 @@ def said(app: App, name: str, data: bytes) -> Said | str:
     for bank, named in acknowledging(app.settings.gateway, name):
         form = bank.acknowledgements
         if not form.text:
-            return Said((Word(1, named, None, True, {}, written),))
+            return Said((Word(1, named, None, "TAKEN", {}, written),))
         matches = list(re.finditer(form.text, written, re.IGNORECASE))
         matches = [m for m in matches if m.group()] or matches[:1]
         if not matches:
             continue
-        accepted = {word.upper() for word in form.accepted}
+        refused: dict[str, Meaning] = {word.upper(): "REFUSED" for word in form.refused}
+        meanings = refused | {word.upper(): "TAKEN" for word in form.accepted}
         starts = [0, *(end.end() for end in _LINE_END.finditer(written))]
         words: dict[tuple[object, ...], Word] = {}
         read: set[int] = set()
@@ -61,9 +63,9 @@ def said(app: App, name: str, data: bytes) -> Said | str:
             read.update(range(first, last + 1))
             groups = {k: v.strip() for k, v in match.groupdict().items() if v is not None}
             status = groups.pop("status", None)
-            taken = status is None or status.upper() in accepted
+            meaning: Meaning = "TAKEN" if status is None else meanings.get(status.upper(), "UNCLEAR")
             all_of_it = written if len(matches) == 1 else match.group()
-            word = Word(first, groups.pop("name", named), status, taken, groups, all_of_it)
+            word = Word(first, groups.pop("name", named), status, meaning, groups, all_of_it)
             words.setdefault(word.same, word)
         lines = (written[a:b] for a, b in zip(starts, [*starts[1:], len(written)], strict=True))
         unread = tuple(n for n, line in enumerate(lines, 1) if n not in read and line.strip())

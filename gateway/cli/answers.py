@@ -79,11 +79,25 @@ def answers_clear(
     taken: Annotated[
         bool, typer.Option("--taken", help="Of a refusal: the bank took the file after all.", show_default=False)
     ] = False,
+    refused: Annotated[
+        bool,
+        typer.Option(
+            "--refused",
+            help="Of a word about a file that left it open: the bank pays nothing of it.",
+            show_default=False,
+        ),
+    ] = False,
 ) -> None:
     """Say what was done about an answer that waited for a person: it is off the list, the reason stays. A file that the bank
     refused is called back instead."""
     key = lists.parse_key(answer)
-    lists.clear(session.app, key, reason=reason, taken=taken)
+    lists.clear(session.app, key, reason=reason, taken=taken, refused=refused)
+    if refused:
+        session.show(
+            {"answer": answer, "state": "UNMATCHED", "code": "REFUSED"},
+            f"Answer {answer} is a refusal now; a second person calls its file back: see gateway answers show {answer}",
+        )
+        return
     session.show({"answer": answer, "state": "CLEARED"}, f"Answer {answer} is cleared.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from difflib import get_close_matches
@@ -57,6 +58,11 @@ def config_check(session: Session) -> None:
     if mistakes:
         raise SettingsError([*mistakes, *(f"warning: {w}" for w in warnings)])
     gateway = read.gateway.value
+    statuses = {
+        name: {"accepted": list(form.accepted), "refused": list(form.refused)}
+        for name, form in sorted((name, bank.acknowledgements) for name, bank in gateway.banks.items())
+        if "status" in re.compile(form.text).groupindex
+    }
     session.show(
         {
             "ok": True,
@@ -65,6 +71,7 @@ def config_check(session: Session) -> None:
             "portfolios": sorted(read.portfolios),
             "endpoints": sorted(gateway.endpoints),
             "banks": sorted(gateway.banks),
+            "statuses": statuses,
             "operators": sorted(read.operators.value.operators),
             "warnings": warnings,
         },
@@ -73,6 +80,11 @@ def config_check(session: Session) -> None:
             f"  portfolios with settings of their own: {', '.join(sorted(read.portfolios)) or 'none'}",
             f"  endpoints: {', '.join(sorted(gateway.endpoints)) or 'none'}",
             f"  banks:     {', '.join(sorted(gateway.banks)) or 'none'}",
+            *(
+                f"  {bank} takes a file with {', '.join(said['accepted']) or 'no status'}, refuses it with "
+                f"{', '.join(said['refused']) or 'none'}; of any other status a person asks"
+                for bank, said in statuses.items()
+            ),
             f"  operators: {', '.join(sorted(read.operators.value.operators)) or 'none'}",
             *(f"  money pays in portfolio {p}: {', '.join(order)}" for p, order in hierarchies.items()),
             *([] if unread is None else [f"Charges and offices in the ledger were not looked at: {unread}"]),

@@ -14,6 +14,14 @@ from sqlalchemy import Connection, bindparam, text
 REFUSED: Final = "REFUSED"
 """``ach_answer.code`` of an acknowledgement by which the bank will not pay a file."""
 _SAID: Final = f"code = '{REFUSED}' AND state = 'UNMATCHED'"
+_UNCLEAR: Final = (
+    "{a}.kind = 'ACKNOWLEDGEMENT' AND {a}.state = 'UNMATCHED' AND COALESCE({a}.code, '') <> '" + REFUSED + "'"
+)
+TO_ASK: Final = (
+    "ask the bank: where it pays nothing of it, gateway answers clear --refused, and a second person calls the file back; "
+    "where it pays a part, have it return the rest; then gateway answers clear"
+)
+"""What is to be done about a word of the bank that neither takes a file nor refuses it whole."""
 
 
 def proof_sql(answer: str) -> str:
@@ -94,12 +102,40 @@ def refusals(connection: Connection, files: Iterable[int]) -> dict[int, Refusal]
     return {int(file): Refusal(*rest) for file, *rest in connection.execute(_REFUSALS, {"files": wanted})}
 
 
+_DOUBTS: Final = text(f"""
+    SELECT CAST(a.file_id AS TEXT) || '/' || CAST(a.number AS TEXT), a.outcome FROM ach_answer a
+    WHERE a.outbound_id = :id AND {_UNCLEAR.format(a="a")}
+    AND NOT EXISTS (SELECT 1 FROM ach_answer r WHERE r.outbound_id = :id AND r.file_id >= a.file_id AND {_stands_sql("r")})
+    ORDER BY a.file_id DESC, a.number
+""")
+
+
+def doubt(connection: Connection, outbound_id: int) -> Refusal | None:
+    """The last word of the bank about a file that neither takes it nor refuses it whole, while it waits for a person and no
+    refusal came with it or later."""
+    row = connection.execute(_DOUBTS, {"id": outbound_id}).first()
+    return None if row is None else Refusal(*row)
+
+
+REFUSED_BY_HAND: Final = "answers.refused"
+"""The action of the event by which a person says that the bank refused a file whole; its subject is ``answer:12/1``."""
+
+
+def told_by(connection: Connection, answer: str) -> tuple[str, str] | None:
+    """Code and user of who said that the bank's answer of this key is a refusal; None: the bank's own words are it."""
+    row = connection.execute(
+        text("SELECT operator, os_user FROM operator_event WHERE action = :action AND subject = :subject"),
+        {"action": REFUSED_BY_HAND, "subject": f"answer:{answer}"},
+    ).first()
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
 def clear_refusals(connection: Connection, outbound_id: int, *, by: str, reason: str, at: str) -> None:
-    """Its file was called back: nobody waits for more."""
+    """Its file was called back for a refusal, or before anything left: nobody waits for more words about it."""
     connection.execute(
         text(
             "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :at, clear_reason = :reason "
-            f"WHERE outbound_id = :id AND {_SAID}"
+            "WHERE outbound_id = :id AND kind = 'ACKNOWLEDGEMENT' AND state = 'UNMATCHED'"
         ),
         {"by": by, "at": at, "reason": reason, "id": outbound_id},
     )

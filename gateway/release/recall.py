@@ -100,6 +100,11 @@ def _stopped(app: App, connection: Connection, file: File) -> str | None:
         return None
     refusal = ach_answers.refusals(connection, [file.outbound_id]).get(file.outbound_id)
     refused = None if refusal is None else refusal.answer
+    if refused is not None and (why := _alone(app, connection, file, refused)) is not None:
+        return why
+    doubt = ach_answers.doubt(connection, file.outbound_id)
+    if doubt is not None:
+        return f"found the bank's answer {doubt.answer} open: {doubt.outcome}"
     if file.state == OutboundState.LOCAL:
         return None if refused else _local(app, connection, file)
     there = ach_answers.proofs(connection, [file.outbound_id]).get(file.outbound_id)
@@ -110,6 +115,16 @@ def _stopped(app: App, connection: Connection, file: File) -> str | None:
         return None
     instead = _INSTEAD.get(state, f"it left: {_instead(file)}")
     return f"found its delivery {state or 'missing'}, expected PENDING or NOT_DELIVERED: {instead}"
+
+
+def _alone(app: App, connection: Connection, file: File, answer: str) -> str | None:
+    """A refusal that the bank's own words are not needs two people: who asked the bank, and who calls the file back."""
+    said = ach_answers.told_by(connection, answer)
+    if said is None or not app.settings.portfolio(file.portfolio).release.four_eyes:
+        return None
+    if app.operator.code != said[0] and app.operator.user != said[1]:
+        return None
+    return f"found that {said[0]} said that the bank refused it (answer {answer}), expected a second person to call it back"
 
 
 def _instead(file: File) -> str:

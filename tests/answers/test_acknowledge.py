@@ -46,7 +46,7 @@ CASES: dict[str, tuple[str, str, str, str, str]] = {
     "refused": (f"{BANK_FILE}.ack", "REJECTED ENTRIES 2 CREDIT 128.45", "UNMATCHED", "DELIVERED", "found P01-VACH-BANK-260303.DAT REJECTED"),
     "refused with other totals": (
         f"{BANK_FILE}.ack", "REJECTED ENTRIES 1 CREDIT 128.45", "UNMATCHED", "DELIVERED",
-        "REJECTED with other totals (entries 1, sent 2), expected it accepted",
+        "REJECTED with other totals (entries 1, sent 2), expected it accepted, or refused whole",
     ),
     "other totals": (
         f"{BANK_FILE}.ack", "ACCEPTED ENTRIES 1 CREDIT 123.45", "UNMATCHED", "DELIVERED",
@@ -186,6 +186,7 @@ def test_a_text_that_does_not_read_is_quarantined(db: Database, home: Home, cloc
         ({"files": ["{name}.{name}"]}, "expected {name} once in it"),
         ({"text": "("}, "expected a regular expression"),
         ({"text": "(?P<what>x)"}, "found the group what"),
+        ({"accepted": ["Part"], "refused": ["PART"]}, "found PART in accepted and in refused"),
     ],
 )
 def test_settings_that_cannot_name_a_file(form: dict[str, Any], words: str) -> None:

@@ -107,3 +107,16 @@ def test_a_portfolio_without_a_file_is_held_to_the_profile(own: Played) -> None:
         "config/portfolios/p01.toml: reversals.default_reason: found 'UNDO', expected a code of up to 4 in capitals that begins with N, S, "
         "such as NSFC; the portfolio has no such file, so the default counts: make one"
     ]
+
+
+def test_it_shows_what_a_bank_says_of_a_file(own: Played) -> None:
+    before, endpoint = CONFIG.index("[endpoints"), CONFIG.index("[banks")
+    plain = (CONFIG[:before] + CONFIG[endpoint:]).replace('endpoint = "bank"', "")
+    settings(own, "gateway.toml").write_text(plain)
+    assert own.ok("config", "check", "--json").document["statuses"] == {}
+    named = '[banks.first.acknowledgements]\nfiles = ["{name}.ack"]\ntext = "(?P<status>[A-Z]+)"\nrefused = ["RJCT"]\n'
+    settings(own, "gateway.toml").write_text(plain + named)
+    expected = {"first": {"accepted": ["ACCEPTED", "OK"], "refused": ["RJCT"]}}
+    assert own.ok("config", "check", "--json").document["statuses"] == expected
+    words = "  first takes a file with ACCEPTED, OK, refuses it with RJCT; of any other status a person asks"
+    assert words in own.ok("config", "check").out.splitlines()
