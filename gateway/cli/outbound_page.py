@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.cli.common import table
+from gateway.ledger.ach_answers import Held
 from gateway.money import from_cents, shown
 from gateway.outbound.states import SEALED_KINDS
 from gateway.release import release, review
@@ -68,6 +69,9 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")
     if found["refused"]:
         lines.append(f"  REFUSED    by the bank (answer {found['refused']['answer']}): {found['refused']['outcome']}")
+    lines += [f"  HELD       by {Held(**one).said}" for one in found["at_bank"]]
+    if found["at_bank"]:
+        lines.append("             until it is cleared: gateway answers list --state UNMATCHED")
     if found["state"] == "LOCAL" and found["kind"] in SEALED_KINDS:
         its = found["fetched"]
         said = (

@@ -139,3 +139,48 @@ def clear_refusals(connection: Connection, outbound_id: int, *, by: str, reason:
         ),
         {"by": by, "at": at, "reason": reason, "id": outbound_id},
     )
+
+
+class Held(NamedTuple):
+    """A bank file that did not leave, by our books, and about which the bank speaks all the same: the first open answer
+    (``12/1``), how many more there are, and the file."""
+
+    answer: str
+    more: int
+    outbound_id: int
+    file: str
+    state: str
+
+    @property
+    def said(self) -> str:
+        """What is found, and what is to be done."""
+        more = f" and {self.more} more" if self.more else ""
+        return (
+            f"the bank's answer {self.answer}{more} about {self.file} (#{self.outbound_id}), which is {self.state} here: the bank "
+            "has that file, and may pay what is in it"
+        )
+
+
+_HELD: Final = text("""
+    WITH spoken AS (
+        SELECT a.outbound_id, a.file_id, a.number FROM ach_answer a
+        WHERE a.kind = 'ACKNOWLEDGEMENT' AND a.state = 'UNMATCHED' AND a.outbound_id IS NOT NULL
+        UNION
+        SELECT e.outbound_id, a.file_id, a.number FROM ach_answer a JOIN ach_entry e ON e.trace_number = a.original_trace
+        WHERE a.kind <> 'ACKNOWLEDGEMENT' AND a.state = 'UNMATCHED' AND a.outbound_id IS NULL),
+    first AS (
+        SELECT outbound_id, file_id, number, COUNT(*) OVER (PARTITION BY outbound_id) AS answers,
+            ROW_NUMBER() OVER (PARTITION BY outbound_id ORDER BY file_id, number) AS place FROM spoken)
+    SELECT CAST(s.file_id AS TEXT) || '/' || CAST(s.number AS TEXT), s.answers - 1, x.outbound_id, x.name, x.state
+    FROM first s JOIN outbound_file x ON x.outbound_id = s.outbound_id AND x.kind = 'VACH-BANK'
+    WHERE s.place = 1 AND x.state IN ('BUILT', 'REJECTED') AND (x.outbound_id = :id OR EXISTS (
+        SELECT 1 FROM outbound_source o JOIN outbound_source n ON n.source = o.source AND n.outbound_id = :id
+        WHERE o.outbound_id = x.outbound_id AND (o.source LIKE 'check:%' OR o.source LIKE 'reversal:%')))
+    ORDER BY x.outbound_id
+""")
+
+
+def held(connection: Connection, outbound_id: int) -> list[Held]:
+    """What keeps a bank file that waits from leaving: itself or an earlier one of its checks that did not leave from here, and
+    of which the bank says something that nobody has cleared."""
+    return [Held(*row) for row in connection.execute(_HELD, {"id": outbound_id})]

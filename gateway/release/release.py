@@ -84,6 +84,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "fetched": _fetched(connection, row["name"]),
             "settles": settling.shown(app, connection, outbound_id) if settles else None,
             "refused": None if refusal is None else refusal._asdict(),
+            "at_bank": [one._asdict() for one in ach_answers.held(connection, outbound_id)] if waits else [],
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
             "lifted": [one._asdict() for one in makers.lifted(connection, outbound_id)] if waits else [],
@@ -302,6 +303,7 @@ def _check_sources_unchanged(connection: Connection, file: File) -> None:
             f"approving {file.name}: found that it takes back the entry of trace number {back}, expected it to have been paid; "
             "reject the file and build it again"
         )
+    review.check_not_at_bank(connection, file.outbound_id, file.name)
     review.check_vendors_unchanged(connection, file.outbound_id, file.name)
     changed = connection.execute(
         text(

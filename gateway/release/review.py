@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App, Operator
 from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
+from gateway.ledger import ach_answers
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.banks import required_bank
@@ -107,6 +108,19 @@ def accept(
         {"code": operator.code, "user": operator.user, "at": at, "reason": reason, "id": outbound_id},
     )
     return f"accepting {', '.join(held)}: {reason}"
+
+
+def check_not_at_bank(connection: Connection, outbound_id: int, name: str) -> None:
+    """Raises Refused while the bank speaks of this file, or of an earlier one of its checks, as of one that it has, and our
+    books say that it did not leave: it would pay twice."""
+    found = ach_answers.held(connection, outbound_id)
+    if found:
+        why = "; ".join(one.said for one in found)
+        raise Refused(
+            f"approving {name}: found {why}; expected no such answer open: ask the bank what it pays, reject this file where it "
+            "pays any of the same, and where it pays nothing, or the checks were seen to, clear the answers (gateway answers "
+            f"clear {found[0].answer} --reason WHY)"
+        )
 
 
 _CHANGED: Final = (

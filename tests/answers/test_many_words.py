@@ -92,9 +92,9 @@ def test_words_that_contradict_each_other_name_their_lines(app: App, db: Databas
     drop(app, f"ACCEPTED\n\nACCEPTED FILE {FIRST} ENTRIES 1\nREJECTED FILE {FIRST}\n".encode(), "ACK1.txt")
     words = (
         f"found {FIRST} ACCEPTED entries 1 (line 3), REJECTED (line 4) in one acknowledgement, expected one answer about a "
-        "file: ask the bank which of them holds"
+        "file: it may pay it; ask the bank: "
     )
-    assert [row[3] for row in answers(db)] == [words, words]
+    assert [row[3].startswith(words) for row in answers(db)] == [True, True]
 
 
 UNREAD: dict[str, tuple[str, int | None, str]] = {
