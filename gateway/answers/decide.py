@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gateway.answers import change
-from gateway.answers.match import CheckRow, Facts, key, matched
+from gateway.answers.match import CheckRow, Facts, key, matched, of_another
 from gateway.answers.read import decides
 from gateway.answers.values import Answer, AnswerState, Cash, Decision, waits
 from gateway.ledger.ach_checks import CheckKey
@@ -40,7 +40,7 @@ def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
             "found an entry without a return or change, expected answers only: look at it in the file "
             "(gateway explain), and book by hand what it brought, unless the whole file came since"
         )
-    in_all = (answer.identity, decides(answer.entry))
+    in_all = (answer.identity, decides(answer))
     before = facts.taken.get(answer.identity) or facts.waiting.get(in_all)
     if before is not None:
         return Decision(AnswerState.REPEATED, f"the same as {before}: nothing done")
@@ -92,6 +92,9 @@ def _return(answer: Answer, facts: Facts, here: str) -> Decision:
             f"{sent.entry.trace_number} is one: ask the bank",
             key(sent),
         )
+    another = of_another(answer, sent, facts)
+    if another is not None:
+        return waits(f"{_said(answer)}: {another}")
     before = facts.returned.get(key(sent))
     if before is not None:
         return waits(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from gateway.answers import gather, post, reports
 from gateway.answers.acknowledge import AcknowledgementFile
 from gateway.answers.decide import decide_all
+from gateway.answers.match import apart
 from gateway.answers.names import ACKNOWLEDGEMENT, ANSWERS
 from gateway.answers.read import answers_of, lost_of
 from gateway.answers.values import Answer, AnswerState, Taken, waits
@@ -22,7 +23,10 @@ from gateway.app import App
 from gateway.ledger import schema
 from gateway.reports.table import ReportSpec
 from parsers.nacha_answers import read_answers
+from parsers.nacha_codes import NachaCode
 from parsers.nacha_errors import NachaError
+from parsers.nacha_quoting import hidden
+from parsers.nacha_records import FileHeader
 
 _MESSAGE_COLUMNS: Final = (
     "file_id", "line_no", "seq", "severity", "code", "field", "col", "found", "expected", "action",
@@ -80,14 +84,15 @@ class AnswersFile:
                 f"Found no entry in {name} ({first}), expected returns or notifications of change as the bank sends them: "
                 "look at it with gateway explain, and ask the bank."
             )
-        return _Read(answers, found.deviations, found.more_deviations, today, lost_of(found, number=len(answers) + 1))
+        deviations = (*_not_for_us(app, found.header), *found.deviations)
+        return _Read(answers, deviations, found.more_deviations, today, lost_of(found, number=len(answers) + 1))
 
     def portfolios(self, connection: Connection, read: _Read) -> list[str]:
         return gather.portfolios_of(connection, read.answers)
 
     def take(self, app: App, connection: Connection, file_id: int, name: str, read: _Read, *, at: str) -> Taken:
         app.db.lock(connection, post.UPDATE)  # two files may say the same of no portfolio
-        found = gather.facts(connection, app.vault, read.answers, today=read.today)
+        found = gather.facts(app, connection, read.answers, today=read.today)
         decisions = decide_all(read.answers, found, source=f"{name} (#{file_id})")
         decided = list(zip(read.answers, decisions, strict=True))
         if read.lost is not None:
@@ -110,6 +115,22 @@ class AnswersFile:
 
     def audit_rows(self, connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
         return reports.audit_rows(connection, file_id)
+
+
+def _not_for_us(app: App, header: FileHeader | None) -> Iterator[NachaError]:
+    """A destination that is no number by which a bank of the settings knows us, nor its own: banks put either there."""
+    named = header.immediate_destination if header is not None else ""
+    ours = {
+        number.strip()
+        for bank in app.settings.gateway.banks.values()
+        for number in (bank.immediate_origin, bank.company_identification, bank.routing_number, bank.odfi)
+    }
+    if named and all(apart(named, number) for number in ours if number):
+        yield NachaError(
+            1, "file_header", "immediate_destination", 4, 13, NachaCode.VALUE, hidden(named),
+            f"one of {', '.join(sorted(hidden(number) for number in ours if number))}",
+            "ask the bank whether the file is ours",
+        )  # fmt: skip
 
 
 def _keep_deviations(

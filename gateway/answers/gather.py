@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, text
@@ -13,12 +16,16 @@ from gateway.answers.match import CheckRow, Facts, TakenBack, key
 from gateway.answers.post import PAYLOAD
 from gateway.answers.read import decides
 from gateway.answers.values import Answer, EntryKey, Identity
+from gateway.app import App
+from gateway.errors import GatewayError
 from gateway.ledger import schema
 from gateway.ledger.ach_checks import CheckKey
 from gateway.ledger.ach_returns import came_back_sql, is_return_sql
 from gateway.ledger.vendor_changes import details_versions
 from gateway.ledger.vendor_details import current
-from gateway.outbound.states import at_bank_sql
+from gateway.outbound.rendering import entry_of
+from gateway.outbound.states import LEFT_STATES, at_bank_sql
+from gateway.outbound.store import sealed_rows
 from gateway.vault import Vault
 from gateway.vendor_ach.entries import SentEntry, checks_by_entry, entries_by_trace
 
@@ -38,13 +45,16 @@ def portfolios_of(connection: Connection, answers: Iterable[Answer]) -> list[str
     return sorted({s.entry.portfolio for found in sent_by_trace(connection, answers).values() for s in found})
 
 
-def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, today: date) -> Facts:
+def facts(app: App, connection: Connection, answers: Sequence[Answer], *, today: date) -> Facts:
     """The portfolios are locked: nothing of this moves until the transaction ends."""
+    vault = app.vault
     by_trace = sent_by_trace(connection, answers)
     sent = [s for found in by_trace.values() for s in found]
     paid = checks_by_entry(connection, map(key, sent))
     vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
     asked = any(answer.kind == "CHANGE" for answer in answers)
+    returns = {answer.original_trace for answer in answers if answer.kind == "RETURN"}
+    asked_of = [s for trace in returns for s in by_trace.get(trace, ()) if s.state in LEFT_STATES]
     taken, waiting = _before(connection, vault, answers)
     return Facts(
         today=today,
@@ -53,6 +63,8 @@ def facts(connection: Connection, vault: Vault, answers: Sequence[Answer], *, to
         checks=dict(_checks(connection, [check for checks in paid.values() for check in checks])),
         versions=details_versions(connection) if asked else {},
         details=current(connection, vault, vendors) if asked and vendors else {},
+        accounts=_accounts(app, connection, map(key, asked_of)),
+        companies=dict(_companies(connection, {s.entry.outbound_id for s in asked_of})),
         taken=taken,
         waiting=waiting,
         returned=dict(_returned(connection, {s.entry.outbound_id for s in sent})),
@@ -70,6 +82,23 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
     ):
         if (row[0], row[1], row[2]) in wanted:
             yield (row[0], row[1], row[2]), CheckRow(*row[3:])
+
+
+def _accounts(app: App, connection: Connection, keys: Iterable[EntryKey]) -> dict[EntryKey, str]:
+    """The accounts that entries went to, as they are frozen in their files; of a file whose key is lost none."""
+    found: dict[EntryKey, str] = {}
+    for _, its in groupby(sorted(keys), key=itemgetter(0)):
+        with suppress(GatewayError):
+            rows = sealed_rows(app, connection, its)
+            found |= {at: entry_of(row).account for at, row in rows.items()}
+    return found
+
+
+def _companies(connection: Connection, files: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
+    """The company identifications in the batches of bank files, as these were frozen."""
+    statement = "SELECT outbound_id, header FROM outbound_file WHERE outbound_id IN :keys"
+    for outbound_id, header in _asked(connection, statement, sorted(files)):
+        yield outbound_id, sorted({batch["company_id"] for batch in json.loads(header)["batches"]})
 
 
 def _before(

@@ -81,6 +81,7 @@ def show(app: App, key: tuple[int, int]) -> dict[str, Any]:
         )
     found = dict(zip(LIST_COLUMNS, row, strict=True)) | {k: v for k, v in more.items() if k != "payload"}
     said = json.loads(app.vault.open(bytes(more["payload"]), field=PAYLOAD))
+    said.pop("company_id", None)  # the outcome tells it where it is another's
     return found | {
         "reason": reason(found["code"]) if found["code"] else None,
         "entry": _masked(said),

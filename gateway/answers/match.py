@@ -6,6 +6,7 @@ guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,10 +14,12 @@ from typing import NamedTuple
 
 from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.ledger.ach_checks import CheckKey
+from gateway.log import last_four
 from gateway.money import shown
 from gateway.outbound.states import LEFT_STATES
 from gateway.vendor_ach.entries import SentEntry
 from gateway.vendor_ach.numbers import NOT_AGAIN_DAYS
+from parsers.nacha_quoting import hidden
 
 
 class CheckRow(NamedTuple):
@@ -66,6 +69,8 @@ class Facts:
     checks: dict[tuple[str, str, str], CheckRow]  # by portfolio, bank, number
     versions: Mapping[str, int]  # of bank details, by vendor
     details: Mapping[str, Mapping[str, str]]  # of vendors, in clear
+    accounts: Mapping[EntryKey, str] = field(default_factory=dict, repr=False)  # that entries went to, where that opens
+    companies: Mapping[int, Sequence[str]] = field(default_factory=dict)  # identifications in the batches of our files
     taken: dict[Identity, str] = field(default_factory=dict)
     waiting: dict[tuple[Identity, str], str] = field(default_factory=dict)
     returned: dict[EntryKey, str] = field(default_factory=dict)
@@ -80,6 +85,37 @@ class Facts:
 
 def key(sent: SentEntry) -> EntryKey:
     return (sent.entry.outbound_id, sent.entry.seq)
+
+
+def apart(theirs: str, ours: str) -> bool:
+    """Whether two numbers, as banks write them, are not the same: one that is blank, cut, padded or masked at an end may be.
+
+    >>> apart("00-7711 ", "7711"), apart("", "7711"), apart("XXXX7711", "55667711"), apart("7712", "7711")
+    (False, False, False, True)
+    """
+    a, b = (re.sub("[^A-Z0-9]", "", number.upper()).lstrip("0X") for number in (theirs, ours))
+    return not (a.startswith(b) or b.startswith(a) or a.endswith(b) or b.endswith(a))
+
+
+def of_another(answer: Answer, sent: SentEntry, facts: Facts) -> str | None:
+    """Why a return with the trace number and the amount of an entry of ours is not its return, in words; None where nothing
+    says so. Banks return what they got: company, class and account are the original's (Nacha, return entries)."""
+    ours = facts.companies.get(sent.entry.outbound_id, ())
+    theirs = answer.company_id
+    if ours and all(apart(theirs, company) for company in ours):
+        return (
+            f"found company identification {hidden(theirs)} in its batch, expected {', '.join(ours)} as in {sent.file}: it may be "
+            "another company's; ask the bank"
+        )
+    account = facts.accounts.get(key(sent))
+    if account is not None and apart(answer.entry.account, account):
+        came, went = last_four(answer.entry.account), last_four(account)
+        expected = f"expected {went}" if came != went else "which ends alike and is another, expected the one"
+        return (
+            f"found account {came}, {expected} that entry {sent.entry.trace_number} in {sent.file} went to: it may be another "
+            "company's; ask the bank"
+        )
+    return None
 
 
 def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry | str:

@@ -52,7 +52,7 @@ def post(
         (
             (
                 file_id, a.number, a.entry.line, a.kind, a.code or None, a.original_trace or None, a.trace_number or None,
-                a.amount_cents, a.transaction_code, a.sec, a.settled_on, app.vault.seal(as_json(a.entry), field=PAYLOAD),
+                a.amount_cents, a.transaction_code, a.sec, a.settled_on, app.vault.seal(as_json(a), field=PAYLOAD),
                 *(d.entry or (None, None)), d.state.value, d.outcome, changes.get(a.number),
             )
             for a, d in decided

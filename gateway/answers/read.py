@@ -51,6 +51,7 @@ def _each(read: Answers, received_on: date) -> Iterator[Answer]:
                 sec=batch.sec_code,
                 settled_on=settled,
                 entry=entry,
+                company_id=batch.company_id,
             )
 
 
@@ -88,16 +89,21 @@ def settled_on(batch: AnswerBatch, received_on: date) -> str | None:
         return None
 
 
-def as_json(entry: AnswerEntry) -> str:
-    """All the entry says, to be sealed: it holds an account number."""
-    return json.dumps(_values(entry), sort_keys=True)
+def as_json(answer: Answer) -> str:
+    """All the entry and the header of its batch say, to be sealed: it holds an account number."""
+    return json.dumps(_said(answer), sort_keys=True)
 
 
-def decides(entry: AnswerEntry | str) -> str:
-    """What of an entry, or of one as `as_json` gave it, decides what is done about it, as a text to compare: amount,
-    transaction code and all that its addenda say."""
-    values = json.loads(entry) if isinstance(entry, str) else _values(entry)
-    return json.dumps([values[name] for name in ("amount_cents", "transaction_code", "answer")], sort_keys=True)
+def decides(answer: Answer | str) -> str:
+    """What of an answer, or of one as `as_json` gave it, decides what is done about it, as a text to compare: amount,
+    transaction code, whose it is and all that its addenda say. Earlier ledgers kept no company."""
+    values = {"company_id": ""} | (json.loads(answer) if isinstance(answer, str) else _said(answer))
+    names = ("amount_cents", "transaction_code", "account", "company_id", "answer")
+    return json.dumps([values[name] for name in names], sort_keys=True)
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    return _values(answer.entry) | {"company_id": answer.company_id}
 
 
 def _values(entry: AnswerEntry) -> dict[str, Any]:

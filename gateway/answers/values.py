@@ -48,6 +48,7 @@ class Answer(NamedTuple):
     sec: str
     settled_on: str | None
     entry: AnswerEntry
+    company_id: str = ""  # of the header of its batch
 
     @property
     def identity(self) -> Identity:

@@ -89,6 +89,7 @@ def _notice(app: App, connection: Connection, file_id: int, number: int, portfol
     if row.kind != "CHANGE":
         raise Refused(f"{action}: found a {row.kind.lower()}, expected a notification of change: only that is refused")
     said: dict[str, Any] = json.loads(app.vault.open(bytes(row.payload), field=_PAYLOAD))
+    said.pop("company_id", None)  # of the batch
     change: dict[str, Any] = said.pop("answer")
     corrected = CorrectedData(**change.pop("corrected"))
     return AnswerEntry(**said, answer=Change(**change, corrected=corrected))

@@ -28,9 +28,10 @@ def return_of(
     code: str = "21",
     trace: str = "091000010000001",
     rdfi: str = RDFI,
+    account: str = "12345678",
 ) -> list[str]:
     """Entry and addenda 99."""
-    return [entry(code, cents, trace=trace), f"799{reason}{original}{'':6}{rdfi}{'':44}{trace}"]
+    return [entry(code, cents, trace=trace, account=account), f"799{reason}{original}{'':6}{rdfi}{'':44}{trace}"]
 
 
 def change_of(

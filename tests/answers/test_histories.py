@@ -184,7 +184,7 @@ class History:
         reason = self.chance.choice(["R01", "R09", "R17"] if not credits else ["R23", "R24", "R29"])
         said = letters.return_of(
             money.trace, money.cents + wrong, reason=reason, code=letters.RETURN_CODE[money.code],
-            trace=f"09100001{self.letter:07d}",
+            trace=f"09100001{self.letter:07d}", account="",
         )  # fmt: skip
         drop(self.app, letters.whole(said, sec=money.sec), name=f"back{self.letter}.ach")
         if wrong:

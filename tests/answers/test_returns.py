@@ -76,7 +76,7 @@ def test_a_file_that_lost_something_is_taken_and_waits_for_a_person(
     check(db, "4712", 500, vendor="V2")
     send(app)
     one = bank.return_of(trace_of(db, "4711"), 12_345)
-    other = bank.return_of(trace_of(db, "4712"), 500, trace="091000010000002")
+    other = bank.return_of(trace_of(db, "4712"), 500, trace="091000010000002", account="7771")
     lose, words = LOST[case]
     file = drop(app, "".join(line + "\n" for line in lose(bank.records(one, other))).encode())
     assert (file.state, state(db, "4711")) == ("POSTED", ("RETURNED", 1))

@@ -259,7 +259,7 @@ def test_the_way_of_one_check_of_a_ctx_entry_says_what_of_it_is_its_own(
 
 def test_the_return_of_a_ctx_entry_reopens_every_check_of_it(db: Database, home: Home, clock: FixedClock) -> None:
     app, trace = several(db, home, clock)
-    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03"), sec="CTX"))
+    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03", account="5550001"), sec="CTX"))
     assert answers(db)[0][2:] == (
         "DONE", "R03 no account, or unable to locate it: checks 4711, 4712 RETURNED; vendor V3 on alert"
     )  # fmt: skip
@@ -274,7 +274,7 @@ def test_the_return_of_a_ctx_entry_reopens_every_check_of_it(db: Database, home:
 def test_a_ctx_entry_one_of_whose_checks_is_elsewhere_waits(db: Database, home: Home, clock: FixedClock) -> None:
     app, trace = several(db, home, clock)
     world.change(db, "UPDATE bank_check SET state = 'NEW' WHERE check_no = '4712'")
-    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03"), sec="CTX"))
+    drop(app, bank.whole(bank.return_of(trace, 12_845, reason="R03", account="5550001"), sec="CTX"))
     assert "found check 4711 SENT, check 4712 NEW, expected SENT or VOID" in answers(db)[0][3]
     assert postings(db) == []
 
@@ -285,7 +285,7 @@ def test_an_offset_that_comes_back_waits(db: Database, home: Home, clock: FixedC
     check(db, "4711", 12_345)
     send(app)
     ((trace,),) = world.all_of(db, "SELECT trace_number FROM ach_entry WHERE kind = 'OFFSET'")
-    drop(app, bank.whole(bank.return_of(str(trace), 12_345, reason="R01", code="26")))
+    drop(app, bank.whole(bank.return_of(str(trace), 12_345, reason="R01", code="26", account="987654321")))
     assert answers(db)[0][2] == "UNMATCHED"
     assert "found the return of our own offset entry" in answers(db)[0][3]
     assert postings(db) == []
@@ -304,8 +304,8 @@ def test_a_reversal_is_moot_by_its_own_credit_alone(db: Database, home: Home, cl
     (file, *_) = build(app, "VACH", "1").files
     with db.read() as connection:
         assert ach_returns.moot_reversals(connection, [1, file.outbound_id]) == {}
-    drop(app, bank.whole(bank.return_of(third, 12_345)), "second.ach")
-    drop(app, bank.whole(bank.return_of(second, 12_345)), "third.ach")
+    drop(app, bank.whole(bank.return_of(third, 12_345, account="7771")), "second.ach")
+    drop(app, bank.whole(bank.return_of(second, 12_345, account="7771")), "third.ach")
     with db.read() as connection:
         moot = {file.outbound_id: f"{min(second, third)}, which the bank returned"}
         assert ach_returns.moot_reversals(connection, [1, file.outbound_id]) == moot

@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_found(db: Database, home: Home, clock: FixedClock,
         app,
         bank.whole(
             bank.return_of(trace_of(db, "4711"), 12_345, reason="R23"),
-            bank.return_of(trace_of(db, "4712"), 501, reason="R23", trace="091000010000002"),
+            bank.return_of(trace_of(db, "4712"), 501, reason="R23", trace="091000010000002", account="7771"),
             bank.change_of(trace_of(db, "4712"), "99887766", trace="091000010000003"),
         ),
     )

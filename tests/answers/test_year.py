@@ -117,7 +117,12 @@ class Bank:
     def _answer(self, entry: Sent, reason: str, money: Sent | None) -> None:
         self.returned[entry.trace] = entry
         said = letters.return_of(
-            entry.trace, entry.cents, reason=reason, code=letters.RETURN_CODE[entry.code], trace=self._trace()
+            entry.trace,
+            entry.cents,
+            reason=reason,
+            code=letters.RETURN_CODE[entry.code],
+            trace=self._trace(),
+            account="",
         )
         self.answers[self._day(entry)].append((said, entry.sec, money))
 

@@ -33,7 +33,7 @@ def drop_answers(world: World) -> None:
             trace, cents = connection.execute(text(statement)).first() or ("", 0)
     finally:
         app.close()
-    returned = bank.return_of(trace, cents, reason="R02", trace="091000010000701")
+    returned = bank.return_of(trace, cents, reason="R02", trace="091000010000701", account="")
     changed = bank.change_of(trace, "99887766", trace="091000010000702")
     strange = bank.return_of("091000019999999", 5, trace="091000010000703")
     (world.home.inbox / "returns.ach").write_bytes(bank.whole(returned, changed, strange))
