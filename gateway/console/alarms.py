@@ -89,6 +89,13 @@ def conditions(found: Status) -> list[Condition]:
         Condition(f"period:{x['portfolio']}:{x['business_date']}", "PERIOD_UNFINISHED", unfinished_text(x))
         for x in found.unfinished
     ]
+    out += [
+        Condition(
+            f"reversal:{r['portfolio']}:{r['bank']}:{r['check_no']}:{r['last_day']}", "REVERSAL_LATE",
+            f"the reversal of check {r['check_no']}{r['others']} of portfolio {r['portfolio']} has not left: {r['todo']}",
+        )
+        for r in found.reversals if r["urgent"]
+    ]  # fmt: skip
     for o in found.outbound:
         if o["delivery"] in ("UNKNOWN", "NOT_DELIVERED"):
             state = o["delivery"].replace("_", " ").lower()

@@ -368,6 +368,19 @@ def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
     assert told == [("ENDPOINT_UNKNOWN", "OUT1 (#1) is PLACING: endpoint gone is not in the settings")]
 
 
+def test_a_reversal_that_is_about_to_be_too_late_is_told() -> None:
+    from tests.console.test_status import QUIET
+
+    row = {
+        "portfolio": "1", "bank": "125", "check_no": "101", "checks": 3, "others": " and 2 more", "amount_cents": 50_000,
+        "outbound_id": 4, "last_day": "2026-05-27", "over": False, "urgent": True, "todo": "reject that file",
+    }  # fmt: skip
+    found = alarms.conditions(replace(QUIET, reversals=[row, {**row, "check_no": "105", "urgent": False}]))
+    assert [(c.code, c.text) for c in found] == [
+        ("REVERSAL_LATE", "the reversal of check 101 and 2 more of portfolio 1 has not left: reject that file")
+    ]
+
+
 def test_a_restored_ledger_is_told_until_somebody_compared() -> None:
     from tests.console.test_status import QUIET
 
