@@ -108,7 +108,7 @@ def about(
 
 
 @cache
-def _built() -> Any:
+def built() -> Any:
     """The commands as they are called. A process that runs several command lines builds each command once."""
     return typer.main.get_command(app)
 
@@ -116,7 +116,7 @@ def _built() -> Any:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; gives its exit code. Wrong use is told like every other error."""
     try:
-        return _built()(list(arguments), prog_name="gateway", standalone_mode=False) or 0
+        return built()(list(arguments), prog_name="gateway", standalone_mode=False) or 0
     except TyperException as error:
         told: Any = error
         words = readable(_words(told, arguments))

@@ -1,7 +1,8 @@
 """``python -m tests.crash.zygote``: starts gateway processes quickly, by importing once and forking for each.
 
 Every command is an operating system process of its own, with its own connections, locks and threads: it opens them
-after the fork, runs the entry point of the ``gateway`` script, and ends as that does. Only the imports are shared.
+after the fork, runs the entry point of the ``gateway`` script, and ends as that does. Only the imports are shared, and
+what the commands take.
 One JSON request a line on standard input, one JSON answer a line on standard output.
 """
 
@@ -19,7 +20,7 @@ import threading
 from typing import Any, NoReturn
 
 import gateway
-from gateway.cli.main import main
+from gateway.cli.main import COMMANDS, built, main
 
 LONGEST_SECONDS = 120
 """A command that hangs ends with SIGALRM, which no test expects."""
@@ -33,6 +34,8 @@ def serve() -> None:
     for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
         if not module.name.startswith(NOT_IMPORTED):
             importlib.import_module(module.name)
+    for name in COMMANDS:
+        built().get_command(None, name)
     gc.freeze()
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
