@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,18 +98,65 @@ def _execute(url: str, statement: str) -> None:
 _numbers = iter(range(1, 1_000_000))
 
 
+Content = Callable[[Database, Path], object]
+"""Fills a migrated ledger; the folder is for the files that it loads."""
+
+
+@pytest.fixture
+def content() -> Content | None:
+    """What a ledger holds when a test begins: nothing. A module whose tests begin with the same names a function, which
+    fills one ledger of each kind; the tests get copies."""
+    return None
+
+
+@dataclass
+class Filled:
+    """Ledgers to copy: SQLite's by their path, PostgreSQL's by their name."""
+
+    folder: Path
+    made: dict[tuple[str, Content | None], str] = field(default_factory=dict)
+
+    def of(self, kind: str, content: Content | None, empty: str, admin: str = "") -> str:
+        if content is None:
+            return empty
+        if (kind, content) not in self.made:
+            name = f"filled{len(self.made)}"
+            folder = self.folder / name
+            folder.mkdir()
+            if kind == "sqlite":
+                name = str(shutil.copy(empty, folder / "ledger.db"))
+                filled = Database.at_path(Path(name))
+            else:
+                _execute(admin, f"CREATE DATABASE {name} TEMPLATE {empty} STRATEGY FILE_COPY")
+                filled = Database(database_at(admin, name))
+            try:
+                content(filled, folder)
+            finally:
+                filled.close()
+            self.made[kind, content] = name
+        return self.made[kind, content]
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return Filled(tmp_path_factory.mktemp("filled"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, filled: Filled, content: Content | None
+) -> Iterator[str]:
     """URL of a fresh migrated ledger; every test that takes it runs on both databases."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
         path = tmp_path / "ledger.db"
-        shutil.copy(template, path)
+        shutil.copy(filled.of("sqlite", content, str(template)), path)
         yield f"sqlite:///{path}"
         return
     admin: str = request.getfixturevalue("postgres_url")
     name = f"t{next(_numbers)}"
-    _execute(admin, f"CREATE DATABASE {name} TEMPLATE gateway_template STRATEGY FILE_COPY")
+    source = filled.of("postgresql", content, "gateway_template", admin)
+    _execute(admin, f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
     yield database_at(admin, name)
     _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
 

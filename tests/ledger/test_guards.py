@@ -13,14 +13,23 @@ from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Side, Unit, close_unit, open_unit
+from tests.conftest import Content
 from tests.ledger.reference import AT, loaded
 
 ENTRY = 1 * ENTRIES_A_UNIT + 1
 
 
+def fill(db: Database, folder: Path) -> None:
+    loaded(db, folder)
+
+
 @pytest.fixture
-def ledger(db: Database, tmp_path: Path) -> Database:
-    loaded(db, tmp_path / "in")
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "ledger" in request.fixturenames else None
+
+
+@pytest.fixture
+def ledger(db: Database) -> Database:
     return db
 
 

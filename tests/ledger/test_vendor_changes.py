@@ -18,6 +18,7 @@ from gateway.ledger.load import LoadRejected, LoadResult
 from gateway.ledger.vendor_changes import Change, Maker
 from gateway.ledger.vendor_details import FIELDS, current
 from gateway.vault import Vault
+from tests.conftest import Content
 from tests.ledger.reference import AT, VAULT, loaded, run, write
 
 RIGHTS = frozenset({"load", "approve"})
@@ -28,9 +29,17 @@ V1 = "V1,ACME,091000019,123456789,checking,CCD\n"
 V2 = "V2,OTHER,121000248,555444333,savings,PPD\n"
 
 
+def fill(db: Database, folder: Path) -> None:
+    loaded(db, folder, vendors=HEAD + V1 + V2)
+
+
 @pytest.fixture
-def vendors(db: Database, tmp_path: Path) -> Database:
-    loaded(db, tmp_path / "first", vendors=HEAD + V1 + V2)
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "vendors" in request.fixturenames else None
+
+
+@pytest.fixture
+def vendors(db: Database) -> Database:
     return db
 
 

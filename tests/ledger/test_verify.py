@@ -15,6 +15,7 @@ from gateway.ledger import guards, schema, triggers, units, verify_files
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.ledger.verify_base import Check
+from tests.conftest import Content
 from tests.ledger.reference import AT, PAYMENTS, loaded
 
 VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,123456789,checking,CCD\n"
@@ -25,9 +26,17 @@ RECORD = f"5{'260303':>74}{'':19}\r\n6{'22':2}{'':26}{5000:010}{TRACE:>55}\r\n".
 """A bank file of one entry, as far as it is looked at: effective date, code, cents, trace number."""
 
 
+def fill(db: Database, folder: Path) -> None:
+    loaded(db, folder, payments=PAYMENTS, vendors=VENDORS, checks=CHECKS)
+
+
 @pytest.fixture
-def ledger(db: Database, tmp_path: Path) -> Database:
-    loaded(db, tmp_path / "in", payments=PAYMENTS, vendors=VENDORS, checks=CHECKS)
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "ledger" in request.fixturenames else None
+
+
+@pytest.fixture
+def ledger(db: Database) -> Database:
     return db
 
 

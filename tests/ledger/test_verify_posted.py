@@ -17,6 +17,7 @@ from gateway.updates.base import FileFacts, PostingContext
 from gateway.updates.u0409 import UPDATE
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator_profile import DEFAULT as XSELLERATOR
+from tests.conftest import Content
 from tests.ledger.reference import AT, BASE, CHARGES_WITH_ESCROW, PAYMENTS, loaded
 from tests.ledger.test_verify import POSTED, behind, failed
 
@@ -30,12 +31,11 @@ RECEIVED = "cash received equals payment batches"
 SETTINGS = Settings(GatewaySettings(), {"1": PortfolioSettings()}, Operators(), INBOUND, XSELLERATOR)
 
 
-@pytest.fixture
-def ledger(db: Database, tmp_path: Path) -> Database:
+def fill(db: Database, folder: Path) -> None:
     """A loaded ledger with 5.00 in escrow of lease 1001, of which a file has paid 2.00 and 1.00 out."""
     head, first, second = BASE["leases"].splitlines()
     leases = f"{head},escrow_balance\n{first},5.00\n{second},\n"
-    loaded(db, tmp_path / "in", leases=leases, charges=CHARGES_WITH_ESCROW, payments=PAYMENTS)
+    loaded(db, folder, leases=leases, charges=CHARGES_WITH_ESCROW, payments=PAYMENTS)
     with db.write() as connection:
         connection.execute(
             schema.inbound_file.insert().values(
@@ -55,6 +55,15 @@ def ledger(db: Database, tmp_path: Path) -> Database:
         context = PostingContext(db, connection, SETTINGS, facts, "ABC", AT)
         UPDATE.post(context)
         context.close_units()
+
+
+@pytest.fixture
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "ledger" in request.fixturenames else None
+
+
+@pytest.fixture
+def ledger(db: Database) -> Database:
     return db
 
 

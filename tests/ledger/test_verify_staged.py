@@ -17,6 +17,7 @@ from gateway.updates import u0409, u0415, u0418, u0470
 from gateway.updates.base import FileFacts, PostingContext, Update
 from parsers.profile import DEFAULT as INBOUND
 from parsers.xsellerator_profile import DEFAULT as XSELLERATOR
+from tests.conftest import Content
 from tests.ledger.reference import AT, BASE, CHARGES_WITH_ESCROW, loaded
 from tests.ledger.test_verify import behind, failed
 
@@ -48,12 +49,11 @@ def post(db: Database, connection: Connection, file_id: int, update: Update, *li
     context.close_units()
 
 
-@pytest.fixture
-def ledger(db: Database, tmp_path: Path) -> Database:
+def fill(db: Database, folder: Path) -> None:
     """A file of each kind has posted: two lines each, of reversals one, which failed."""
     head, first, second = BASE["leases"].splitlines()
     leases = f"{head},escrow_balance\n{first},5.00\n{second},\n"
-    loaded(db, tmp_path / "in", leases=leases, charges=CHARGES_WITH_ESCROW)
+    loaded(db, folder, leases=leases, charges=CHARGES_WITH_ESCROW)
     pay = {"target_kind": "L", "target": "1001", "check_no": "C1"}
     check = {"lease": "1001", "disbursal_date": "2026-03-05", "payee": "COUNTY", "reference": "R1", "bank": "127"}
     with db.write() as connection:
@@ -73,6 +73,15 @@ def ledger(db: Database, tmp_path: Path) -> Database:
             db, connection, 4, u0470.UPDATE,
             {"target_kind": "L", "target": "1001", "amount_cents": 700, "batch": "26021190000200000009", "reason": "NSFC"},
         )  # fmt: skip
+
+
+@pytest.fixture
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "ledger" in request.fixturenames else None
+
+
+@pytest.fixture
+def ledger(db: Database) -> Database:
     return db
 
 

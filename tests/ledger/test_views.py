@@ -12,15 +12,24 @@ from gateway.ledger import views
 from gateway.ledger.database import Database
 from gateway.ledger.load_kinds import BY_NAME
 from gateway.ledger.views import Filters
+from tests.conftest import Content
 from tests.ledger.reference import PAYMENTS, VAULT, loaded
 
 VENDORS = "vendor,name,routing_number,account_number,account_type,sec\nV1,ACME,091000019,123456789,checking,CCD\n"
 CHECKS = "portfolio,check,type,amount,disbursement_date,vendor,flag\n1,77,NEWA,50.00,2026-03-03,V1,\n1,78,MANL,5.00,2026-03-04,,P\n"
 
 
+def fill(db: Database, folder: Path) -> None:
+    loaded(db, folder, payments=PAYMENTS, vendors=VENDORS, checks=CHECKS)
+
+
 @pytest.fixture
-def ledger(db: Database, tmp_path: Path) -> Database:
-    loaded(db, tmp_path / "in", payments=PAYMENTS, vendors=VENDORS, checks=CHECKS)
+def content(request: pytest.FixtureRequest) -> Content | None:
+    return fill if "ledger" in request.fixturenames else None
+
+
+@pytest.fixture
+def ledger(db: Database) -> Database:
     return db
 
 
