@@ -22,7 +22,7 @@ from tests.support.foreign_eyes import ForeignEyes
 from writers import nacha
 
 TESTS = Path(__file__).parent
-BY_ITSELF = TESTS / "ledger"
+BY_ITSELF = {TESTS / "ledger", TESTS / "delivery" / "test_lock.py", TESTS / "period" / "test_by_itself.py"}
 """Tests of what differs between the databases: counted on both."""
 NOT_COUNTED = (
     TESTS / "formats", TESTS / "parsers", TESTS / "reports", TESTS / "answers" / "test_histories.py",
@@ -40,12 +40,12 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Branches are counted where a test runs on SQLite: counting takes two thirds more time, for the same code.
 
-    Counted on PostgreSQL as well are tests of what differs (``tests/ledger``) and those that run there only.
+    Counted on PostgreSQL as well are tests of what differs (``BY_ITSELF``) and those that run there only.
     """
     names = {item.nodeid for item in items}
     for item in items:
         twin = item.nodeid.replace("postgresql", "sqlite")
-        is_second = twin != item.nodeid and twin in names and BY_ITSELF not in item.path.parents
+        is_second = twin != item.nodeid and twin in names and not {item.path, *item.path.parents} & BY_ITSELF
         item.stash[_counted] = not is_second and not {item.path, *item.path.parents} & set(NOT_COUNTED)
 
 

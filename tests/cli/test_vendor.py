@@ -199,7 +199,11 @@ def test_a_build_names_what_it_withholds(own: Played) -> None:
         ("outbound build vach-reversal --portfolio 1 --of 1 --reason x", 3, "BUILT, expected one that left"),
         ("outbound build vach-reversal --of 1 --reason x", 3, "BUILT, expected one that left"),
         ("outbound build vach-reversal --of 99 --reason x", 2, "outbound file 99: found none of that number"),
-        ("outbound build dsgl --portfolio 1 --same-day", 2, "found --same-day, expected only --again --after --of --reason"),
+        (
+            "outbound build dsgl --portfolio 1 --same-day",
+            2,
+            "found --same-day, expected only --again --after --of --reason",
+        ),
         ("outbound build vach --portfolio 1 --same-day", 3, "same_day = 'never', expected 'asked'"),
     ],
 )
