@@ -103,7 +103,7 @@ Content = Callable[[Database, Path], object]
 
 
 @pytest.fixture
-def content() -> Content | None:
+def ledger_content() -> Content | None:
     """What a ledger holds when a test begins: nothing. A module whose tests begin with the same names a function, which
     fills one ledger of each kind; the tests get copies."""
     return None
@@ -120,7 +120,7 @@ class Filled:
         if content is None:
             return empty
         if (kind, content) not in self.made:
-            name = f"filled{len(self.made)}"
+            name = f"filled{next(_numbers)}"  # another than that of one that could not be filled
             folder = self.folder / name
             folder.mkdir()
             if kind == "sqlite":
@@ -144,18 +144,18 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(
-    request: pytest.FixtureRequest, tmp_path: Path, filled: Filled, content: Content | None
+    request: pytest.FixtureRequest, tmp_path: Path, filled: Filled, ledger_content: Content | None
 ) -> Iterator[str]:
     """URL of a fresh migrated ledger; every test that takes it runs on both databases."""
     if request.param == "sqlite":
         template: Path = request.getfixturevalue("sqlite_template")
         path = tmp_path / "ledger.db"
-        shutil.copy(filled.of("sqlite", content, str(template)), path)
+        shutil.copy(filled.of("sqlite", ledger_content, str(template)), path)
         yield f"sqlite:///{path}"
         return
     admin: str = request.getfixturevalue("postgres_url")
     name = f"t{next(_numbers)}"
-    source = filled.of("postgresql", content, "gateway_template", admin)
+    source = filled.of("postgresql", ledger_content, "gateway_template", admin)
     _execute(admin, f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
     yield database_at(admin, name)
     _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")

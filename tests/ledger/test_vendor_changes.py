@@ -34,7 +34,7 @@ def fill(db: Database, folder: Path) -> None:
 
 
 @pytest.fixture
-def content(request: pytest.FixtureRequest) -> Content | None:
+def ledger_content(request: pytest.FixtureRequest) -> Content | None:
     return fill if "vendors" in request.fixturenames else None
 
 
