@@ -113,6 +113,12 @@ def find_home(folder: Path) -> Home:
             f"opening {folder}: found no config/gateway.toml there, expected a home; run `gateway init {folder}` or "
             "name one with --home or GATEWAY_HOME"
         )
+    if home.restoring.exists():
+        raise Refused(
+            f"opening {folder}: found {home.restoring.name}, a restore that runs or was cut off, expected a whole home: what left "
+            "since the backup could leave again; where none runs, remove the folder and the tables of its database, and restore "
+            "again"
+        )
     return home
 
 

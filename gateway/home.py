@@ -35,6 +35,11 @@ class Home:
         return self.config / "gateway.toml"
 
     @property
+    def restoring(self) -> Path:
+        """There while a restore fills the home, so that one that was cut off is no home."""
+        return self.root / ".restoring"
+
+    @property
     def portfolios(self) -> Path:
         return self.config / "portfolios"
 

@@ -222,13 +222,15 @@ def restore(
 
     ``at`` is this instant and ``user`` the system user who restores, as the record has them.
     The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows
-    is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails.
+    is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails. One that
+    is killed leaves a folder that no command opens (``Home.restoring``).
     """
     manifest = check_backup(source)
     if home.root.exists() and any(home.root.iterdir()):
         raise Refused(f"restoring into {home.root}: found something there, expected no home yet; name a new folder")
     home.root.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
     try:
+        write_durably(home.restoring, b"", mode=_FILE)
         for name in manifest["files"]:
             if name != LEDGER:
                 _copy(source / name, home.root, name)
@@ -251,6 +253,8 @@ def restore(
                 raise
         finally:
             db.close()
+        home.restoring.unlink()
+        fsync_dir(home.root)
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)
         raise

@@ -85,4 +85,6 @@ def _text(value: Any) -> str:
         case bytes():
             return "\\\\x" + value.hex()
         case _:
-            raise TypeError(f"a bulk insert: found a value of {type(value).__name__}, expected a number, text or bytes")
+            raise TypeError(
+                f"a bulk insert: found a value of {type(value).__name__}, expected a whole number, text or bytes"
+            )

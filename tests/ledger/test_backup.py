@@ -7,6 +7,9 @@ import hashlib
 import itertools
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway.app import find_home
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger import backup as backups
@@ -144,6 +148,29 @@ def test_a_database_that_is_not_there_is_told_and_nothing_is_left(
     with pytest.raises(LedgerError, match=words):
         restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=url)
     assert not (tmp_path / "new").exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gateway.home import Home
+from gateway.ledger.backup import restore
+restore(Path(sys.argv[1]), Home(Path(sys.argv[2])), at="2026-03-02T14:00:00Z", user="anna", database_url="",
+        doubt=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_home_whose_restore_was_killed_is_not_opened(full: Home, db: Database, tmp_path: Path) -> None:
+    """Its ledger may be whole already, and nothing of it doubted yet: what left since the backup would leave again."""
+    backup(full, db, tmp_path / "backup")
+    place = tmp_path / "new"
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "backup", place], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(Refused, match=r"found \.restoring, a restore that runs or was cut off, expected a whole home"):
+        find_home(place)
+    shutil.rmtree(place)
+    restore(tmp_path / "backup", Home(place), database_url="")
+    assert find_home(place).root == place
 
 
 def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import tomllib
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, MetaData, Table, text
 from sqlalchemy.exc import DBAPIError
 
@@ -38,6 +40,39 @@ def test_bulk_insert_takes_rows_of_nothing_but_absent_values(db: Database) -> No
         db.scratch(c, "repeated_line", "other BIGINT")
         assert db.bulk_insert(c, Table("repeated_line", MetaData()), ("other",), [(None,)] * 3) == 3
         assert c.execute(text("SELECT COUNT(*), COUNT(other) FROM repeated_line")).one() == (3, 0)
+
+
+TEXTS = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.integers(-(2**63), 2**63 - 1), TEXTS, st.none() | st.binary(max_size=6)), max_size=30
+    )
+)
+@example([(1, "\\.", b"\\."), (2, "\\N", b""), (3, "", None), (None, "a\tb\nc\rd\\", b"\\N"), (5, "NULL", None)])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_bulk_insert_brings_any_text_as_it_is(
+    db: Database, rows: list[tuple[int | None, str | None, bytes | None]]
+) -> None:
+    """Line ends, tabs and backslashes too, which PostgreSQL's form of COPY gives a meaning."""
+    with db.write() as c:
+        db.scratch(c, "brought", "n BIGINT, said TEXT, raw BYTEA")
+        db.bulk_insert(c, Table("brought", MetaData()), ("n", "said", "raw"), rows)
+        found = [
+            (n, said, None if raw is None else bytes(raw))
+            for n, said, raw in db.fetch(c, "SELECT n, said, raw FROM brought")
+        ]
+    assert found == rows
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_value_whose_text_would_be_a_guess_is_not_inserted(db: Database) -> None:
+    with (
+        pytest.raises(TypeError, match="found a value of float, expected a whole number, text or bytes"),
+        db.write() as c,
+    ):
+        db.bulk_insert(c, schema.staged_assessment, COLUMNS, [(1, 1, None, None, "LTCH", 1.5, None)])
 
 
 def test_a_fault_does_not_say_the_values(db: Database) -> None:

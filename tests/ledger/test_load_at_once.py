@@ -5,7 +5,7 @@ On SQLite one writer waits for the other from the start; the tests hold it to th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from gateway.ledger.database import Database
 from gateway.ledger.load import LoadRejected, LoadResult, load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.vendor_details import current
+from gateway.outbound.built import Frozen
 from gateway.release import build as building
 from gateway.release import keys as rotation
 from gateway.release import release
@@ -36,6 +37,7 @@ VENDOR = "vendor,name,routing_number,account_number,account_type,sec\nV1,Vendor 
 HEAD = "portfolio,check,type,amount,disbursement_date,vendor,lease,reference,bank\n"
 CHECK = HEAD + "1,1,NEWA,100.00,2026-03-03,V1,L1,INV-1,126\n"
 MAKER = Maker("CAT", "cat")
+LoadedMeanwhile = Callable[[str], tuple[Frozen, Future[LoadResult]]]
 
 
 @pytest.fixture
@@ -64,42 +66,42 @@ def checks(db: Database) -> list[tuple[Any, ...]]:
     return world.all_of(db, "SELECT check_no, state, outbound_id FROM bank_check WHERE check_no = '1'")
 
 
-def test_the_same_checks_again_leave_a_reserved_one_as_it_is(
+@pytest.fixture
+def load_while_it_builds(
     app: App, db: Database, tmp_path: Path, beside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> LoadedMeanwhile:
+    """Builds the bank file of a loaded check; these checks are loaded while the build is about to commit."""
+
+    def built(again: str) -> tuple[Frozen, Future[LoadResult]]:
+        bring(app, tmp_path, "checks", CHECK)
+        loads: list[Future[LoadResult]] = []
+
+        def reached(step: Step) -> None:
+            if step is Step.BUILT_UNCOMMITTED:
+                loads.append(beside.submit(bring, app, tmp_path, "checks", again))
+                until_it_waits(db, loads[0])
+
+        monkeypatch.setattr(building, "reached", reached)
+        return building.build(app, "VACH", "1").files[0], loads[0]
+
+    return built
+
+
+def test_the_same_checks_again_leave_a_reserved_one_as_it_is(
+    app: App, db: Database, load_while_it_builds: LoadedMeanwhile
 ) -> None:
-    """While a build is about to commit."""
-    bring(app, tmp_path, "checks", CHECK)
-    loads: list[Future[LoadResult]] = []
-
-    def reached(step: Step) -> None:
-        if step is Step.BUILT_UNCOMMITTED:
-            loads.append(beside.submit(bring, app, tmp_path, "checks", CHECK))
-            until_it_waits(db, loads[0])
-
-    monkeypatch.setattr(building, "reached", reached)
-    bank_file = building.build(app, "VACH", "1").files[0]
-    assert loads[0].result().counts["checks"].same == 1
+    bank_file, load_ = load_while_it_builds(CHECK)
+    assert load_.result().counts["checks"].same == 1
     assert checks(db) == [("1", "RESERVED", bank_file.outbound_id)]
     release.approve(app, bank_file.outbound_id, sha256=bank_file.sha256)
     assert checks(db) == [("1", "SENT", bank_file.outbound_id)]
     sound(db)
 
 
-def test_a_check_that_is_built_meanwhile_is_not_changed(
-    app: App, db: Database, tmp_path: Path, beside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bring(app, tmp_path, "checks", CHECK)
-    loads: list[Future[LoadResult]] = []
-
-    def reached(step: Step) -> None:
-        if step is Step.BUILT_UNCOMMITTED:
-            loads.append(beside.submit(bring, app, tmp_path, "checks", CHECK.replace("100.00", "900.00")))
-            until_it_waits(db, loads[0])
-
-    monkeypatch.setattr(building, "reached", reached)
-    building.build(app, "VACH", "1")
+def test_a_check_that_is_built_meanwhile_is_not_changed(db: Database, load_while_it_builds: LoadedMeanwhile) -> None:
+    _, load_ = load_while_it_builds(CHECK.replace("100.00", "900.00"))
     with pytest.raises(LoadRejected, match="a change of check 1, which is reserved"):
-        loads[0].result()
+        load_.result()
     sound(db)
 
 
