@@ -23,7 +23,6 @@ from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.delivery import queue, tries
 from gateway.delivery.connect import Connection, connect
-from gateway.delivery.lock import StillHeld, endpoint_lock
 from gateway.delivery.probe import Verdict, probe
 from gateway.delivery.queue import Change, Delivery
 from gateway.delivery.sftp import SftpSession
@@ -31,6 +30,8 @@ from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.delivery.upload import Outcome, Paths, Progress, Render, Uploader
 from gateway.errors import GatewayError, Refused, SettingsError, UsageError
+from gateway.ledger import process_lock
+from gateway.ledger.process_lock import StillHeld
 from gateway.settings import Endpoint
 
 GROUP_FILES: Final = 32
@@ -153,16 +154,17 @@ class _Run:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        with endpoint_lock(self.app.db, self.app.home, self.name) as still_held:
-            if still_held is None:
-                self.busy = True
-                _log.info("endpoint_busy", endpoint=self.name)
-                return
-            with self._write() as connection:
-                left = queue.recover(connection, endpoint=self.name, at=self.app.now())
-            self.touched |= {d.delivery_id for d in left}
-            while not self.asked_to_stop.is_set() and self._round(still_held):
-                pass
+        """One process delivers to an endpoint at a time: what was left in the middle is settled first."""
+        try:
+            with process_lock.held(self.app.db, [f"delivery:{self.name}"]) as still_held:
+                with self._write() as connection:
+                    left = queue.recover(connection, endpoint=self.name, at=self.app.now())
+                self.touched |= {d.delivery_id for d in left}
+                while not self.asked_to_stop.is_set() and self._round(still_held):
+                    pass
+        except process_lock.Taken:
+            self.busy = True
+            _log.info("endpoint_busy", endpoint=self.name)
 
     @contextmanager
     def _write(self) -> Iterator[DbConnection]:

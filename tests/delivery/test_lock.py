@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from gateway.delivery import queue, settle
 from gateway.delivery.deliver import missing_endpoints
-from gateway.delivery.lock import endpoint_lock
 from gateway.errors import Refused, UsageError
+from gateway.ledger.process_lock import held
 from tests.delivery.conftest import Office, endpoint_of, operator
 from tests.support.faulty_sftp import Fault, Faulty
 
@@ -16,14 +16,13 @@ from tests.support.faulty_sftp import Fault, Faulty
 def test_the_second_steps_back(office: Office, faulty: Faulty) -> None:
     office.with_endpoints(bank=endpoint_of(faulty))
     office.release("A.DAT", b"a")
-    with endpoint_lock(office.app.db, office.app.home, "bank") as held:
-        assert held is not None
-        held()
+    with held(office.app.db, ["delivery:bank"]) as still_held:
+        still_held()
         assert office.deliver() == []
         with pytest.raises(Refused, match="found another process at it"):
             office.deliver(endpoint="bank")
-        with endpoint_lock(office.app.db, office.app.home, "dealer") as other:
-            assert other is not None
+        with held(office.app.db, ["delivery:dealer"]):
+            """Each endpoint is one for itself."""
     assert [r.state for r in office.deliver(endpoint="bank")] == ["DELIVERED"]
 
 

@@ -210,7 +210,7 @@ def test_one_who_looks_is_in_nobodys_way(tmp_path: Path) -> None:
     assert not has_turn(db, "1"), "nobody ever had it"
     with turn(db, ["1"]):
         assert has_turn(db, "1")
-    fd = os.open(tmp_path / "any.db-eop-p1.lock", os.O_RDONLY)
+    fd = os.open(tmp_path / "any.db-eop-1.lock", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_SH)
     real, tries = fcntl.flock, []
 
