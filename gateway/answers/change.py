@@ -35,12 +35,6 @@ def decided(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
             "the notification with gateway answers refuse",
             key(sent),
         )
-    if facts.versions.get(vendor, 1) != entry.details_version:
-        return waits(
-            f"{said}: found the bank details of vendor {vendor} changed since the entry went out, expected those it went "
-            "out with: compare them, and change the vendor by hand if the bank is still right",
-            key(sent),
-        )
     code = told.corrected.transaction_code
     if code is not None and code[:1] not in _TYPES:
         return waits(
@@ -62,6 +56,12 @@ def decided(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
     wanted = differing(facts.details[vendor], sound)
     if not wanted:
         return Decision(AnswerState.DONE, f"{said}: vendor {vendor} has it so already", key(sent))
+    if facts.versions.get(vendor, 1) != entry.details_version:
+        return waits(
+            f"{said}: found the bank details of vendor {vendor} changed since the entry went out, expected those it went "
+            "out with: compare them, and change the vendor by hand if the bank is still right",
+            key(sent),
+        )
     return Decision(
         AnswerState.DONE,
         f"{said}: {', '.join(field.replace('_', ' ') for field in sorted(wanted))} of vendor {vendor} proposed; nothing is "

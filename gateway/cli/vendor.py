@@ -103,9 +103,10 @@ def vendor_changes_list(
         session.show({"rows": [asdict(change) for change in found]})
         return
     rows = [
-        (c.change_id, c.vendor, c.state, c.origin, _arrow(c), c.maker, c.proposed_at, c.checker, c.reason)
+        (c.change_id, c.vendor, c.state, c.origin, "; ".join((_arrow(c), *c.remarks)), c.maker, c.proposed_at, c.checker,
+         c.reason)
         for c in found
-    ]
+    ]  # fmt: skip
     columns = ("change", "vendor", "state", "origin", "what", "maker", "proposed_at", "checker", "reason")
     session.show_rows(
         columns,
@@ -290,6 +291,8 @@ def _page(change: Change, when: Callable[[str | None], str]) -> Iterator[str]:
     for field in FIELDS:
         if field in change.after:
             yield f"  {field.replace('_', ' '):15} {change.before[field]} -> {change.after[field]}"
+    for remark in change.remarks:
+        yield f"  {remark}"
     yield f"  proposed by {change.maker} ({change.maker_user}) at {when(change.proposed_at)}: {change.reason}"
     if change.checker:
         why = f": {change.decision_reason}" if change.decision_reason else ""

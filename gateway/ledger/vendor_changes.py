@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -20,6 +21,7 @@ from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_details import (
+    ACCOUNT,
     NEW_VERSION,
     Details,
     checked,
@@ -27,8 +29,10 @@ from gateway.ledger.vendor_details import (
     differing,
     masked,
     no_account_in,
+    plain,
     store,
 )
+from gateway.log import last_four
 from gateway.vault import Vault
 
 Origin = Literal["OPERATOR", "LOAD", "NOC"]
@@ -69,6 +73,8 @@ class Change:
     checker_user: str | None
     decided_at: str | None
     decision_reason: str | None
+    remarks: tuple[str, ...] = ()
+    """What the last four do not tell, and why a change that waits cannot be applied any more."""
 
 
 def propose(
@@ -188,13 +194,9 @@ def approve(
             f"approving change {change_id} of vendor {row.vendor}: found values that no key of this home opens, expected "
             "the key they were sealed with; refuse it and propose it again"
         )
-    now = current(connection, vault, [row.vendor])[row.vendor]
-    stale = differing(now, row.before)
+    stale = _stale(current(connection, vault, [row.vendor])[row.vendor], row)
     if stale:
-        raise Refused(
-            f"approving change {change_id} of vendor {row.vendor}: found {', '.join(sorted(stale))} changed since it was "
-            f"proposed, expected as it was then; refuse it and propose it again"
-        )
+        raise Refused(f"approving change {change_id} of vendor {row.vendor}: {stale}")
     vault.hold(db, connection)
     store(connection, vault, row.vendor, row.after)
     _decide(connection, row, "APPLIED", None, operator, at)
@@ -213,7 +215,7 @@ def refuse(connection: Connection, vault: Vault, change_id: int, *, reason: str,
 
 def one(connection: Connection, vault: Vault, change_id: int) -> Change:
     """One change. Raises UsageError when there is none of that number."""
-    return _shown(_known(connection, vault, change_id))
+    return _shown(connection, vault, [_known(connection, vault, change_id)])[0]
 
 
 def listing(
@@ -224,7 +226,7 @@ def listing(
         clause for clause, given in (("c.vendor = :vendor", vendor), ("c.state = :state", state)) if given is not None
     )
     values = {key: value for key, value in (("vendor", vendor), ("state", state)) if value is not None}
-    return [_shown(row) for row in _rows(connection, vault, where or "1 = 1", **values)]
+    return _shown(connection, vault, list(_rows(connection, vault, where or "1 = 1", **values)))
 
 
 # --- rows ---------------------------------------------------------------------------------------------------
@@ -263,8 +265,43 @@ def _waiting(connection: Connection, vault: Vault, change_id: int, action: str) 
     return row
 
 
-def _shown(row: Change) -> Change:
-    return replace(row, before=masked(row.before), after=masked(row.after))
+def _shown(connection: Connection, vault: Vault, rows: Sequence[Change]) -> list[Change]:
+    waits = {row.vendor for row in rows if row.state == "PROPOSED" and row.after}
+    waiting = [row for row in _rows(connection, vault, _IS_WAITING) if row.vendor in waits] if waits else []
+    now: dict[str, dict[str, str]] = {}
+    with suppress(GatewayError):  # sealed with a key that is lost: it is seen and refused all the same
+        now = current(connection, vault, waits)
+    return [
+        replace(row, before=masked(row.before), after=masked(row.after), remarks=_remarks(row, waiting, now))
+        for row in rows
+    ]
+
+
+def _remarks(row: Change, waiting: Sequence[Change], now: Mapping[str, Details]) -> tuple[str, ...]:
+    if row.state != "PROPOSED" or not row.after:
+        return ()
+    said = [stale] if row.vendor in now and (stale := _stale(now[row.vendor], row)) else []
+    if ACCOUNT in row.after:
+        mine = row.after[ACCOUNT]
+        others = {"the one it replaces": row.before[ACCOUNT]} | {
+            f"that of change {other.change_id}": other.after[ACCOUNT]
+            for other in waiting
+            if other.vendor == row.vendor and other.change_id != row.change_id and ACCOUNT in other.after
+        }
+        said += [
+            f"the account number is not {whose}, though it is shown alike"
+            for whose, account in others.items()
+            if last_four(account) == last_four(mine) and plain(ACCOUNT, account) != plain(ACCOUNT, mine)
+        ]
+    return tuple(said)
+
+
+def _stale(now: Details, row: Change) -> str:
+    """Why a change can be applied no more; empty while it can."""
+    stale = [field.replace("_", " ") for field in sorted(differing(now, row.before))]
+    if not stale:
+        return ""
+    return f"found {', '.join(stale)} changed since it was proposed, expected as it was then; refuse it and propose it again"
 
 
 def _decide(connection: Connection, row: Change, state: State, reason: str | None, operator: Operator, at: str) -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Text, bindparam, text
 
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import load_types as t
@@ -132,7 +132,7 @@ def plain(field: str, value: str) -> str:
 
 _CURRENT: Final = text(
     "SELECT vendor, routing_sealed, account_sealed, account_type, name, sec FROM vendor WHERE vendor IN :vendors"
-).bindparams(bindparam("vendors", expanding=True))
+).bindparams(bindparam("vendors", type_=Text, expanding=True))
 
 
 def current(connection: Connection, vault: Vault, vendors: Iterable[str]) -> dict[str, dict[str, str]]:

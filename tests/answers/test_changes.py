@@ -143,6 +143,20 @@ def test_a_correction_of_details_that_were_changed_since_waits(db: Database, hom
     assert "changed since the entry went out" in answers(db)[1][3]
 
 
+def test_a_correction_that_was_taken_over_since_needs_nobody(db: Database, home: Home, clock: FixedClock) -> None:
+    """The entries of one file are corrected one by one, and the second notification may come after the first was applied."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    check(db, "4712", 500)
+    send(app)
+    drop(app, bank.whole(bank.change_of(trace_of(db, "4711"), "99887766"), sec="COR"))
+    with db.write() as connection:
+        vendor_changes.approve(db, connection, app.vault, 1, operator=world.BOB, at=app.now())
+    again = bank.change_of(trace_of(db, "4712"), "9988 7766", trace="091000010000002")
+    drop(app, bank.whole(again, sec="COR"), "later.ach")
+    assert answers(db)[1][2:] == ("DONE", "C01 account number incorrect: vendor V1 has it so already")
+
+
 def test_two_corrections_of_one_vendor_are_two_changes(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)

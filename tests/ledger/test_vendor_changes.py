@@ -149,12 +149,51 @@ def test_a_change_applies_only_onto_what_it_was_proposed_against(vendors: Databa
     second = propose(vendors, account_number="43", routing_number="121000248")
     other = propose(vendors, name="ACME INC")
     approve(vendors, first)
-    with pytest.raises(Refused, match="found account_number changed since it was proposed"):
+    with pytest.raises(Refused, match="found account number changed since it was proposed"):
         approve(vendors, second)
     approve(vendors, other)
     assert details(vendors)["account_number"] == "42" and waiting(vendors) == {"V1"}
     refuse(vendors, second)
     assert version(vendors) == 2
+
+
+def remarks(db: Database, change_id: int | None) -> tuple[str, ...]:
+    with db.read() as connection:
+        (listed,) = [c for c in vendor_changes.listing(connection, VAULT) if c.change_id == change_id]
+        assert vendor_changes.one(connection, VAULT, change_id or 0) == listed
+    return listed.remarks
+
+
+def test_accounts_that_are_shown_alike_are_told_apart(vendors: Database) -> None:
+    first, other = propose(vendors, account_number="99886789"), propose(vendors, account_number="55446789")
+    spelled = propose(vendors, account_number="9988-6789", name="ACME INC")
+    propose(vendors, "V2", account_number="11116789")
+    assert remarks(vendors, first) == (
+        "the account number is not the one it replaces, though it is shown alike",
+        f"the account number is not that of change {other}, though it is shown alike",
+    )
+    assert remarks(vendors, spelled)[1:] == (remarks(vendors, first)[1],), "blanks and hyphens make no other account"
+    assert remarks(vendors, propose(vendors, account_number="42424242")) == ()
+    assert remarks(vendors, propose(vendors, sec="PPD")) == ()
+
+
+def test_a_change_that_can_be_applied_no_more_says_so(vendors: Database) -> None:
+    first, later = propose(vendors, account_number="42424242"), propose(vendors, account_number="43434343")
+    name = propose(vendors, name="ACME INC")
+    approve(vendors, first)
+    assert remarks(vendors, later) == (
+        "found account number changed since it was proposed, expected as it was then; refuse it and propose it again",
+    )
+    assert (remarks(vendors, first), remarks(vendors, name)) == ((), ())
+    refuse(vendors, later)
+    assert remarks(vendors, later) == ()
+
+
+def test_a_change_of_a_vendor_whose_details_no_key_opens_is_still_seen(vendors: Database) -> None:
+    change_id = propose(vendors, account_number="42424242")
+    with vendors.write() as connection:
+        connection.execute(text("UPDATE vendor SET account_sealed = :other"), {"other": b"sealed by another key"})
+    assert remarks(vendors, change_id) == ()
 
 
 def test_the_same_change_waits_once_and_no_change_is_none(vendors: Database) -> None:
