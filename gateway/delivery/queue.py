@@ -188,26 +188,17 @@ def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
 
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
-    before the first byte leaves. What must not leave any more (``ach_returns``) is stopped, until a person calls it back;
-    what the bank answered is there, and is never sent again; what was stopped since it was found due stays."""
+    before the first byte leaves. What must not leave any more is stopped, until a person sees to it; what the bank answered
+    is there, and is never sent again; what was stopped since it was found due stays."""
     held = _held(connection, [j.delivery_id for j in jobs])
     stopped = {j.delivery_id for j in by_ids(connection, held) if j.next_attempt_at is None}
     taken = [j for j in jobs if held.get(j.delivery_id) == j.state and j.delivery_id not in stopped]
     there = ach_answers.proofs(connection, [j.outbound_id for j in taken])
     answered(connection, there, at=at)
     taken = [j for j in taken if j.outbound_id not in there]
-    moot = ach_returns.moot_reversals(connection, [j.outbound_id for j in taken])
-    _stop(
-        connection,
-        {
-            j.delivery_id: f"takes back the entry of trace number {moot[j.outbound_id]}: call it back with gateway outbound recall "
-            f"{j.outbound_id}, and build again"
-            for j in taken
-            if j.outbound_id in moot
-        },
-        at,
-    )
-    taken = [j for j in taken if j.outbound_id not in moot]
+    unfit = _unfit(connection, taken)
+    _stop(connection, unfit, at)
+    taken = [j for j in taken if j.delivery_id not in unfit]
     names = {j.delivery_id: temporary_name(j.remote_name, temporary_suffix, j.attempts + 1) for j in taken}
     _each(
         connection,
@@ -228,6 +219,24 @@ def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix:
         )
         for j in taken
     ]
+
+
+def _unfit(connection: Connection, jobs: Sequence[Delivery]) -> dict[int, str]:
+    """What must not leave any more, by delivery: why, and what is to be done. It became so after the release."""
+    files = [j.outbound_id for j in jobs]
+    moot, at_bank = ach_returns.moot_reversals(connection, files), ach_answers.held(connection, files)
+    return {
+        j.delivery_id: f"found {at_bank[j.outbound_id][0].said}: ask the bank what it pays; where it pays any of the same, gateway "
+        f"outbound recall {j.outbound_id}; where nothing, gateway answers clear {at_bank[j.outbound_id][0].answer}, then gateway "
+        f"deliver again {j.delivery_id}"
+        for j in jobs
+        if j.outbound_id in at_bank
+    } | {
+        j.delivery_id: f"takes back the entry of trace number {moot[j.outbound_id]}: call it back with gateway outbound recall "
+        f"{j.outbound_id}, and build again"
+        for j in jobs
+        if j.outbound_id in moot
+    }
 
 
 def stop(connection: Connection, outbound_id: int, why: str, *, at: str) -> None:

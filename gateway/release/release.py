@@ -84,7 +84,9 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "fetched": _fetched(connection, row["name"]),
             "settles": settling.shown(app, connection, outbound_id) if settles else None,
             "refused": None if refusal is None else refusal._asdict(),
-            "at_bank": [one._asdict() for one in ach_answers.held(connection, outbound_id)] if waits else [],
+            "at_bank": [
+                one._asdict() for one in ach_answers.held(connection, [outbound_id]).get(outbound_id, ()) if waits
+            ],
             "classes": review.classes(connection, outbound_id),
             "findings": review.findings(connection, outbound_id),
             "lifted": [one._asdict() for one in makers.lifted(connection, outbound_id)] if waits else [],

@@ -113,7 +113,7 @@ def accept(
 def check_not_at_bank(connection: Connection, outbound_id: int, name: str) -> None:
     """Raises Refused while the bank speaks of this file, or of an earlier one of its checks, as of one that it has, and our
     books say that it did not leave: it would pay twice."""
-    found = ach_answers.held(connection, outbound_id)
+    found = ach_answers.held(connection, [outbound_id]).get(outbound_id)
     if found:
         why = "; ".join(one.said for one in found)
         raise Refused(

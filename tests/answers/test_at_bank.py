@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.answers import lists
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.delivery import queue, settle, tries
@@ -195,3 +196,43 @@ def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Data
         (story,) = trace(connection, "4711")
     steps = [(s.state, s.at, s.by) for s in story.way if s.step == "DELIVERY"]
     assert steps == [("DELIVERED", "2026-03-02T14:05:00.000000Z", None), ("ACKNOWLEDGED", app.now(), None)]
+
+
+def test_what_pays_again_what_the_bank_speaks_of_stays_here(app: App, db: Database) -> None:
+    """It was released before the bank spoke of the file that was called back."""
+    bob = world.as_person(app, world.BOB)
+    answer = returned(db)
+    recall.recall(bob, 1, reason="thought it had not left")
+    again = built_and_released(app)
+    check(db, "4712", 500, vendor="V2")
+    other = built_and_released(app)
+    drop(app, answer)
+    assert [one.outbound_id for one in claimed(app)] == [other]
+    (job,) = deliveries_of(app, again)
+    assert (job.state, job.next_attempt_at) == (S.PENDING, None)
+    assert job.last_error == (
+        "found the bank's answer 1/1 about P01-VACH-BANK-260303.DAT (#1), which is REJECTED here: the bank has that file, and may "
+        f"pay what is in it: ask the bank what it pays; where it pays any of the same, gateway outbound recall {again}; where "
+        f"nothing, gateway answers clear 1/1, then gateway deliver again {job.delivery_id}"
+    )
+    requeued(bob, job)
+    assert claimed(app) == []
+    lists.clear(bob, (1, 1), reason="the bank stopped it in time")
+    requeued(bob, job)
+    assert [one.outbound_id for one in claimed(app)] == [again]
+
+
+def built_and_released(app: App) -> int:
+    (file, _) = build(app, "VACH", "1").files
+    release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+    return file.outbound_id
+
+
+def deliveries_of(app: App, outbound_id: int) -> list[queue.Delivery]:
+    with app.db.read() as connection:
+        return queue.of_files(connection, [outbound_id])
+
+
+def requeued(app: App, job: queue.Delivery) -> None:
+    with app.db.write() as connection:
+        settle.requeue(connection, job.delivery_id, reason="asked", operator=app.operator, at=app.now())
