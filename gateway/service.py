@@ -1,8 +1,8 @@
 """The service behind ``gateway run``: intake, delivery, End of Period at its hour, and alarms, until it is told to stop.
 
-Intake, delivery and the house each have their own thread: a bank that does not answer never delays a posting. Each part,
-and in the house each portfolio's End of Period, the alarms and retention, has its own fault guard: what goes wrong in one
-is logged, is an alarm, and is tried again, while the others go on.
+Intake, delivery, End of Period and the house each have their own thread: a bank that does not answer never delays a
+posting, and a module that hangs no alarm. Each part, and in the house each portfolio's End of Period, the alarms and
+retention, has its own fault guard: what goes wrong in one is logged, is an alarm, and is tried again, while the others go on.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Service:
     _intake: Intake | None = None
     _channels: alarms.Channels = field(default_factory=alarms.Channels)
     _troubles: dict[tuple[str, str], log.Trouble] = field(default_factory=dict)  # by alarm code and step
+    _ending: threading.Thread | None = None  # of End of Period: while one is long, alarms go on
 
     def run_until_signal(self) -> None:
         """Run in this thread until SIGTERM or SIGINT."""
@@ -71,6 +72,8 @@ class Service:
             self.stop.set()
             for thread in threads:
                 thread.join()
+            if self._ending is not None:
+                self._ending.join()
             intake.close()
             _log.info("service.stopped")
 
@@ -109,8 +112,13 @@ class Service:
         raise_first(faults)
 
     def keep_house(self) -> None:
-        """One look at the hour of End of Period, the alarms and what is kept too long; none of them waits for another."""
-        self._guarded("looking for End of Period", self._end_periods)
+        """One look at the hour of End of Period, the alarms and what is kept too long; none of them waits for another. End of
+        Period has time to end what is short, so that nobody hears of what it is about to take up."""
+        if self._ending is None or not self._ending.is_alive():
+            look = partial(self._guarded, "looking for End of Period", self._end_periods)
+            self._ending = threading.Thread(target=look, name="end of period")
+            self._ending.start()
+        self._ending.join(HOUSE_SECONDS)
         if self.stop.is_set():
             return  # what the stop halted is taken up by the next start: nobody need hear of it
         self._guarded("alarms", lambda: alarms.sweep(self.app, self._channels, self._own_troubles()))

@@ -266,6 +266,7 @@ class Alarms(Model):
     mail_from: str = ""
     mail_host: str = "localhost"
     repeat_minutes: int = Field(default=60, ge=1)
+    module_minutes: int = Field(default=60, ge=1)  # that End of Period may be in one module before people hear of it
 
 
 class Retention(Model):

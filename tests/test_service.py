@@ -113,6 +113,36 @@ def test_each_part_of_the_house_has_its_own_guard(
     assert (held.code, held.text) in open_alarms(db) or broken == "alarms"
 
 
+def test_an_end_of_period_that_hangs_keeps_no_alarm_back(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, looked_twice, go_on, runs = [], Event(), Event(), []
+
+    def hang(*_: object, **__: object) -> None:
+        runs.append(1)
+        assert go_on.wait(60)
+
+    def look(*_: object) -> None:
+        looks.append(open_alarms(db))
+        if len(looks) == 2:
+            looked_twice.set()
+
+    def until_looked(_intake: Intake, _stop: Event) -> None:
+        assert looked_twice.wait(60)
+        assert looks[0] == [("FILE_HELD", "a is held")] and runs == [1], "the one that hangs is not begun again"
+        go_on.set()
+
+    world.company(db)
+    own = Service(at_hour(world.app_at(home, db, clock), "08:00"))
+    monkeypatch.setattr(service, "run_eop", hang)
+    monkeypatch.setattr(service, "HOUSE_SECONDS", 0.01)
+    monkeypatch.setattr(alarms, "conditions", lambda _found: [Condition("a", "FILE_HELD", "a is held")])
+    monkeypatch.setattr(retention, "sweep", look)
+    monkeypatch.setattr(Intake, "run", until_looked)
+    own.run()
+    assert own._ending is not None and not own._ending.is_alive(), "a stop waits for its module"
+
+
 def test_what_the_stop_halts_is_told_to_nobody(db: Database, home: Home, clock: FixedClock, kept: list[Any]) -> None:
     """An ordinary upgrade: the next start takes it up."""
     world.company(db)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, money_as_text, table
-from gateway.console.status import TROUBLED_FILES, Status, unfinished_text
+from gateway.console.status import TROUBLED_FILES, Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
 from gateway.ledger.restored import COMMAND
@@ -40,6 +40,7 @@ def document(found: Status) -> dict[str, Any]:
         "windows": [money_as_text(row) for row in at_stake(found.outbound)],
         "end_of_period": list(found.end_of_period),
         "unfinished": list(found.unfinished),
+        "slow": list(found.slow),
         "suspense": [money_as_text(row) for row in found.suspense],
         "answers": [money_as_text(row) for row in found.answers],
         "unacknowledged": list(found.unacknowledged),
@@ -76,6 +77,8 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
     yield from _modules(found)
     for period in found.unfinished:
         yield f"UNFINISHED: {unfinished_text(period)}"
+    for period in found.slow:
+        yield f"SLOW: {slow_text(period)}"
     for s in found.suspense:
         items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
         yield (

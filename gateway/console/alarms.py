@@ -26,7 +26,7 @@ from gateway import log
 from gateway.answers.names import ACKNOWLEDGEMENT
 from gateway.app import App
 from gateway.clock import instant_text
-from gateway.console.status import Status, unfinished_text
+from gateway.console.status import Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
 from gateway.errors import GatewayError
@@ -88,6 +88,10 @@ def conditions(found: Status) -> list[Condition]:
     out += [
         Condition(f"period:{x['portfolio']}:{x['business_date']}", "PERIOD_UNFINISHED", unfinished_text(x))
         for x in found.unfinished
+    ]
+    out += [
+        Condition(f"slow:{x['portfolio']}:{x['business_date']}:{x['since']}", "PERIOD_SLOW", slow_text(x))
+        for x in found.slow
     ]
     out += [
         Condition(

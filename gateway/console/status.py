@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
 from gateway.app import App
+from gateway.clock import instant_text
 from gateway.console.inbox import Left, left_in_place
 from gateway.console.windows import with_windows
 from gateway.cutoffs import shown_instant, shown_text
@@ -52,6 +53,7 @@ class Status:
     unfinished: Sequence[
         Row
     ] = ()  # periods that began, are not over and that no process is at, without a failed module
+    slow: Sequence[Row] = ()  # periods that a process is at, and of which nothing began or ended for long
     reversals: Sequence[Row] = ()  # of voided checks, that have not left, with their last day
     last_date: str | None = None  # the latest business date on which a file came
     restored: Uncompared | None = None  # from a backup, and nobody compared yet what left and came since
@@ -67,6 +69,7 @@ class Status:
             or self.clearing
             or self.changes
             or self.unfinished
+            or self.slow
             or any(r["urgent"] for r in self.reversals)
             or any(x.wants_person for x in self.inbox)
             or self.outbox
@@ -119,7 +122,7 @@ def status(app: App, date: str | None) -> Status:
                 "SELECT change_id, vendor, origin, fields, maker, proposed_at FROM vendor_change WHERE state = 'PROPOSED' "
                 "ORDER BY change_id",
             ),
-            _unfinished(app, connection),
+            *_under_way(app, connection),
             open_reversals.shown(to_take_back),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
             uncompared(connection),
@@ -230,13 +233,20 @@ def _end_of_period(connection: Connection, date: str | None) -> list[Row]:
     )
 
 
-def _unfinished(app: App, connection: Connection) -> list[Row]:
-    """End of Period that was stopped or killed, or ran some of its modules only. One with a failed module says so itself."""
-    return [
-        {"portfolio": p.portfolio, "business_date": p.business_date, "left": list(p.left)}
-        for p in periods(connection)
-        if p.left and not p.failed and not has_turn(app.db, p.portfolio)
-    ]
+def _under_way(app: App, connection: Connection) -> tuple[list[Row], list[Row]]:
+    """End of Period that is not over and that nobody is at, stopped, killed or of some modules only (one with a failed module
+    says so itself); and one that a process is at without getting on."""
+    limit = app.clock.now() - timedelta(minutes=app.settings.gateway.alarms.module_minutes)
+    unfinished: list[Row] = []
+    slow: list[Row] = []
+    for p in periods(connection):
+        row = {"portfolio": p.portfolio, "business_date": p.business_date, "left": list(p.left)}
+        if p.left and not has_turn(app.db, p.portfolio):
+            unfinished += [] if p.failed else [row]
+        elif p.left and p.moved_at < instant_text(limit):
+            since = shown_text(p.moved_at, app.settings.gateway.service.timezone)
+            slow.append(row | {"since": p.moved_at, "shown": since})
+    return unfinished, slow
 
 
 def _suspense(connection: Connection) -> list[Row]:
@@ -279,6 +289,15 @@ def unfinished_text(row: Mapping[str, Any]) -> str:
     return (
         f"portfolio {row['portfolio']}: End of Period of {row['business_date']} stands before {first}{others}, and nobody is at "
         f"it: gateway eop --date {row['business_date']} --portfolio {row['portfolio']}"
+    )
+
+
+def slow_text(row: Mapping[str, Any]) -> str:
+    """A period that does not get on in words, with what to do."""
+    return (
+        f"portfolio {row['portfolio']}: End of Period of {row['business_date']} is before or in {row['left'][0]} since "
+        f"{row['shown']}: see the log and the database; when the process that is at it has ended, gateway eop --date "
+        f"{row['business_date']} --portfolio {row['portfolio']} goes on"
     )
 
 

@@ -22,6 +22,8 @@ class Period:
     portfolio: str
     business_date: str
     modules: Mapping[str, tuple[ModuleState, str | None]] = field(default_factory=dict)
+    moved_at: str = ""
+    """When it last began, or a module of it began or ended."""
 
     @property
     def failed(self) -> bool:
@@ -48,17 +50,20 @@ def periods(connection: Connection) -> list[Period]:
     """The open business date of each portfolio, with its modules where End of Period has begun."""
     rows = connection.execute(
         text(
-            "SELECT p.portfolio, p.business_date, m.module, m.state, m.message FROM portfolio p "
+            "SELECT p.portfolio, p.business_date, m.module, m.state, m.message, r.started_at, m.started_at, m.ended_at "
+            "FROM portfolio p "
             "LEFT JOIN eop_run r ON r.portfolio = p.portfolio AND r.business_date = p.business_date "
             "LEFT JOIN eop_module m ON m.run_id = r.run_id ORDER BY p.portfolio, m.position"
         )
     )
     found: dict[tuple[str, str], dict[str, tuple[ModuleState, str | None]]] = {}
-    for portfolio, day, module, state, message in rows:
+    moved: dict[tuple[str, str], str] = {}
+    for portfolio, day, module, state, message, *instants in rows:
         modules = found.setdefault((portfolio, day), {})
         if module is not None:
             modules[module] = (ModuleState(state), message)
-    return [Period(portfolio, day, modules) for (portfolio, day), modules in found.items()]
+        moved[portfolio, day] = max(moved.get((portfolio, day), ""), *(instant or "" for instant in instants))
+    return [Period(*key, modules, moved[key]) for key, modules in found.items()]
 
 
 def is_due(business_date: str, at: str, now: datetime) -> bool:

@@ -161,6 +161,9 @@ CHANGE = {
         ({"portfolios": [PORTFOLIO | {"period_state": "CLOSED"}], "end_of_period": [MODULE]}, True, "End of Period is not finished"),
         ({"unfinished": [LEFT]}, True, "UNFINISHED: portfolio 1: End of Period of 2026-03-02 stands before U0424 and 2 modules "
          "after it, and nobody is at it: gateway eop --date 2026-03-02 --portfolio 1"),
+        ({"slow": [LEFT | {"since": "2026-03-02T14:00:00.0Z", "shown": "2026-03-02 09:00 EST"}]}, True, "SLOW: portfolio 1: End of "
+         "Period of 2026-03-02 is before or in U0424 since 2026-03-02 09:00 EST: see the log and the database; when the process "
+         "that is at it has ended, gateway eop --date 2026-03-02 --portfolio 1 goes on"),
         ({"portfolios": []}, False, "No portfolio is loaded."),
         ({"suspense": [{"portfolio": "1", "items": 1, "amount_cents": 250}]}, False, "1 item waits for a person, 2.50"),
         ({"inbox": [Left("inbox", "x.txt", "UNKNOWN_NAME", "Found x.", True)]}, True, "LEFT IN inbox, x.txt: Found x."),

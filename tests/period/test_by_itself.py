@@ -121,6 +121,21 @@ def test_what_a_person_skipped_stays_skipped(db: Database, app: App, monkeypatch
     assert world.all_of(db, skipped) == [("U0424", "by ANN"), ("U1003", "by ANN"), ("U0422", "skipped with U1003")]
 
 
+def test_a_module_that_does_not_get_on_is_told(
+    db: Database, app: App, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(app, monkeypatch, "U0424")
+    with turn(db, ["1"]):  # as a process has it that hangs
+        for minutes, codes in ((60, []), (1, ["PERIOD_SLOW"])):
+            clock.wait(60 * minutes)
+            assert [code for code, _ in told(app)] == codes
+        assert told(app)[0][1].startswith(
+            "portfolio 1: End of Period of 2026-03-02 is before or in U0424 since 2026-03-02 09:00 EST: see the log"
+        )
+        assert status(app, None).wants_attention
+    assert [code for code, _ in told(app)] == ["PERIOD_UNFINISHED"]
+
+
 # --- an order for some modules --------------------------------------------------------------------------------
 
 
