@@ -23,8 +23,10 @@ from gateway.home import Home
 from gateway.settings_portfolio import PortfolioSettings
 from gateway.settings_types import (
     Address,
+    BankKind,
     Description,
     Dollars,
+    FileKind,
     Hour,
     Model,
     Modifiers,
@@ -56,6 +58,7 @@ class Source(Model):
     quiet_seconds: float = Field(default=2.0, gt=0)
     markers: tuple[str, ...] = (".done", ".ok")
     polling: bool = False  # for network mounts, where the kernel sends no events
+    kinds: tuple[FileKind | BankKind, ...] = ()  # who can write here is believed for these alone; () = all
 
 
 class Intake(Model):

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.money import to_cents
-from gateway.settings_types import CashVector, Dollars, Hour, Model
+from gateway.settings_types import CashVector, Dollars, FileKind, Hour, Model
 
 
 class AssessmentSettings(Model):
@@ -126,7 +126,7 @@ class FraudSettings(Model):
 class Expected(Model):
     """A file that should come: the nine-o'clock answer names it when it is late."""
 
-    kind: Literal["assessments", "escrow", "reversals", "payments"]
+    kind: FileKind
     by: Hour = "09:00"
 
 

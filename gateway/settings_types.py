@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -11,6 +11,11 @@ from pydantic_core import PydanticCustomError
 
 from gateway.money import to_cents
 from parsers.nacha_records import routing_problem
+
+FileKind = Literal["assessments", "escrow", "payments", "reversals"]
+"""What an upstream system sends."""
+BankKind = Literal["bank-answers", "bank-acknowledgement"]
+"""What a bank sends."""
 
 
 def _reference(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Which files are a bank's: by the name patterns of its settings, in any source folder."""
+"""Which files are a bank's: by the name patterns of its settings, in any source folder that takes such kinds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from functools import cache
 from typing import Final
 
 from gateway.settings import Bank, GatewaySettings
+from gateway.settings_types import BankKind
 
 ANSWERS: Final = "bank-answers"
 """Returns and notifications of change, in NACHA's form."""
 ACKNOWLEDGEMENT: Final = "bank-acknowledgement"
 """That the bank took a file of ours, or would not."""
-KINDS: Final = (ANSWERS, ACKNOWLEDGEMENT)
+KINDS: Final[tuple[BankKind, ...]] = (ANSWERS, ACKNOWLEDGEMENT)
 
 _OUR_NAME: Final = "{name}"
 

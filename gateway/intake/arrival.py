@@ -46,13 +46,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a source says that a file is whole. ``unknown`` gives a sentence for a name that no parser claims."""
+    """How a source says that a file is whole. ``unfit`` gives code and sentence for a name that is not taken there."""
 
     completeness: Completeness = "quiet"
     quiet_seconds: float = 2.0
     markers: tuple[str, ...] = (".done", ".ok")
     ignored_suffixes: tuple[str, ...] = (".part", ".tmp", ".filepart", ".filtered")
-    unknown: Callable[[str], str | None] = field(default=lambda _name: None)
+    unfit: Callable[[str], tuple[str, str] | None] = field(default=lambda _name: None)
 
     def ignored(self, name: str) -> bool:
         return name.startswith(".") or name.lower().endswith(self.ignored_suffixes)
@@ -181,8 +181,8 @@ def _refusal(s: Seen, rules: Rules) -> Refusal | None:
             f"Found the {sort} {printable(s.name)} in the inbox, expected ordinary files: take it away, "
             "it is left in place and not followed.",
         )
-    message = rules.unknown(s.name)
-    return None if message is None else Refusal(s.name, "UNKNOWN_NAME", message)
+    unfit = rules.unfit(s.name)
+    return None if unfit is None else Refusal(s.name, *unfit)
 
 
 def printable(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from gateway.answers.names import kinds_of
 from gateway.errors import UsageError
 from gateway.intake.arrival import printable
-from gateway.settings import Settings
+from gateway.settings import Settings, Source
 from parsers.base import render_message
 from parsers.names import Identified, identify
 
@@ -44,6 +44,17 @@ def unknown_name(settings: Settings, name: str) -> str | None:
     """Why no parser claims ``name``; None when exactly one does."""
     found = _claims(settings, name)
     return found if isinstance(found, str) else None
+
+
+def other_kind(settings: Settings, source: Source, name: str) -> str | None:
+    """Why a source folder does not take ``name``, which one parser claims: it is of a kind that is not among its ``kinds``."""
+    if not source.kinds or identified(settings, name).kind in source.kinds:
+        return None
+    return render_message(
+        f"{printable(name)}, a file of {identified(settings, name).kind}",
+        f"only {', '.join(source.kinds)} in {source.path}",
+        "ask who put it there, and have it sent to its own folder, or add its kind to the source's kinds in gateway.toml",
+    )
 
 
 LONGEST_NAME: Final = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +22,8 @@ from watchdog.observers.polling import PollingObserver
 from gateway import log
 from gateway.app import App
 from gateway.intake.arrival import Complete, Decision, Rules, Watched, decide, look, printable
-from gateway.intake.identify import unknown_name
-from gateway.settings import Source
+from gateway.intake.identify import other_kind, unknown_name
+from gateway.settings import Settings, Source
 
 _EVENTS: Final[list[type[FileSystemEvent]]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
 """Only these: with every type subscribed the kernel's queue overflows in a burst of thousands. Created is there for
@@ -65,7 +65,6 @@ def folders(app: App) -> list[Folder]:
     """One for each configured source; folders that are missing are made."""
     intake = app.settings.gateway.intake
     made = []
-    unknown = lru_cache(maxsize=100_000)(lambda name: unknown_name(app.settings, name))
     for name, source in app.settings.gateway.sources.items():
         path = app.home.root / source.path
         path.mkdir(parents=True, exist_ok=True)
@@ -74,10 +73,19 @@ def folders(app: App) -> list[Folder]:
             quiet_seconds=source.quiet_seconds,
             markers=tuple(m.lower() for m in source.markers),
             ignored_suffixes=tuple(s.lower() for s in intake.ignored_suffixes),
-            unknown=unknown,
+            unfit=lru_cache(maxsize=100_000)(partial(_unfit, app.settings, source)),
         )
         made.append(Folder(name, path, source, rules))
     return made
+
+
+def _unfit(settings: Settings, source: Source, name: str) -> tuple[str, str] | None:
+    """Why a name is not taken there: code and sentence."""
+    if (why := unknown_name(settings, name)) is not None:
+        return "UNKNOWN_NAME", why
+    if (why := other_kind(settings, source, name)) is not None:
+        return "OTHER_KIND", why
+    return None
 
 
 class _Handler(FileSystemEventHandler):

@@ -91,7 +91,7 @@ def test_the_oldest_file_comes_first() -> None:
 
 
 def test_what_no_parser_claims_is_reported_once_and_again_when_it_changes() -> None:
-    rules = Rules(unknown=lambda name: "Found x, expected y: z." if name == "x.dat" else None)
+    rules = Rules(unfit=lambda name: ("UNKNOWN_NAME", "Found x, expected y: z.") if name == "x.dat" else None)
     history = [(0.0, [seen("x.dat")]), (9.0, [seen("x.dat")]), (10.0, [seen("x.dat", size=11)]), (11.0, [])]
     decisions = play(rules, *history, (12.0, [seen("x.dat")]))
     assert [len(d.refusals) for d in decisions] == [1, 0, 1, 0, 1]
