@@ -226,7 +226,7 @@ def _taken(sent: Sent, wrong: str | None) -> tuple[AnswerState, str]:
     if sent.state not in LEFT_STATES:
         return AnswerState.UNMATCHED, (
             f"found {sent.name} {sent.state} here, expected a file that was released: it reached the bank all the same, and "
-            "what it pays may be paid again; ask the bank at once"
+            f"what it pays may be paid again: ask the bank at once, and where it pays it: gateway outbound taken {sent.outbound_id}"
         )
     if sent.delivery_state is None:
         return AnswerState.DONE, f"{sent.name} was taken by the bank"

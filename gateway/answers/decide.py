@@ -11,10 +11,11 @@ follows from the answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.answers import change
-from gateway.answers.match import CheckRow, Facts, key, matched, of_another
+from gateway.answers.match import CheckRow, Facts, Waiting, key, matched, of_another
 from gateway.answers.read import decides
 from gateway.answers.values import Answer, AnswerState, Cash, Decision, waits
 from gateway.ledger.ach_checks import CheckKey
@@ -34,21 +35,27 @@ def decide_all(answers: Iterable[Answer], facts: Facts, *, source: str) -> list[
 
 
 def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
-    """What was acted upon is done once, whatever else it says; what was not does not stand in the way of a corrected one."""
+    """What was acted upon is done once, whatever else it says; what was not does not stand in the way of a corrected one, nor
+    what waits in the way of the same once more, where it can be done by now. What a person cleared stays so."""
     if answer.kind == "OTHER":
         return waits(
             "found an entry without a return or change, expected answers only: look at it in the file "
             "(gateway explain), and book by hand what it brought, unless the whole file came since"
         )
     in_all = (answer.identity, decides(answer))
-    before = facts.taken.get(answer.identity) or facts.waiting.get(in_all)
+    before = facts.taken.get(answer.identity)
+    waiting = facts.waiting.get(in_all)
+    if before is None and waiting is not None and waiting.open_as is None:
+        before = waiting.place
     if before is not None:
         return Decision(AnswerState.REPEATED, f"the same as {before}: nothing done")
     decision = _by_kind(answer, facts, here)
     if decision.state is AnswerState.DONE:
         facts.taken[answer.identity] = here
-    else:
-        facts.waiting[in_all] = here
+        return decision if waiting is None else replace(decision, settles=waiting.open_as)
+    if waiting is not None:
+        return Decision(AnswerState.REPEATED, f"the same as {waiting.place}: nothing done")
+    facts.waiting[in_all] = Waiting(here)
     return decision
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, text
 
-from gateway.answers.match import CheckRow, Facts, TakenBack, key
+from gateway.answers.match import CheckRow, Facts, TakenBack, Waiting, key
 from gateway.answers.post import PAYLOAD
 from gateway.answers.read import decides
 from gateway.answers.values import Answer, EntryKey, Identity
@@ -103,10 +103,10 @@ def _companies(connection: Connection, files: Iterable[int]) -> Iterator[tuple[i
 
 def _before(
     connection: Connection, vault: Vault, answers: Sequence[Answer]
-) -> tuple[dict[Identity, str], dict[tuple[Identity, str], str]]:
+) -> tuple[dict[Identity, str], dict[tuple[Identity, str], Waiting]]:
     """Answers of earlier files: what was acted upon, and what waits or waited for a person with all that it said."""
     taken: dict[Identity, str] = {}
-    waiting: dict[tuple[Identity, str], str] = {}
+    waiting: dict[tuple[Identity, str], Waiting] = {}
     asked = {answer.identity for answer in answers}
     for row in _asked(
         connection,
@@ -120,7 +120,8 @@ def _before(
         if row[7] == "DONE":
             taken[identity] = place
         elif identity in asked:
-            waiting[identity, decides(vault.open(bytes(row[8]), field=PAYLOAD))] = place
+            open_as = (int(row[5]), int(row[6])) if row[7] == "UNMATCHED" else None
+            waiting[identity, decides(vault.open(bytes(row[8]), field=PAYLOAD))] = Waiting(place, open_as)
     return taken, waiting
 
 

@@ -58,6 +58,13 @@ class TakenBack(NamedTuple):
         )
 
 
+class Waiting(NamedTuple):
+    """An answer that was not acted upon: its place in words, and while it waits for a person, file and number."""
+
+    place: str
+    open_as: tuple[int, int] | None = None
+
+
 @dataclass(slots=True)
 class Facts:
     """What the ledger says about everything a file of answers names. ``taken`` (what was acted upon), ``waiting`` (what was
@@ -72,7 +79,7 @@ class Facts:
     accounts: Mapping[EntryKey, str] = field(default_factory=dict, repr=False)  # that entries went to, where that opens
     companies: Mapping[int, Sequence[str]] = field(default_factory=dict)  # identifications in the batches of our files
     taken: dict[Identity, str] = field(default_factory=dict)
-    waiting: dict[tuple[Identity, str], str] = field(default_factory=dict)
+    waiting: dict[tuple[Identity, str], Waiting] = field(default_factory=dict)
     returned: dict[EntryKey, str] = field(default_factory=dict)
     taken_back: dict[EntryKey, TakenBack] = field(default_factory=dict)  # by the last reversal that did not come back
 

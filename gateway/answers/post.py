@@ -58,7 +58,29 @@ def post(
             for a, d in decided
         ),
     )  # fmt: skip
+    _settle(app, connection, file_id, name, decided, at)
     queue.answered(connection, ach_answers.proofs(connection, _named(decided)), at=at)
+
+
+def _settle(
+    app: App, connection: Connection, file_id: int, name: str, decided: Sequence[tuple[Answer, Decision]], at: str
+) -> None:
+    """What waited, and came once more when it could be done, waits for nobody."""
+    settled = [
+        {
+            "file": decision.settles[0], "number": decision.settles[1], "by": app.operator.code, "at": at,
+            "reason": f"done as {name} (#{file_id}) entry {answer.number}",
+        }
+        for answer, decision in decided if decision.settles is not None
+    ]  # fmt: skip
+    if settled:
+        connection.execute(
+            text(
+                "UPDATE ach_answer SET state = 'CLEARED', cleared_by = :by, cleared_at = :at, clear_reason = :reason "
+                "WHERE file_id = :file AND number = :number AND state = 'UNMATCHED'"
+            ),
+            settled,
+        )
 
 
 def _named(decided: Sequence[tuple[Answer, Decision]]) -> set[int]:

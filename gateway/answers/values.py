@@ -79,6 +79,7 @@ class Decision:
     alert: str | None = None  # the vendor that goes on dealer alert
     vendor: str | None = None  # whose details ``changes`` are proposed for
     changes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settles: tuple[int, int] | None = None  # file and number of the same answer that waited until now
 
 
 def waits(outcome: str, entry: EntryKey | None = None) -> Decision:

@@ -362,14 +362,17 @@ def outbound_export(
 
 
 def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) -> None:
-    """Note that a file without an endpoint was fetched from the outbox; what holds account numbers is put away."""
+    """Note that a file without an endpoint was fetched from the outbox; what holds account numbers is put away. Of a bank file
+    that was rejected or called back: that the bank has it all the same, so that nothing of it is paid again."""
     done = copies.taken(session.app, outbound_id, reason=reason)
     session.show(
         {"id": outbound_id, "put_away": done.put_away,
          "waiting": [{"id": one.outbound_id, "name": one.name, "state": one.state} for one in done.waiting],
-         "machine": done.machine},
+         "machine": done.machine, "answers": list(done.answers)},
         [
             "Noted.",
+            *(f"What {name} says of it waits: have that file sent once more, and let it pass (gateway files release) to take it "
+              "in." for name in done.answers),
             *(f"outbox/{name} is put away; gateway outbound export writes it again." for name in done.put_away),
             *([f"Its copy lies in the outbox of {done.machine}, whose service puts it away."] if done.machine else []),
             *(f"{one.name} (#{one.outbound_id}), which goes with it, {_waits(one)}" for one in done.waiting),

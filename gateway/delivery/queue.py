@@ -227,8 +227,8 @@ def _unfit(connection: Connection, jobs: Sequence[Delivery]) -> dict[int, str]:
     moot, at_bank = ach_returns.moot_reversals(connection, files), ach_answers.held(connection, files)
     return {
         j.delivery_id: f"found {at_bank[j.outbound_id][0].said}: ask the bank what it pays; where it pays any of the same, gateway "
-        f"outbound recall {j.outbound_id}; where nothing, gateway answers clear {at_bank[j.outbound_id][0].answer}, then gateway "
-        f"deliver again {j.delivery_id}"
+        f"outbound recall {j.outbound_id} and gateway outbound taken {at_bank[j.outbound_id][0].outbound_id}; where nothing, gateway "
+        f"answers clear {at_bank[j.outbound_id][0].answer}, then gateway deliver again {j.delivery_id}"
         for j in jobs
         if j.outbound_id in at_bank
     } | {
@@ -329,6 +329,14 @@ def recall(connection: Connection, outbound_id: int, *, at: str, refused: str | 
     ):
         return None
     return one(connection, job.delivery_id).state.value
+
+
+def left(connection: Connection, outbound_id: int, why: str, *, at: str) -> bool:
+    """A file that was called back is there all the same, people say; False for one that had no delivery."""
+    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    return bool(
+        record(connection, [Change(d.delivery_id, d.state, DeliveryState.DELIVERED, why) for d in found], at=at)
+    )
 
 
 def postpone(

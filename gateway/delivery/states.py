@@ -9,6 +9,7 @@
        └── due again ┘                 PENDING, NOT_DELIVERED ──> RECALLED
 
     any of these but RECALLED ──> ACKNOWLEDGED, by an answer of the bank: it has the file, whatever is known here
+    RECALLED ──> DELIVERED, by people who say that the bank has it all the same (``release/left.py``)
     any of these ──> DELIVERED by the bank's refusal, which says that it has it, and RECALLED by people while that stands
     any that is not over ──> UNKNOWN, by a restore from a backup: it may have left since, and only people know
 
@@ -53,7 +54,7 @@ TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     _S.NOT_DELIVERED: frozenset({_S.SENDING, _S.DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED, _S.RECALLED}),
     _S.UNKNOWN: frozenset({_S.DELIVERED, _S.NOT_DELIVERED, _S.UNKNOWN, _S.ACKNOWLEDGED}),
     _S.ACKNOWLEDGED: frozenset({_S.RECALLED}),
-    _S.RECALLED: frozenset(),
+    _S.RECALLED: frozenset({_S.DELIVERED}),
 }
 
 SENDABLE: Final = (_S.PENDING, _S.NOT_DELIVERED)

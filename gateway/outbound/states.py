@@ -17,7 +17,7 @@ class OutboundState(StrEnum):
     BUILT = "BUILT"
     # leaves by its delivery row -> REJECTED, called back while nothing of it can be at the far side
     APPROVED = "APPROVED"
-    # never leaves; its sources are free again; final
+    # never leaves; its sources are free again -> APPROVED | LOCAL, where people say that the bank has a bank file all the same
     REJECTED = "REJECTED"
     # released without an endpoint: a person fetches it from the outbox -> REJECTED, as long as nobody did
     LOCAL = "LOCAL"

@@ -28,7 +28,7 @@ from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import store
 from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
-from gateway.release import openpgp, release
+from gateway.release import left, openpgp, release
 from gateway.release.release import File
 from gateway.sealed_files import SUFFIX
 from gateway.settings import Bank
@@ -80,20 +80,25 @@ def put_away(app: App) -> list[str]:
 
 class Taken(NamedTuple):
     """Names of the copies that were put away, and scratch files that go with the file and were not fetched yet.
-    ``machine``: another one, whose outbox has the copy until its service puts it away."""
+    ``machine``: another one, whose outbox has the copy until its service puts it away. ``answers``: the bank's files to be
+    taken in once more, where the file was not to leave."""
 
     put_away: Sequence[str]
     waiting: Sequence[File]
     machine: str | None = None
+    answers: Sequence[str] = ()
 
 
 def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
     """Note that a file without an endpoint was fetched, and put its copy away. The scratch file that goes with it is
-    somebody else's to fetch, and stays."""
+    somebody else's to fetch, and stays. Of a bank file that was rejected or called back: that the bank has it (``left``)."""
     app.operator.require("deliver", "noting that a file was taken")
     require_reason(reason, f"noting that outbound file {outbound_id} was taken")
     with app.db.write() as connection:  # one of two that mean it at once, this and a recall, sees that it came too late
         file = release.locked(app, connection, outbound_id)
+        if file.state == OutboundState.REJECTED and file.kind == "VACH-BANK":
+            no_account_in(connection, app.vault, reason, action=f"taking {file.name}")
+            return Taken((), (), answers=left.say_it_left(app, connection, file, reason))
         if file.state != OutboundState.LOCAL:
             raise Refused(
                 f"taking {file.name}: found it {file.state}, expected LOCAL: only a file without an endpoint is fetched by hand"

@@ -117,9 +117,10 @@ def check_not_at_bank(connection: Connection, outbound_id: int, name: str) -> No
     if found:
         why = "; ".join(one.said for one in found)
         raise Refused(
-            f"approving {name}: found {why}; expected no such answer open: ask the bank what it pays, reject this file where it "
-            "pays any of the same, and where it pays nothing, or the checks were seen to, clear the answers (gateway answers "
-            f"clear {found[0].answer} --reason WHY)"
+            f"approving {name}: found {why}; expected no such answer open: ask the bank what it pays; where it pays any of the "
+            f"same, reject this file and say that the other left (gateway outbound taken {found[0].outbound_id} --reason WHY); "
+            "where it pays nothing, or the checks were seen to, clear the answers (gateway answers clear "
+            f"{found[0].answer} --reason WHY)"
         )
 
 

@@ -306,7 +306,7 @@ def test_every_state_is_in_the_table_and_nothing_leaves_unknown_by_sending() -> 
     assert set(TRANSITIONS) == set(S)
     assert S.SENDING not in TRANSITIONS[S.UNKNOWN] and S.PENDING not in TRANSITIONS[S.UNKNOWN]
     assert TRANSITIONS[S.ACKNOWLEDGED] == {S.RECALLED}, "of a file that the bank refused"
-    assert not TRANSITIONS[S.RECALLED]
+    assert TRANSITIONS[S.RECALLED] == {S.DELIVERED}, "of a file that left all the same, by two people"
     assert [s for s in S if s in TRANSITIONS[s]] == [S.UNKNOWN], (
         "looked at again; a try that waits is no change of state"
     )

@@ -1,0 +1,135 @@
+"""A bank file that was rejected or called back here, and that the bank has all the same: it counts as fetched from now on.
+
+What went into it was free again, and would be paid once more. Its checks are SENT in it, and its sources are its own, as if
+it had been delivered, or released without an endpoint and taken (``outbound taken``). The person who took it back and the
+one who says that it left are two. The scratch file that went with it stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, text
+
+from gateway.app import App
+from gateway.delivery import queue
+from gateway.errors import LedgerError, Refused
+from gateway.ledger import ach_answers, schema
+from gateway.ledger.ach_checks import CheckKey, check_of_source
+from gateway.ledger.events import note
+from gateway.outbound.states import TAKEN, OutboundState
+from gateway.release.release import File
+
+_ASKED: Final = 5_000
+"""Checks in one statement."""
+
+
+def say_it_left(app: App, connection: Connection, file: File, reason: str) -> list[str]:
+    """Count a REJECTED bank file, whose portfolio is locked, as one that left; gives the bank's files whose answers about it
+    wait, by name. Raises Refused for the person who took it back, and where something of it goes, or went, another way."""
+    action = f"saying that {file.name} left"
+    app.operator.require("resolve", action)
+    _second_person(app, connection, file, action)
+    _in_no_other(connection, file, action)
+    at = {"id": file.outbound_id}
+    has_delivery = queue.left(
+        connection, file.outbound_id, f"called back, and there all the same: {reason}", at=app.now()
+    )
+    state = OutboundState.APPROVED if has_delivery else OutboundState.LOCAL
+    said = {
+        "state": state,
+        "code": app.operator.code,
+        "user": app.operator.user,
+        "at": app.now(),
+        "reason": f"it left: {reason}",
+    }
+    connection.execute(
+        text(
+            "UPDATE outbound_file SET state = :state, approved_by = :code, approved_user = :user, "
+            "approved_at = :at, reason = :reason WHERE outbound_id = :id"
+        ),
+        at | said,
+    )
+    sources = sorted(connection.execute(_SOURCES, at).scalars())
+    claims = ((source, file.outbound_id) for source in sources)
+    app.db.bulk_insert(connection, schema.outbound_claim, ("source", "outbound_id"), claims)
+    _sent(app, connection, file, [check for source in sources if (check := _paid(source)) is not None], action)
+    note(connection, app.operator, TAKEN, file.name, reason, at=app.now())
+    ach_answers.clear_refusals(
+        connection, file.outbound_id, by=app.operator.code, reason=f"it left: {reason}", at=app.now()
+    )
+    return [str(name) for name in connection.execute(_WAITING, at).scalars()]
+
+
+# Those that go out once; an offset goes out again and again.
+_ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"
+_SOURCES: Final = text(f"SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id AND {_ONCE}")
+_WAITING: Final = text(
+    "SELECT DISTINCT i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
+    "JOIN inbound_file i ON i.file_id = a.file_id "
+    "WHERE e.outbound_id = :id AND a.state = 'UNMATCHED' ORDER BY i.name"
+)
+_ELSEWHERE: Final = text(
+    f"SELECT f.outbound_id, f.name, f.state FROM outbound_source s JOIN outbound_claim c ON c.source = s.source "
+    f"JOIN outbound_file f ON f.outbound_id = c.outbound_id WHERE s.outbound_id = :id AND {_ONCE} ORDER BY f.outbound_id"
+)
+_STANDING: Final = text(
+    "SELECT portfolio, bank, check_no, state, issue, outbound_id FROM bank_check "
+    "WHERE portfolio = :portfolio AND check_no IN :numbers ORDER BY check_no, bank"
+).bindparams(bindparam("numbers", expanding=True))
+
+
+def _second_person(app: App, connection: Connection, file: File, action: str) -> None:
+    if not app.settings.portfolio(file.portfolio).release.four_eyes:
+        return
+    code, user = connection.execute(
+        text("SELECT approved_by, approved_user FROM outbound_file WHERE outbound_id = :id"), {"id": file.outbound_id}
+    ).one()
+    if app.operator.code == code or app.operator.user == user:
+        raise Refused(
+            f"{action}: found that {code} ({user}) took it back, expected a second person to say that the bank has it"
+        )
+
+
+def _in_no_other(connection: Connection, file: File, action: str) -> None:
+    """What went into it may be in another file by now."""
+    other = connection.execute(_ELSEWHERE, {"id": file.outbound_id}).first()
+    if other is None:
+        return
+    todo = (
+        f"gateway outbound reject {other.outbound_id}"
+        if other.state == OutboundState.BUILT
+        else f"gateway outbound recall {other.outbound_id}, or where that left too, have one of the two reversed"
+    )
+    raise Refused(
+        f"{action}: found what went into it in {other.name}, which is {other.state}, expected it in no other: {todo}"
+    )
+
+
+def _paid(source: str) -> CheckKey | None:
+    """The check that a source pays; one that it takes back stays void."""
+    return check_of_source(source) if source.startswith("check:") else None
+
+
+def _sent(app: App, connection: Connection, file: File, checks: Sequence[CheckKey], action: str) -> None:
+    """Mark its checks, all of them free until now."""
+    changed = app.db.bulk_update(
+        connection, schema.bank_check, "state = 'SENT', outbound_id = {}",
+        ("portfolio", "bank", "check_no", "issue", "state"), [(file.outbound_id, *check, "NEW") for check in checks],
+    )  # fmt: skip
+    if changed == len(checks):
+        return
+    wanted = {check[:3]: check.issue for check in checks}
+    numbers = sorted({check.check_no for check in checks})
+    for start in range(0, len(numbers), _ASKED):
+        asked = {"portfolio": file.portfolio, "numbers": numbers[start : start + _ASKED]}
+        for *name, state, issue, outbound_id in connection.execute(_STANDING, asked):
+            if wanted.get(tuple(name), issue) != issue or (tuple(name) in wanted and outbound_id != file.outbound_id):
+                raise Refused(
+                    f"{action}: found check {name[2]} {state} since (issue {issue}), expected it as it was left, NEW: see gateway "
+                    f"trace {name[2]}, and put that right first"
+                )
+    raise LedgerError(
+        f"{action}: found {changed} checks of it, expected {len(checks)}; nothing was changed: run gateway verify"
+    )

@@ -1,0 +1,150 @@
+"""A bank file that was rejected or called back here, and that the bank has all the same: people say so, and nothing of it is
+paid again; what the bank said of it meanwhile is taken in when it comes once more."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from gateway.answers import lists
+from gateway.app import App
+from gateway.clock import FixedClock
+from gateway.errors import Refused, UsageError
+from gateway.home import Home
+from gateway.intake import actions
+from gateway.intake.service import Intake
+from gateway.ledger.database import Database
+from gateway.outbound.built import Built
+from gateway.release import copies, recall, release
+from gateway.release.build import build
+from gateway.settings import Acknowledgements
+from gateway.vendor_ach import voids
+from tests.answers import bank
+from tests.answers.test_bank_refused import FORM, NAME, bob
+from tests.answers.world import answers, check, company, differences, drop, postings, state, trace_of
+from tests.outbound import world
+
+
+@pytest.fixture(params=[None, "bank"])
+def app(request: pytest.FixtureRequest, db: Database, home: Home, clock: FixedClock) -> App:
+    """Two checks in a file that BOB released and called back, with and without an endpoint."""
+    form = Acknowledgements.model_validate(FORM.model_dump())
+    app = company(db, home, clock, bank={"acknowledgements": form, "endpoint": request.param})
+    check(db, "4711", 12_345)
+    check(db, "4712", 500, vendor="V2")
+    approved(app)
+    recall.recall(bob(app), 1, reason="thought it had not left")
+    assert state(db, "4711") == ("NEW", 1)
+    return app
+
+
+def approved(app: App) -> Built:
+    built = build(app, "VACH", "1")
+    release.approve(bob(app), built.files[0].outbound_id, sha256=built.files[0].sha256)
+    return built
+
+
+def outbound(db: Database) -> list[tuple[object, ...]]:
+    return world.all_of(
+        db, "SELECT outbound_id, state FROM outbound_file WHERE kind = 'VACH-BANK' ORDER BY outbound_id"
+    )
+
+
+def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db: Database) -> None:
+    returned = bank.whole(bank.return_of(trace_of(db, "4711"), 12_345))
+    drop(app, returned)
+    assert answers(db)[0][2] == "UNMATCHED" and postings(db) == []
+    done = copies.taken(app, 1, reason="the bank paid it on 4 March")
+    assert done == copies.Taken((), (), answers=["returns.ach"])
+    assert outbound(db) in ([(1, "LOCAL")], [(1, "APPROVED")])
+    assert [s for (s,) in world.all_of(db, "SELECT state FROM delivery")] == ["DELIVERED"] * (
+        outbound(db)[0][1] == "APPROVED"
+    )
+    assert (state(db, "4711"), state(db, "4712")) == (("SENT", 1), ("SENT", 1))
+    assert differences(app) == [] and build(app, "VACH", "1").files == ()
+    again = drop(app, returned)
+    assert (again.state, again.hold_code) == ("HELD", "DUPLICATE")
+    actions.release(app, again.file_id, reason="its file is said to have left")
+    with closing(Intake(app, events=False)) as intake:
+        intake.process_now()
+    assert [a[2] for a in answers(db)] == ["CLEARED", "DONE"]
+    assert world.one(db, "SELECT clear_reason FROM ach_answer WHERE file_id = 1") == "done as returns.ach (#2) entry 1"
+    assert state(db, "4711") == ("RETURNED", 1) and len(postings(db)) == 2
+    assert differences(app) == []
+
+
+def test_who_took_it_back_does_not_say_so(app: App, db: Database) -> None:
+    with pytest.raises(Refused, match=r"found that BOB \(bob\) took it back, expected a second person"):
+        copies.taken(bob(app), 1, reason="it left")
+    with pytest.raises(Refused, match="without the right 'resolve'"):
+        copies.taken(replace(app, operator=replace(app.operator, rights=frozenset({"deliver"}))), 1, reason="it left")
+    with pytest.raises(UsageError):
+        copies.taken(app, 1, reason=" ")
+    assert outbound(db) == [(1, "REJECTED")] and state(db, "4711") == ("NEW", 1)
+
+
+def test_what_went_into_it_must_be_in_no_other_file(app: App, db: Database) -> None:
+    other = build(app, "VACH", "1").files[0]
+    with pytest.raises(
+        Refused, match=rf"{other.name}, which is BUILT, .*: gateway outbound reject {other.outbound_id}$"
+    ):
+        copies.taken(app, 1, reason="it left")
+    release.approve(bob(app), other.outbound_id, sha256=other.sha256)
+    with pytest.raises(
+        Refused, match=rf"gateway outbound recall {other.outbound_id}, or where that left too, have one"
+    ):
+        copies.taken(app, 1, reason="it left")
+    recall.recall(bob(app), other.outbound_id, reason="the first one left")
+    copies.taken(app, 1, reason="it left")
+    assert outbound(db)[1:] == [(other.outbound_id, "REJECTED")]
+    assert differences(app) == []
+
+
+def test_a_check_that_is_another_by_now_is_named(app: App, db: Database) -> None:
+    voids.void(app, "4712", reason="wrong vendor")
+    with pytest.raises(Refused, match=r"found check 4712 VOID since \(issue 1\), expected it as it was left, NEW"):
+        copies.taken(app, 1, reason="it left")
+    assert state(db, "4711") == ("NEW", 1), "nothing of it is done"
+    voids.undo(app, "4712", reason="not yet")
+    copies.taken(app, 1, reason="it left")
+    assert state(db, "4712") == ("SENT", 1) and differences(app) == []
+
+
+def test_the_banks_word_that_it_has_it_waits_no_more(app: App, db: Database) -> None:
+    drop(app, b"TAKEN\n", f"{NAME}.ack")
+    assert answers(db)[0][2] == "UNMATCHED"
+    copies.taken(app, 1, reason="it left")
+    assert answers(db)[0][2] == "CLEARED"
+    later = build_of_another(app, db)
+    release.approve(bob(app), later.files[0].outbound_id, sha256=later.files[0].sha256)
+    assert differences(app) == []
+
+
+def build_of_another(app: App, db: Database) -> Built:
+    check(db, "4713", 700)
+    return build(app, "VACH", "1")
+
+
+def test_only_a_bank_file_is_said_to_have_left(app: App, db: Database) -> None:
+    (scratch,) = world.all_of(db, "SELECT outbound_id FROM outbound_file WHERE kind = 'VACH-SCRATCH'")
+    with pytest.raises(Refused, match="found it REJECTED, expected LOCAL"):
+        copies.taken(app, int(scratch[0]), reason="it left")
+
+
+def test_what_a_person_cleared_stays_so_when_it_comes_once_more(app: App, db: Database) -> None:
+    """It was seen to by hand."""
+    returned = bank.whole(bank.return_of(trace_of(db, "4711"), 12_345))
+    drop(app, returned)
+    lists.clear(app, (1, 1), reason="booked by hand")
+    copies.taken(app, 1, reason="it left")
+    drop(
+        app,
+        bank.whole(
+            bank.return_of(trace_of(db, "4711"), 12_345), bank.return_of(trace_of(db, "4712"), 500, account="7771")
+        ),
+        "b.ach",
+    )
+    assert [a[2] for a in answers(db)] == ["CLEARED", "REPEATED", "DONE"]
+    assert state(db, "4711") == ("SENT", 1)
