@@ -80,12 +80,13 @@ def put_away(app: App) -> list[str]:
 
 class Taken(NamedTuple):
     """Names of the copies that were put away, and scratch files that go with the file and were not fetched yet.
-    ``machine``: another one, whose outbox has the copy until its service puts it away. ``answers``: the bank's files to be
-    taken in once more, where the file was not to leave."""
+    ``machine``: another one, whose outbox has the copy until its service puts it away. ``had_left``: it was
+    not to leave, and counts as sent; ``answers``: files of the bank about it, to be taken in once more."""
 
     put_away: Sequence[str]
     waiting: Sequence[File]
     machine: str | None = None
+    had_left: bool = False
     answers: Sequence[str] = ()
 
 
@@ -98,7 +99,7 @@ def taken(app: App, outbound_id: int, *, reason: str) -> Taken:
         file = release.locked(app, connection, outbound_id)
         if file.state == OutboundState.REJECTED and file.kind == "VACH-BANK":
             no_account_in(connection, app.vault, reason, action=f"taking {file.name}")
-            return Taken((), (), answers=left.say_it_left(app, connection, file, reason))
+            return Taken((), (), had_left=True, answers=left.say_it_left(app, connection, file, reason))
         if file.state != OutboundState.LOCAL:
             raise Refused(
                 f"taking {file.name}: found it {file.state}, expected LOCAL: only a file without an endpoint is fetched by hand"

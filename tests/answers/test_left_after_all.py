@@ -57,7 +57,7 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     drop(app, returned)
     assert answers(db)[0][2] == "UNMATCHED" and postings(db) == []
     done = copies.taken(app, 1, reason="the bank paid it on 4 March")
-    assert done == copies.Taken((), (), answers=["returns.ach"])
+    assert done == copies.Taken((), (), had_left=True, answers=["returns.ach"])
     assert outbound(db) in ([(1, "LOCAL")], [(1, "APPROVED")])
     assert [s for (s,) in world.all_of(db, "SELECT state FROM delivery")] == ["DELIVERED"] * (
         outbound(db)[0][1] == "APPROVED"
