@@ -170,7 +170,7 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
     effective = date.fromisoformat(batch["effective_date"])
     settings = app.settings.gateway
     now = app.clock.now()
-    todo = "reject the file and build it again"
+    todo = "reject the file and build it again" + _while_reversible(connection, outbound_id)
     zone = ZoneInfo(settings.service.timezone)
     today = now.astimezone(zone).date()
     if effective < today:
@@ -198,6 +198,14 @@ def check_in_time(app: App, connection: Connection, outbound_id: int, name: str,
             f"approving {name}: found the last window for its effective date {effective} closed at {shown_instant(limit)}, "
             f"expected a release before it; the next window closes at {shown_instant(closing)}: {todo}"
         )
+
+
+def _while_reversible(connection: Connection, outbound_id: int) -> str:
+    """What to add where the file takes something back: not every day will do."""
+    statement = text("SELECT 1 FROM ach_entry WHERE outbound_id = :id AND kind = 'REVERSAL'")
+    if connection.execute(statement, {"id": outbound_id}).first() is None:
+        return ""
+    return "; its reversals go again as long as their last day has not passed (gateway status), then ask the vendor for the money"
 
 
 def _check_same_day(name: str, marker: str, bank: Bank, now: datetime, todo: str) -> None:

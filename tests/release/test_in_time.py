@@ -19,6 +19,7 @@ from gateway.ledger.database import Database
 from gateway.outbound.store import Frozen
 from gateway.release import copies, release
 from gateway.release.build import build
+from gateway.vendor_ach import voids
 from tests.outbound import world
 
 TIMES = ["10:30", "16:45"]  # 15:30 and 21:45 UTC; the clock stands at 14:00 UTC on Monday, 2 March
@@ -68,7 +69,7 @@ def conditions(app: App) -> dict[str, str]:
         (24, {"times": TIMES}, {"lead_days": 0}, "effective date 2026-03-02 past"),
         (7.75, {}, {}, None),
         (24, {}, {}, "found 2026-03-03 after 2026-03-02, the last day to reach its effective date 2026-03-03 .lead_days 1., "
-                     "expected a release by then; reject the file and build it again"),
+                     "expected a release by then; reject the file and build it again$"),
         (24, None, {}, "found 2026-03-03 after 2026-03-02, the last day"),
         (48, {}, {}, "found its effective date 2026-03-03 past, expected one to come; reject the file and build it again"),
     ],
@@ -88,6 +89,22 @@ def test_a_file_that_cannot_make_its_date_is_not_released(
     with pytest.raises(Refused, match=message):
         approve(app, file)
     release.reject(app, file.outbound_id, reason="too late")
+
+
+def test_a_late_file_with_a_reversal_says_how_long_that_can_go_again(
+    home: Home, db: Database, clock: FixedClock
+) -> None:
+    app, paid = built(home, db, clock, windows=None)
+    world.clearing(db, 1)
+    approve(app, paid)
+    world.at_bank(app)
+    voids.void(app, "1", reason="twice")
+    takes_back = build(app, "VACH", "1").files[0]
+    clock.elapsed += 24 * 3600
+    with pytest.raises(
+        Refused, match="build it again; its reversals go again as long as their last day has not passed"
+    ):
+        approve(app, takes_back)
 
 
 def test_money_at_stake_is_told_before_a_window_closes_and_after(home: Home, db: Database, clock: FixedClock) -> None:
