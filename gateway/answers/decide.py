@@ -54,8 +54,9 @@ def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
         facts.taken[answer.identity] = here
         return decision if waiting is None else replace(decision, settles=waiting.open_as)
     if waiting is not None:
-        return Decision(AnswerState.REPEATED, f"the same as {waiting.place}: nothing done")
-    facts.waiting[in_all] = Waiting(here)
+        now = "" if decision.outcome == waiting.outcome else f", for now it is this: {decision.outcome}"
+        return Decision(AnswerState.REPEATED, f"the same as {waiting.place}: nothing done{now}")
+    facts.waiting[in_all] = Waiting(here, decision.outcome)
     return decision
 
 

@@ -111,7 +111,7 @@ def _before(
     for row in _asked(
         connection,
         "SELECT a.kind, COALESCE(a.code, ''), a.original_trace, COALESCE(a.trace_number, ''), f.name, a.file_id, "
-        "a.number, a.state, CASE a.state WHEN 'DONE' THEN NULL ELSE a.payload END "
+        "a.number, a.state, CASE a.state WHEN 'DONE' THEN NULL ELSE a.payload END, a.outcome "
         "FROM ach_answer a JOIN inbound_file f ON f.file_id = a.file_id WHERE a.original_trace IN :keys "
         "AND a.state <> 'REPEATED'",
         sorted({identity.original_trace for identity in asked}),
@@ -121,7 +121,7 @@ def _before(
             taken[identity] = place
         elif identity in asked:
             open_as = (int(row[5]), int(row[6])) if row[7] == "UNMATCHED" else None
-            waiting[identity, decides(vault.open(bytes(row[8]), field=PAYLOAD))] = Waiting(place, open_as)
+            waiting[identity, decides(vault.open(bytes(row[8]), field=PAYLOAD))] = Waiting(place, row[9], open_as)
     return taken, waiting
 
 

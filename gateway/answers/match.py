@@ -59,9 +59,10 @@ class TakenBack(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """An answer that was not acted upon: its place in words, and while it waits for a person, file and number."""
+    """An answer that was not acted upon: its place and why, in words, and while it waits for a person, file and number."""
 
     place: str
+    outcome: str
     open_as: tuple[int, int] | None = None
 
 
@@ -143,7 +144,8 @@ def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry |
         last = recent[-1]
         return (
             f"found trace number {trace} in {last.file}, which is {last.state}, expected a file that left: it reached the bank "
-            f"all the same, and what it pays may be paid again; look at gateway trace {trace}, and ask the bank at once"
+            f"all the same, and what it pays may be paid again; look at gateway trace {trace}, ask the bank at once, and where it "
+            f"pays it: gateway outbound taken {last.entry.outbound_id}"
         )
     if not amount_counts:
         return left[-1]

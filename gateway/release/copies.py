@@ -87,7 +87,7 @@ class Taken(NamedTuple):
     waiting: Sequence[File]
     machine: str | None = None
     had_left: bool = False
-    answers: Sequence[str] = ()
+    answers: Sequence[tuple[int, str]] = ()
 
 
 def taken(app: App, outbound_id: int, *, reason: str) -> Taken:

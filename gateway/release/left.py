@@ -25,9 +25,10 @@ _ASKED: Final = 5_000
 """Checks in one statement."""
 
 
-def say_it_left(app: App, connection: Connection, file: File, reason: str) -> list[str]:
+def say_it_left(app: App, connection: Connection, file: File, reason: str) -> list[tuple[int, str]]:
     """Count a REJECTED bank file, whose portfolio is locked, as one that left; gives the bank's files whose answers about it
-    wait, by name. Raises Refused for the person who took it back, and where something of it goes, or went, another way."""
+    wait, number and name. Raises Refused for the person who took it back, and where something of it goes, or went, another
+    way."""
     action = f"saying that {file.name} left"
     app.operator.require("resolve", action)
     _second_person(app, connection, file, action)
@@ -59,16 +60,16 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
     ach_answers.clear_refusals(
         connection, file.outbound_id, by=app.operator.code, reason=f"it left: {reason}", at=app.now()
     )
-    return [str(name) for name in connection.execute(_WAITING, at).scalars()]
+    return [(int(number), str(name)) for number, name in connection.execute(_WAITING, at)]
 
 
 # Those that go out once; an offset goes out again and again.
 _ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"
 _SOURCES: Final = text(f"SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id AND {_ONCE}")
 _WAITING: Final = text(
-    "SELECT DISTINCT i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
+    "SELECT DISTINCT i.file_id, i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
     "JOIN inbound_file i ON i.file_id = a.file_id "
-    "WHERE e.outbound_id = :id AND a.state = 'UNMATCHED' ORDER BY i.name"
+    "WHERE e.outbound_id = :id AND a.state = 'UNMATCHED' ORDER BY i.file_id"
 )
 _ELSEWHERE: Final = text(
     f"SELECT f.outbound_id, f.name, f.state FROM outbound_source s JOIN outbound_claim c ON c.source = s.source "

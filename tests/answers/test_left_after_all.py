@@ -57,7 +57,7 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     drop(app, returned)
     assert answers(db)[0][2] == "UNMATCHED" and postings(db) == []
     done = copies.taken(app, 1, reason="the bank paid it on 4 March")
-    assert done == copies.Taken((), (), had_left=True, answers=["returns.ach"])
+    assert done == copies.Taken((), (), had_left=True, answers=[(1, "returns.ach")])
     assert outbound(db) in ([(1, "LOCAL")], [(1, "APPROVED")])
     assert [s for (s,) in world.all_of(db, "SELECT state FROM delivery")] == ["DELIVERED"] * (
         outbound(db)[0][1] == "APPROVED"
@@ -73,6 +73,22 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     assert world.one(db, "SELECT clear_reason FROM ach_answer WHERE file_id = 1") == "done as returns.ach (#2) entry 1"
     assert state(db, "4711") == ("RETURNED", 1) and len(postings(db)) == 2
     assert differences(app) == []
+
+
+def test_an_answer_that_waits_for_another_reason_by_now_says_so(app: App, db: Database) -> None:
+    returned = bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, account="99887766"))
+    drop(app, returned)
+    copies.taken(app, 1, reason="the bank paid it on 4 March")
+    drop(app, returned + b"\n", "again.ach")
+    assert [a[2] for a in answers(db)] == ["UNMATCHED", "REPEATED"]
+    assert "which is REJECTED, expected a file that left" in answers(db)[0][3]
+    assert answers(db)[0][3].endswith("ask the bank at once, and where it pays it: gateway outbound taken 1")
+    assert answers(db)[1][3].startswith(
+        "the same as returns.ach (#1) entry 1: nothing done, for now it is this: R03 no account, or unable to locate it: found "
+        "account ****7766, expected ****5678"
+    )
+    drop(app, returned + b"\n\n", "third.ach")
+    assert answers(db)[2][3].startswith("the same as returns.ach (#1) entry 1: nothing done, for now"), "told each time"
 
 
 def test_who_took_it_back_does_not_say_so(app: App, db: Database) -> None:
