@@ -65,10 +65,17 @@ def _by_kind(answer: Answer, facts: Facts, here: str) -> Decision:
         case "RETURN":
             return _return(answer, facts, here)
         case "CHANGE":
-            sent = matched(answer, facts, amount_counts=False)
+            sent = _ours(answer, facts)
             return waits(f"{_said(answer)}: {sent}") if isinstance(sent, str) else change.decided(answer, sent, facts)
         case _:
             return _for_a_person(answer, facts)
+
+
+def _ours(answer: Answer, facts: Facts) -> SentEntry | str:
+    """The entry that an answer without an amount is about; or why there is none, in words. Its trace number alone may be
+    another company's: each numbers its own from 1, beneath the same bank."""
+    sent = matched(answer, facts, amount_counts=False)
+    return sent if isinstance(sent, str) else of_another(answer, sent, facts) or sent
 
 
 def _said(answer: Answer) -> str:
@@ -79,7 +86,7 @@ def _said(answer: Answer) -> str:
 def _for_a_person(answer: Answer, facts: Facts) -> Decision:
     """Between the banks: nothing moves by it, somebody has to look."""
     words = {"DISHONORED": "a dishonored return", "CONTESTED": "a contested return"}
-    sent = matched(answer, facts, amount_counts=False)
+    sent = _ours(answer, facts)
     what = words.get(answer.kind, "a refused notification of change")
     return waits(
         f"{_said(answer)}: found {what}, expected a return or a notification of change: talk to the bank, and say what "

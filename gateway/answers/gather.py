@@ -53,8 +53,7 @@ def facts(app: App, connection: Connection, answers: Sequence[Answer], *, today:
     paid = checks_by_entry(connection, map(key, sent))
     vendors = sorted({s.entry.vendor for s in sent if s.entry.vendor is not None})
     asked = any(answer.kind == "CHANGE" for answer in answers)
-    returns = {answer.original_trace for answer in answers if answer.kind == "RETURN"}
-    asked_of = [s for trace in returns for s in by_trace.get(trace, ()) if s.state in LEFT_STATES]
+    asked_of = [s for s in sent if s.state in LEFT_STATES]
     taken, waiting = _before(connection, vault, answers)
     return Facts(
         today=today,

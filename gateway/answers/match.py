@@ -106,8 +106,9 @@ def apart(theirs: str, ours: str) -> bool:
 
 
 def of_another(answer: Answer, sent: SentEntry, facts: Facts) -> str | None:
-    """Why a return with the trace number and the amount of an entry of ours is not its return, in words; None where nothing
-    says so. Banks return what they got: company, class and account are the original's (Nacha, return entries)."""
+    """Why an answer with the trace number of an entry of ours (a return: its amount too) is not about it, in words; None where
+    nothing says so. Banks return what they got: company, class and account are the original's (Nacha, return entries; a
+    notification of change has them too)."""
     ours = facts.companies.get(sent.entry.outbound_id, ())
     theirs = answer.company_id
     if ours and all(apart(theirs, company) for company in ours):

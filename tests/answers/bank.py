@@ -35,10 +35,16 @@ def return_of(
 
 
 def change_of(
-    original: str, data: str, *, reason: str = "C01", code: str = "21", trace: str = "091000010000001"
+    original: str,
+    data: str,
+    *,
+    reason: str = "C01",
+    code: str = "21",
+    trace: str = "091000010000001",
+    account: str = "12345678",
 ) -> list[str]:
     """Entry and addenda 98."""
-    return [entry(code, 0, trace=trace), f"798{reason}{original}{'':6}{RDFI}{data:<29}{'':15}{trace}"]
+    return [entry(code, 0, trace=trace, account=account), f"798{reason}{original}{'':6}{RDFI}{data:<29}{'':15}{trace}"]
 
 
 def dishonored(original: str, cents: int, *, trace: str = "091000010000001") -> list[str]:

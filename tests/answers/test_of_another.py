@@ -1,4 +1,4 @@
-"""A return with our trace number and amount that names another company or account than ours waits for a person."""
+"""An answer with our trace number that names another company or account than ours waits for a person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ def app(db: Database, home: Home, clock: FixedClock) -> App:
 
 
 def returned(trace: str, *, account: str = "12345678", company_id: str = OURS, code: str = "21") -> bytes:
-    data = bank.whole(bank.return_of(trace, 12_345, account=account, code=code))
+    return told(bank.return_of(trace, 12_345, code=code), account=account, company_id=company_id)
+
+
+def told(answer: list[str], *, company_id: str = OURS, account: str = "12345678") -> bytes:
+    """A file with this answer, in a batch of this company and about this account."""
+    answer = [line[:12] + f"{account:<17}" + line[29:] if line[0] == "6" else line for line in answer]
+    data = bank.whole(answer)
     return b"\n".join(
         line[:40] + f"{company_id:<10}".encode() + line[50:] if line[:1] == b"5" else line for line in data.split(b"\n")
     )
@@ -53,6 +59,36 @@ def test_a_return_of_another_waits(app: App, db: Database, case: str) -> None:
     assert (state(db, "4711"), postings(db)) == (("SENT", 1), [])
     assert world.one(db, "SELECT outbound_id FROM ach_answer") is None, "it proves nothing about our file"
     assert differences(app) == []
+
+
+NO_RETURN = {
+    "change": lambda trace: bank.change_of(trace, "99887766"),
+    "dishonored": lambda trace: bank.dishonored(trace, 12_345),
+    "contested": lambda trace: bank.contested(trace, 12_345),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANOTHER)
+@pytest.mark.parametrize("kind", NO_RETURN)
+def test_any_answer_of_another_says_nothing_of_ours(
+    db: Database, home: Home, clock: FixedClock, kind: str, case: str
+) -> None:
+    """Companies of one bank number their entries alike: it is no proof that our file is there, and changes no vendor."""
+    changes, words = ANOTHER[case]
+    app = company(db, home, clock, bank={"endpoint": "bank"})
+    check(db, "4711", 12_345)
+    send(app)
+    world.deliveries_are(db, "UNKNOWN")
+    drop(app, told(NO_RETURN[kind](trace_of(db, "4711")), **changes))
+    ((_, _, found, outcome),) = answers(db)
+    assert found == "UNMATCHED"
+    assert words in outcome or kind != "change"
+    assert world.one(db, "SELECT outbound_id FROM ach_answer") is None
+    assert world.one(db, "SELECT state FROM delivery") == "UNKNOWN"
+    assert world.all_of(db, "SELECT * FROM vendor_change") == []
+    drop(app, told(NO_RETURN[kind](trace_of(db, "4711"))), "ours.ach")
+    assert world.one(db, "SELECT COUNT(outbound_id) FROM ach_answer") == 1
+    assert world.one(db, "SELECT state FROM delivery") == "ACKNOWLEDGED"
 
 
 @pytest.mark.parametrize("case", ANOTHER)

@@ -111,7 +111,9 @@ class Bank:
         elif luck < 0.09:
             self.number += 1
             account = f"{self.chance.randrange(10**8, 10**9)}"
-            said = letters.change_of(entry.trace, account, code=letters.RETURN_CODE[entry.code], trace=self._trace())
+            said = letters.change_of(
+                entry.trace, account, code=letters.RETURN_CODE[entry.code], trace=self._trace(), account=""
+            )
             self.answers[self._day(entry)].append((said, entry.sec, None))
 
     def _answer(self, entry: Sent, reason: str, money: Sent | None) -> None:
