@@ -242,12 +242,15 @@ def restore(
         try:
             revision.current(db)  # what cannot be opened is told in words
             dump.require_empty(db)
-            try:
-                rows, checks, locked = _fill(db, source, manifest, home, render, progress)
+            doubts: list[str] = []
+
+            def settle(connection: Connection) -> None:
                 code = next(iter(codes_of(settings, user)), NOBODY)
-                with db.write() as connection:
-                    restored.mark(connection, code=code, user=user, backup_at=manifest.get("at"), at=at)
-                    doubts = tuple(doubt(connection, at))
+                restored.mark(connection, code=code, user=user, backup_at=manifest.get("at"), at=at)
+                doubts.extend(doubt(connection, at))
+
+            try:
+                rows, checks, locked = _fill(db, source, manifest, home, render, progress, settle)
             except BaseException:
                 migrate.remove(db)
                 raise
@@ -258,7 +261,7 @@ def restore(
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)
         raise
-    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), doubts, locked)
+    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), tuple(doubts), locked)
 
 
 def _vault(home: Home) -> Vault | None:
@@ -270,15 +273,29 @@ def _vault(home: Home) -> Vault | None:
 
 
 def _fill(
-    db: Database, source: Path, manifest: dict[str, Any], home: Home, render: Render | None, progress: Progress | None
+    db: Database,
+    source: Path,
+    manifest: dict[str, Any],
+    home: Home,
+    render: Render | None,
+    progress: Progress | None,
+    settle: dump.Then,
 ) -> tuple[int, int, str | None]:
     """Rows, checks, and what no key opens, which stops no restore: its key may come later. The rows come into tables of the
-    schema they were of, and are upgraded there. The chain's ends must be those of the day of the backup."""
-    migrate.upgrade(db, dump.revision_of(source / LEDGER))
+    schema they were of, and are upgraded there. The chain's ends must be those of the day of the backup.
+
+    Homes that share the ledger may be at work: they see no row before it is doubted (``settle``), or is of an earlier schema.
+    """
+    schema = dump.revision_of(source / LEDGER)
+    is_newest = schema == revision.newest()
+    migrate.upgrade(db, schema)
     if db.is_sqlite and home.ledger.exists():
         home.ledger.chmod(_FILE)
-    rows = dump.read(db, source / LEDGER, progress)
+    rows = dump.read(db, source / LEDGER, progress, then=settle if is_newest else None)
     migrate.upgrade(db)
+    if not is_newest:
+        with db.write() as connection:
+            settle(connection)
     vault = _vault(home)
     checks = verify(db, archive=home.archive, vault=vault, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]

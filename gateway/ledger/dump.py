@@ -24,6 +24,7 @@ from gateway.ledger.schema import metadata
 FORMAT: Final = 1
 _FETCH: Final = 5_000
 Progress = Callable[[int, int | None], None]
+Then = Callable[[Connection], None]
 _NO_PROGRESS: Final[Progress] = lambda done, total: None  # noqa: E731
 
 
@@ -87,8 +88,9 @@ def revision_of(path: Path) -> str:
     return str(schema)
 
 
-def read(db: Database, path: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Bring a stream into an empty ledger of the stream's schema, whole or not at all; gives rows by table."""
+def read(db: Database, path: Path, progress: Progress | None = None, *, then: Then | None = None) -> dict[str, int]:
+    """Bring a stream into an empty ledger of the stream's schema, whole or not at all; gives rows by table. ``then`` comes
+    after them in the same transaction: nobody sees them without it."""
     schema, found = revision_of(path), revision.current(db)
     if found != schema:
         raise Refused(
@@ -101,20 +103,23 @@ def read(db: Database, path: Path, progress: Progress | None = None) -> dict[str
     with zstd.open(path, "rt", encoding="utf-8") as lines:
         items = (json.loads(line) for line in lines)
         next(items)  # the header
-        with db.write() as connection, triggers.lifted(db, connection):
-            item = next(items)
-            while "table" in item:
-                table = known[item["table"]]
-                rows = _Rows(items)
-                count = db.bulk_insert(connection, table, item["columns"], rows)
-                counts[table.name] = count
-                tell(sum(counts.values()), None)
-                item = rows.after
-            if item.get("end") != sum(counts.values()):
-                raise LedgerError(
-                    f"restoring the ledger: found {sum(counts.values())} rows, expected {item.get('end')}; the backup is torn"
-                )
-            _follow_numbers(db, connection, [known[name] for name in counts])
+        with db.write() as connection:
+            with triggers.lifted(db, connection):
+                item = next(items)
+                while "table" in item:
+                    table = known[item["table"]]
+                    rows = _Rows(items)
+                    count = db.bulk_insert(connection, table, item["columns"], rows)
+                    counts[table.name] = count
+                    tell(sum(counts.values()), None)
+                    item = rows.after
+                if item.get("end") != sum(counts.values()):
+                    raise LedgerError(
+                        f"restoring the ledger: found {sum(counts.values())} rows, expected {item.get('end')}; the backup is torn"
+                    )
+                _follow_numbers(db, connection, [known[name] for name in counts])
+            if then is not None:
+                then(connection)
     return counts
 
 

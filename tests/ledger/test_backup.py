@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.app import find_home
 from gateway.errors import GatewayError, LedgerError, Refused
@@ -171,6 +171,24 @@ def test_a_home_whose_restore_was_killed_is_not_opened(full: Home, db: Database,
     shutil.rmtree(place)
     restore(tmp_path / "backup", Home(place), database_url="")
     assert find_home(place).root == place
+
+
+def test_nobody_sees_a_restored_row_that_is_not_doubted(full: Home, db: Database, tmp_path: Path, empty_url: str) -> None:
+    """Homes that share the ledger may be at work, and a restore that is killed leaves it to them."""
+    backup(full, db, tmp_path / "backup")
+    place = Home(tmp_path / "new")
+    seen: list[int] = []
+
+    def doubt(connection: Connection, at: str) -> list[str]:
+        other = Database(empty_url) if empty_url else Database.at_path(place.ledger)
+        with other.read() as beside:
+            seen.append(beside.execute(text("SELECT COUNT(*) FROM posting_unit")).scalar_one())
+        other.close()
+        assert connection.execute(text("SELECT COUNT(*) FROM posting_unit")).scalar_one() > 0
+        return []
+
+    backups.restore(tmp_path / "backup", place, at=AT, user="anna", doubt=doubt, database_url=empty_url)
+    assert seen == [0]
 
 
 def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> None:
