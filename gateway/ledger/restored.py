@@ -52,6 +52,15 @@ def mark(connection: Connection, *, code: str, user: str, backup_at: str | None,
     )
 
 
+def first_trace(connection: Connection) -> int:
+    """Where the sequence of a bank begins that was sent nothing, by the ledger: it may have been sent files since a backup."""
+    restores = connection.execute(
+        text("SELECT COUNT(*) FROM operator_event WHERE action = :action AND subject = :subject"),
+        {"action": RESTORED, "subject": SUBJECT},
+    ).scalar_one()
+    return int(restores) * TRACES_LEFT_OUT % _TRACES + 1
+
+
 def is_doubted(connection: Connection, outbound_id: int) -> bool:
     """Whether the file waited for approval in a backup that was restored: it may have left since."""
     statement = text("SELECT 1 FROM fraud_finding WHERE outbound_id = :o AND rule = :rule")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from gateway.errors import Refused
 from gateway.ledger.database import Database
+from gateway.ledger.restored import first_trace
 
 LAST_SEQUENCE: Final = 9_999_999
 NOT_AGAIN_DAYS: Final = 400
@@ -29,7 +30,7 @@ def take_traces(db: Database, connection: Connection, *, odfi: str, count: int, 
             f"numbering {count} entries: found more than the {LAST_SEQUENCE} trace numbers a bank has; build in parts"
         )
     name = f"trace:{odfi}"
-    first = _next(db, connection, name)
+    first = _next(db, connection, name) or first_trace(connection)
     if first + count - 1 > LAST_SEQUENCE:
         first = 1
     last = first + count - 1
@@ -79,7 +80,7 @@ def take_modifiers(
 ) -> list[str]:
     """The next file ID modifiers of a creation day. Raises Refused when the day has no more."""
     name = f"modifier:{origin.strip()}:{destination.strip()}:{on.isoformat()}"
-    first = _next(db, connection, name)
+    first = _next(db, connection, name) or 1
     if first + count - 1 > len(alphabet):
         raise Refused(
             f"numbering files of {on.isoformat()}: found {first - 1} bank files made that day and {count} more wanted, "
@@ -89,10 +90,11 @@ def take_modifiers(
     return list(alphabet[first - 1 : first - 1 + count])
 
 
-def _next(db: Database, connection: Connection, name: str) -> int:
+def _next(db: Database, connection: Connection, name: str) -> int | None:
+    """None: nothing was numbered by this name yet."""
     db.lock(connection, f"counter:{name}")
     found = connection.execute(text("SELECT next FROM counter WHERE name = :name"), {"name": name}).scalar()
-    return 1 if found is None else int(found)
+    return None if found is None else int(found)
 
 
 def _set(connection: Connection, name: str, value: int, on: date) -> None:

@@ -103,6 +103,19 @@ def test_trace_numbers_go_on_behind_those_that_may_have_gone_out(app: App, db: D
     )
 
 
+@pytest.mark.parametrize("restores", [1, 2])
+def test_so_do_those_of_a_bank_that_was_first_sent_something_after_the_backup(
+    app: App, db: Database, restores: int
+) -> None:
+    for _ in range(restores):
+        restore(app)
+    made(app)
+    assert world.one(db, "SELECT trace_number FROM ach_entry").endswith(
+        f"{restores * restored.TRACES_LEFT_OUT + 1:07d}"
+    )
+    sound(db)
+
+
 def test_nothing_is_due_after_it(app: App, db: Database) -> None:
     built, _ = made(app)
     approve(app, built, fetched=False)
