@@ -35,7 +35,8 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
 
     ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass, and only
     against the files that were seen: a torn file that is also an overlap is held once more, and so is one whose other lines
-    have posted with a further file.
+    have posted with a further file. That only new lines are meant stays said: a file that is
+    held once more for another reason posts without the others all the same.
     """
     allow(app, "releasing a file", reason)
     with app.db.write() as connection:
@@ -49,6 +50,7 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
                 word += ":" + ",".join(seen) if seen else ""
             elif word == HoldCode.OVERLAP.value:
                 word += f":{file.held_against}"
+            how = "new-lines" if file.new_lines_only else how
             before = (file.release or "").split()[1:]
             move(connection, file_id, file.state, FileState.CLAIMED, release=" ".join([how, *before, word]))
         note(connection, app.operator, f"files.release.{how}", f"file:{file_id}", reason, at=app.now())

@@ -215,6 +215,20 @@ def test_only_the_file_that_posted_a_line_keeps_it_out(app: App, post: Post) -> 
         assert (file_row(connection, third.file_id).records, file_row(connection, third.file_id).rejects) == (13, 0)
 
 
+def test_that_only_new_lines_are_meant_is_not_forgotten(app: App, post: Post) -> None:
+    """The same file dropped again meanwhile holds it once more; its release says nothing of lines."""
+    post(NAME, MONTH)
+    file = post(NAME, MONTH + charge(150))
+    assert post(NAME, MONTH + charge(150)).hold_code == "DUPLICATE"
+    actions.release(app, file.file_id, reason="only the new one", how="new-lines")
+    drain(app)
+    assert state(app, file.file_id) == ("HELD", "DUPLICATE")
+    actions.release(app, file.file_id, reason="the copy is not meant")
+    drain(app)
+    assert state(app, file.file_id) == ("POSTED", None)
+    assert journal_lines(app) == 26
+
+
 def test_every_command_a_message_prints_can_be_typed(app: App, post: Post) -> None:
     texts = [
         post("p7_btchassmt.dat", MONTH).hold_text,
