@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from gateway.app import codes_of
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
@@ -82,7 +82,7 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
             "and write in; name another one"
         ) from error
     keys = _keys(home)
-    rows = dump.write(db, target / LEDGER, progress)
+    rows, chain = dump.write(db, target / LEDGER, progress)
     files = {LEDGER: _settle(target / LEDGER)}
     for part in _PARTS:
         for source in _files_below(home.root / part, f"backup to {target}"):
@@ -95,7 +95,7 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
             f"backup to {target}: found the field key rotated meanwhile, expected the one that sealed what was copied; "
             "run it again into another folder"
         )
-    manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": _chain(db, rows)}
+    manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": chain}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     has_key = home.field_key.relative_to(home.root).as_posix() in files
     return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key)
@@ -161,20 +161,6 @@ def _settle(path: Path) -> dict[str, Any]:
         os.fsync(handle.fileno())
     fsync_dir(path.parent)
     return {"sha256": digest.hexdigest(), "bytes": path.stat().st_size}
-
-
-def _chain(db: Database, rows: dict[str, int]) -> dict[str, str]:
-    """Digest of each portfolio's last unit within the copied ones, to compare after restoring."""
-    with db.read() as connection:
-        found = connection.execute(
-            text(
-                "SELECT portfolio, digest FROM (SELECT portfolio, digest, unit_id, MAX(unit_id) OVER (PARTITION BY "
-                "portfolio) AS last FROM (SELECT portfolio, digest, unit_id FROM posting_unit ORDER BY unit_id "
-                "LIMIT :copied) copied) ends WHERE unit_id = last"
-            ),
-            {"copied": rows["posting_unit"]},
-        )
-        return {portfolio: digest for portfolio, digest in found}  # noqa: C416 - rows are no pairs to mypy
 
 
 def check_backup(source: Path) -> dict[str, Any]:
@@ -299,7 +285,9 @@ def _fill(
     vault = _vault(home)
     checks = verify(db, archive=home.archive, vault=vault, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
-    if rows != manifest["rows"] or _chain(db, rows) != manifest["chain"]:
+    with db.read() as connection:
+        chain = dump.chain_ends(connection, rows["posting_unit"])
+    if rows != manifest["rows"] or chain != manifest["chain"]:
         wrong.append("rows or digests differ from the manifest")
     if wrong:
         raise LedgerError(

@@ -33,8 +33,8 @@ def tables() -> list[Table]:
     return list(metadata.sorted_tables)
 
 
-def write(db: Database, path: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Write the stream from one consistent view; gives rows by table."""
+def write(db: Database, path: Path, progress: Progress | None = None) -> tuple[dict[str, int], dict[str, str]]:
+    """Write the stream from one consistent view; gives rows by table, and the ends of the chains in that view."""
     tell, counts, done = progress or _NO_PROGRESS, {}, 0
     schema = revision.current(db)
     with db.read() as connection, zstd.open(path, "wt", encoding="utf-8", newline="\n") as out:
@@ -52,7 +52,22 @@ def write(db: Database, path: Path, progress: Progress | None = None) -> dict[st
                     tell(done, None)
             counts[table.name] = count
         out.write(json.dumps({"end": sum(counts.values())}) + "\n")
-    return counts
+        ends = chain_ends(connection, counts["posting_unit"])
+    return counts, ends
+
+
+def chain_ends(connection: Connection, copied: int) -> dict[str, str]:
+    """Digest of each portfolio's last unit within the ``copied`` first ones, to compare after restoring. Of the ledger that is
+    copied, asked in the view of the rows: numbers are taken before a unit commits, so that a later view has others first."""
+    found = connection.execute(
+        text(
+            "SELECT portfolio, digest FROM (SELECT portfolio, digest, unit_id, MAX(unit_id) OVER (PARTITION BY "
+            "portfolio) AS last FROM (SELECT portfolio, digest, unit_id FROM posting_unit ORDER BY unit_id "
+            "LIMIT :copied) copied) ends WHERE unit_id = last"
+        ),
+        {"copied": copied},
+    )
+    return {str(portfolio): str(digest) for portfolio, digest in found}
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from gateway.app import find_home
 from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger import backup as backups
-from gateway.ledger import dump, migrate, revision, triggers
+from gateway.ledger import dump, migrate, revision, triggers, units
 from gateway.ledger.backup import LEDGER, MANIFEST
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
@@ -112,15 +113,54 @@ def test_a_key_rotated_meanwhile_ends_a_backup(
     """The ledger was copied with the former key's values, and the settings would be with the new key alone."""
     whole = dump.write
 
-    def rotated_after(*args: Any) -> dict[str, int]:
-        rows = whole(*args)
+    def rotated_after(*args: Any) -> Any:
+        written = whole(*args)
         full.field_key.write_text("another\n", encoding="utf-8")
-        return rows
+        return written
 
     monkeypatch.setattr(dump, "write", rotated_after)
     with pytest.raises(Refused, match="found the field key rotated meanwhile, expected the one that sealed"):
         backup(full, db, tmp_path / "backup")
     assert not (tmp_path / "backup" / MANIFEST).exists()
+
+
+def _mark(db: Database, connection: Connection, portfolio: str) -> None:
+    """A posting unit without entries."""
+    unit = units.open_unit(
+        db, connection, portfolio=portfolio, kind="OPERATOR", update_name="U0418", operator="ANN", posted_at=AT
+    )
+    units.close_unit(unit)
+
+
+def test_a_unit_that_commits_meanwhile_spoils_no_backup(
+    full: Home, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL it has its number already: it was among the first ones of the view that came after the copy."""
+    more = write(tmp_path / "more", portfolios="portfolio,name\n2,SECOND\n")
+    (more / "offices.csv").write_text("portfolio,company,region,office,name\n2,1,1,1,MAIN\n", encoding="utf-8")
+    run(db, more)
+    whole = dump.write
+    meanwhile = ExitStack()
+    if not db.is_sqlite:
+        _mark(db, meanwhile.enter_context(db.write()), "2")
+    with db.write() as connection:
+        _mark(db, connection, "1")
+
+    def committed_after(*args: Any) -> Any:
+        written = whole(*args)
+        if db.is_sqlite:
+            _mark(db, meanwhile.enter_context(db.write()), "2")
+        meanwhile.close()
+        return written
+
+    monkeypatch.setattr(dump, "write", committed_after)
+    backup(full, db, tmp_path / "backup")
+    place = Home(tmp_path / "new")
+    restore(tmp_path / "backup", place, database_url="")
+    other = Database.at_path(place.ledger)
+    with other.read() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM posting_unit WHERE portfolio = '2'")).scalar_one() == 0
+    other.close()
 
 
 def test_backups_are_for_their_owner_only(full: Home, db: Database, tmp_path: Path) -> None:
