@@ -73,6 +73,8 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
     it, no backup."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
+    if any(target.resolve().is_relative_to((home.root / part).resolve()) for part in _PARTS):
+        raise _inside(target)
     try:
         target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
         target.chmod(_FOLDER)
@@ -85,7 +87,7 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
     rows, chain = dump.write(db, target / LEDGER, progress)
     files = {LEDGER: _settle(target / LEDGER)}
     for part in _PARTS:
-        for source in _files_below(home.root / part, f"backup to {target}"):
+        for source in _files_below(home.root / part, target):
             name = source.relative_to(home.root).as_posix()
             copied = _copy(source, target, name)
             if copied is not None:
@@ -105,10 +107,18 @@ def _keys(home: Home) -> list[bytes | None]:
     return [path.read_bytes() if path.exists() else None for path in (home.field_key, home.next_field_key)]
 
 
-def _files_below(folder: Path, action: str) -> Iterator[Path]:
+def _inside(target: Path) -> Refused:
+    return Refused(
+        f"backup to {target}: found that folder inside what is copied, expected another one: it would be copied into itself; name "
+        "one outside of the home"
+    )
+
+
+def _files_below(folder: Path, target: Path) -> Iterator[Path]:
     """Files, and what links to files and folders point at, as if it lay there; names that are being written (leading dot)
     are left out. A link among claimed files is a sender's, and left out too. Raises Refused for one that points nowhere,
-    and for a folder that is reached twice."""
+    for a folder that is reached twice, and for the ``target`` of the backup."""
+    action = f"backup to {target}"
     follow = folder.name != _CLAIMED
     if folder.is_symlink() and not folder.exists():
         raise _nowhere(folder, action)
@@ -119,6 +129,8 @@ def _files_below(folder: Path, action: str) -> Iterator[Path]:
             raise Refused(
                 f"{action}: found {inside} to be a folder that was copied already, expected one link to it at most"
             )
+        if inside.resolve() == target.resolve():
+            raise _inside(target)
         seen.add(inside.resolve())
         folders.sort()
         for path in (inside / name for name in sorted(names) if not name.startswith(".")):

@@ -244,6 +244,17 @@ def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> Non
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("within", ["var/archive/b", "config/keys/b", "inbox/.claimed/b", "linked/b"])
+def test_a_backup_is_not_copied_into_itself(full: Home, db: Database, tmp_path: Path, within: str) -> None:
+    """It filled the disk, folder in folder, until no name was short enough."""
+    (tmp_path / "elsewhere").mkdir()
+    (full.root / "config" / "link").symlink_to(tmp_path / "elsewhere")
+    target = tmp_path / "elsewhere" / "b" if within == "linked/b" else full.root / within
+    with pytest.raises(Refused, match="found that folder inside what is copied, expected another one"):
+        backup(full, db, target)
+    assert target.exists() == (within == "linked/b")
+
+
 def moved_away(path: Path, to: Path) -> None:
     """A link in its place, as with keys on a disk of their own or an archive on a mount."""
     to.parent.mkdir(parents=True, exist_ok=True)
