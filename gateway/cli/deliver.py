@@ -188,9 +188,11 @@ def deliver_resolve(
 def deliver_withdraw(session: Session, delivery_id: DeliveryId, reason: Reason) -> None:
     """Take back what the first of two people said of an unknown delivery, so that it can be said otherwise."""
     with session.app.db.write() as connection:
-        settle.withdraw(connection, delivery_id, reason=reason, operator=session.app.operator, at=session.app.now())
+        d = settle.withdraw(connection, delivery_id, reason=reason, operator=session.app.operator, at=session.app.now())
+    then = "resolve" if d.state is DeliveryState.UNKNOWN else "again"
     session.show(
-        {"id": delivery_id}, f"The word on delivery {delivery_id} is taken back: gateway deliver resolve {delivery_id}"
+        {"id": delivery_id, "state": d.state},
+        f"The word on delivery {delivery_id} is taken back; it is {d.state}: gateway deliver {then} {delivery_id}",
     )
 
 

@@ -219,9 +219,9 @@ def _require_second(delivery: Delivery, first: _First, as_: Resolution, operator
         )
 
 
-def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:
-    """Take the first person's word back, so that another can be said. Raises UsageError without a reason, Refused without
-    the right and where no word waits."""
+def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> Delivery:
+    """Take the first person's word back, so that another can be said; what it stopped waits for ``requeue``. Raises UsageError
+    without a reason, Refused without the right and where no word waits."""
     action = f"withdrawing the word on delivery {delivery_id}"
     operator.require("resolve", action)
     require_reason(reason, action)
@@ -234,6 +234,8 @@ def withdraw(connection: Connection, delivery_id: int, *, reason: str, operator:
         {"d": delivery_id},
     )
     note(connection, operator, "resolve-withdrawn", f"delivery:{delivery.delivery_id}", reason, at=at)
+    stop(connection, delivery.outbound_id, f"{operator.code} took back the word that the bank has it", at=at)
+    return one(connection, delivery_id)
 
 
 def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: Operator, at: str) -> None:

@@ -247,6 +247,18 @@ def test_either_command_is_a_word_of_two_people(sqlite_office: Office) -> None:
     assert sqlite_office.states() == ["DELIVERED"]
 
 
+def test_what_a_withdrawn_word_stopped_does_not_tell_it_any_more(office: Office) -> None:
+    of_a_bank(office, S.NOT_DELIVERED, office.app.now())
+    acknowledge(office, ANNA)
+    with office.app.db.write() as connection:
+        at = office.app.now()
+        done = settle.withdraw(connection, 1, reason="another file", operator=BERT, at=at)
+    assert (done.state, done.next_attempt_at) == (S.NOT_DELIVERED, None)
+    assert done.last_error == (
+        "BBB took back the word that the bank has it; if it may leave all the same: gateway deliver again 1 --reason WHY"
+    )
+
+
 def test_one_person_acknowledges_what_a_bank_was_proved_to_have(sqlite_office: Office) -> None:
     of_a_bank(sqlite_office, "DELIVERED")
     assert acknowledge(sqlite_office, operator("SVC", "svc", "deliver")) == "ACKNOWLEDGED"
