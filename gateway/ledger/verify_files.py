@@ -124,9 +124,11 @@ WHERE CASE WHEN f.state NOT IN ('POSTED', 'REVERSED') THEN COALESCE(u.entries, 0
     ELSE u.file_id IS NULL AND f.kind NOT LIKE 'bank-%' END
 ORDER BY f.file_id
 """
+# A bank's acknowledgement may say by its name alone what it is about.
 _SAME_BYTES: Final = """
 SELECT MAX(name) FROM inbound_file WHERE state = 'POSTED' AND release IS NULL AND records > 0
-GROUP BY COALESCE(portfolio, ''), kind, sha256 HAVING COUNT(*) > 1 ORDER BY 1
+GROUP BY COALESCE(portfolio, ''), kind, sha256, CASE kind WHEN 'bank-acknowledgement' THEN UPPER(name) END
+HAVING COUNT(*) > 1 ORDER BY 1
 """
 _TWICE: Final = """
 SELECT file_id FROM posting_unit WHERE file_id IS NOT NULL AND kind IN ('FILE', 'MODULE')

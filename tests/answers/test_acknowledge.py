@@ -14,7 +14,7 @@ from gateway.delivery import queue, settle
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.settings import Acknowledgements
-from tests.answers.world import answers, check, company, drop, send
+from tests.answers.world import answers, check, company, differences, drop, send
 from tests.outbound import world
 
 TEXT = r"(?P<status>ACCEPTED|REJECTED)( FILE (?P<name>\S+))? ENTRIES (?P<entries>\d+) CREDIT (?P<credit>[$0-9.,]+)"
@@ -105,6 +105,7 @@ def test_equal_bytes_acknowledge_each_file_that_their_name_says(db: Database, ho
     names = [BANK_FILE, BANK_FILE.replace(".DAT", "-2.DAT")]
     assert [drop(app, b"OK\n", f"{name}.ack").state for name in names] == ["POSTED", "POSTED"]
     assert [row[2:] for row in answers(db)] == [("DONE", f"{name} was taken by the bank") for name in names]
+    assert differences(app) == []
     again = drop(app, b"OK\n", f"{BANK_FILE.lower()}.ack")
     assert (again.state, again.hold_code, again.held_against) == ("HELD", "DUPLICATE", 1)
 
