@@ -97,13 +97,16 @@ class FieldView(NamedTuple):
 
 
 def mask(text: str) -> str:
-    """All but the last four characters of an account number as stars; the padding stays.
+    """All but the last four characters of an account number as stars; the padding stays. One that has no more letters and
+    digits than that is stars alone.
 
-    >>> mask("123456789   ")
-    '*****6789   '
+    >>> mask("123456789   "), mask("12-34  ")
+    ('*****6789   ', '*****  ')
     """
     body = text.rstrip()
-    return "*" * max(0, len(body) - 4) + body[-4:] + " " * (len(text) - len(body))
+    shown = 4 if sum(sign.isalnum() or sign == "*" for sign in body) > 4 else 0
+    stars = len(body) - shown
+    return "*" * stars + body[stars:] + " " * (len(text) - len(body))
 
 
 @dataclass(frozen=True, slots=True)

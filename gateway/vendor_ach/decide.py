@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter
 
+from gateway.ledger.vendor_details import last4
 from gateway.vendor_ach import by_column, ctx, prenotes, reversals
 from gateway.vendor_ach.by_column import Terms
 from gateway.vendor_ach.prenotes import Standing
@@ -56,7 +57,7 @@ def decide(
 
 def _kept(original: Original, broken: Broken) -> Iterator[Withheld]:
     for check in original.checks:
-        yield Withheld(check, original.name, original.routing, original.account[-4:], "DEBIT", *broken)
+        yield Withheld(check, original.name, original.routing, last4(original.account), "DEBIT", *broken)
 
 
 @dataclass(slots=True)

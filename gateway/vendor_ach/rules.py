@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from gateway.calendar import BankingCalendar
+from gateway.log import last_four
 from gateway.money import shown
 from gateway.vendor_ach.columns import checks_of
 from gateway.vendor_ach.entries import EntryKind
@@ -124,7 +125,7 @@ class Original(NamedTuple):
     refused: str | None = None  # the answer by which the bank refused its file
 
     def __repr__(self) -> str:
-        return f"Original(trace {self.trace_number} {self.amount_cents} ****{self.account[-4:]})"
+        return f"Original(trace {self.trace_number} {self.amount_cents} {last_four(self.account)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Payee(NamedTuple):
     problem: Broken | None = None
 
     def __repr__(self) -> str:
-        return f"Payee({self.name!r} ****{self.account[-4:]})"
+        return f"Payee({self.name!r} {last_four(self.account)})"
 
 
 class Item(NamedTuple):

@@ -27,7 +27,7 @@ from gateway.ledger import schema
 from gateway.ledger.ach_answers import refused_sql
 from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
-from gateway.ledger.vendor_details import NEW_VERSION
+from gateway.ledger.vendor_details import NEW_VERSION, last4
 from gateway.settings_portfolio import FraudSettings
 from gateway.vendor_ach import alike, fraud
 from gateway.vendor_ach.columns import checks_of, column
@@ -74,7 +74,7 @@ class Screening:
                 continue
             to, message = item.payee, f"Found {found.detail}: let a later run take it."
             exceptions += [
-                Withheld(c, to.called, to.routing, to.account[-4:], "CREDIT", CODE, message) for c in item.checks
+                Withheld(c, to.called, to.routing, last4(to.account), "CREDIT", CODE, message) for c in item.checks
             ]
         self.keep((_of_withheld(one) for one in exceptions if one.code == CODE), None)
         return replace(decision, items=items, exceptions=exceptions)
@@ -277,10 +277,10 @@ def _of_names_alike(connection: Connection, vendors: set[str]) -> Iterator[list[
 def _of_one_account(app: App, connection: Connection, vendors: set[str]) -> Iterator[list[str]]:
     """Only numbers whose end recurs are opened; hyphens and blanks make no other account."""
     by_end: dict[str, list[tuple[str, bytes, bytes]]] = {}
-    for vendor, last4, *sealed in connection.execute(
+    for vendor, end, *sealed in connection.execute(
         text("SELECT vendor, account_last4, routing_sealed, account_sealed FROM vendor")
     ):
-        by_end.setdefault(_plain(last4)[-2:], []).append((vendor, *sealed))
+        by_end.setdefault(_plain(end)[-2:], []).append((vendor, *sealed))
     key = secrets.token_bytes(32)
     for group in by_end.values():
         if len(group) == 1 or vendors.isdisjoint(vendor for vendor, _, _ in group):

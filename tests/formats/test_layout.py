@@ -146,7 +146,14 @@ def test_a_secret_is_shown_by_its_end() -> None:
     assert error.found == "**345X"
     with pytest.raises(LayoutError, match=r"\*{4}5678"):
         layout.encode(("12345678",))
-    assert mask("12") == "12"
+    assert [mask(text) for text in ("12345", "1234 ", "12-34", "A", "", "  ")] == [
+        "*2345",
+        "**** ",
+        "*****",
+        "*",
+        "",
+        "  ",
+    ]
 
 
 @pytest.mark.parametrize(

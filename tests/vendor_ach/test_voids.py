@@ -18,7 +18,7 @@ from gateway.outbound.built import Built, place
 from gateway.parts import verify_options
 from gateway.release import release
 from gateway.release.build import build
-from gateway.vendor_ach import settlement, voids
+from gateway.vendor_ach import gather, rules, settlement, voids
 from parsers import vach_scratch
 from tests.outbound import world
 from tests.outbound.ach import approve, kinds, made, on, returned, set_up, sound, withheld
@@ -295,6 +295,27 @@ def test_a_run_that_comes_too_late_says_so_and_the_void_can_be_taken_back(app: A
     ]  # fmt: skip
     sound(db)
     assert not made(late)[0].withheld
+
+
+@pytest.mark.parametrize(("account", "shown"), [("12345", "****2345"), ("4711", "****"), ("47-11", "****")])
+def test_of_an_account_at_most_the_last_four_are_shown(
+    app: App, db: Database, home: Home, account: str, shown: str
+) -> None:
+    """Of one that has no more, nothing: also where it is read from what went out."""
+    world.vendor(db, "V2", account=account)
+    sent(app, "1", vendor="V2")
+    (original,) = gather_voided(app, db)
+    assert repr(original).endswith(f" {shown})")
+    late = set_up(db, home, on("2026-03-10"))
+    report = next(one.report for one in made(late)[0].reports if one.report.spec.name == "U0424C")
+    at = [column.key for column in report.spec.columns].index("account")
+    assert [row[at] for row in report.rows] == [shown]
+
+
+def gather_voided(app: App, db: Database) -> list[rules.Original]:
+    voids.void(app, "1", reason="x")
+    with db.read() as connection:
+        return gather.voided(gather.context(app, connection, place(app, connection, "1")))
 
 
 def test_no_undo_of_what_is_in_a_file(app: App, db: Database) -> None:
