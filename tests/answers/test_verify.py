@@ -16,6 +16,9 @@ WRONG = {
     "an answer of another amount": (
         "UPDATE ach_answer SET amount_cents = 1 WHERE number = 1", "answers are about an entry of their trace number and amount"
     ),
+    "a return without an amount": (
+        "UPDATE ach_answer SET amount_cents = NULL WHERE number = 1", "answers are about an entry of their trace number and amount"
+    ),
     "an answer of another trace": (
         "UPDATE ach_answer SET original_trace = '091000019999999' WHERE number = 1",
         "answers are about an entry of their trace number and amount",
@@ -45,6 +48,10 @@ WRONG = {
     ),
     "a repeated answer posted": (
         "UPDATE inbound_file SET posted_cents = posted_cents + 501, rejected_cents = rejected_cents - 501 WHERE file_id = 1",
+        "what waits or repeats is not posted in its file's money",
+    ),
+    "a file of more money than its answers": (
+        "UPDATE inbound_file SET amount_cents = amount_cents + 1, posted_cents = posted_cents + 1 WHERE file_id = 1",
         "what waits or repeats is not posted in its file's money",
     ),
     "an answer about a file that was called back": (
@@ -104,5 +111,8 @@ def test_what_was_paid_again_stands_beside_its_return(db: Database, home: Home, 
     pay_again(app, "4711", reason="once more")
     send(app)
     assert differences(app) == []
-    world.change(db, "UPDATE bank_check SET issue = 1 WHERE check_no = '4711'")
+    world.post(db, (1, "CLEARING", "D", 12_345), (1, "ACCOUNTS PAYABLE", "C", 12_345))
+    world.change(db, "UPDATE bank_check SET state = 'VOID'")
+    assert differences(app) == [], "it was void after its return"
+    world.change(db, "UPDATE bank_check SET state = 'SENT', issue = 1")
     assert "returned checks came back, and only they" in [d.partition(":")[0] for d in differences(app)]

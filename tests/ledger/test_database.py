@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import tomllib
+from contextlib import closing, nullcontext
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, MetaData, Table, event, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.home import Home
 from gateway.ledger import schema
-from gateway.ledger.database import Database, as_written, by_sets
+from gateway.ledger.database import Database, as_written, by_sets, lock_key
 from gateway.ledger.opening import ledger_of, name_database
 from gateway.ledger.packed import BULK_ROWS
 
@@ -73,6 +75,51 @@ def test_a_value_whose_text_would_be_a_guess_is_not_inserted(db: Database) -> No
         db.write() as c,
     ):
         db.bulk_insert(c, schema.staged_assessment, COLUMNS, [(1, 1, None, None, "LTCH", 1.5, None)])
+
+
+SAFE = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
+"""A commit is on the disk when it returns (2: FULL), and REPLACE deletes past no trigger."""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_each_connection_of_sqlite_is_a_safe_one(db: Database) -> None:
+    for connect in (db.read, db.write):
+        with connect() as c:
+            assert {name: c.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in SAFE} == SAFE
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_writes_has_the_ledger_from_the_first_moment_and_who_reads_never(db: Database) -> None:
+    """A writer that only read so far would else find that it may write no more."""
+    with closing(sqlite3.connect(str(db.url.database), timeout=0)) as other:
+        with db.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        with db.read() as c:
+            c.execute(text("SELECT COUNT(*) FROM portfolio"))
+            other.execute("BEGIN IMMEDIATE")
+
+
+def test_what_is_written_through_a_view_does_not_stay(db: Database) -> None:
+    """PostgreSQL refuses it."""
+    refused = nullcontext() if db.is_sqlite else pytest.raises(DBAPIError, match="read-only")
+    with refused, db.read() as c:
+        c.execute(text("INSERT INTO counter (name, next) VALUES ('x', 1)"))
+    with db.read() as c:
+        assert c.execute(text("SELECT COUNT(*) FROM counter")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_portfolios_are_locked_in_one_order(db: Database) -> None:
+    """Two gateways that mean the same ones would else wait for each other."""
+    names, keys = [str(number) for number in range(1, 20)], []
+
+    def noted(_connection: Any, _cursor: Any, _statement: str, values: dict[str, Any], *_: Any) -> None:
+        keys.extend(values.values())
+
+    with db.write() as c:
+        event.listen(db.engine, "before_cursor_execute", noted)
+        db.lock_portfolios(c, [*reversed(names), "7"])
+    assert keys == [lock_key(f"portfolio:{name}") for name in sorted(names)]
 
 
 def test_a_fault_does_not_say_the_values(db: Database) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Integer, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import LedgerError, Refused
-from gateway.ledger import schema
+from gateway.ledger import guards, schema, triggers, units
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.units import Side, Unit, close_unit, open_unit
+from gateway.ledger.units import Side, Unit, close_unit, open_unit, unit_digest
+from gateway.ledger.verify import verify
 from tests.conftest import Content
 from tests.ledger.reference import AT, loaded
 
@@ -74,11 +75,79 @@ def test_what_is_posted_stays_as_it_is(ledger: Database, statement: str) -> None
         connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("table", [*schema.JOURNAL_TABLES, "posting_unit"])
+@pytest.mark.parametrize("table", [*schema.JOURNAL_TABLES, "posting_unit", *guards.PERMANENT])
 def test_neither_truncate_nor_replace_goes_past_the_guards(ledger: Database, table: str) -> None:
     statement = f"REPLACE INTO {table} SELECT * FROM {table}" if ledger.is_sqlite else f"TRUNCATE {table} CASCADE"
-    with pytest.raises(DBAPIError, match=r"append-only|closed: correct|inserted open"), ledger.write() as connection:
+    refused = r"append-only|closed: correct|inserted open|never deleted"
+    with pytest.raises(DBAPIError, match=refused), ledger.write() as connection:
         connection.execute(text(statement))
+
+
+_ROW = {
+    "posting_unit": "unit_id = 1",
+    "journal_entry": f"entry_id = {ENTRY}",
+    "journal_line": f"entry_id = {ENTRY} AND line = 1",
+    "unit_total": "account_id = (SELECT MIN(t.account_id) FROM unit_total t)",
+}
+_OTHER = {
+    "portfolio": "'2'",
+    "kind": "'OPERATOR'",
+    "file_id": "9",
+    "side": "CASE side WHEN 'D' THEN 'C' ELSE 'D' END",
+    "entry_id": "entry_id + 5000",
+    "account_id": "(SELECT MIN(a.account_id) FROM gl_account a WHERE a.account_id NOT IN (SELECT account_id FROM unit_total))",
+}
+_NOT_HASHED = {"posting_unit": {"unit_id", "state", "digest", "open_guard"}, "unit_total": {"unit_id"}}
+"""Keys by which the rest is found, the digest itself, and what a check of its own looks at."""
+
+
+@pytest.mark.parametrize("table", _ROW)
+def test_every_column_of_a_unit_is_in_its_digest(ledger: Database, table: str) -> None:
+    """Also one that is added later."""
+    found = schema.posting_unit.metadata.tables[table].columns
+    columns = {column.name: column for column in found if column.name not in _NOT_HASHED.get(table, ())}
+    with ledger.write() as connection:
+        connection.execute(
+            schema.portfolio.insert().values(portfolio="2", name="X", business_date="2026-03-02", period_state="OPEN")
+        )
+        connection.execute(
+            schema.inbound_file.insert().values(
+                file_id=9, name="x", kind="payments", form="dat", source="inbox", sha256="x", bytes=1, state="DISCARDED",
+                claim_name="c", claimed_at=AT,
+            )
+        )  # fmt: skip
+        before, same = unit_digest(ledger, connection, 1), []
+        for name, column in columns.items():
+            plain = f"COALESCE({name}, 0) + 90" if isinstance(column.type, Integer) else "'OTHER'"
+            inside = connection.begin_nested()
+            with triggers.lifted(ledger, connection):
+                connection.execute(text(f"UPDATE {table} SET {name} = {_OTHER.get(name, plain)} WHERE {_ROW[table]}"))
+            same += [name] if unit_digest(ledger, connection, 1) == before else []
+            inside.rollback()
+    assert len(columns) > 2 and same == []
+
+
+def test_a_unit_of_many_entries_is_totalled_and_hashed_block_by_block(
+    ledger: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry at the edge of a block is in one of them."""
+    monkeypatch.setattr(units, "BULK_ROWS", 2)
+    with ledger.write() as connection:
+        unit = unit_on(ledger, connection)
+        office, cash = account(connection, "1", "CASH 125")
+        _, other = account(connection, "1", "CLEARING")
+        for cents in (1, 10, 100, 1_000, 10_000):
+            unit.add(
+                office_id=office, txn="X", effective_date="2026-03-02", legs=[(cash, "D", cents), (other, "C", cents)]
+            )
+        close_unit(unit)
+    wrong = {check.name: check.detail for check in verify(ledger) if not check.ok}
+    assert wrong == {"digest chain": "1"}, "that was closed before, in larger blocks"
+    with ledger.read() as connection:
+        totals = connection.execute(
+            text("SELECT account_id, debit_cents, credit_cents FROM unit_total WHERE unit_id = :u"), {"u": unit.unit_id}
+        ).all()
+    assert {tuple(row) for row in totals} == {(cash, 11_111, 0), (other, 0, 11_111)}
 
 
 def test_an_entry_that_does_not_balance_stops_its_unit(ledger: Database) -> None:

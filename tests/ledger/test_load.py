@@ -131,6 +131,16 @@ def test_another_business_date_is_refused_and_a_missing_first_one_is_said(db: Da
     assert run(db, folder, date=None).units == ()
 
 
+def test_a_load_between_two_days_posts_and_opens_no_date(db: Database, tmp_path: Path) -> None:
+    """U0410 closed the date to files and people, not to what was true before this ledger."""
+    loaded(db, tmp_path / "in")
+    with db.write() as connection:
+        connection.execute(text("UPDATE portfolio SET period_state = 'CLOSED'"))
+    again = loaded(db, tmp_path / "again", invoices=BASE["invoices"] + "4,1001,2026-04-01,PYMT,200.00,\n")
+    assert len(again.units) == 1 and again.counts["invoices"].new == 1
+    assert query(db, "SELECT business_date, period_state FROM portfolio") == [("2026-03-02", "CLOSED")]
+
+
 def test_a_changed_amount_posts_a_correcting_entry(db: Database, tmp_path: Path) -> None:
     loaded(db, tmp_path / "in")
     changed = BASE["invoices"].replace("2,1001,2026-03-01,PYMT,200.00", "2,1001,2026-03-01,PYMT,150.00")

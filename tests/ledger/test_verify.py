@@ -104,6 +104,9 @@ CHANGES = [
     ("UPDATE unit_total SET debit_cents = debit_cents + 1 WHERE account_id = (SELECT MIN(account_id) FROM unit_total)",
         {"unit totals equal their lines", "digest chain", "units are closed and count their entries"}),
     ("UPDATE journal_entry SET reason = 'X' WHERE entry_id = 100000001", {"digest chain"}),
+    ("UPDATE journal_entry SET office_id = 2 WHERE entry_id = 100000001",
+        {"every entry balances within one office", "digest chain"}),
+    ("UPDATE posting_unit SET state = 'OPEN'", {"units are closed and count their entries"}),
     ("UPDATE posting_unit SET operator = 'EVE'", {"digest chain"}),
     ("UPDATE posting_unit SET entries = entries + 1", {"digest chain", "units are closed and count their entries"}),
     ("UPDATE receivable SET paid_cents = paid_cents - 1 WHERE invoice = '1' AND charge = 'PYMT'", {"subledger equals ledger", CHARGE_LINES}),
@@ -142,11 +145,36 @@ def test_every_change_behind_the_gateways_back_is_found(ledger: Database, change
     assert set(failed(verify(ledger))) == names
 
 
-def test_a_missing_guard_is_named(ledger: Database) -> None:
+NO_GUARD = {
+    "gone": ("DROP TRIGGER unit_guard_empty", "DROP TRIGGER unit_guard_empty ON unit_guard"),
+    "without effect": (
+        "DROP TRIGGER unit_guard_empty; CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard BEGIN SELECT 1: END",
+        "ALTER TABLE unit_guard DISABLE TRIGGER unit_guard_empty",
+    ),
+}
+"""Statements for SQLite and for PostgreSQL, a colon for a semicolon of theirs."""
+
+
+@pytest.mark.parametrize("case", NO_GUARD)
+def test_a_guard_that_guards_no_more_is_named(ledger: Database, case: str) -> None:
     with ledger.write() as connection:
-        on = "" if ledger.is_sqlite else " ON unit_guard"
-        connection.execute(text(f"DROP TRIGGER unit_guard_empty{on}"))
+        for statement in NO_GUARD[case][0 if ledger.is_sqlite else 1].split("; "):
+            connection.exec_driver_sql(statement.replace(":", ";"))
     assert failed(verify(ledger)) == {"guards in the database": "unit_guard_empty"}
+
+
+def test_a_unit_that_was_changed_and_hashed_again_breaks_the_chain(ledger: Database) -> None:
+    """Its own digest is right then; that of the unit after it names another one."""
+    with ledger.write() as connection:
+        unit = units.open_unit(
+            ledger, connection, portfolio="1", kind="OPERATOR", update_name="TEST", operator="ABC", posted_at=AT
+        )
+        units.close_unit(unit)
+    behind(ledger, "UPDATE posting_unit SET operator = 'EVE' WHERE unit_id = 1")
+    with ledger.read() as connection:
+        digest = units.unit_digest(ledger, connection, 1)
+    behind(ledger, f"UPDATE posting_unit SET digest = '{digest}' WHERE unit_id = 1")
+    assert failed(verify(ledger)) == {"digest chain": "2"}
 
 
 def inbound(db: Database, connection: Connection, **values: Any) -> None:
@@ -226,7 +254,9 @@ def test_rows_of_a_file_that_is_not_there(ledger: Database, table: str, statemen
     ("values", "names"),
     [
         ({}, set()),
+        ({"lines": 3, "blank": 1}, set()),
         ({"posted_cents": 400}, {"received = posted + suspended + rejected + held"}),
+        ({"posted_cents": 400, "held_cents": 100}, {"received = posted + suspended + rejected + held"}),
         ({"lines": 3, "records": 2}, {"lines and messages make the figures of reversals"}),
         ({"rejected_cents": 100, "posted_cents": 600}, {"lines and messages make the figures of reversals"}),
         ({"state": "REJECTED"}, set()),

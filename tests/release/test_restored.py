@@ -96,11 +96,16 @@ def test_trace_numbers_go_on_behind_those_that_may_have_gone_out(app: App, db: D
         int(t[-7:]) for (t,) in world.all_of(db, "SELECT trace_number FROM ach_entry ORDER BY outbound_id")
     )
     assert (before, first, second) == (2, 1, 2 + restored.TRACES_LEFT_OUT)
-    world.change(db, "UPDATE counter SET next = 9999999 WHERE name LIKE 'trace:%'")
+
+
+@pytest.mark.parametrize(
+    ("following", "after"), [(8_999_998, 9_999_998), (8_999_999, 9_999_999), (9_000_000, 1), (9_999_999, 1_000_000)]
+)
+def test_trace_numbers_come_round_to_1(app: App, db: Database, following: int, after: int) -> None:
+    made(app)
+    world.change(db, "UPDATE counter SET next = :n WHERE name LIKE 'trace:%'", n=following)
     restore(app)
-    assert world.one(db, "SELECT next FROM counter WHERE name LIKE 'trace:%'") == restored.TRACES_LEFT_OUT, (
-        "comes round"
-    )
+    assert world.one(db, "SELECT next FROM counter WHERE name LIKE 'trace:%'") == after
 
 
 @pytest.mark.parametrize("restores", [1, 2])
