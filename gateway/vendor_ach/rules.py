@@ -264,7 +264,7 @@ def payee(vendor: Vendor, rules: Rules) -> Payee:
     if wrong is not None:
         problem = broken("ROUTING", f"routing number {routing} ({wrong})", "a sound one", "correct the vendor")
     elif not account or len(account) > _ACCOUNT_WIDTH or not (account.isascii() and account.isalnum()):
-        found = f"an account number of {len(account)} characters ending {account[-4:]!r}"
+        found = f"an account number of {len(account)} characters ({last_four(account)})"
         problem = broken("ACCOUNT", found, "1 to 17 letters and digits", "correct the vendor")
     elif name.problem is not None:
         problem = broken("NAME", f"name {in_quotes(vendor.name)}: {name.problem}", "a name the bank takes", "rename it")
