@@ -134,6 +134,9 @@ CHANGES = [
         "UPDATE invoice SET lease = '1003' WHERE invoice = '3'", {CHARGE_LINES}),
     ("UPDATE gl_account SET side = 'D' WHERE purpose = 'ASSESSED FEES' AND office_id = (SELECT MIN(office_id) FROM office)",
         {"accounts are on the side of their purpose"}),
+    ("UPDATE gl_account SET side = 'D' WHERE purpose = 'ASSMT INC/PAY - LTCH'", {"accounts are on the side of their purpose"}),
+    ("UPDATE gl_account SET side = 'C' WHERE purpose = 'ASSMT RECV - LTCH'", {"accounts are on the side of their purpose"}),
+    ("UPDATE payment_batch SET state = 'REVERSED' WHERE batch = '26021190000200000001'", {"reversed lines were taken back"}),
     ("UPDATE portfolio SET business_date = '2026-03-03'", {"business dates follow End of Period"}),
     ("UPDATE portfolio SET business_date = '2026-02-27'", {"business dates follow End of Period"}),
 ]  # fmt: skip
@@ -226,6 +229,8 @@ def test_the_open_date_is_the_one_that_the_last_end_of_period_opened(ledger: Dat
     assert set_to("2026-03-03", "RUNNING") == wrong
     assert set_to("2026-03-03", "DONE") == set()
     assert set_to("2026-03-02", "DONE") == wrong
+    behind(ledger, "UPDATE posting_unit SET business_date = '2026-03-04'")
+    assert set_to("2026-03-03", "DONE") == wrong | {"digest chain"}, "posted on a day to come"
 
 
 def test_what_a_file_brought_without_its_file(ledger: Database) -> None:

@@ -97,7 +97,15 @@ def test_files_as_posted_are_sound(ledger: Database) -> None:
 BY = "CASE line_no WHEN 1 THEN 1 ELSE -1 END"
 FIRST_BATCH = "WHERE batch = (SELECT MIN(batch) FROM payment_batch)"
 
+OF_TWO = (
+    f"UPDATE payment_line SET amount_cents = amount_cents - 1 {FIRST_BATCH}; "
+    "INSERT INTO payment_line (batch, line, lease, invoice, charge, asset, amount_cents, state, entry_id, source_line) "
+    f"SELECT batch, 99, '1002', invoice, charge, asset, 1, 'APPLIED', entry_id, source_line FROM payment_line {FIRST_BATCH}"
+)
+"""A cent of a line's payment on another lease."""
+
 CHANGES = [
+    (OF_TWO, {PAID, "payment lines pay what their entry pays"}),
     (f"UPDATE staged_assessment SET amount_cents = amount_cents + {BY}", {ASSESSED}),
     ("UPDATE staged_assessment SET lease = '1002' WHERE line_no = 1", {ASSESSED}),
     ("UPDATE staged_assessment SET code = 'PTAX' WHERE line_no = 1", {ASSESSED}),
@@ -131,7 +139,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("change", "names"), CHANGES, ids=[str(n) for n in range(len(CHANGES))])
 def test_every_difference_to_a_line_is_found(ledger: Database, change: str, names: set[str]) -> None:
-    behind(ledger, change)
+    behind(ledger, *change.split("; "))
     assert set(failed(verify(ledger))) == names
 
 
@@ -153,5 +161,5 @@ def test_what_a_reversal_took_back_is_what_its_line_says(ledger: Database, chang
         batch = connection.execute(text("SELECT MIN(batch) FROM payment_batch")).scalar_one()
         line = {"target_kind": "L", "target": "1001", "amount_cents": 300, "batch": batch, "reason": "NSFC"}
         post(ledger, connection, 5, u0470.UPDATE, line)
-    behind(ledger, change)
+    behind(ledger, *change.split("; "))
     assert names == {name for name in failed(verify(ledger)) if name == REVERSED}
