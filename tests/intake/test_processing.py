@@ -159,6 +159,19 @@ def test_a_release_lets_pass_only_the_file_that_was_seen(app: App, post: Post, u
     )  # fmt: skip
 
 
+def test_a_duplicate_that_was_let_pass_is_held_for_what_a_third_file_posted(
+    app: App, post: Post, update: PlainUpdate
+) -> None:
+    first, longer = post(NAME, MONTH), post(NAME, MONTH + charge(150))
+    actions.release(app, longer.file_id, reason="both months stand")
+    assert again(app, longer.file_id, update).file.state is FileState.POSTED
+    copy = post(NAME, MONTH + charge(150))
+    assert (copy.hold_code, copy.held_against) == ("DUPLICATE", longer.file_id)
+    actions.release(app, copy.file_id, reason="sent for another month")
+    held = again(app, copy.file_id, update).file
+    assert (held.state, held.hold_code, held.held_against) == (FileState.HELD, "OVERLAP", first.file_id)
+
+
 def test_a_common_beginning_holds_however_long_the_file(app: App, post: Post) -> None:
     post(NAME, MONTH[: MONTH.index(b"<lease>110")])
     more = b"".join(charge(100 + n, 7000 + n) for n in range(40))
@@ -179,11 +192,15 @@ def test_an_equal_line_counts_once_for_each_in_the_other_file(app: App, post: Po
     assert post(NAME, charge(100) * 3).state is FileState.POSTED
 
 
-def test_hashes_are_made_again_from_the_original(app: App, post: Post) -> None:
+@pytest.mark.parametrize("left", [None, 0, 8, 19 * 8, 21 * 8])
+def test_hashes_are_made_again_from_the_original(app: App, post: Post, left: int | None) -> None:
+    """Where there are none, or not as many bytes as its twenty lines have."""
     file = post(NAME, MONTH)
     path = hashes_path(app.home, file.archive_name)
     kept = path.read_bytes()
     path.unlink()
+    if left is not None:
+        path.write_bytes((kept * 2)[:left])
     assert overlap.hashes_of(app, file).tobytes() == kept == path.read_bytes()
 
 
