@@ -337,6 +337,18 @@ def test_payments_reversed_since_stay_until_that_is_taken_back(world: World, rea
     assert picture(world) == before
 
 
+def test_a_failed_reversal_names_the_batch_that_it_came_with_when_its_file_is_taken_back(
+    world: World, real: App, intake: Intake
+) -> None:
+    payments = drop(intake, "p1_btchpmt.dat", *PAYMENTS)
+    [(batch, cents), *_] = world.rows("SELECT batch, amount_cents FROM payment_batch ORDER BY batch")
+    drop(intake, "p1_bptmtrev.dat", f"L10,{cents - 1},B{batch},RNSFC\n")
+    actions.reverse(real, payments.file_id, reason="x")
+    assert world.rows("SELECT batch FROM suspense_item WHERE kind = 'REVERSAL'") == [(batch,)]
+    assert world.rows(f"SELECT COUNT(*) FROM payment_batch WHERE batch = '{batch}~{payments.file_id}'") == [(1,)]
+    assert [check for check in verify(real.db) if not check.ok] == []
+
+
 def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, intake: Intake) -> None:
     drop(intake, "p1_btchpmt.dat", "I1002,32500,C1\n")
     [(batch,)] = world.rows("SELECT batch FROM payment_batch")
@@ -346,12 +358,17 @@ def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, 
         actions.reverse(real, reversal.file_id, reason="x")
 
 
-def test_escrow_disbursed_since_stays(world: World, real: App, intake: Intake) -> None:
+@pytest.mark.parametrize(("before", "since", "shown"), [(0, 4500, "45.00"), (4000, 1, "0.01")])
+def test_escrow_disbursed_since_stays(
+    world: World, real: App, intake: Intake, before: int, since: int, shown: str
+) -> None:
+    if before:
+        drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=before, check=4))
     file = drop(intake, "p1_btchassmt.dat", "<lease>10<duedate>030701<assmt>RCR2<amount>900\n")
-    drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=4500, check=5))
+    drop(intake, "btchescr.dat", ESCROW_LINE.format(cents=since, check=5))
     with pytest.raises(
         Refused,
-        match=r"found 45.00 of escrow RCR2 of lease 10 disbursed since, .*: gateway ledger checks --lease 10",
+        match=rf"found {shown} of escrow RCR2 of lease 10 disbursed since, .*: gateway ledger checks --lease 10",
     ):
         actions.reverse(real, file.file_id, reason="x")
 

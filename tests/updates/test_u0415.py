@@ -247,6 +247,17 @@ def test_money_that_cannot_be_applied(db: Database) -> None:
     world.check_subledgers()
 
 
+def test_a_due_date_that_an_earlier_line_paid_is_not_open_any_more(db: Database) -> None:
+    """What the line names is paid; that of another day it did not mean."""
+    world = World(db)
+    world.lease("1")
+    world.invoice("10", "1", "2003-04-01", ("PYMT", 100))
+    world.invoice("11", "1", "2003-05-01", ("PYMT", 100))
+    file_id, _ = world.payments("L1,100,D030501", "L1,100,D030501")
+    assert [message[:3] for message in world.messages(file_id)] == [(2, "S", "DUE_DATE_NOT_OPEN")]
+    assert world.open() == {"10": 100, "11": 0}
+
+
 def test_a_file_of_another_portfolio_posts_nothing(db: Database) -> None:
     world = World(db)
     world.lease("9", office=3)

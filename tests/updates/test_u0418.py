@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.updates.assess_invoices import take_numbers
 from gateway.updates.assess_problems import PROBLEMS
 from gateway.updates.base import FileFacts, Outcome
 from gateway.updates.u0418 import UPDATE, BatchAssessment
+from tests.support.at_once import until_it_waits
 from tests.updates.assess_world import POSTED_AT, TODAY, World, assessment
 
 
@@ -251,6 +253,16 @@ GALLERY: list[tuple[str, dict[str, Any], str]] = [
         "for the code LEGF: load it with gl_accounts.csv, and drop the line again.",
     ),
     (
+        "ACCOUNT_MISSING", {"lease": "15", "code": "ASMF"},
+        "Found no account for ASSMT INC/PAY - ASMF in office 1/1/2 of portfolio 1, expected one in the office's chart "
+        "for the code ASMF: load it with gl_accounts.csv, and drop the line again.",
+    ),
+    (
+        "ACCOUNT_MISSING", {"lease": "15", "code": "LTCH"},
+        "Found no account for ASSESSED FEES in office 1/1/2 of portfolio 1, expected one in the office's chart "
+        "for the code LTCH: load it with gl_accounts.csv, and drop the line again.",
+    ),
+    (
         "ASSESSMENT LIMIT EXCEEDED", {"lease": "12345", "invoice": "902"},
         "Found the code LTCH as one charge line too many on invoice 902, expected 2 charge lines at most on an "
         "invoice: put the charge on another invoice, and drop the line again, or assess it by hand (gateway assess --lease "
@@ -270,6 +282,11 @@ def gallery(world: World) -> World:
     world.lease("200", office=3)
     world.invoice("700", "0012", "2026-03-15")
     world.invoice("902", "12345", "2026-06-15", ("PYMT", 1), ("LEGF", 1))
+    with world.db.write() as c:
+        c.exec_driver_sql(
+            "UPDATE gl_account SET purpose = 'OTHER ' || purpose WHERE office_id = 2 "
+            "AND purpose IN ('ASSMT INC/PAY - ASMF', 'ASSESSED FEES')"
+        )
     return world
 
 
@@ -360,6 +377,19 @@ def test_invoice_numbers_pass_over_those_in_use_and_come_round(world: World) -> 
         c.exec_driver_sql("UPDATE counter SET next = 99999998 WHERE name = 'invoice'")
         assert take_numbers(world.db, c, 3) == ["99999998", "99999999", "1"]
         assert take_numbers(world.db, c, 1) == ["2"]
+
+
+def test_two_portfolios_get_other_numbers_at_once(world: World) -> None:
+    def take() -> list[str]:
+        with world.db.write() as c:
+            return take_numbers(world.db, c, 2)
+
+    with ThreadPoolExecutor(1) as another:
+        with world.db.write() as c:
+            first = take_numbers(world.db, c, 2)
+            second = another.submit(take)
+            until_it_waits(world.db, second)
+        assert (first, second.result()) == (["902", "903"], ["904", "905"])
 
 
 def test_posted_at_is_the_clock_given(world: World) -> None:
