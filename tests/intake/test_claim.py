@@ -90,6 +90,30 @@ def test_a_kill_after_any_step_leaves_one_owner(
         assert names_in(inbox.path) == [] and left_over(inbox) == []
 
 
+def test_the_only_copy_of_a_file_is_not_removed_because_it_has_a_row(
+    app: App, inbox: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive was lost between the commit and the next start."""
+
+    def reached(at: Step) -> None:
+        if at is Step.CLAIM_RECORDED:
+            raise Killed
+
+    monkeypatch.setattr(crashpoints, "reached", reached)
+    killed = Claimer(app, Turns(needed=False))
+    with pytest.raises(Killed):
+        killed.claim(inbox, [drop(inbox)])
+    killed.close()
+    monkeypatch.undo()
+    for archived in [path for path in app.home.archive.rglob("*") if path.is_file()]:
+        archived.unlink()
+    restarted = Claimer(app, Turns(needed=False))
+    restarted.recover(inbox)
+    restarted.close()
+    assert [path.read_bytes() for path in app.home.archive.rglob("*") if path.is_file()] == [charge(100)]
+    assert left_over(inbox) == []
+
+
 def test_claims_of_a_dead_process_go_to_the_next_and_those_of_a_living_one_do_not(
     app: App, inbox: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

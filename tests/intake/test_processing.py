@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -16,7 +17,7 @@ from gateway.errors import Refused
 from gateway.intake import actions, overlap, preloaded
 from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row, move
-from gateway.intake.processing import post_staged, process_file
+from gateway.intake.processing import is_conflict, post_staged, process_file
 from gateway.intake.states import FileState
 from gateway.updates.assess_staged import correct_staged, delete_staged
 from tests.intake.conftest import again, charge, journal_lines, with_intake
@@ -100,6 +101,15 @@ def test_the_same_bytes_are_held_until_let_pass(app: App, post: Post, update: Pl
     release = f"all DUPLICATE:{first.file_id},{third.file_id}"
     sql(app, "UPDATE inbound_file SET state='CLAIMED', release=:r WHERE file_id=:i", r=release, i=second.file_id)
     assert again(app, second.file_id, update).file.state is FileState.POSTED
+
+
+def test_all_money_of_a_duplicate_is_held_whatever_the_other_one_was_refused(app: App, post: Post) -> None:
+    data = charge(100) + charge(250, 400) + b"junk\n"
+    first, second = post(NAME, data), post(NAME, data)
+    assert (first.posted_cents, first.rejected_cents, first.rejects) == (2500, 400, 2)
+    assert second.hold_code == "DUPLICATE"
+    assert (second.amount_cents, second.held_cents, second.rejected_cents) == (2900, 2900, 0)
+    assert (second.lines, second.records, second.rejects) == (3, 2, 1)
 
 
 def test_the_same_bytes_for_another_portfolio_are_another_file(app: App, post: Post) -> None:
@@ -242,6 +252,12 @@ def test_a_repeated_line_is_refused_by_number(app: App, post: Post) -> None:
     )
 
 
+def test_as_many_rejects_as_the_limit_says_are_taken(app: App, post: Post) -> None:
+    strict = replace(app, settings=with_intake(app.settings, reject_limit_percent=25))
+    file = post(NAME, charge(100) + charge(101) + charge(102) + b"junk\n", with_app=strict)
+    assert (file.state, file.rejects, file.posted_cents) == (FileState.POSTED, 1, 7500)
+
+
 def test_reject_limit(app: App, post: Post) -> None:
     strict = replace(app, settings=with_intake(app.settings, reject_limit_percent=33))
     file = post(NAME, charge(100) + charge(101) + b"junk\n")
@@ -289,6 +305,30 @@ def test_a_fault_leaves_nothing_and_can_be_tried_again(
     update.fault = None
     sql(app, "UPDATE inbound_file SET state = 'CLAIMED' WHERE file_id = :i", i=file.file_id)
     assert again(app, file.file_id, update).file.state is FileState.POSTED
+
+
+def driver_said(fault: Exception) -> OperationalError:
+    return OperationalError("SELECT", {}, fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "again_"),
+    [
+        (driver_said(sqlite3.OperationalError("database is locked")), True),
+        (driver_said(sqlite3.OperationalError("database table is busy")), True),
+        (driver_said(sqlite3.OperationalError("no such table: x")), False),
+        (driver_said(psycopg.errors.SerializationFailure()), True),
+        (psycopg.errors.DeadlockDetected(), True),
+        (psycopg.errors.LockNotAvailable(), True),
+        (driver_said(psycopg.errors.QueryCanceled()), True),
+        (driver_said(psycopg.OperationalError("the connection is lost")), True),
+        (psycopg.errors.DiskFull(), False),
+        (driver_said(psycopg.errors.UniqueViolation()), False),
+        (Refused("no"), False),
+    ],
+)
+def test_a_conflict_is_what_passes_by_itself(fault: Exception, again_: bool) -> None:
+    assert is_conflict(fault) is again_
 
 
 def test_a_busy_database_is_asked_again(app: App, post: Post) -> None:

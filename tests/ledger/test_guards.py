@@ -127,6 +127,25 @@ def test_every_column_of_a_unit_is_in_its_digest(ledger: Database, table: str) -
     assert len(columns) > 2 and same == []
 
 
+def test_each_portfolio_has_a_chain_of_its_own(ledger: Database) -> None:
+    with ledger.write() as connection:
+        connection.execute(
+            schema.portfolio.insert().values(portfolio="2", name="X", business_date="2026-03-02", period_state="OPEN")
+        )
+        made = {}
+        for portfolio in ("2", "1", "2"):
+            unit = open_unit(
+                ledger, connection, portfolio=portfolio, kind="OPERATOR", update_name="T", operator="ABC", posted_at=AT
+            )
+            made[unit.unit_id] = close_unit(unit).digest
+        rows = connection.execute(
+            text("SELECT unit_id, digest, previous_digest FROM posting_unit ORDER BY unit_id")
+        ).all()
+    digests = {unit_id: digest for unit_id, digest, _ in rows}
+    assert digests.items() >= made.items()
+    assert [before for _, _, before in rows] == ["", "", digests[1], digests[2]]
+
+
 def test_a_unit_of_many_entries_is_totalled_and_hashed_block_by_block(
     ledger: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

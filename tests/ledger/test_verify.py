@@ -134,8 +134,11 @@ CHANGES = [
         "UPDATE invoice SET lease = '1003' WHERE invoice = '3'", {CHARGE_LINES}),
     ("UPDATE gl_account SET side = 'D' WHERE purpose = 'ASSESSED FEES' AND office_id = (SELECT MIN(office_id) FROM office)",
         {"accounts are on the side of their purpose"}),
-    ("UPDATE gl_account SET side = 'D' WHERE purpose = 'ASSMT INC/PAY - LTCH'", {"accounts are on the side of their purpose"}),
-    ("UPDATE gl_account SET side = 'C' WHERE purpose = 'ASSMT RECV - LTCH'", {"accounts are on the side of their purpose"}),
+    *[
+        (f"UPDATE gl_account SET purpose = '{purpose} - NEW', side = '{side}' WHERE account_id = (SELECT account_id FROM gl_account "
+            f"WHERE purpose = '{purpose} - COLL' AND office_id = 2)", {"accounts are on the side of their purpose"})
+        for purpose, side in (("ASSMT INC/PAY", "D"), ("ASSMT RECV", "C"))
+    ],
     ("UPDATE payment_batch SET state = 'REVERSED' WHERE batch = '26021190000200000001'", {"reversed lines were taken back"}),
     ("UPDATE portfolio SET business_date = '2026-03-03'", {"business dates follow End of Period"}),
     ("UPDATE portfolio SET business_date = '2026-02-27'", {"business dates follow End of Period"}),
