@@ -183,12 +183,41 @@ def test_a_changed_payment_is_taken_back_and_posted_anew(db: Database, tmp_path:
     assert run(db, tmp_path / "in").units == ()
 
 
-def test_a_reversed_payment_cannot_change(db: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["state = 'REVERSED'", "exported_in = 'X1'"])
+def test_a_reversed_or_exported_payment_cannot_change(db: Database, tmp_path: Path, change: str) -> None:
     loaded(db, tmp_path / "in", payments=PAYMENTS)
     with db.write() as connection:
-        connection.execute(text("UPDATE payment_batch SET state = 'REVERSED' WHERE check_no = '501'"))
+        connection.execute(text(f"UPDATE payment_batch SET {change} WHERE check_no = '501'"))
     with pytest.raises(LoadRejected, match="batch 26021190000200000001, line 1, expected it as loaded"):
         run(db, write(tmp_path / "in", payments=PAYMENTS.replace("3,100.00", "3,120.00")))
+
+
+def test_a_batch_of_two_portfolios_is_refused(db: Database, tmp_path: Path) -> None:
+    more = {
+        "portfolios": BASE["portfolios"] + "2,SECOND LEASING\n",
+        "offices": BASE["offices"] + "2,1,1,1,OTHER\n",
+        "leases": BASE["leases"] + "2001,2,1,1,1,DOE,Jane Doe,AACQ,OPR,2024-01-01,2027-12-31,STK3,300.00\n",
+        "invoices": BASE["invoices"] + "9,2001,2026-02-01,PYMT,10.00,\n",
+        "payments": PAYMENTS + "26021190000200000001,2,501,JS1,2026-02-11,09:00:00,2001,9,10.00,PYMT,127\n",
+    }
+    with pytest.raises(LoadRejected, match="row 5, batch: Found batch 26021190000200000001 with other values"):
+        loaded(db, tmp_path / "in", **more)
+    again = more["payments"].replace("26021190000200000001,2,501", "26021190000200000002,1,501")
+    assert loaded(db, tmp_path / "in", **(more | {"payments": again})).counts["payments"].new == 4
+
+
+def test_a_new_charge_of_a_loaded_invoice_comes_behind_its_others(db: Database, tmp_path: Path) -> None:
+    loaded(db, tmp_path / "in")
+    run(
+        db,
+        write(
+            tmp_path / "in",
+            invoices=BASE["invoices"] + "1,1001,2026-02-01,PTAX,5.00,A1\n1,1001,2026-02-01,LEGF,6.00,\n",
+        ),
+    )
+    assert query(db, "SELECT charge, position FROM receivable WHERE invoice = '1' ORDER BY position") == [
+        ("PYMT", 1), ("LTCH", 2), ("PTAX", 3), ("LEGF", 4),
+    ]  # fmt: skip
 
 
 def test_a_payment_above_what_is_open_is_refused(db: Database, tmp_path: Path) -> None:
@@ -395,12 +424,25 @@ def test_opening_balances_are_final_figures(db: Database, tmp_path: Path) -> Non
     assert run(db, tmp_path / "in").units == ()
 
 
-def test_an_opening_balance_that_its_details_deny_refuses_the_load(db: Database, tmp_path: Path) -> None:
-    chart = ACCOUNTS + "1,1,1,1,200,20000,Receivable,D,LEASE PAYMENTS RECEIVABLE,400.01\n"
+@pytest.mark.parametrize(
+    ("account", "details"),
+    [
+        ("D,LEASE PAYMENTS RECEIVABLE", "400.00"),
+        ("D,ASSMT RECV - LTCH", "25.00"),
+        ("C,ASSESSED FEES", "25.00"),
+        ("C,ACCOUNTS PAYABLE", "0.00"),
+        ("C,SUSPENSE", "0.00"),
+        ("D,REVERSAL SUSPENSE", "0.00"),
+    ],
+)
+def test_an_opening_balance_that_its_details_deny_refuses_the_load(
+    db: Database, tmp_path: Path, account: str, details: str
+) -> None:
+    chart = ACCOUNTS + f"1,1,1,1,200,20000,Account,{account},400.01\n"
     with pytest.raises(LoadRejected) as refused:
         loaded(db, tmp_path / "in", gl_accounts=chart)
     assert [p.message for p in refused.value.problems] == [
-        "gl_accounts.csv, row 2, opening_balance: Found 400.01, expected 400.00, the sum of its loaded details: correct "
+        f"gl_accounts.csv, row 2, opening_balance: Found 400.01, expected {details}, the sum of its loaded details: correct "
         "the figure or load what is missing."
     ]
 
