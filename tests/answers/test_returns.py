@@ -250,13 +250,31 @@ def test_a_file_that_was_rejected_never_left(db: Database, home: Home, clock: Fi
     assert postings(db) == []
 
 
-def test_a_number_of_more_than_400_days_ago_is_another_entry(db: Database, home: Home, clock: FixedClock) -> None:
+@pytest.mark.parametrize(("effective", "state"), [("2025-01-26", "DONE"), ("2025-01-25", "UNMATCHED")])
+def test_a_number_of_more_than_400_days_ago_is_another_entry(
+    db: Database, home: Home, clock: FixedClock, effective: str, state: str
+) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     send(app)
-    world.change(db, "UPDATE ach_entry SET effective_date = '2024-06-03'")
+    world.change(db, f"UPDATE ach_entry SET effective_date = '{effective}'")
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
-    assert "last used in P01-VACH-BANK-260303.DAT for 2024-06-03" in answers(db)[0][3]
+    assert answers(db)[0][2] == state
+    assert (f"last used in P01-VACH-BANK-260303.DAT for {effective}" in answers(db)[0][3]) is (state == "UNMATCHED")
+
+
+@pytest.mark.parametrize(("change", "found"), [(1, "123.46"), (-1, "123.44")])
+def test_a_check_of_another_amount_than_was_sent_waits(
+    db: Database, home: Home, clock: FixedClock, change: int, found: str
+) -> None:
+    """Nobody changes one that was sent: its row is damaged."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    world.change(db, f"UPDATE bank_check SET amount_cents = amount_cents + {change}")
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
+    assert answers(db)[0][2] == "UNMATCHED" and postings(db) == []
+    assert f"found checks of {found}, expected 123.45 as they were sent" in answers(db)[0][3]
 
 
 def test_the_return_of_a_void_check_is_cash_against_clearing(db: Database, home: Home, clock: FixedClock) -> None:

@@ -103,6 +103,8 @@ def test_a_lease_is_paid_oldest_invoice_first_and_the_rest_stays(world: World, a
     with pytest.raises(Refused, match="found nothing left of it since 2003-05-08"):
         suspense_work.apply(app, number, [Target("lease", "1")], reason="r")
     sound(world)
+    undone = suspense_undo.undo(app, number, done.moves[0].number, reason="r")
+    assert (undone.item.remaining_cents, undone.item.closed_on) == (100, None), "it is open again"
 
 
 def test_an_entry_names_the_asset_when_it_pays_one_line(world: World, app: App) -> None:

@@ -99,7 +99,7 @@ def test_blocks_post_like_one_and_see_what_earlier_ones_did(world: World) -> Non
 
 def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> None:
     """Beside lines that depend on none. A refused line does not use its check number up; one that posts does."""
-    for lease in ("51", "52", "53", "54"):
+    for lease in ("51", "52", "53", "54", "55"):
         world.lease(lease)
         world.escrow(lease, "RCR9", 100)
     lines = [
@@ -113,11 +113,12 @@ def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> 
         disbursement(8, "50", 1, "8"),
         disbursement(9, "54", 60, "9"),
         disbursement(10, "54", 40, "10"),
+        disbursement(11, "55", 101, "11"),  # a cent more than there is
     ]
     file = world.stage(UPDATE, lines)
-    assert world.post(UPDATE, file) == Outcome(posted=7, posted_cents=682, rejected=3, rejected_cents=171)
+    assert world.post(UPDATE, file) == Outcome(posted=7, posted_cents=682, rejected=4, rejected_cents=272)
     assert {line: code for line, (code, _) in world.messages(file).items()} == {
-        2: "ESCROW_BALANCE", 3: "ESCROW_BALANCE", 5: "CHECK_DUPLICATE"
+        2: "ESCROW_BALANCE", 3: "ESCROW_BALANCE", 5: "CHECK_DUPLICATE", 11: "ESCROW_BALANCE"
     }  # fmt: skip
     assert world.rows("SELECT line_no, lease, check_no FROM bank_check ORDER BY line_no") == [
         (1, "51", "1"), (4, "53", "3"), (6, "52", "2"), (7, "50", "7"), (8, "50", "8"), (9, "54", "9"), (10, "54", "10"),
@@ -125,6 +126,7 @@ def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> 
     assert world.balances() == {
         ("50", "RCR2"): 0, ("50", "RCR9"): 0, ("50", "RC10"): 998, ("50", "RCR3"): 9000,
         ("51", "RCR9"): 40, ("52", "RCR9"): 90, ("53", "RCR9"): 90, ("54", "RCR9"): 0,
+        ("55", "RCR9"): 100,
     }  # fmt: skip
 
 
