@@ -113,6 +113,7 @@ def test_offices_are_ordered_as_numbers_though_they_are_text() -> None:
         ([row(name="X" * 37)], 128, "account 101100 .*gl_128.name"),
         ([row(side="X")], 128, "gl_128.side"),
         ([row(), row()], 128, "comes twice"),
+        ([row(), row(balance_cents=1)], 128, "comes twice"),
         ([row(), row(portfolio="2")], 128, "one portfolio"),
         ([row()], 130, "128 or 143"),
         ([], 128, "without accounts"),

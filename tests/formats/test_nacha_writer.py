@@ -195,7 +195,7 @@ def with_batches(*batches: Batch) -> NachaFile:
 
 
 def test_refused_files() -> None:
-    one = (entry(1),)
+    one, back = (entry(1),), (entry(1, transaction_code="27"),)
     cases = [
         (with_batches(), BankOptions(), "1 to 999999 batches"),
         (with_batches(batch(1, ())), BankOptions(), "no entries"),
@@ -203,6 +203,16 @@ def test_refused_files() -> None:
         (with_batches(batch(1, (entry(2), entry(1)))), BankOptions(), "does not rise"),
         (with_batches(batch(1, one)), BankOptions(max_total_cents=43297), "over the limit 432.97"),
         (with_batches(batch(1, one), batch(2, one)), BankOptions(max_total_cents=43298), "split the file"),
+        (
+            with_batches(*(batch(n, back, service_class="225") for n in (1, 2))),
+            BankOptions(max_total_cents=43298),
+            "split",
+        ),
+        (
+            with_batches(batch(1, (*one, entry(2, trace_number="9" * 15)))),
+            BankOptions(),
+            "does not begin with the orig",
+        ),
         (with_batches(batch(1, one)), BankOptions(max_lines=9), "takes 10 records"),
         (with_batches(batch(1, one)), BankOptions(service_class="200 only"), "takes 200 only"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.period.eop import run_eop
 from gateway.period.turn import AtWork, has_turn, turn
+from gateway.period.unfinished import is_due
 from gateway.service import Service
 from tests.outbound import world
 from tests.period.test_eop import DAILY, DATE, NEXT, app_of, breaking, no_files, open_date, run
@@ -56,6 +58,20 @@ def modules(db: Database) -> dict[str, str]:
 
 def told(app: App) -> list[tuple[str, str]]:
     return [(c.code, c.text) for c in alarms.conditions(status(app, None))]
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-03-01T23:59", False),
+        ("2026-03-02T07:59", False),
+        ("2026-03-02T08:00", True),
+        ("2026-03-03T00:00", True),
+        ("2027-01-01T00:00", True),
+    ],
+)
+def test_when_the_hour_of_a_business_date_has_come(now: str, due: bool) -> None:
+    assert is_due("2026-03-02", "08:00", datetime.fromisoformat(now)) is due
 
 
 def test_the_service_takes_up_what_a_killed_one_left(db: Database, app: App, monkeypatch: pytest.MonkeyPatch) -> None:

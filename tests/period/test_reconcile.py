@@ -93,6 +93,8 @@ def test_cash_basis_fees_and_escrow_have_details_too(db: Database, app: App) -> 
     world.post(db, (1, "CASH 125", "D", 90), (1, "ASSMT INC/PAY - RCR CHG 1", "C", 90))
     world.insert(db, "invoice", invoice="I1", lease="L1", due_date="2026-03-01", source="U0418")
     world.insert(db, "receivable", invoice="I1", charge="LTCH", asset="", position=1, billed_cents=25, paid_cents=0)
+    world.rent(db, 1, 500)
+    world.insert(db, "receivable", invoice="I1", charge="PYMT", asset="", position=2, billed_cents=500, paid_cents=0)
     world.insert(db, "escrow_balance", lease="L1", charge="RCR1", balance_cents=90)
     assert report(app, "p1_lpu0460a") == []
     with db.read() as connection:
