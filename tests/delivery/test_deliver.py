@@ -6,17 +6,41 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from gateway.delivery import queue
+from gateway.clock import instant_text
+from gateway.delivery import queue, tries
 from gateway.delivery.states import DeliveryState
 from gateway.errors import GatewayError
 from gateway.service import Service
+from gateway.settings import Retry
 from tests.delivery.conftest import FarSide, Office, endpoint_of
 from tests.support.faulty_sftp import Faulty
+
+
+class _At(random.Random):
+    """The same place between half and all of a wait each time."""
+
+    def __init__(self, place: float) -> None:
+        super().__init__()
+        self.place = place
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + (b - a) * self.place
+
+
+@pytest.mark.parametrize(
+    ("failed", "seconds"), [(0, 5), (1, 5), (2, 10), (3, 20), (8, 640), (9, 900), (10, 900), (10**6, 900)]
+)
+def test_waits_double_from_the_first_to_the_longest(failed: int, seconds: int) -> None:
+    now = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+    longest, shortest = (tries.next_attempt(Retry(), failed, now=now, rng=_At(place)) for place in (1.0, 0.0))
+    assert longest == instant_text(now + timedelta(seconds=seconds))
+    assert shortest == instant_text(now + timedelta(seconds=seconds / 2))
 
 
 def test_a_file_arrives_once_with_a_receipt(office: Office, far_side: FarSide) -> None:

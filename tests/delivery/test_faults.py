@@ -19,6 +19,7 @@ from gateway.console.status import status
 from gateway.delivery import settle
 from gateway.delivery.keys import make_key
 from gateway.delivery.states import DeliveryState
+from gateway.delivery.upload import EARLY_LOOK_BYTES
 from gateway.errors import LedgerError
 from gateway.settings import Retry
 from tests.delivery.conftest import Office, endpoint_of, operator
@@ -74,6 +75,11 @@ DAYS = [
     Day("half of the bytes are lost", (Fault("write", "lose bytes", skip=2),), FAILED, says="found 72768 bytes"),
     Day("bytes are lost and only the size is asked", (Fault("write", "lose bytes", skip=2),), FAILED,
         says="expected 80000", settings={"read_back": "size"}),
+    *[
+        Day(f"a byte too many, read_back {how}", (Fault("write", "add", skip=2),), FAILED,
+            says="checking /A.DAT.part: found 80001 bytes, expected 80000", settings={"read_back": how})
+        for how in ("full", "size")
+    ],
     Day("no permission to create", (Fault("open", DENIED),), FAILED, says="permission denied"),
     Day("no space", (Fault("write", FAILURE, skip=1),), FAILED, says="writing: the server answered failure"),
     Day("no space on the last write", (Fault("write", FAILURE, skip=2),), FAILED, says="answered failure"),
@@ -321,6 +327,34 @@ def test_it_stops_between_groups(sqlite_office: Office, faulty: Faulty) -> None:
     assert [r.state for r in first] == ["DELIVERED"] * 32
     assert office.deliver(stop=stop) == []
     assert len(office.deliver()) == 8
+
+
+def test_a_small_file_is_read_again_where_the_answer_was_short(sqlite_office: Office, faulty: Faulty) -> None:
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a" * 1_000)
+    faulty.behaviour.faults += [Fault("read", "short")]
+    assert [(r.state, r.attempts) for r in office.deliver()] == [("DELIVERED", 1)]
+
+
+def test_of_a_large_file_whose_name_is_taken_nothing_is_sent(sqlite_office: Office, faulty: Faulty) -> None:
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", bytes(EARLY_LOOK_BYTES))
+    (faulty.root / "A.DAT").write_bytes(b"theirs")
+    (result,) = office.deliver()
+    assert result.state == "NOT_DELIVERED" and "found a file of 6 bytes there" in (result.detail or "")
+    assert "write" not in {op for op, _ in faulty.behaviour.operations}
+
+
+def test_a_name_taken_at_the_last_moment_is_unknown_while_ours_may_not_be_removed(
+    sqlite_office: Office, faulty: Faulty
+) -> None:
+    """What lies under our temporary name could still take the place of theirs."""
+    office = sqlite_office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", CONTENT)
+    faulty.behaviour.faults += [Fault("rename", "occupied"), Fault("remove", DENIED, times=9)]
+    (result,) = office.deliver()
+    assert result.state == "UNKNOWN" and "found a file of 6 bytes under the name" in (result.detail or "")
+    assert {p.name: p.read_bytes() for p in faulty.root.iterdir()} == {"A.DAT": b"theirs", "A.DAT.part": CONTENT}
 
 
 def test_a_name_taken_at_the_last_moment_stays_theirs(sqlite_office: Office, faulty: Faulty) -> None:

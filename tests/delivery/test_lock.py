@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import pytest
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from gateway.delivery import queue, settle
 from gateway.delivery.deliver import missing_endpoints
 from gateway.errors import Refused, UsageError
-from gateway.ledger.process_lock import held
+from gateway.ledger import process_lock
+from gateway.ledger.database import Database
+from gateway.ledger.process_lock import StillHeld, held
 from tests.delivery.conftest import Office, endpoint_of, operator
 from tests.support.faulty_sftp import Fault, Faulty
 
@@ -76,6 +82,27 @@ def test_a_delivery_that_another_took_over_is_not_placed(office: Office, faulty:
     assert [e for e in logged if e["event"] == "delivery"] == [], "no state is told that was not set"
     assert list(faulty.root.iterdir()) == [] and faulty.behaviour.placed == []
     assert office.states() == ["NOT_DELIVERED"]
+
+
+def test_who_lost_the_lock_places_nothing(office: Office, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL it goes with its session, and another process may have it by now."""
+
+    def gone() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("the session is over"))
+
+    @contextmanager
+    def lost(db: Database, names: Sequence[str]) -> Iterator[StillHeld]:
+        with held(db, names):
+            yield gone
+
+    office.with_endpoints(bank=endpoint_of(faulty))
+    office.release("A.DAT", b"a")
+    with monkeypatch.context() as patch:
+        patch.setattr(process_lock, "held", lost)
+        with pytest.raises(OperationalError):
+            office.deliver()
+    assert faulty.behaviour.placed == [] and office.states() == ["SENDING"]
+    assert [r.state for r in office.deliver()] == ["DELIVERED"]
 
 
 def test_a_surprise_stops_and_the_next_run_settles(office: Office, faulty: Faulty) -> None:

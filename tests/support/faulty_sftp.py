@@ -29,7 +29,7 @@ UNSUPPORTED = sftp.SFTP_OP_UNSUPPORTED
 class Fault:
     """``do``: an SFTP code to answer; ``drop before`` or ``drop after`` the operation; ``vanish``: a consumer takes the
     file right after; ``overwrite``: rename replaces; ``lose bytes``: a write keeps half;
-    ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone;
+    ``add``: a write adds a byte; ``flip``: a write changes a bit; ``short``: a read gives half; ``lose``: a rename fails and its file is gone;
     ``occupied``: somebody takes the
     name just before the rename; ``cut``: the target loses a byte after the rename; ``half``: a link without
     its unlink, then the connection is gone."""
@@ -81,6 +81,8 @@ class FaultyHandle(Handle):
         do = self._files.behaviour.fault("write", self._path)
         if do == "lose bytes":
             return super().write(offset, data[: len(data) // 2])
+        if do == "add":
+            return super().write(offset, data + b"+")
         if do == "flip":
             return super().write(offset, bytes([data[0] ^ 1]) + data[1:])
         return self._files.apply(do, lambda: Handle.write(self, offset, data))
