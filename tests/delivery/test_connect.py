@@ -13,6 +13,7 @@ import pytest
 
 from gateway.delivery.connect import HostKeyError, LoginError, connect, fingerprint, host_id, pinned_keys
 from gateway.delivery.keys import make_key
+from gateway.delivery.local_server import Door
 from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.errors import SettingsError
 from gateway.home import Home
@@ -59,6 +60,13 @@ def test_a_key_that_is_not_let_in(faulty: Faulty, home: Home, tmp_path: Path) ->
     make_key(tmp_path / "stranger")
     with pytest.raises(LoginError, match="send the receiver this key's public half"):
         connect(endpoint_of(faulty, key=str(tmp_path / "stranger")), home)
+
+
+def test_a_key_that_is_not_enough_for_the_receiver(faulty: Faulty, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is let in, and something more is asked for, which nobody is there to answer."""
+    monkeypatch.setattr(Door, "check_auth_publickey", lambda *_: paramiko.common.AUTH_PARTIALLY_SUCCESSFUL)
+    with pytest.raises(LoginError, match="the key alone is not enough there"):
+        connect(endpoint_of(faulty), home)
 
 
 def test_a_key_readable_by_others(faulty: Faulty, home: Home) -> None:

@@ -290,7 +290,9 @@ def test_overdue_acknowledgements(sqlite_office: Office) -> None:
             return [f"{o.delivery.remote_name} {o.deadline}" for o in found]
 
     assert overdue(bank=quick) == []
-    office.clock.wait(30 * 60 + 1)
+    office.clock.wait(30 * 60)
+    assert overdue(bank=quick) == [], "it has the whole of its last moment"
+    office.clock.wait(1)
     assert overdue(bank=quick) == ["A.DAT 2026-03-02T14:30:00.000000Z"]
     with office.app.db.write() as connection:
         connection.execute(text("UPDATE delivery SET ended_at = '2026-03-02T14:00:30.000000Z'"))
@@ -346,10 +348,12 @@ def test_a_name_is_plain(sqlite_office: Office, name: str) -> None:
         queue.enqueue(connection, outbound_id=1, endpoint="bank", remote_name=name, at=sqlite_office.app.now())
 
 
-def test_names_never_recur(sqlite_office: Office) -> None:
+@pytest.mark.parametrize("state", [S.PENDING, S.DELIVERED, S.RECALLED])
+def test_names_never_recur(sqlite_office: Office, state: DeliveryState) -> None:
     office = sqlite_office
     office.release("A.DAT", b"a")
     with office.app.db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = :s"), {"s": state.value})
         other = release(connection, "B.DAT", b"b")
         with pytest.raises(Refused, match="expected a name and a file never queued before"):
             queue.enqueue(connection, outbound_id=other, endpoint="bank", remote_name="A.DAT", at=office.app.now())

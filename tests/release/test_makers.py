@@ -68,14 +68,19 @@ def later(app: App) -> None:
     app.clock.wait(1)
 
 
-def changed(app: App, vendor: str, *, maker: str, checker: str, **new: str) -> None:
+def changed(app: App, vendor: str, *, maker: str, checker: str, taken: bool = True, **new: str) -> None:
     with app.db.write() as connection:
         change = vendor_changes.propose(
             app.db, connection, app.vault, vendor, new, origin="OPERATOR", reason="letter",
             maker=Maker(maker, maker.lower()), at=app.now(),
         )  # fmt: skip
         assert change is not None
-        vendor_changes.approve(app.db, connection, app.vault, change, operator=PEOPLE[checker], at=app.now())
+        if taken:
+            vendor_changes.approve(app.db, connection, app.vault, change, operator=PEOPLE[checker], at=app.now())
+        else:
+            vendor_changes.refuse(
+                connection, app.vault, change, reason="no letter", operator=PEOPLE[checker], at=app.now()
+            )
 
 
 def waiting(app: App, maker: str) -> Frozen:
@@ -99,6 +104,7 @@ def test_whoever_had_a_part_does_not_release(app: App, tmp_path: Path) -> None:
     loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
     loads(app, "BOB", tmp_path / "c", checks=CHECKS)
     changed(app, "V2", maker="DAN", checker="EVE", account_number="55555555")
+    changed(app, "V1", maker="FAY", checker="EVE", taken=False, account_number="66666666")  # nothing came of it
     file = waiting(app, "ANN")
     assert told(app, file) == [
         "made by ANN (ann)", "check 1 and 2 more loaded by BOB (bob)", "vendor V1 and 1 more loaded by CAT (cat)",

@@ -76,11 +76,27 @@ def test_two_eyes_where_the_portfolio_says_so(waiting: tuple[App, Frozen, Frozen
     assert release.approve(relaxed, bank_file.outbound_id, sha256=bank_file.sha256)[0].state == "APPROVED"
 
 
+def test_each_file_takes_its_own_scratch_file_with_it(db: Database, waiting: tuple[App, Frozen, Frozen]) -> None:
+    app, bank_file, scratch = waiting
+    world.check(db, "2")
+    world.check(db, "3", disbursement_date="2026-03-02")
+    later, later_scratch = build(app, "VACH", "1").files
+    released = release.approve(world.as_person(app, world.BOB), bank_file.outbound_id, sha256=bank_file.sha256)
+    assert [r.name for r in released] == [bank_file.name, scratch.name]
+    assert [state for _, state in states(db)] == ["APPROVED", "LOCAL", "BUILT", "BUILT"]
+    rejected = release.reject(app, later.outbound_id, reason="too late")
+    assert [r.name for r in rejected] == [later.name, later_scratch.name]
+    assert [state for _, state in states(db)] == ["APPROVED", "LOCAL", "REJECTED", "REJECTED"]
+
+
 def test_approval_is_bound_to_the_hash(waiting: tuple[App, Frozen, Frozen]) -> None:
     app, bank_file, _ = waiting
     bob = world.as_person(app, world.BOB)
     with pytest.raises(Refused, match=r"an approval is for the bytes that were shown"):
         release.approve(bob, bank_file.outbound_id, sha256="0" * 64)
+    for typed, fault in (("0" * 7, UsageError), ("0" * 8, Refused)):
+        with pytest.raises(fault, match=f"found (the )?SHA-256 {typed}, expected"):
+            release.approve(bob, bank_file.outbound_id, sha256=typed)
     release.approve(bob, bank_file.outbound_id, sha256=bank_file.sha256.upper())
     with pytest.raises(Refused, match="found it APPROVED, expected BUILT"):
         release.approve(bob, bank_file.outbound_id, sha256=bank_file.sha256)
