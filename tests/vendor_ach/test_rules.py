@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calendar import BankingCalendar
-from gateway.vendor_ach import by_column, ctx
+from gateway.vendor_ach import by_column, ctx, gather
 from gateway.vendor_ach import decide as deciding
 from gateway.vendor_ach.pack import pack
 from gateway.vendor_ach.rules import (
@@ -176,6 +176,19 @@ def test_order_is_by_date_class_vendor_and_check_number_by_value() -> None:
 
 
 # --- prenotes -----------------------------------------------------------------------------------------------
+
+
+def test_of_several_prenotes_one_that_came_back_speaks_then_the_earliest_at_the_bank() -> None:
+    """They are of several portfolios, which pay one vendor."""
+    ranked = [
+        Prenote("back", True, "2026-03-09", "R03", 4, True),
+        Prenote("there", True, "2026-03-04", None, 3, True),
+        Prenote("there later", True, "2026-03-05", None, 2, True),
+        Prenote("left", True, "2026-03-03", None, 5, False),
+        Prenote("waits", False, "2026-03-02", None, 1, False),
+    ]
+    assert sorted((ranked[n] for n in (3, 0, 4, 2, 1)), key=gather._speaks) == ranked
+
 
 SENT = {"prenote_sent": "Y"}
 # vendor, rules, what goes out by kind, message; made on Monday 2 March, so that a prenote settles on Tuesday 3 March

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.cli import outbound_page
@@ -17,7 +18,7 @@ from gateway.outbound import store
 from gateway.outbound.built import Built
 from gateway.release import release
 from gateway.release.build import build
-from gateway.vendor_ach import numbers
+from gateway.vendor_ach import freeze, numbers
 from parsers import nacha, vach_scratch
 from parsers.nacha_records import NachaFile
 from tests.outbound import world
@@ -287,6 +288,25 @@ def test_a_number_is_not_given_again_within_400_days(
             build(app, "VACH", "1")
     else:
         assert build(app, "VACH", "1").files
+
+
+def test_a_check_that_slips_away_while_a_file_is_built_stops_it(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = company(db, home, clock)
+    take = freeze.take_traces
+
+    def meanwhile(database: Database, connection: Connection, **how: Any) -> int:
+        connection.execute(text("UPDATE bank_check SET state = 'VOID' WHERE check_no = '2'"))
+        return take(database, connection, **how)
+
+    world.check(db, "1")
+    world.check(db, "2")
+    monkeypatch.setattr(freeze, "take_traces", meanwhile)
+    with pytest.raises(Refused, match="reserving checks: found 1, expected 2; nothing was built"):
+        build(app, "VACH", "1")
+    assert world.all_of(db, "SELECT state FROM bank_check") == [("NEW",), ("NEW",)]
+    assert world.all_of(db, "SELECT name FROM outbound_file") == []
 
 
 def test_the_37th_file_of_a_day_is_refused(db: Database) -> None:

@@ -297,6 +297,35 @@ def test_a_run_that_comes_too_late_says_so_and_the_void_can_be_taken_back(app: A
     assert not made(late)[0].withheld
 
 
+def test_a_void_is_taken_back_by_its_own_portfolio(app: App, db: Database) -> None:
+    sent(app, "1")
+    voids.void(app, "1", reason="x")
+    world.insert(db, "portfolio", portfolio="2", name="Other", business_date="2026-03-02", period_state="OPEN")
+    portfolios = {number: app.settings.portfolio("1") for number in "12"}
+    both = replace(app, settings=replace(app.settings, portfolios=portfolios))
+    assert not build(both, "VACH", "2").files
+    assert [entry[0] for entry in kinds(db)] == ["LIVE"]
+    assert len(made(both)[0].files) == 2
+
+
+def test_a_check_that_was_paid_again_meanwhile_is_not_voided(
+    app: App, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look that names it and the lock of its portfolio."""
+    look = voids.one_check
+
+    def stale(*args: Any) -> voids.Check:
+        found = look(*args)
+        world.change(db, "UPDATE bank_check SET issue = 2")
+        return found
+
+    world.check(db, "1")
+    monkeypatch.setattr(voids, "one_check", stale)
+    with pytest.raises(Refused, match="found it paid again just now, expected issue 1"):
+        voids.void(app, "1", reason="x")
+    assert state(db, "1") == "NEW" and legs(db) == []
+
+
 @pytest.mark.parametrize(("account", "shown"), [("12345", "****2345"), ("4711", "****"), ("47-11", "****")])
 def test_of_an_account_at_most_the_last_four_are_shown(
     app: App, db: Database, home: Home, account: str, shown: str
