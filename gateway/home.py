@@ -8,6 +8,7 @@ it is, ``var`` itself says: it has the bit that hands its group on to what is ma
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 import stat
@@ -237,6 +238,15 @@ def fsync_dir(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def temporary_of(path: Path) -> Path:
+    """The name under which this process writes what is then renamed to ``path``: another one may write the same at once. What
+    processes that are gone left of it is removed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+        if is_left_behind(left):
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
 
 
 def write_durably(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o640) -> None:

@@ -24,7 +24,7 @@ from gateway.answers.files import BankFile, bank_file
 from gateway.app import App
 from gateway.crashpoints import Step
 from gateway.errors import GatewayError
-from gateway.home import read_blocks
+from gateway.home import read_blocks, temporary_of
 from gateway.intake import archive
 from gateway.intake.drafting import RECORDS, Drafts
 from gateway.intake.file_report import container, report_of
@@ -176,7 +176,7 @@ def _rejected_lines(app: App, connection: Connection, file: InboundFile, update:
         if file.form == "dat"
         else _canonical(app, file, numbers)
     )
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     with temporary.open("wb") as out:
         out.writelines(parts)
     temporary.chmod(0o640)
@@ -247,7 +247,7 @@ def write_records(app: App, connection: Connection, file: InboundFile, update: U
     """The canonical records with outcome and entries, in one container."""
     path = avro_of(app, file)
     _make(path.parent)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     with temporary.open("wb") as out:
         archive = container(out, file)
         for block in _archived(connection, file, update):

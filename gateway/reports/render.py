@@ -18,7 +18,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import IO, Any, Final
 
-from gateway.home import fsync_dir
+from gateway.home import fsync_dir, temporary_of
 from gateway.reports.forms import Cells, Lines, cells, csv_rows, json_rows
 from gateway.reports.table import Column, Report, blocks_of
 from gateway.reports.totals import Totals
@@ -36,7 +36,7 @@ def write_report(report: Report, folder: Path, stem: str, *, durable: bool = Tru
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{stem}{suffix}" for suffix in (".rpt", ".csv", ".json")]
-    temporary = [path.with_name(f".{path.name}.tmp") for path in paths]
+    temporary = [temporary_of(path) for path in paths]
     with ExitStack() as stack:
         text, table, document = (stack.enter_context(_open(p)) for p in temporary)
         document.write(_json_head(report))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +97,31 @@ def test_a_report_without_offices_has_one_total_and_counts_too() -> None:
     spec = ReportSpec("X", "X", (Column("n", "N", 6, "count", totalled=True), Column("d", "D", 10, "date")))
     text = render_text(report([(2, "2026-03-02"), (None, None), (40, "2026-03-03")], spec))
     assert "REPORT  ITEMS          3  N                 42" in text
+
+
+def test_two_processes_write_the_same_report_at_once(tmp_path: Path) -> None:
+    """The name that one wrote under was renamed by the other, which said that nothing was reported. What a process that is
+    gone left is removed, what one that lives is at is not."""
+    gone, live = (tmp_path / f".t.rpt.{pid}.tmp" for pid in (999_999_999, os.getppid()))
+    for path in (gone, live):
+        path.write_text("half")
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        yield ROWS[0]
+        other = os.fork()  # it begins later and is through earlier
+        if other == 0:
+            try:
+                write_report(report(ROWS), tmp_path, "t")
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(other, 0)[1] == 0
+        yield from ROWS[1:]
+
+    first = write_report(replace(report([]), rows=rows()), tmp_path, "t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([live.name, *(path.name for path in first)])
+    assert live.read_text() == "half"
+    assert first[0].read_text() == render_text(report(ROWS))
 
 
 def test_the_three_forms_say_the_same(tmp_path: Path) -> None:
