@@ -70,6 +70,9 @@ _LOCAL: Final = """
 """What was released to stay here: whoever it is for may have taken it."""
 
 
+_PUT_BACK: Final = "the next gateway deliver or gateway run puts it back"
+
+
 def strange_copies(app: App) -> list[str]:
     """Files of the outbox that are not as built: other bytes, or missing while they wait for release or delivery."""
     with app.db.read() as connection:
@@ -80,7 +83,7 @@ def strange_copies(app: App) -> list[str]:
         for row in rows:
             path = app.home.outbox / row.name
             if not path.exists():
-                found += [] if may_be_gone else [f"{row.name}: missing"]
+                found += [] if may_be_gone else [f"{row.name}: missing; {_PUT_BACK}"]
             elif _sha256_of(path) != row.sha256:
                 found.append(f"{row.name}: other bytes")
     return found
