@@ -3,8 +3,9 @@
 The ledger is copied first, from one consistent view; the archive only ever grows and a file is durable in it before
 its row says so, hence every original the copied ledger names is there. A backup of one database restores into the
 other, and one of an earlier schema is upgraded. Restoring takes an empty home and an empty database, and ``verify``
-proves the result; reports, Avro files and the outbox are made again from it. What left, came or was numbered after the
-backup is not in it: a restore doubts whatever could have left since, and leaves the word to people (``restored``).
+proves the result; reports and Avro files of what came in, and the outbox, are made again from it. What left, came or was
+numbered after the backup is not in it: a restore doubts whatever could have left since, and leaves the word to people
+(``restored``).
 """
 
 from __future__ import annotations

@@ -40,12 +40,14 @@ class Uncompared:
 
 
 def mark(connection: Connection, *, code: str, user: str, backup_at: str | None, at: str) -> None:
-    """Note the restore, and go on with trace numbers behind all that may have gone out since the backup."""
+    """Note the restore, and go on with trace numbers behind all that may have gone out since the backup. Reports and Avro
+    files are in no backup: they count as not written, so that the next pass of the inbox writes them."""
     event = {
         "at": at, "operator": code, "os_user": user, "action": RESTORED, "subject": SUBJECT,
         "reason": f"from the backup of {backup_at or 'an instant that it does not tell'}",
     }  # fmt: skip
     connection.execute(schema.operator_event.insert(), event)
+    connection.execute(text("UPDATE inbound_file SET reported = 'N' WHERE reported = 'Y'"))
     connection.execute(
         text("UPDATE counter SET next = (next - 1 + :more) % :all + 1 WHERE name LIKE 'trace:%'"),
         {"more": TRACES_LEFT_OUT, "all": _TRACES},

@@ -33,6 +33,7 @@ from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.intake.watching import Folder, Observers
 from gateway.intake.work import Work
+from gateway.ledger import restored
 from gateway.ledger.database import Database
 from gateway.vault import Vault
 from tests.intake.conftest import charge, in_work, journal_lines, names_in, with_source
@@ -299,6 +300,28 @@ def test_the_loop_outlasts_a_database_that_is_away(
     troubles = [event for event in told if event.startswith("alarm.intake_trouble")]
     assert {"alarm.intake_trouble", "alarm.intake_trouble_over"} == set(troubles)
     assert len(troubles) <= 10
+
+
+def left_by_files(app: App) -> dict[Path, bytes]:
+    """Reports, rejected lines and Avro records."""
+    paths = (path for folder in (app.home.reports, app.home.avro) for path in folder.rglob("*"))
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
+def test_after_a_restore_reports_and_records_are_written_again(app: App, intake: Intake) -> None:
+    """They are in no backup."""
+    (app.home.inbox / NAME).write_bytes(MIXED)
+    (done,) = intake.process_now()
+    written = left_by_files(app)
+    assert {path.suffix for path in written} == {".rpt", ".csv", ".json", ".rejects", ".avro"} and done.file.rejects
+    for path in written:
+        path.unlink()
+    with app.db.write() as connection:
+        restored.mark(connection, code="ABC", user="abc", backup_at=None, at=app.now())
+    assert intake.process_now([]) == []
+    again = left_by_files(app)
+    assert set(again) == set(written)
+    assert all(again[path] == data for path, data in written.items() if path.suffix != ".avro")
 
 
 def test_a_restart_tries_failed_files_and_writes_missing_reports(
