@@ -15,7 +15,7 @@ from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.alarms import Condition
 from gateway.console.status import status
-from gateway.errors import Refused
+from gateway.errors import GatewayError, Refused
 from gateway.home import Home
 from gateway.intake.service import Intake
 from gateway.ledger.database import Database
@@ -67,6 +67,26 @@ def test_an_end_of_period_that_cannot_begin_is_an_alarm_and_stops_nothing_else(
     Service(at_year_end(db, home, 2026, 2027)).keep_house()
     assert [code for code, _ in open_alarms(db)] == ["MODULE_FAILED"]
     assert world.one(db, "SELECT business_date FROM portfolio WHERE portfolio = '1'") == "2027-01-04"
+
+
+def test_a_step_of_delivery_that_fails_keeps_no_other(
+    db: Database, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be put back into the outbox, sent, or put away is told, the first of it."""
+    taken: list[str] = []
+
+    def failing(name: str) -> Any:
+        def step(*_: Any, **__: Any) -> None:
+            taken.append(name)
+            raise GatewayError(f"could not {name}")
+
+        return step
+
+    for owner, name in ((service.outbox, "settle"), (service, "deliver"), (service.copies, "put_away")):
+        monkeypatch.setattr(owner, name, failing(name))
+    with pytest.raises(GatewayError, match="could not settle"):
+        Service(at_year_end(db, home, 2026))._deliver()
+    assert taken == ["settle", "deliver", "put_away"]
 
 
 def test_a_cause_that_is_mended_by_hand_is_over(db: Database, home: Home, kept: list[Any]) -> None:

@@ -130,6 +130,7 @@ def test_the_reader_reports_every_finding() -> None:
     assert [(e.record_no, e.field) for e in errors(good + b"\n")] == [(1, "file")]
     swapped = good[128:] + good[:128]
     assert [(e.record_no, e.field, e.first) for e in errors(swapped)] == [(2, "number", 17)]
+    assert [(e.record_no, e.field) for e in errors(good[:128] * 2)] == [(2, "number")], "an account comes once"
     broken = good[:15] + b"X" + good[16:75] + b" " + good[76:128] + good[128:].replace(b"+    ", b"+   X")
     assert [(e.record_no, e.field, e.first, e.last) for e in errors(broken)] == [
         (1, "side", 16, 16),

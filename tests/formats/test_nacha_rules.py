@@ -230,6 +230,7 @@ DEFECTS: list[tuple[NachaCode, int, str, list[str] | bytes]] = [
     (NachaCode.FILLER, 11, "filler.record", [*SAMPLES["ppd"], *SAMPLES["ppd"][1:]]),
     (NachaCode.FILLER_COUNT, 9, "filler.record", SAMPLES["ppd"][:9]),
     (NachaCode.FILLER_COUNT, 20, "filler.record", SAMPLES["ppd"] + [FILLER] * 10),
+    (NachaCode.FILLER_COUNT, 20, "filler.record", SAMPLES["change"] + [FILLER] * 10),
 ]  # fmt: skip
 
 

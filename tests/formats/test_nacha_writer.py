@@ -24,6 +24,7 @@ from writers.nacha import (
     rmr_addenda,
     service_class_for,
     split,
+    totals,
 )
 
 from .nacha_samples import HEADER, ODFI, batch, entry, sample
@@ -256,12 +257,18 @@ def test_a_balanced_batch_comes_to_zero(kind: Any, code: str) -> None:
     assert read(data) == with_batches(made)
     assert_foreign_eyes_agree(data)
     assert balanced(made, offset, f"{ODFI}0000004") == made
+    back = batch(1, (entry(1, transaction_code="27"),), service_class="225", description="REVERSAL")
+    brought = balanced(back, offset, f"{ODFI}0000002")
+    assert (brought.service_class, brought.entries[-1].transaction_code) == ("200", {"27": "22", "37": "32"}[code])
+    assert totals(brought.entries).debit_cents == totals(brought.entries).credit_cents == 43298
     with pytest.raises(WriterError, match="check digit"):
         balanced(made, replace(offset, routing_number="021000022"), "")
 
 
 def test_split_cuts_before_a_limit_is_passed() -> None:
     rows = [entry(n, amount_cents=10, addenda=("A",) * (n % 2)) for n in range(1, 8)]
+    assert [len(run) for run in split(rows, Limits(total_cents=30))] == [3, 3, 1], "a limit itself is within it"
+    assert [len(run) for run in split(rows, Limits(lines=5))] == [3, 3, 1]
     for limits in (Limits(lines=3), Limits(total_cents=25), Limits(lines=2, total_cents=10)):
         runs = split(rows, limits)
         assert [one for run in runs for one in run] == rows

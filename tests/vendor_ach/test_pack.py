@@ -63,6 +63,7 @@ def test_no_limit_is_exceeded(seed: int, balanced: bool) -> None:
         ([item(100)] * 10, 10_000, False, [[10]]),
         ([item(100)] * 11, 10_000, False, [[10], [1]]),  # cents of a file
         ([item(100)] * 4, 10_000, True, [[3, 1]]),  # cents that one offset can carry
+        ([item(100), item(100), item(101)], 10_000, True, [[2, 1]]),  # one cent more than that
         ([item()] * 13, 10_000, False, [[12, 1]]),  # lines of a batch
         ([item()] * 12, 10_000, True, [[11, 1]]),  # and its offset
         ([item()] * 7, 10, False, [[6], [1]]),  # ten lines: file and batch take four of them
