@@ -201,6 +201,8 @@ def test_ranges_and_names() -> None:
         file_name("BILLING", END, START)
     with pytest.raises(WriterError, match="before it begins"):
         render(ROWS, start=END, end=START)
+    assert file_name("BILLING", START, START) == "XPT_BILLING_20260701_20260701.xml", "a day is a range"
+    assert render(ROWS, start=START, end=START) == written(ROWS).replace(b"20260731T", b"20260701T")
 
 
 def test_condense() -> None:
