@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from gateway.errors import LedgerError, Refused
 from gateway.ledger import guards, schema, triggers, units
 from gateway.ledger.database import Database
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.units import Side, Unit, close_unit, open_unit, unit_digest
+from gateway.ledger.units import Side, Unit, close_unit, open_unit, previous_digest, unit_digest
 from gateway.ledger.verify import verify
 from tests.conftest import Content
 from tests.ledger.reference import AT, loaded
+from tests.support.at_once import until_it_waits
 
 ENTRY = 1 * ENTRIES_A_UNIT + 1
 
@@ -144,6 +146,24 @@ def test_each_portfolio_has_a_chain_of_its_own(ledger: Database) -> None:
     digests = {unit_id: digest for unit_id, digest, _ in rows}
     assert digests.items() >= made.items()
     assert [before for _, _, before in rows] == ["", "", digests[1], digests[2]]
+
+
+def test_a_unit_holds_its_portfolio(ledger: Database) -> None:
+    """The next one waits for it, and is chained to it."""
+
+    def following() -> str:
+        with ledger.write() as connection:
+            unit = unit_on(ledger, connection)
+            close_unit(unit)
+            return previous_digest(connection, "1", unit.unit_id)
+
+    with ThreadPoolExecutor(1) as another:
+        with ledger.write() as connection:
+            unit = unit_on(ledger, connection)
+            second = another.submit(following)
+            until_it_waits(ledger, second)
+            digest = close_unit(unit).digest
+        assert second.result() == digest
 
 
 def test_a_unit_of_many_entries_is_totalled_and_hashed_block_by_block(
