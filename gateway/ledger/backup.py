@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from sqlalchemy import Connection
 from gateway.app import codes_of
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
 from gateway.home import Home, fsync_dir, write_durably
-from gateway.ledger import dump, migrate, restored, revision
+from gateway.ledger import dump, migrate, process_lock, restored, revision
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.opening import ledger_of, name_database
@@ -240,7 +241,6 @@ def restore(
         db = ledger_of(home, settings.gateway.database.url)
         try:
             revision.current(db)  # what cannot be opened is told in words
-            dump.require_empty(db)
             doubts: list[str] = []
 
             def settle(connection: Connection) -> None:
@@ -248,11 +248,13 @@ def restore(
                 restored.mark(connection, code=code, user=user, backup_at=manifest.get("at"), at=at)
                 doubts.extend(doubt(connection, at))
 
-            try:
-                rows, checks, locked = _fill(db, source, manifest, home, render, progress, settle)
-            except BaseException:
-                migrate.remove(db)
-                raise
+            with _alone(db, home):
+                dump.require_empty(db)
+                try:
+                    rows, checks, locked = _fill(db, source, manifest, home, render, progress, settle)
+                except BaseException:
+                    migrate.remove(db)
+                    raise
         finally:
             db.close()
         home.restoring.unlink()
@@ -261,6 +263,19 @@ def restore(
         shutil.rmtree(home.root, ignore_errors=True)
         raise
     return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), tuple(doubts), locked)
+
+
+@contextmanager
+def _alone(db: Database, home: Home) -> Iterator[None]:
+    """Of two that restore into one database, the second would remove what the first brought."""
+    try:
+        with process_lock.held(db, ["restore"]):
+            yield
+    except process_lock.Taken:
+        raise Refused(
+            f"restoring into {home.root}: found another restore into the same database at work, expected one at a time; look at "
+            "what becomes of that one"
+        ) from None
 
 
 def _vault(home: Home) -> Vault | None:

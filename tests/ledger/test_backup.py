@@ -233,6 +233,25 @@ def test_nobody_sees_a_restored_row_that_is_not_doubted(
     assert seen == [0]
 
 
+def test_of_two_restores_into_one_database_the_second_is_refused(
+    full: Home, db: Database, tmp_path: Path, empty_url: str
+) -> None:
+    """It would fail, and remove what the first brought."""
+    backup(full, db, tmp_path / "backup")
+    url = empty_url or f"sqlite:///{tmp_path / 'shared.db'}"
+
+    def doubt(connection: Connection, at: str) -> list[str]:
+        with pytest.raises(Refused, match="found another restore into the same database at work"):
+            restore(tmp_path / "backup", Home(tmp_path / "second"), database_url=url)
+        return []
+
+    backups.restore(tmp_path / "backup", Home(tmp_path / "new"), at=AT, user="anna", doubt=doubt, database_url=url)
+    assert not (tmp_path / "second").exists()
+    done = Database(url)
+    assert everything(done) == everything(db)
+    done.close()
+
+
 def test_nothing_is_overwritten(full: Home, db: Database, tmp_path: Path) -> None:
     backup(full, db, tmp_path / "backup")
     with pytest.raises(Refused, match="expected a new or empty folder"):
