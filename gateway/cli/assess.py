@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.as_a_line import as_a_line
-from gateway.cli.common import DryRun, Reason, Session, command, iso
+from gateway.cli.common import Again, DryRun, Reason, Session, command, iso
 from gateway.errors import UsageError
 from gateway.ledger.typed import unwaive_command
 from gateway.money import from_cents, shown
@@ -55,6 +55,7 @@ def assess(
         str | None,
         typer.Option("--liendate", metavar="YYYY-MM-DD", help="With property tax: the lien date; kept, not posted."),
     ] = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Assess one charge by hand, by the rules of a file of assessments, in an operator's unit. What a file's line would be
@@ -69,7 +70,7 @@ def assess(
         reason_code,
     )  # fmt: skip
     record = Assessment(*as_a_line("assess", given, btchassmt, inbound))
-    done = assess_by_hand.assess(session.app, record, reason=reason, dry_run=dry_run)
+    done = assess_by_hand.assess(session.app, record, reason=reason, again=again, dry_run=dry_run)
     session.show(_document(done), _page(done))
 
 
@@ -119,13 +120,15 @@ def waive(
         int | None,
         typer.Option("--undo", metavar="UNIT", min=1, help="Take back the waiver of this posting unit instead."),
     ] = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Waive a charge of an invoice, or part of it: what is open of it and not asked for after all. Rent is not waived, nor
     what is paid, nor escrow that is disbursed. A waiver is taken back, whole, with --undo."""
     typed = {"INVOICE": invoice, "CHARGE": charge, "AMOUNT": amount}
     if undo is not None:
-        much = [name for name, value in {**typed, "--asset": asset}.items() if value is not None]
+        given = {**typed, "--asset": asset, "--again": again or None}
+        much = [name for name, value in given.items() if value is not None]
         if much:
             raise UsageError(
                 f"waive: found {', '.join(much)} beside --undo, expected the unit of the waiver alone; leave it out"
@@ -141,7 +144,7 @@ def waive(
         cents = parse_amount(amount, what="AMOUNT", digits=session.app.settings.inbound.widths.assessment_money)
         of = None if asset is None else _name(asset)
         done = waiving.waive(
-            session.app, _name(invoice), _name(charge), cents, asset=of, reason=reason, dry_run=dry_run
+            session.app, _name(invoice), _name(charge), cents, asset=of, reason=reason, again=again, dry_run=dry_run
         )  # fmt: skip
     session.show(_waiver_document(done), _waiver_page(done))
 

@@ -80,6 +80,9 @@ PortfolioOption = Annotated[
 ]
 FileId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway files list` shows.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with your code.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="It is a further one, though the same was posted on this business date.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
+    Again,
     DryRun,
     Reason,
     Session,
@@ -67,6 +68,7 @@ def payment_post(
     rest_to_suspense: Annotated[
         bool, typer.Option("--rest-to-suspense", help="Money beyond all open invoices waits in suspense.")
     ] = False,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Post one payment by hand: by the payment hierarchy, in a batch and an operator's unit of its own. What a file's
@@ -83,7 +85,7 @@ def payment_post(
     )  # fmt: skip
     record = Record(*as_a_line("payment post", given, btchpmt, inbound))
     done = payment_by_hand.post(
-        session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, dry_run=dry_run
+        session.app, record, reason=reason, rest_to_suspense=rest_to_suspense, again=again, dry_run=dry_run
     )  # fmt: skip
     session.show(_document(done), _page(done))
 

@@ -19,6 +19,7 @@ from gateway.updates import assess_post, assess_unfiled
 from gateway.updates.assess_problems import AGAIN, problems
 from gateway.updates.assess_unfiled import Charge
 from gateway.updates.named import portfolio_of
+from gateway.updates.once import refuse_the_same
 from gateway.updates.posting import Note, by_hand
 from parsers import btchassmt
 from parsers.btchassmt import Assessment
@@ -46,8 +47,9 @@ class HandAssessment:
     paid_cents: int
 
 
-def assess(app: App, record: Assessment, *, reason: str, dry_run: bool = False) -> HandAssessment:
-    """Put one charge on its invoice. Raises Refused, with nothing posted, for what a file's line would be rejected for."""
+def assess(app: App, record: Assessment, *, reason: str, again: bool = False, dry_run: bool = False) -> HandAssessment:
+    """Put one charge on its invoice. Raises Refused, with nothing posted, for what a file's line would be rejected for, and
+    unless it is one ``again`` for the same put there by hand on this business date."""
     on = f"lease {record.lease}" if record.asset is None else f"asset {record.asset}"
     what = f"assessing {record.code} of {shown(record.amount_cents)} on {on}"
     with app.db.read() as connection:
@@ -57,6 +59,8 @@ def assess(app: App, record: Assessment, *, reason: str, dry_run: bool = False) 
             portfolio = portfolio_of(connection, "lease", str(record.lease), what)
     line, notes = btchassmt.render(record, app.settings.inbound), list[Note]()
     with by_hand(app, portfolio, UPDATE, line, action="assess", reason=reason, notes=notes, dry_run=dry_run) as posting:
+        if not again:
+            refuse_the_same(posting, _SAME, what, line=line, unit=posting.unit.unit_id)
         charge = Charge(
             record.lease, record.asset, record.invoice, record.due_date, record.code, record.amount_cents, record.reason
         )
@@ -74,6 +78,13 @@ def assess(app: App, record: Assessment, *, reason: str, dry_run: bool = False) 
     )  # fmt: skip
 
 
+_SAME: Final = f"""
+SELECT u.unit_id, u.operator FROM operator_event e
+JOIN posting_unit u ON u.posted_at = e.at AND u.operator = e.operator AND u.update_name = e.action
+WHERE e.action = '{UPDATE}' AND e.subject = :line AND u.kind = 'OPERATOR' AND u.portfolio = :portfolio
+    AND u.business_date = :day AND u.unit_id < :unit ORDER BY u.unit_id DESC LIMIT 1
+"""
+"""The same line, as it was typed."""
 _PUT: Final = """
 SELECT p.lease, p.invoice, i.due_date, r.billed_cents, r.paid_cents FROM assess_line p
 JOIN invoice i ON i.invoice = p.invoice

@@ -16,6 +16,7 @@ from gateway.errors import Refused
 from gateway.money import shown
 from gateway.updates.base import Outcome
 from gateway.updates.named import Kind, portfolio_of
+from gateway.updates.once import refuse_the_same
 from gateway.updates.payment_messages import Finding
 from gateway.updates.payment_posting import PaymentRun
 from gateway.updates.payment_rules import Decision, Record
@@ -69,9 +70,16 @@ class HandPayment:
 
 
 def post(
-    app: App, record: Record, *, reason: str, rest_to_suspense: bool = False, dry_run: bool = False
+    app: App,
+    record: Record,
+    *,
+    reason: str,
+    rest_to_suspense: bool = False,
+    again: bool = False,
+    dry_run: bool = False,
 ) -> HandPayment:
-    """Post one payment. Raises Refused, with nothing posted, for what a file's line would send to suspense."""
+    """Post one payment. Raises Refused, with nothing posted, for what a file's line would send to suspense, and unless it is
+    one ``again`` for the same posted by hand on this business date."""
     what = f"posting {shown(record.amount_cents)} for {_target(record)}"
     with app.db.read() as connection:
         portfolio = portfolio_of(connection, _kind(record), record.target, what)
@@ -79,6 +87,11 @@ def post(
     with by_hand(
         app, portfolio, UPDATE, _target(record), action="payment post", reason=reason, notes=notes, dry_run=dry_run
     ) as posting:  # fmt: skip
+        if not again:
+            refuse_the_same(
+                posting, _SAME, what, kind=record.target_kind, target=record.target, cents=record.amount_cents,
+                check_no=record.check_no or "", effective=record.effective_date or posting.unit.business_date,
+            )  # fmt: skip
         run = PaymentRun.start(posting)
         (decision,) = run.post([record], Outcome())
         if decision.why is not None and not (rest_to_suspense and decision.why.code in LEFT_OVER):
@@ -89,6 +102,17 @@ def post(
         *decision.batch.header, record.amount_cents, _paid(decision),
         decision.suspended_cents, next((note.item for note in notes if note.item is not None), None), tuple(notes),
     )  # fmt: skip
+
+
+_SAME: Final = f"""
+SELECT u.unit_id, u.operator FROM payment_line p JOIN payment_batch b ON b.batch = p.batch
+JOIN posting_unit u ON u.unit_id = b.unit_id
+WHERE p.lease = CASE :kind WHEN 'I' THEN (SELECT i.lease FROM invoice i WHERE i.invoice = :target) ELSE :target END
+    AND b.state = 'LIVE' AND b.amount_cents = :cents AND COALESCE(b.check_no, '') = :check_no
+    AND b.effective_date = :effective AND u.kind = 'OPERATOR' AND u.update_name = '{UPDATE}' AND u.portfolio = :portfolio
+    AND u.business_date = :day ORDER BY u.unit_id DESC LIMIT 1
+"""
+"""The same lease, amount, check and day, however it was named."""
 
 
 def _kind(record: Record) -> Kind:

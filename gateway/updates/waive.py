@@ -30,9 +30,11 @@ from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import payments, waivers
 from gateway.ledger.chart import ASSESSED_FEES, RENT
 from gateway.ledger.payments import Charge
+from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.units import Swapped, swapped
 from gateway.money import shown
 from gateway.updates.named import portfolio_of
+from gateway.updates.once import refuse_the_same
 from gateway.updates.posting import Posting, by_hand
 
 
@@ -78,10 +80,19 @@ class HandWaiver:
 
 
 def waive(
-    app: App, invoice: str, charge: str, cents: int, *, asset: str | None = None, reason: str, dry_run: bool = False
+    app: App,
+    invoice: str,
+    charge: str,
+    cents: int,
+    *,
+    asset: str | None = None,
+    reason: str,
+    again: bool = False,
+    dry_run: bool = False,
 ) -> HandWaiver:
     """Waive so much of a charge of an invoice. ``asset`` is needed where the charge stands on several. Raises UsageError
-    where there is no such charge line, Refused, with nothing posted, where so much of it cannot be waived."""
+    where there is no such charge line, Refused, with nothing posted, where so much of it cannot be waived, and unless it is
+    one ``again`` where as much of it was waived on this business date."""
     what = f"waiving {shown(cents)} of {charge} on invoice {invoice}"
     with app.db.read() as connection:
         portfolio = portfolio_of(connection, "invoice", invoice, what)
@@ -91,6 +102,17 @@ def waive(
         why_not = refusal(line, cents, _escrow(posting, line, terms))
         if why_not is not None:
             raise Refused(f"{what}: {why_not}")
+        if not again:
+            refuse_the_same(
+                posting,
+                _SAME,
+                what,
+                lease=line.lease,
+                invoice=invoice,
+                charge=line.charge,
+                asset=line.asset,
+                cents=cents,
+            )
         accounts = payments.load_accounts(posting.connection, portfolio)
         receivable = accounts.need(line.office_id, terms.receivable_purpose)
         debited = accounts.need(line.office_id, ASSESSED_FEES if terms.is_cash_basis else terms.income_purpose)
@@ -184,6 +206,16 @@ def _by_hand(app: App, portfolio: str, invoice: str, reason: str, dry_run: bool)
         yield posting
 
 
+_SAME: Final = f"""
+SELECT u.unit_id, u.operator FROM journal_entry w JOIN journal_entry c ON c.entry_id = w.corrects AND c.txn = :charge
+JOIN journal_line j ON j.entry_id = w.entry_id AND j.side = 'D' AND j.amount_cents = :cents
+JOIN posting_unit u ON u.unit_id = w.entry_id / {ENTRIES_A_UNIT} AND u.portfolio = :portfolio AND u.business_date = :day
+WHERE w.lease = :lease AND w.invoice = :invoice AND COALESCE(w.asset, '') = :asset AND w.txn = '{waivers.WAIVED}'
+    AND NOT EXISTS (SELECT 1 FROM journal_entry back
+        WHERE back.lease = w.lease AND back.corrects = w.entry_id AND back.txn = '{waivers.WAIVED}')
+ORDER BY u.unit_id DESC LIMIT 1
+"""
+"""A waiver of as much of the same charge line, that stands."""
 _LINES: Final = """
 SELECT i.lease, l.office_id, r.invoice, i.due_date, r.charge, r.asset, r.billed_cents, r.paid_cents
 FROM receivable r JOIN invoice i ON i.invoice = r.invoice JOIN lease l ON l.lease = i.lease

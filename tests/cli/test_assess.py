@@ -201,7 +201,7 @@ def test_one_charge_line_too_many_is_refused_by_hand_and_told_with_the_command_i
         "gateway: assessing LEGF of 9.00 on lease 1006: found the code LEGF as one charge line too many on invoice 90001, "
         "expected 2 charge lines at most on an invoice; put the charge on another invoice\n",
     )
-    desk.ok(*ASSESS, "--lease", "1006", "--charge", "LTCH", "--amount", "1", "--invoice", "90001")
+    desk.ok(*ASSESS, "--lease", "1006", "--charge", "LTCH", "--amount", "1", "--invoice", "90001", "--again")
     (desk.root / "inbox" / "p1_btchassmt.dat").write_text("<lease>1006<invoice>90001<assmt>LEGF<amount>900\n")
     number = desk.do("process", "--json").rows[0]["id"]
     typed = "gateway assess --lease 1006 --charge LEGF --amount 9.00 --invoice NUMBER --reason WHY"

@@ -107,7 +107,14 @@ def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
     assert f"fetched    nobody said so yet; when it is: {say_so}" in own.ok("outbound", "show", str(scratch["id"])).out
     assert own.do("outbound", "taken", str(bank["id"]), "--reason", "x").code == 3
     taken = own.ok("outbound", "taken", str(scratch["id"]), "--reason", "loaded", "--json").document
-    assert taken == {"id": scratch["id"], "put_away": [SCRATCH], "waiting": [], "machine": None}
+    assert taken == {
+        "id": scratch["id"],
+        "put_away": [SCRATCH],
+        "waiting": [],
+        "machine": None,
+        "had_left": False,
+        "answers": [],
+    }
     shown = own.ok("outbound", "show", str(scratch["id"]))
     assert "  fetched    by ABC (" in shown.out and ": loaded\n" in shown.out
     outbox = own.root / "outbox"

@@ -241,7 +241,7 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
 
 
 def test_what_is_refused_and_in_which_words(desk: Played) -> None:
-    desk.ok(*POST, "--lease", "1006", "--amount", "1", "--batch", NEW)
+    desk.ok(*POST, "--lease", "1006", "--amount", "2", "--batch", NEW)
     before = desk.ok("ledger", "journal", "--json").out
     for given, code, words in REFUSED:
         done = desk.do(*POST, *given)

@@ -205,12 +205,12 @@ class Ledger:
     def assess(self, lease: str, invoice: str, code: str, cents: int) -> None:
         """One charge by hand, on an invoice of the lease."""
         record = Assessment(1, lease, None, invoice, None, code, cents, None, None, None, None)
-        assess_by_hand.assess(self.app, record, reason="OWED")
+        assess_by_hand.assess(self.app, record, reason="OWED", again=True)
 
     def waive(self, invoice: str, code: str, cents: int) -> int | None:
         """The waiver's unit; None where it is refused."""
         try:
-            return waive.waive(self.app, invoice, code, cents, reason="NOT OWED").unit
+            return waive.waive(self.app, invoice, code, cents, reason="NOT OWED", again=True).unit
         except Refused:
             return None
 

@@ -1,0 +1,85 @@
+"""What a person typed before on the business date, by whatever words, is not posted once more unless it is a further one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Played
+
+PAY = ("payment", "post", "--lease", "1006", "--amount", "10.00", "--reason", "paid at the desk")
+ASSESS = ("assess", "--lease", "1006", "--charge", "LTCH", "--amount", "25.00", "--reason", "paid late")
+WAIVE = ("waive", "90001", "LTCH", "5.00", "--reason", "first time late")
+ACTS = {"payment": PAY, "assess": ASSESS, "waive": WAIVE}
+
+
+@pytest.fixture
+def desk(own: Played) -> Played:
+    """Lease 1006 owes 50.00 of rent and 30.00 of LTCH on invoice 90001."""
+    rows = "invoice,lease,due_date,charge,amount\n90001,1006,2026-02-01,PYMT,50.00\n90001,1006,2026-02-01,LTCH,30.00\n"
+    (own.root / "invoices.csv").write_text(rows)
+    own.ok("load", str(own.root / "invoices.csv"))
+    return own
+
+
+def units(home: Played) -> int:
+    return len({row["unit"] for row in home.ok("ledger", "journal", "--json").rows})
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_same_once_more_is_refused_and_a_further_one_is_posted(desk: Played, act: str) -> None:
+    typed = ACTS[act]
+    unit = desk.ok(*typed, "--json").document["unit"]
+    before = units(desk)
+    for more in ((), ("--dry-run",)):
+        refused = desk.do(*typed, *more)
+        assert (refused.code, refused.out) == (3, "")
+        assert (
+            f"found the same posted before on this business date, by ABC in posting unit {unit}, expected it once"
+            in refused.err
+        )
+        assert refused.err.endswith("if this is a further one, say so with --again\n")
+    assert units(desk) == before
+    desk.ok(*typed, "--again")
+    assert units(desk) == before + 1
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
+OTHERS = {
+    "payment": [
+        ("--amount", "11.00"), ("--check", "118"), ("--effective", "2026-03-02"),
+        ("--lease", "1005", "--rest-to-suspense"),
+    ],
+    "assess": [("--amount", "26.00"), ("--charge", "RCR5"), ("--invoice", "90001")],
+    "waive": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("act", "other"), [(act, other) for act, others in OTHERS.items() for other in others])
+def test_another_one_is_posted(desk: Played, act: str, other: tuple[str, ...]) -> None:
+    desk.ok(*ACTS[act])
+    desk.ok(*ACTS[act], *other)
+
+
+def test_a_lease_named_by_its_invoice_is_the_same_lease(desk: Played) -> None:
+    desk.ok(*PAY)
+    refused = desk.do("payment", "post", "--invoice", "90001", "--amount", "10.00", "--reason", "the other clerk")
+    assert refused.code == 3 and "found the same posted before" in refused.err
+
+
+def test_what_was_taken_back_is_posted_again(desk: Played) -> None:
+    batch = desk.ok(*PAY, "--json").document["batch"]
+    desk.ok("payment", "reverse", batch, "--reason", "UNDO")
+    desk.ok(*PAY)
+    unit = desk.ok(*WAIVE, "--json").document["unit"]
+    desk.ok("waive", "--undo", str(unit), "--reason", "owed after all")
+    desk.ok(*WAIVE)
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
+def test_waivers_of_other_amounts_and_charges_stand_beside_each_other(desk: Played) -> None:
+    desk.ok(*WAIVE)
+    desk.ok("waive", "90001", "LTCH", "6.00", "--reason", "more")
+    desk.ok(*ASSESS, "--invoice", "90001", "--charge", "RCR1")
+    desk.ok("waive", "90001", "RCR1", "5.00", "--reason", "another charge")
+    refused = desk.do("waive", "--undo", "9", "--again", "--reason", "x")
+    assert refused.code != 0 and "found --again beside --undo" in refused.err
