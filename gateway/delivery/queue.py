@@ -128,8 +128,7 @@ def _after_restore(connection: Connection, delivery_id: int, outbound_id: int, a
     if open_ is not None:
         stop(
             connection, outbound_id,
-            f"this ledger was restored {open_.reason}, and what was sent since may hold the same: compare with the receiver, "
-            f"then {restored.COMMAND}",
+            f"this ledger was restored {open_.reason}, and what was sent since may hold the same: compare with the receiver",
             at=at,
         )  # fmt: skip
 

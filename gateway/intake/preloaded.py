@@ -17,8 +17,8 @@ from gateway.intake.actions import allow
 from gateway.intake.files import hold_row
 from gateway.intake.states import FileState
 from gateway.ledger.events import note
-from gateway.money import to_cents
 from gateway.updates import assess_staged
+from gateway.updates.suspense_rules import parse_amount
 from parsers.btchassmt import Assessment
 
 Line = tuple[Assessment, str | None]
@@ -48,12 +48,8 @@ def correct(app: App, file_id: int, line_no: int, changes: Mapping[str, str], *,
             raise UsageError(f"{action}: found the field {name}, expected one of {', '.join(FIELDS)}")
         values[FIELDS[name]] = value or None
     if "amount_cents" in values:
-        try:
-            values["amount_cents"] = to_cents(changes["amount"])
-        except ValueError:
-            raise UsageError(
-                f"{action}: found amount {changes['amount']!r}, expected dollars and cents such as 25.00"
-            ) from None
+        digits = app.settings.inbound.widths.assessment_money
+        values["amount_cents"] = parse_amount(changes["amount"], what=f"{action}: amount", digits=digits)
     with app.db.write() as connection:
         _hold(connection, file_id, action)
         after = assess_staged.correct_staged(

@@ -46,7 +46,7 @@ def undo(
     for unit_id, portfolio in found:
         unit = units.open_unit(
             db, connection, portfolio=portfolio, kind="OPERATOR", update_name="REVERSE", operator=operator,
-            posted_at=posted_at, reason=f"file {file.file_id}: {reason}",
+            posted_at=posted_at, reason=f"file {file.file_id}: {reason}", action=f"reversing {file.name}",
         )  # fmt: skip
         low = int(unit_id) * ENTRIES_A_UNIT
         step = Undo(

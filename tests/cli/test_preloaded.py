@@ -85,7 +85,9 @@ def test_what_was_changed_is_what_will_post(own: Played, file: str) -> None:
     [
         (("correct", "{}", "--line", "1", "--set", "colour=red", "--reason", "x"), 2, "found the field colour, expected one of lease,"),
         (("correct", "{}", "--line", "1", "--set", "amount", "--reason", "x"), 2, "found --set amount, expected FIELD=VALUE in each"),
-        (("correct", "{}", "--line", "1", "--set", "amount=1e3", "--reason", "x"), 2, "found amount '1e3', expected dollars and cents"),
+        (("correct", "{}", "--line", "1", "--set", "amount=1e3", "--reason", "x"), 2, "amount: found '1e3', expected an amount above zero"),
+        (("correct", "{}", "--line", "1", "--set", "amount=-1", "--reason", "x"), 2, "amount: found '-1', expected an amount above zero"),
+        (("correct", "{}", "--line", "1", "--set", "amount=", "--reason", "x"), 2, "amount: found '', expected an amount above zero"),
         (("correct", "{}", "--line", "1", "--set", "amount=1", "--reason", " "), 2, "found no reason, expected one"),
         (("correct", "{}", "--line", "9", "--set", "amount=1", "--reason", "x"), 3, "found no staged record, expected a record that stands"),
         (("strike", "{posted}", "--line", "1", "--reason", "x"), 3, "found the file POSTED, expected it STAGED"),

@@ -119,7 +119,7 @@ def test_what_is_released_after_a_restore_waits_until_somebody_compared(
     assert (row.state, row.next_attempt_at) == (S.PENDING, None)
     assert row.last_error == (
         f"this ledger was restored from the backup of {BACKUP_AT}, and what was sent since may hold the same: compare with the "
-        "receiver, then gateway deliver compared --reason WHY; if it may leave all the same: gateway deliver again 1 --reason WHY"
+        "receiver; if it may leave all the same: gateway deliver again 1 --reason WHY"
     )
     found = status(office.app, None)
     assert found.restored == restored.Uncompared(office.app.now(), f"from the backup of {BACKUP_AT}")

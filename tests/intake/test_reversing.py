@@ -412,7 +412,7 @@ def test_a_closed_business_date_refuses(world: World, real: App, intake: Intake)
     file = drop(intake, "p1_btchassmt.dat", *ASSESSMENTS)
     with world.db.write() as connection:
         connection.execute(text("UPDATE portfolio SET period_state = 'CLOSED'"))
-    with pytest.raises(Refused, match="closed by U0410"):
+    with pytest.raises(Refused, match=r"^reversing p1_btchassmt.dat: found business date .* closed by U0410"):
         actions.reverse(real, file.file_id, reason="x")
 
 
