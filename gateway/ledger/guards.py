@@ -11,6 +11,9 @@ SQLite has row triggers only; PostgreSQL uses statement triggers with transition
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from gateway.ledger.schema import ENTRIES_A_UNIT, JOURNAL_TABLES
 
 _UNIT_OF = f"entry_id / {ENTRIES_A_UNIT}"
@@ -60,6 +63,21 @@ def statements(*, is_sqlite: bool) -> list[str]:
         *suspense_statements(is_sqlite=is_sqlite),
         *revised_statements(is_sqlite=is_sqlite),
     ]
+
+
+_TRIGGER: Final = re.compile(r"CREATE TRIGGER (\w+) ")
+_FUNCTION: Final = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION (\w+)\(\).*?\$\$(.*)\$\$", re.DOTALL)
+_EXECUTED: Final = re.compile(r"EXECUTE FUNCTION (\w+)\(\)")
+
+
+def guarding(*, is_sqlite: bool) -> dict[str, str]:
+    """By trigger what it does: its own text on SQLite, the body of its function on PostgreSQL, where the newest counts."""
+    every = statements(is_sqlite=is_sqlite)
+    triggers = {found[1]: statement for statement in every if (found := _TRIGGER.match(statement))}
+    if is_sqlite:
+        return triggers
+    bodies = {found[1]: found[2] for statement in every if (found := _FUNCTION.match(statement))}
+    return {name: bodies[found[1]] for name, does in triggers.items() if (found := _EXECUTED.search(does))}
 
 
 def sqlite_statements() -> list[str]:

@@ -15,12 +15,15 @@ from gateway.ledger.database import Database
 
 
 def in_force(db: Database, connection: Connection) -> dict[str, str]:
-    """Triggers by name; on SQLite with their text, on PostgreSQL the enabled ones, without."""
+    """Triggers by name; on SQLite with their text, on PostgreSQL the enabled ones, with the body of their function."""
     if db.is_sqlite:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
     else:
         rows = connection.execute(
-            text("SELECT tgname, '' FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')")
+            text(
+                "SELECT t.tgname, f.prosrc FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid "
+                "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')"
+            )
         )
     return {str(row[0]): str(row[1]) for row in rows}
 

@@ -7,7 +7,6 @@ cannot be looked at, because a row is damaged, is a finding too (``verify_base.a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +44,6 @@ Strange = Callable[[], list[str]]
 """Files of the outbox that are not as built."""
 Keys = Callable[[], Sequence[bytes]]
 """The ids of the home's keys."""
-
-_TRIGGER: Final = re.compile(r"CREATE TRIGGER (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +130,9 @@ def _outbox(db: Database, strange: Strange) -> Check:
 
 def _guards(db: Database, connection: Connection) -> Iterator[Check]:
     """The triggers that refuse change are there, as this version writes them."""
-    statements = guards.statements(is_sqlite=db.is_sqlite)
-    wanted = {found[1]: statement for statement in statements if (found := _TRIGGER.match(statement))}
+    wanted = guards.guarding(is_sqlite=db.is_sqlite)
     present = triggers.in_force(db, connection)
-    wrong = [name for name, statement in wanted.items() if name not in present or present[name] not in ("", statement)]
+    wrong = [name for name, does in wanted.items() if present.get(name, "").split() != does.split()]
     yield none_of("guards in the database", sorted(wrong), "every trigger as written", total=len(wanted))
 
 

@@ -157,6 +157,11 @@ NO_GUARD = {
         "DROP TRIGGER unit_guard_empty; CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard BEGIN SELECT 1: END",
         "ALTER TABLE unit_guard DISABLE TRIGGER unit_guard_empty",
     ),
+    "of another body": (
+        "DROP TRIGGER unit_guard_empty; CREATE TRIGGER unit_guard_empty BEFORE INSERT ON unit_guard WHEN 0 "
+        "BEGIN SELECT RAISE(ABORT, 'unit_guard stays empty'): END",
+        "CREATE OR REPLACE FUNCTION unit_guard_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW: END $$",
+    ),
 }
 """Statements for SQLite and for PostgreSQL, a colon for a semicolon of theirs."""
 
