@@ -23,10 +23,9 @@ from gateway.home import Home
 from gateway.settings_portfolio import PortfolioSettings
 from gateway.settings_types import (
     Address,
-    BankKind,
+    AnyKind,
     Description,
     Dollars,
-    FileKind,
     Hour,
     Model,
     Modifiers,
@@ -58,7 +57,7 @@ class Source(Model):
     quiet_seconds: float = Field(default=2.0, gt=0)
     markers: tuple[str, ...] = (".done", ".ok")
     polling: bool = False  # for network mounts, where the kernel sends no events
-    kinds: tuple[FileKind | BankKind, ...] = ()  # who can write here is believed for these alone; () = all
+    kinds: tuple[AnyKind, ...] = ()  # who can write here is believed for these alone; () = all
 
 
 class Intake(Model):

@@ -16,6 +16,8 @@ FileKind = Literal["assessments", "escrow", "payments", "reversals"]
 """What an upstream system sends."""
 BankKind = Literal["bank-answers", "bank-acknowledgement"]
 """What a bank sends."""
+AnyKind = Literal[FileKind, BankKind]
+"""What a source folder takes."""
 
 
 def _reference(value: str) -> str:

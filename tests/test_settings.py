@@ -66,6 +66,8 @@ company_identification = "1"
         ("[sources.a]\ncompletenes = 'quiet'", "", "config/gateway.toml: sources.a.completenes: found an unknown key, expected completeness"),
         ("[sources.a]\ncompleteness = 'maybe'", "", "config/gateway.toml: sources.a.completeness: found 'maybe', expected "
          "'quiet', 'marker' or 'rename'"),
+        ("[sources.a]\nkinds = ['assessment']", "", "config/gateway.toml: sources.a.kinds.0: found 'assessment', expected "
+         "'assessments', 'escrow', 'payments', 'reversals', 'bank-answers' or 'bank-acknowledgement'"),
         ("[sources.a]\nquiet_seconds = -1", "", "config/gateway.toml: sources.a.quiet_seconds: found -1, expected greater than 0"),
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'", "", "config/gateway.toml: endpoints.b.key: found no value, expected one"),
         ("[endpoints.b]\nhost = 'h'\nuser = 'u'\nkey = 'k'\n[endpoints.b.windows]\ntimes = ['10:00']\nby_weekday = { monday = [], "
