@@ -35,8 +35,8 @@ def release(app: App, file_id: int, *, reason: str, how: How = "all") -> Inbound
 
     ``new-lines`` leaves out the lines another file has posted. Only the reason it was held for is let pass, and only
     against the files that were seen: a torn file that is also an overlap is held once more, and so is one whose other lines
-    have posted with a further file. That only new lines are meant stays said: a file that is
-    held once more for another reason posts without the others all the same.
+    have posted with a further file. That only new lines are meant stays said: held once more for another reason, the file
+    posts without the others all the same.
     """
     allow(app, "releasing a file", reason)
     with app.db.write() as connection:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.answers import lists
-from gateway.app import App
+from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
@@ -23,7 +23,7 @@ from gateway.settings import Acknowledgements
 from gateway.vendor_ach import voids
 from tests.answers import bank
 from tests.answers.test_bank_refused import FORM, NAME, bob
-from tests.answers.world import answers, check, company, differences, drop, postings, state, trace_of
+from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
 from tests.outbound import world
 
 
@@ -64,6 +64,8 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     )
     assert (state(db, "4711"), state(db, "4712")) == (("SENT", 1), ("SENT", 1))
     assert differences(app) == [] and build(app, "VACH", "1").files == ()
+    with pytest.raises(Refused, match=r"found it fetched or answered|it left: take it back"):
+        recall.recall(bob(app), 1, reason="once more")
     again = drop(app, returned)
     assert (again.state, again.hold_code) == ("HELD", "DUPLICATE")
     actions.release(app, again.file_id, reason="its file is said to have left")
@@ -92,8 +94,12 @@ def test_an_answer_that_waits_for_another_reason_by_now_says_so(app: App, db: Da
 
 
 def test_who_took_it_back_does_not_say_so(app: App, db: Database) -> None:
-    with pytest.raises(Refused, match=r"found that BOB \(bob\) took it back, expected a second person"):
-        copies.taken(bob(app), 1, reason="it left")
+    for mine in (bob(app), world.as_person(app, Operator("BO2", "bob", world.ALL_RIGHTS)),
+                 world.as_person(app, Operator("BOB", "bo2", world.ALL_RIGHTS))):  # fmt: skip
+        with pytest.raises(Refused, match=r"found that BOB \(bob\) took it back, expected a second person"):
+            copies.taken(mine, 1, reason="it left")
+    with pytest.raises(Refused, match=r"found the account number of vendor V1 \(\*\*\*\*5678\) among the words"):
+        copies.taken(app, 1, reason="it went to 12345678")
     with pytest.raises(Refused, match="without the right 'resolve'"):
         copies.taken(replace(app, operator=replace(app.operator, rights=frozenset({"deliver"}))), 1, reason="it left")
     with pytest.raises(UsageError):
@@ -138,6 +144,22 @@ def test_the_banks_word_that_it_has_it_waits_no_more(app: App, db: Database) -> 
     assert differences(app) == []
 
 
+def test_a_reversal_and_a_prenote_are_its_own_again(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True})
+    check(db, "4711", 12_345)
+    send(app)
+    voids.void(app, "4711", reason="wrong vendor")
+    check(db, "4712", 500, vendor="V2")
+    number = approved(app).files[0].outbound_id
+    claimed = world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source")
+    assert {source.split(":")[0] for source, file in claimed if file == number} == {"reversal", "prenote"}
+    recall.recall(bob(app), number, reason="thought it had not left")
+    copies.taken(app, number, reason="it left")
+    assert world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source") == claimed
+    assert (state(db, "4711"), state(db, "4712")) == (("VOID", 1), ("NEW", 1))
+    assert differences(app) == [] and build(app, "VACH", "1").files == ()
+
+
 def build_of_another(app: App, db: Database) -> Built:
     check(db, "4713", 700)
     return build(app, "VACH", "1")
@@ -154,7 +176,7 @@ def test_what_a_person_cleared_stays_so_when_it_comes_once_more(app: App, db: Da
     returned = bank.whole(bank.return_of(trace_of(db, "4711"), 12_345))
     drop(app, returned)
     lists.clear(app, (1, 1), reason="booked by hand")
-    copies.taken(app, 1, reason="it left")
+    assert copies.taken(app, 1, reason="it left").answers == []
     drop(
         app,
         bank.whole(
