@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
+from gateway.ledger.database import Database
 from tests.cli.conftest import Played
 
 PAY = ("payment", "post", "--lease", "1006", "--amount", "10.00", "--reason", "paid at the desk")
@@ -76,10 +78,47 @@ def test_what_was_taken_back_is_posted_again(desk: Played) -> None:
     assert desk.ok("verify", "--json").document["ok"] is True
 
 
+def test_on_the_next_business_date_it_is_another_one(desk: Played) -> None:
+    pay = (*PAY, "--effective", "2026-03-02")
+    for typed in (pay, ASSESS, WAIVE):
+        desk.ok(*typed)
+    database = Database(desk.url)
+    with database.write() as connection:
+        connection.execute(text("UPDATE portfolio SET business_date = '2026-03-04'"))
+    database.close()
+    for typed in (pay, ASSESS, WAIVE):
+        desk.ok(*typed)
+
+
+def test_what_a_file_brought_is_not_what_a_person_typed(desk: Played) -> None:
+    (desk.root / "inbox" / "p1_btchpmt.dat").write_text("L1006,1000\n")
+    (file,) = desk.ok("process", "--json").rows
+    assert file["state"] == "POSTED"
+    desk.ok(*PAY)
+    refused = desk.do(*PAY)
+    assert refused.code == 3
+
+
 def test_waivers_of_other_amounts_and_charges_stand_beside_each_other(desk: Played) -> None:
     desk.ok(*WAIVE)
     desk.ok("waive", "90001", "LTCH", "6.00", "--reason", "more")
     desk.ok(*ASSESS, "--invoice", "90001", "--charge", "RCR1")
     desk.ok("waive", "90001", "RCR1", "5.00", "--reason", "another charge")
+    desk.ok(*ASSESS, "--invoice", "20008")
+    desk.ok("waive", "20008", "LTCH", "5.00", "--reason", "another invoice")
     refused = desk.do("waive", "--undo", "9", "--again", "--reason", "x")
     assert refused.code != 0 and "found --again beside --undo" in refused.err
+
+
+def test_the_same_charge_of_another_asset_is_another_one(desk: Played) -> None:
+    (desk.root / "assets.csv").write_text("asset,lease,description\n781,1001,TRAILER\n")
+    desk.ok("load", str(desk.root / "assets.csv"))
+    for asset in ("778", "781"):
+        desk.ok(
+            "assess", "--asset", asset, "--charge", "PTAX", "--amount", "25.00", "--due", "2026-03-20", "--reason", "x"
+        )
+    (invoice,) = {r["invoice"] for r in desk.ok("ledger", "receivables", "--json").rows if r["charge"] == "PTAX"}
+    for asset in ("778", "781"):
+        desk.ok("waive", invoice, "PTAX", "5.00", "--asset", asset, "--reason", "x")
+    refused = desk.do("waive", invoice, "PTAX", "5.00", "--asset", "781", "--reason", "x")
+    assert refused.code == 3 and "found the same posted before" in refused.err
