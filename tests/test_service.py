@@ -150,7 +150,12 @@ def test_an_end_of_period_that_hangs_keeps_no_alarm_back(
     def until_looked(_intake: Intake, _stop: Event) -> None:
         assert looked_twice.wait(60)
         assert looks[0] == [("FILE_HELD", "a is held")] and runs == [1], "the one that hangs is not begun again"
-        go_on.set()
+        ending = own._ending
+        assert ending is not None
+        join = ending.join
+        monkeypatch.setattr(
+            ending, "join", lambda timeout=None: (go_on.set() if timeout is None else None, join(timeout))
+        )
 
     world.company(db)
     own = Service(at_hour(world.app_at(home, db, clock), "08:00"))
@@ -160,7 +165,8 @@ def test_an_end_of_period_that_hangs_keeps_no_alarm_back(
     monkeypatch.setattr(retention, "sweep", look)
     monkeypatch.setattr(Intake, "run", until_looked)
     own.run()
-    assert own._ending is not None and not own._ending.is_alive(), "a stop waits for its module"
+    ended, _ = go_on.is_set(), go_on.set()
+    assert ended and own._ending is not None and not own._ending.is_alive(), "a stop waits for its module"
 
 
 def test_what_the_stop_halts_is_told_to_nobody(db: Database, home: Home, clock: FixedClock, kept: list[Any]) -> None:

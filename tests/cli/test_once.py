@@ -113,11 +113,21 @@ def test_waivers_of_other_amounts_and_charges_stand_beside_each_other(desk: Play
 def test_the_same_charge_of_another_asset_is_another_one(desk: Played) -> None:
     (desk.root / "assets.csv").write_text("asset,lease,description\n781,1001,TRAILER\n")
     desk.ok("load", str(desk.root / "assets.csv"))
-    for asset in ("778", "781"):
-        desk.ok(
-            "assess", "--asset", asset, "--charge", "PTAX", "--amount", "25.00", "--due", "2026-03-20", "--reason", "x"
-        )
-    (invoice,) = {r["invoice"] for r in desk.ok("ledger", "receivables", "--json").rows if r["charge"] == "PTAX"}
+    given = (
+        "assess",
+        "--charge",
+        "PTAX",
+        "--amount",
+        "25.00",
+        "--due",
+        "2026-03-20",
+        "--reason",
+        "x",
+        "--json",
+        "--asset",
+    )
+    invoice, other = (desk.ok(*given, asset).document["invoice"] for asset in ("778", "781"))
+    assert invoice == other
     for asset in ("778", "781"):
         desk.ok("waive", invoice, "PTAX", "5.00", "--asset", asset, "--reason", "x")
     refused = desk.do("waive", invoice, "PTAX", "5.00", "--asset", "781", "--reason", "x")
