@@ -149,6 +149,13 @@ def test_a_module_that_does_not_get_on_is_told(
             "portfolio 1: End of Period of 2026-03-02 is before or in U0424 since 2026-03-02 09:00 EST: see the log"
         )
         assert status(app, None).wants_attention
+        for moved in ("started_at", "ended_at"):  # a module began, or ended, a minute ago
+            now = "2026-03-02T15:00:00.000000Z"
+            was = world.one(db, f"SELECT {moved} FROM eop_module WHERE module = 'U0418'")
+            world.change(db, f"UPDATE eop_module SET {moved} = '{now}' WHERE module = 'U0418'")
+            assert told(app) == []
+            world.change(db, f"UPDATE eop_module SET {moved} = '{was}' WHERE module = 'U0418'")
+        assert [code for code, _ in told(app)] == ["PERIOD_SLOW"]
     assert [code for code, _ in told(app)] == ["PERIOD_UNFINISHED"]
 
 
