@@ -56,6 +56,12 @@ def source_sql(check: str) -> str:
     )
 
 
+def once_sql(source: str) -> str:
+    """A condition on ``outbound_source`` of this alias: it debits or credits a vendor, and so goes out once. An offset, and
+    what a scratch file goes with, go out again and again."""
+    return f"({source}.source LIKE 'check:%' OR {source}.source LIKE 'reversal:%' OR {source}.source LIKE 'prenote:%')"
+
+
 def sources_of(portfolio: str, bank: str, check_no: str, issue: int) -> tuple[str, ...]:
     """What outbound rows name for one issue of a check: paid, and taken back as often as that may be tried.
 

@@ -267,17 +267,26 @@ def _waiting(connection: Connection, vault: Vault, change_id: int, action: str) 
 
 def _shown(connection: Connection, vault: Vault, rows: Sequence[Change]) -> list[Change]:
     waits = {row.vendor for row in rows if row.state == "PROPOSED" and row.after}
-    waiting = [row for row in _rows(connection, vault, _IS_WAITING) if row.vendor in waits] if waits else []
+    waiting: dict[str, list[Change]] = {vendor: [] for vendor in waits}
+    for row in _rows(connection, vault, _IS_WAITING) if waits else ():
+        if row.vendor in waits:
+            waiting[row.vendor].append(row)
     now: dict[str, dict[str, str]] = {}
     with suppress(GatewayError):  # sealed with a key that is lost: it is seen and refused all the same
         now = current(connection, vault, waits)
     return [
-        replace(row, before=masked(row.before), after=masked(row.after), remarks=_remarks(row, waiting, now))
+        replace(
+            row,
+            before=masked(row.before),
+            after=masked(row.after),
+            remarks=_remarks(row, waiting.get(row.vendor, ()), now),
+        )
         for row in rows
     ]
 
 
-def _remarks(row: Change, waiting: Sequence[Change], now: Mapping[str, Details]) -> tuple[str, ...]:
+def _remarks(row: Change, waiting: Iterable[Change], now: Mapping[str, Details]) -> tuple[str, ...]:
+    """``waiting``: all changes of its vendor that wait; ``now``: vendors as they stand, those that a key at hand opens."""
     if row.state != "PROPOSED" or not row.after:
         return ()
     said = [stale] if row.vendor in now and (stale := _stale(now[row.vendor], row)) else []
@@ -286,7 +295,7 @@ def _remarks(row: Change, waiting: Sequence[Change], now: Mapping[str, Details])
         others = {"the one it replaces": row.before[ACCOUNT]} | {
             f"that of change {other.change_id}": other.after[ACCOUNT]
             for other in waiting
-            if other.vendor == row.vendor and other.change_id != row.change_id and ACCOUNT in other.after
+            if other.change_id != row.change_id and ACCOUNT in other.after
         }
         said += [
             f"the account number is not {whose}, though it is shown alike"

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import GatewayError
 from gateway.ledger import verify_ach
+from gateway.ledger.ach_checks import once_sql
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, answers, none_of
 from gateway.ledger.verify_vendors import LastPaid
@@ -212,8 +213,7 @@ _NO_OUTBOUND_FILE: Final = " UNION ".join(
     "WHERE f.outbound_id IS NULL"
     for table in OF_OUTBOUND_FILES
 )
-# Each of them debits or credits a vendor once; an offset, and what a scratch file goes with, go out again and again.
-_ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"
+_ONCE: Final = once_sql("s")
 _CHECK_TWICE: Final = f"""
 SELECT s.source FROM outbound_source s JOIN outbound_file f ON f.outbound_id = s.outbound_id
 WHERE f.kind = 'VACH-BANK' AND f.state <> 'REJECTED' AND {_ONCE}

@@ -16,7 +16,7 @@ from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import LedgerError, Refused
 from gateway.ledger import ach_answers, schema
-from gateway.ledger.ach_checks import CheckKey, check_of_source
+from gateway.ledger.ach_checks import CheckKey, check_of_source, once_sql
 from gateway.ledger.events import note
 from gateway.outbound.states import TAKEN, OutboundState
 from gateway.release.release import File
@@ -63,8 +63,7 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
     return [(int(number), str(name)) for number, name in connection.execute(_WAITING, at)]
 
 
-# Those that go out once; an offset goes out again and again.
-_ONCE: Final = "(s.source LIKE 'check:%' OR s.source LIKE 'reversal:%' OR s.source LIKE 'prenote:%')"
+_ONCE: Final = once_sql("s")
 _SOURCES: Final = text(f"SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id AND {_ONCE}")
 _WAITING: Final = text(
     "SELECT DISTINCT i.file_id, i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
