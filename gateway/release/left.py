@@ -7,10 +7,10 @@ one who says that it left are two. The scratch file that went with it stays as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Row, bindparam, text
 
 from gateway.app import App
 from gateway.delivery import queue
@@ -33,6 +33,7 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
     app.operator.require("resolve", action)
     _second_person(app, connection, file, action)
     _in_no_other(connection, file, action)
+    _still_void(connection, file, action)
     at = {"id": file.outbound_id}
     has_delivery = queue.left(
         connection, file.outbound_id, f"called back, and there all the same: {reason}", at=app.now()
@@ -74,8 +75,13 @@ _ELSEWHERE: Final = text(
     f"SELECT f.outbound_id, f.name, f.state FROM outbound_source s JOIN outbound_claim c ON c.source = s.source "
     f"JOIN outbound_file f ON f.outbound_id = c.outbound_id WHERE s.outbound_id = :id AND {_ONCE} ORDER BY f.outbound_id"
 )
+_TAKEN_BACK: Final = text(
+    "SELECT s.source, e.reverses_outbound_id FROM outbound_source s "
+    "JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq "
+    "WHERE s.outbound_id = :id AND s.source LIKE 'reversal:%'"
+)
 _STANDING: Final = text(
-    "SELECT portfolio, bank, check_no, state, issue, outbound_id FROM bank_check "
+    "SELECT portfolio, bank, check_no, issue, state, outbound_id FROM bank_check "
     "WHERE portfolio = :portfolio AND check_no IN :numbers ORDER BY check_no, bank"
 ).bindparams(bindparam("numbers", expanding=True))
 
@@ -107,6 +113,27 @@ def _in_no_other(connection: Connection, file: File, action: str) -> None:
     )
 
 
+def _still_void(connection: Connection, file: File, action: str) -> None:
+    """What it takes back settles against the voids, which may have been taken back since. A check that is another issue, or was
+    void before the credit went, is not the one either."""
+    of_entry = {
+        check: credit for source, credit in connection.execute(_TAKEN_BACK, {"id": file.outbound_id})
+        if (check := check_of_source(source)) is not None
+    }  # fmt: skip
+    for row in _standing(connection, file, of_entry):
+        credit = of_entry.pop(CheckKey(row.portfolio, row.bank, row.check_no, row.issue), None)
+        if credit is not None and (row.state, row.outbound_id) != ("VOID", credit):
+            raise Refused(
+                f"{action}: found check {row.check_no}, which it takes back, {row.state} since, expected it VOID as it was left: "
+                f"void it first (gateway vendor void {row.check_no}); where that is refused, have the bank return the reversal"
+            )
+    for check in of_entry:
+        raise Refused(
+            f"{action}: found check {check.check_no}, which it takes back, paid again since, expected it VOID as it was left: have "
+            "the bank return the reversal"
+        )
+
+
 def _paid(source: str) -> CheckKey | None:
     """The check that a source pays; one that it takes back stays void."""
     return check_of_source(source) if source.startswith("check:") else None
@@ -121,15 +148,22 @@ def _sent(app: App, connection: Connection, file: File, checks: Sequence[CheckKe
     if changed == len(checks):
         return
     wanted = {check[:3]: check.issue for check in checks}
-    numbers = sorted({check.check_no for check in checks})
-    for start in range(0, len(numbers), _ASKED):
-        asked = {"portfolio": file.portfolio, "numbers": numbers[start : start + _ASKED]}
-        for *name, state, issue, outbound_id in connection.execute(_STANDING, asked):
-            if wanted.get(tuple(name), issue) != issue or (tuple(name) in wanted and outbound_id != file.outbound_id):
-                raise Refused(
-                    f"{action}: found check {name[2]} {state} since (issue {issue}), expected it as it was left, NEW: see gateway "
-                    f"trace {name[2]}, and put that right first"
-                )
+    for row in _standing(connection, file, checks):
+        name = tuple(row[:3])
+        if wanted.get(name, row.issue) != row.issue or (name in wanted and row.outbound_id != file.outbound_id):
+            raise Refused(
+                f"{action}: found check {row.check_no} {row.state} since (issue {row.issue}), expected it as it was left, NEW: see "
+                f"gateway trace {row.check_no}, and put that right first"
+            )
     raise LedgerError(
         f"{action}: found {changed} checks of it, expected {len(checks)}; nothing was changed: run gateway verify"
     )
+
+
+def _standing(connection: Connection, file: File, checks: Iterable[CheckKey]) -> Iterator[Row[Any]]:
+    """As ``_STANDING``, of at least these checks."""
+    numbers = sorted({check.check_no for check in checks})
+    for start in range(0, len(numbers), _ASKED):
+        yield from connection.execute(
+            _STANDING, {"portfolio": file.portfolio, "numbers": numbers[start : start + _ASKED]}
+        )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.answers import lists
+from gateway.answers import lists, pay_again
 from gateway.app import App, Operator
 from gateway.clock import FixedClock
 from gateway.errors import Refused, UsageError
@@ -158,6 +158,46 @@ def test_a_reversal_and_a_prenote_are_its_own_again(db: Database, home: Home, cl
     assert world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source") == claimed
     assert (state(db, "4711"), state(db, "4712")) == (("VOID", 1), ("NEW", 1))
     assert differences(app) == [] and build(app, "VACH", "1").files == ()
+
+
+def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    """The vendor's money would come without a void that it settles against."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    voids.void(app, "4711", reason="wrong vendor")
+    number = approved(app).files[0].outbound_id
+    recall.recall(bob(app), number, reason="thought it had not left")
+    voids.undo(app, "4711", reason="right after all")
+    with pytest.raises(
+        Refused, match=r"found check 4711, which it takes back, SENT since, .*\(gateway vendor void 4711\); where"
+    ):
+        copies.taken(app, number, reason="it left")
+    voids.void(app, "4711", reason="its reversal left")
+    copies.taken(app, number, reason="it left")
+    assert state(db, "4711") == ("VOID", 1) and differences(app) == []
+    with pytest.raises(Refused, match="found its reversal in"):
+        voids.undo(app, "4711", reason="once more")
+
+
+def test_a_reversal_of_a_check_that_was_paid_again_is_none_of_ours(db: Database, home: Home, clock: FixedClock) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    credit = trace_of(db, "4711")
+    voids.void(app, "4711", reason="wrong vendor")
+    number = approved(app).files[0].outbound_id
+    recall.recall(bob(app), number, reason="thought it had not left")
+    voids.undo(app, "4711", reason="right after all")
+    drop(app, bank.whole(bank.return_of(credit, 12_345)))
+    for state_by_now, found in ((("RETURNED", 1), "RETURNED since"), (("NEW", 2), "paid again since")):
+        assert state(db, "4711") == state_by_now
+        with pytest.raises(Refused, match=f"found check 4711, which it takes back, {found}"):
+            copies.taken(app, number, reason="it left")
+        if state_by_now[1] == 1:
+            pay_again.pay_again(app, "4711", reason="once more")
 
 
 def build_of_another(app: App, db: Database) -> Built:
