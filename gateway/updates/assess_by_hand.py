@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.errors import LedgerError, Refused
+from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.money import shown
 from gateway.updates import assess_post, assess_unfiled
 from gateway.updates.assess_problems import AGAIN, problems
@@ -59,8 +60,6 @@ def assess(app: App, record: Assessment, *, reason: str, again: bool = False, dr
             portfolio = portfolio_of(connection, "lease", str(record.lease), what)
     line, notes = btchassmt.render(record, app.settings.inbound), list[Note]()
     with by_hand(app, portfolio, UPDATE, line, action="assess", reason=reason, notes=notes, dry_run=dry_run) as posting:
-        if not again:
-            refuse_the_same(posting, _SAME, what, line=line, unit=posting.unit.unit_id)
         charge = Charge(
             record.lease, record.asset, record.invoice, record.due_date, record.code, record.amount_cents, record.reason
         )
@@ -71,6 +70,11 @@ def assess(app: App, record: Assessment, *, reason: str, again: bool = False, dr
         done = posting.connection.execute(text(_PUT)).one_or_none()
         if done is None:
             raise LedgerError(f"{what}: found no charge line of it, expected one")
+        if not again:
+            refuse_the_same(
+                posting, _SAME, what, lease=done.lease, invoice=done.invoice, asset=record.asset or "", charge=record.code,
+                cents=record.amount_cents, unit=posting.unit.unit_id,
+            )  # fmt: skip
         unit = posting.unit
     return HandAssessment(
         dry_run, unit.unit_id, unit.business_date, portfolio, done.lease, record.asset, record.code, record.amount_cents,
@@ -79,12 +83,13 @@ def assess(app: App, record: Assessment, *, reason: str, again: bool = False, dr
 
 
 _SAME: Final = f"""
-SELECT u.unit_id, u.operator FROM operator_event e
-JOIN posting_unit u ON u.posted_at = e.at AND u.operator = e.operator AND u.update_name = e.action
-WHERE e.action = '{UPDATE}' AND e.subject = :line AND u.kind = 'OPERATOR' AND u.portfolio = :portfolio
-    AND u.business_date = :day AND u.unit_id < :unit ORDER BY u.unit_id DESC LIMIT 1
+SELECT u.unit_id, u.operator FROM journal_entry e
+JOIN journal_line j ON j.entry_id = e.entry_id AND j.side = 'D' AND j.amount_cents = :cents
+JOIN posting_unit u ON u.unit_id = e.entry_id / {ENTRIES_A_UNIT} AND u.portfolio = :portfolio AND u.business_date = :day
+WHERE e.lease = :lease AND e.invoice = :invoice AND COALESCE(e.asset, '') = :asset AND e.txn = :charge
+    AND u.kind = 'OPERATOR' AND u.update_name = '{UPDATE}' AND u.unit_id < :unit ORDER BY u.unit_id DESC LIMIT 1
 """
-"""The same line, as it was typed."""
+"""As much of the same charge on the same invoice, however that was named."""
 _PUT: Final = """
 SELECT p.lease, p.invoice, i.due_date, r.billed_cents, r.paid_cents FROM assess_line p
 JOIN invoice i ON i.invoice = p.invoice

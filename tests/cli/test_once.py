@@ -68,6 +68,15 @@ def test_a_lease_named_by_its_invoice_is_the_same_lease(desk: Played) -> None:
     assert refused.code == 3 and "found the same posted before" in refused.err
 
 
+def test_an_invoice_that_is_named_is_the_one_a_charge_would_go_to(desk: Played) -> None:
+    done = desk.ok(*ASSESS, "--json").document
+    for named in (("--invoice", done["invoice"]), ("--due", done["due_date"])):
+        refused = desk.do(*ASSESS, *named)
+        assert refused.code == 3 and f"by ABC in posting unit {done['unit']}, expected it once" in refused.err
+    desk.ok(*ASSESS, "--invoice", done["invoice"], "--again")
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
 def test_what_was_taken_back_is_posted_again(desk: Played) -> None:
     batch = desk.ok(*PAY, "--json").document["batch"]
     desk.ok("payment", "reverse", batch, "--reason", "UNDO")
