@@ -18,7 +18,7 @@ from gateway.errors import LedgerError, Refused
 from gateway.ledger import ach_answers, schema
 from gateway.ledger.ach_checks import CheckKey, check_of_source, once_sql
 from gateway.ledger.events import note
-from gateway.outbound.states import TAKEN, OutboundState
+from gateway.outbound.states import LEFT_ALL_THE_SAME, TAKEN, OutboundState
 from gateway.release.release import File
 
 _ASKED: Final = 5_000
@@ -44,7 +44,7 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
         "code": app.operator.code,
         "user": app.operator.user,
         "at": app.now(),
-        "reason": f"it left: {reason}",
+        "reason": LEFT_ALL_THE_SAME + reason,
     }
     connection.execute(
         text(
@@ -59,7 +59,7 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
     _sent(app, connection, file, [check for source in sources if (check := _paid(source)) is not None], action)
     note(connection, app.operator, TAKEN, file.name, reason, at=app.now())
     ach_answers.clear_refusals(
-        connection, file.outbound_id, by=app.operator.code, reason=f"it left: {reason}", at=app.now()
+        connection, file.outbound_id, by=app.operator.code, reason=LEFT_ALL_THE_SAME + reason, at=app.now()
     )
     return [(int(number), str(name)) for number, name in connection.execute(_WAITING, at)]
 

@@ -3,7 +3,8 @@
 A file that was released in time and missed its last window goes in the next one (``cutoffs``), and no bank settles on a day
 that is over. The day is derived from what is kept anyway, never stored: the moment the rename at the far side was asked
 for, or at which a person said that a file without an endpoint was fetched. What is not proved to be at the bank settles as
-if it came there now. Where the bank answered and nothing tells when the file came, its effective entry date stands.
+if it came there now. Where the bank answered, or people say that a file left which was taken back here (``release/left.py``),
+and nothing tells when it came, its effective entry date stands.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gateway.calendar import BankingCalendar, CalendarError
 from gateway.cutoffs import settlement_day
 from gateway.ledger.ach_answers import proof_sql
 from gateway.outbound.banks import bank_of
-from gateway.outbound.states import TAKEN, at_bank_sql
+from gateway.outbound.states import LEFT_ALL_THE_SAME, TAKEN, at_bank_sql
 from gateway.settings import Windows
 
 SAME_DAY: Final = "SD"
@@ -46,7 +47,8 @@ _FILES: Final = text(f"""
     SELECT f.outbound_id, f.portfolio, f.endpoint, f.header, {at_bank_sql("f")} AS at_bank, COALESCE(
         (SELECT MAX(x.at) FROM delivery_event x WHERE x.delivery_id = d.delivery_id AND x.step = 'PLACING'),
         d.started_at,
-        (SELECT MIN(t.at) FROM operator_event t WHERE t.action = '{TAKEN}' AND t.subject = f.name AND NOT EXISTS (
+        (SELECT MIN(t.at) FROM operator_event t WHERE t.action = '{TAKEN}' AND t.subject = f.name
+            AND COALESCE(f.reason, '') NOT LIKE '{LEFT_ALL_THE_SAME}%' AND NOT EXISTS (
             SELECT 1 FROM ach_answer b JOIN inbound_file i ON i.file_id = b.file_id WHERE b.outbound_id = f.outbound_id
                 AND {proof_sql("b")} AND i.claimed_at < t.at))) AS came_at
     FROM outbound_file f LEFT JOIN delivery d ON d.outbound_id = f.outbound_id

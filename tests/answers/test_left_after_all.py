@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -75,6 +76,17 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     assert world.one(db, "SELECT clear_reason FROM ach_answer WHERE file_id = 1") == "done as returns.ach (#2) entry 1"
     assert state(db, "4711") == ("RETURNED", 1) and len(postings(db)) == 2
     assert differences(app) == []
+
+
+def test_nobody_said_when_it_came_so_that_its_effective_date_stands(app: App, db: Database) -> None:
+    """The five days of a reversal would begin on the day somebody said it, and end after the bank's."""
+    later = replace(app, clock=FixedClock(datetime(2026, 3, 16, 15, tzinfo=UTC)))
+    copies.taken(later, 1, reason="the bank paid it on 3 March")
+    assert release.show(later, 1)["settles"] == {
+        "effective": "2026-03-03", "on": "2026-03-03", "at_bank": True, "came_at": None, "error": None
+    }  # fmt: skip
+    with pytest.raises(Refused, match=r"settled on 2026-03-03, .* expected one by 2026-03-10: ask the vendor"):
+        voids.void(later, "4711", reason="wrong vendor")
 
 
 def test_an_answer_that_waits_for_another_reason_by_now_says_so(app: App, db: Database) -> None:
