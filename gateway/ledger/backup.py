@@ -14,13 +14,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from gateway.app import codes_of
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
@@ -222,8 +222,8 @@ def restore(
 
     ``at`` is this instant and ``user`` the system user who restores, as the record has them.
     The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows
-    is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails. One that
-    is killed leaves a folder that no command opens (``Home.restoring``).
+    is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails, unless
+    another home has worked in it by then. One that is killed leaves a folder that no command opens (``Home.restoring``).
     """
     manifest = check_backup(source)
     if home.root.exists() and any(home.root.iterdir()):
@@ -252,8 +252,13 @@ def restore(
                 dump.require_empty(db)
                 try:
                     rows, checks, locked = _fill(db, source, manifest, home, render, progress, settle)
-                except BaseException:
-                    migrate.remove(db)
+                except BaseException as error:
+                    if not migrate.remove(db, unless=lambda connection: _others_wrote(connection, manifest["rows"])):
+                        raise LedgerError(
+                            f"restoring into {home.root}: {error or type(error).__name__}; found work of another home in the same "
+                            "database since, expected none: it stays there, with what was restored, which is not proved: see gateway "
+                            "verify at that home; to restore again, stop every home that shares it, and name an empty database"
+                        ) from error
                     raise
         finally:
             db.close()
@@ -276,6 +281,18 @@ def _alone(db: Database, home: Home) -> Iterator[None]:
             f"restoring into {home.root}: found another restore into the same database at work, expected one at a time; look at "
             "what becomes of that one"
         ) from None
+
+
+_WORK: Final = ("inbound_file", "outbound_file", "posting_unit")
+"""What every home that is at work writes sooner or later."""
+
+
+def _others_wrote(connection: Connection, brought: Mapping[str, int]) -> bool:
+    """Whether there is more than a restore brings, or some of it though it brought nothing: homes that share the ledger are at
+    work as soon as it has tables."""
+    ours = tuple(brought.get(table, 0) for table in _WORK)
+    found = tuple(connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one() for table in _WORK)
+    return found != ours and any(found)
 
 
 def _vault(home: Home) -> Vault | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from gateway.errors import Refused
 from gateway.ledger import revision
@@ -62,14 +63,22 @@ def revisions() -> list[str]:
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
-def remove(db: Database) -> None:
+def remove(db: Database, *, unless: Callable[[Connection], bool]) -> bool:
     """Take the ledger out of a database: every table, and the functions of their guards. For what a restore made that
-    failed; nobody else may."""
+    failed; nobody else may. ``unless`` says of a ledger that nobody writes meanwhile that it stays; gives whether it went."""
+    if revision.current(db) is None:
+        return True
     with db.write() as connection:
+        if not db.is_sqlite:
+            there = ", ".join(sorted(inspect(connection).get_table_names()))
+            connection.execute(text(f"LOCK TABLE {there} IN ACCESS EXCLUSIVE MODE"))
+        if unless(connection):
+            return False
         functions = [] if db.is_sqlite else list(connection.execute(text(_GUARD_FUNCTIONS)).scalars())
         metadata.drop_all(connection)
         for statement in ("DROP TABLE IF EXISTS alembic_version", *(f"DROP FUNCTION {name}" for name in functions)):
             connection.execute(text(statement))
+    return True
 
 
 _GUARD_FUNCTIONS: Final = """

@@ -233,6 +233,30 @@ def test_nobody_sees_a_restored_row_that_is_not_doubted(
     assert seen == [0]
 
 
+@pytest.mark.parametrize("stopped", [LedgerError("found a difference"), KeyboardInterrupt()], ids=["fails", "stopped"])
+def test_what_another_home_did_meanwhile_is_not_removed(
+    full: Home, db: Database, tmp_path: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch, stopped: BaseException
+) -> None:
+    """Its service waits for its database and goes on with the tables: what it posted was gone, and its file with it."""
+    backup(full, db, tmp_path / "backup")
+    url = empty_url or f"sqlite:///{tmp_path / 'shared.db'}"
+    other = Database(url)
+
+    def worked(*_: Any, **__: Any) -> None:
+        with other.write() as connection:
+            _mark(other, connection, "1")
+        raise stopped
+
+    monkeypatch.setattr(backups, "verify", worked)
+    with pytest.raises(LedgerError, match=r"found work of another home in the same database since, .* it stays there"):
+        restore(tmp_path / "backup", Home(tmp_path / "new"), database_url=url)
+    assert not (tmp_path / "new").exists()
+    with db.read() as ours, other.read() as theirs:
+        units = [c.execute(text("SELECT COUNT(*) FROM posting_unit")).scalar_one() for c in (ours, theirs)]
+    assert units[1] == units[0] + 1
+    other.close()
+
+
 def test_of_two_restores_into_one_database_the_second_is_refused(
     full: Home, db: Database, tmp_path: Path, empty_url: str
 ) -> None:
