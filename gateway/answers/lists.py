@@ -48,12 +48,15 @@ def listing(
     return [tuple(row) for row in rows]
 
 
+_KEY: Final = re.compile("([0-9]{1,15})/([0-9]{1,15})")
+
+
 def parse_key(written: str) -> tuple[int, int]:
     """``12/3``: entry 3 of file 12. Raises UsageError for anything else."""
-    file_id, _, number = written.partition("/")
-    if not (file_id.isdigit() and number.isdigit()):
+    found = _KEY.fullmatch(written)
+    if found is None:
         raise UsageError(f"answer {written}: found no FILE/NUMBER such as 12/3, expected one; see gateway answers list")
-    return int(file_id), int(number)
+    return int(found[1]), int(found[2])
 
 
 def show(app: App, key: tuple[int, int]) -> dict[str, Any]:

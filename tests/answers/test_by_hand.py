@@ -213,7 +213,7 @@ def test_a_check_is_paid_again_by_who_may_post_and_once(db: Database, home: Home
     assert state(db, "4711") == ("NEW", 2)
 
 
-@pytest.mark.parametrize("written", ["12", "12/", "/3", "a/b", "1/2/3"])
+@pytest.mark.parametrize("written", ["12", "12/", "/3", "a/b", "1/2/3", "²/3", "1/" + "9" * 16])
 def test_a_key_of_an_answer(written: str) -> None:
     with pytest.raises(UsageError, match="expected one"):
         lists.parse_key(written)
