@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.as_a_line import SOME_REVERSAL, as_a_line
 from gateway.cli.common import (
+    Again,
     DryRun,
     Reason,
     Session,
@@ -132,6 +133,7 @@ def suspense_apply(
     ] = None,
     bank: PayingBank = None,
     due: Due = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Apply an item to an invoice, a lease or several targets, by the payment hierarchy. Without an amount a target gets
@@ -156,7 +158,14 @@ def suspense_apply(
     targets += [Target(kind, name.strip().upper(), _cents(amount)) for kind, name in named]  # type: ignore[arg-type]
     rest = None if refund_check is None else Check(refund_check, bank, iso(due, what="--due"))
     done = suspense_work.apply(
-        session.app, item, targets, reason=reason, despite_status=despite_status, rest=rest, dry_run=dry_run
+        session.app,
+        item,
+        targets,
+        reason=reason,
+        despite_status=despite_status,
+        rest=rest,
+        again=again,
+        dry_run=dry_run,
     )
     _show(session, done, dry_run)
 
@@ -217,6 +226,7 @@ def suspense_clear(
         str | None, typer.Option("--bank", metavar="125-144", help="The bank that check went into.")
     ] = None,
     amount: Amount = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Clear an item, or part of it, against a GL account; Reversal Suspense also by a cashier's check that came back.
@@ -227,11 +237,11 @@ def suspense_clear(
         )
     if check is not None:
         done = suspense_work.receive(
-            session.app, item, check, bank=bank, cents=_cents(amount), reason=reason, dry_run=dry_run
+            session.app, item, check, bank=bank, cents=_cents(amount), reason=reason, again=again, dry_run=dry_run
         )
     else:
         done = suspense_work.clear(
-            session.app, item, str(account), cents=_cents(amount), reason=reason, dry_run=dry_run
+            session.app, item, str(account), cents=_cents(amount), reason=reason, again=again, dry_run=dry_run
         )
     _show(session, done, dry_run)
 
@@ -261,6 +271,7 @@ def suspense_add(
     ] = None,
     check: Annotated[str | None, typer.Option("--check", help="The check that came back.")] = None,
     batch: Annotated[str | None, typer.Option("--batch", help="The payment batch it is about.")] = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Add a Reversal Suspense item by hand: money that went out without a record of it."""
@@ -270,7 +281,7 @@ def suspense_add(
         portfolio, lease and lease.strip().upper(), parse_amount(amount, what="--amount"), account, check,
         None if batch is None else read.batch,
     )  # fmt: skip
-    _show(session, suspense_reversal.add(session.app, new, reason=reason, dry_run=dry_run), dry_run)
+    _show(session, suspense_reversal.add(session.app, new, reason=reason, again=again, dry_run=dry_run), dry_run)
 
 
 def suspense_change(

@@ -18,6 +18,7 @@ from gateway.ledger.accounts import default_office
 from gateway.ledger.chart import REVERSAL_SUSPENSE
 from gateway.ledger.units import Unit
 from gateway.updates import suspense_rules as rules
+from gateway.updates.once import refuse_the_same
 from gateway.updates.posting import by_hand
 from gateway.updates.suspense_step import UNIT, Done, Step, begin, chart, finish, known, mirror, take_step
 
@@ -38,8 +39,9 @@ class Added:
     batch: str | None = None
 
 
-def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
-    """Add a Reversal Suspense item by hand, in the office of its lease, or the default office."""
+def add(app: App, new: Added, *, reason: str, again: bool = False, dry_run: bool = False) -> Done:
+    """Add a Reversal Suspense item by hand, in the office of its lease, or the default office. Raises Refused unless it is
+    one ``again`` for the same added on this business date."""
     action, portfolio = "suspense add", new.portfolio
     with app.db.read() as connection:
         _require_portfolio(connection, portfolio, action)
@@ -54,6 +56,11 @@ def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
             posting.settings.payments.default_cash if new.account is None else new.account, chart(connection, office),
             payments.load_charges(connection, portfolio), action=action,
         ).account_id  # fmt: skip
+        if not again:
+            refuse_the_same(
+                posting, _SAME, action, cents=new.cents, account=account, lease=new.lease or "", check_no=check_no or "",
+                batch=new.batch or "",
+            )  # fmt: skip
         (number,) = suspense.reserve(app.db, connection, 1)
         accounts = payments.load_accounts(connection, portfolio)
         entry = _post(unit, accounts, number, account=account, cents=new.cents, lease=new.lease, office=office)
@@ -66,6 +73,14 @@ def add(app: App, new: Added, *, reason: str, dry_run: bool = False) -> Done:
         step = begin(posting, known(connection, number), "add", reason)
         step.move("ADD", new.cents, entry_id=entry, lease=new.lease, check_no=check_no, account_id=account)
         return finish(step)
+
+
+_SAME: Final = """
+SELECT u.unit_id, u.operator FROM suspense_move m JOIN suspense_item i ON i.item = m.item
+JOIN posting_unit u ON u.unit_id = m.unit_id AND u.portfolio = :portfolio AND u.business_date = :day
+WHERE m.kind = 'ADD' AND m.cents = :cents AND m.account_id = :account AND COALESCE(m.lease, '') = :lease
+    AND COALESCE(m.check_no, '') = :check_no AND COALESCE(i.batch, '') = :batch ORDER BY u.unit_id DESC LIMIT 1
+"""
 
 
 def _require_portfolio(connection: Connection, portfolio: str, action: str) -> None:

@@ -30,6 +30,7 @@ from gateway.ledger.suspense import Item, Kind
 from gateway.ledger.suspense_history import Move, MoveKind
 from gateway.ledger.units import Leg, Side
 from gateway.updates import suspense_rules as rules
+from gateway.updates.once import refuse_the_same
 from gateway.updates.payment_journal import payment_legs
 from gateway.updates.posting import Posting, by_hand
 from gateway.updates.suspense_rules import Account, Payment, Target
@@ -197,10 +198,12 @@ def take_step(
     body: Callable[[Step], None],
     *,
     kind: Kind | None = None,
+    again: bool = True,
     dry_run: bool = False,
 ) -> Done:
     """Take a step on an item in one transaction: ``body`` enters what it comes to. Raises UsageError for an unknown item,
-    Refused for one of another ``kind`` and when the business date is closed; what ``body`` refuses leaves nothing."""
+    Refused for one of another ``kind``, when the business date is closed, and unless it is one ``again`` for the same taken
+    on this business date; what ``body`` refuses leaves nothing."""
     with app.db.read() as connection:
         portfolio = known(connection, number).portfolio
     with by_hand(
@@ -218,7 +221,36 @@ def take_step(
             rules.require_kind(item, kind, f"suspense {verb} {number}")
         step = begin(posting, item, verb, reason)
         body(step)
+        if not again:
+            _once(step)
         return finish(step)
+
+
+_SAME: Final = """
+SELECT unit_id, operator FROM posting_unit WHERE unit_id = :unit AND portfolio = :portfolio AND business_date = :day
+"""
+
+
+def _once(step: Step) -> None:
+    """The last step that did the same and stands, if it is of this business date, was perhaps this one."""
+    undone = {move.undoes for move in step.history}
+    steps: dict[int, list[Move]] = {}
+    for move in step.history:
+        if move.unit_id is not None and move.kind != "UNDO" and move.number not in undone:
+            steps.setdefault(move.unit_id, []).append(move)
+    wanted = _where_to(step.moves)
+    same = [unit for unit, moves in steps.items() if _where_to(moves) == wanted]
+    if same:
+        refuse_the_same(step.posting, _SAME, step.action, unit=max(same))
+
+
+def _where_to(moves: Sequence[Move]) -> Counter[tuple[str | None, ...]]:
+    """Cents by what they went to: the lease, whichever of its invoices is open by now, the account, the check."""
+    found: Counter[tuple[str | None, ...]] = Counter()
+    for move in moves:
+        account = None if move.account_id is None else str(move.account_id)
+        found[move.kind, move.lease, account, move.bank, move.check_no] += move.cents
+    return found
 
 
 def begin(posting: Posting, item: Item, verb: str, reason: str) -> Step:

@@ -48,10 +48,11 @@ def apply(
     reason: str,
     despite_status: bool = False,
     rest: Check | None = None,
+    again: bool = False,
     dry_run: bool = False,
 ) -> Done:
     """Apply an item to its targets in order: all of them or none. ``rest`` is the check by which the lessee gets back what
-    they leave of it, in the same step."""
+    they leave of it, in the same step. ``again``, here and below: though as much went there on this business date."""
 
     def body(step: Step) -> None:
         placed = rules.place(
@@ -68,10 +69,12 @@ def apply(
                 step, "REFUND", rest, _lessee(step), step.item.remaining_cents - sum(part.cents for part in placed)
             )
 
-    return take_step(app, number, "apply", reason, body, kind="SUSPENSE", dry_run=dry_run)
+    return take_step(app, number, "apply", reason, body, kind="SUSPENSE", again=again, dry_run=dry_run)
 
 
-def clear(app: App, number: int, account: str, *, cents: int | None, reason: str, dry_run: bool = False) -> Done:
+def clear(
+    app: App, number: int, account: str, *, cents: int | None, reason: str, again: bool = False, dry_run: bool = False
+) -> Done:
     """Clear an item, or part of it, against an account of its office."""
 
     def body(step: Step) -> None:
@@ -79,11 +82,19 @@ def clear(app: App, number: int, account: str, *, cents: int | None, reason: str
         accounts = chart(step.connection, step.item.office_id)
         step.clear(rules.counter_account(account, accounts, step.charges, action=step.action), taken)
 
-    return take_step(app, number, "clear", reason, body, dry_run=dry_run)
+    return take_step(app, number, "clear", reason, body, again=again, dry_run=dry_run)
 
 
 def receive(
-    app: App, number: int, check_no: str, *, bank: str | None, cents: int | None, reason: str, dry_run: bool = False
+    app: App,
+    number: int,
+    check_no: str,
+    *,
+    bank: str | None,
+    cents: int | None,
+    reason: str,
+    again: bool = False,
+    dry_run: bool = False,
 ) -> Done:
     """Clear Reversal Suspense by a check that came back for it, into the CASH of a bank."""
 
@@ -95,7 +106,7 @@ def receive(
         entry = step.take(account, taken, CLEARED, lease=step.item.lease)
         step.move("CLEAR", -taken, entry_id=entry, account_id=account, bank=into, check_no=check)
 
-    return take_step(app, number, "clear", reason, body, kind="REVERSAL", dry_run=dry_run)
+    return take_step(app, number, "clear", reason, body, kind="REVERSAL", again=again, dry_run=dry_run)
 
 
 @dataclass(frozen=True, slots=True)

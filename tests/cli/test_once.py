@@ -141,3 +141,59 @@ def test_the_same_charge_of_another_asset_is_another_one(desk: Played) -> None:
         desk.ok("waive", invoice, "PTAX", "5.00", "--asset", asset, "--reason", "x")
     refused = desk.do("waive", invoice, "PTAX", "5.00", "--asset", "781", "--reason", "x")
     assert refused.code == 3 and "found the same posted before" in refused.err
+
+
+SUSPENSE = {
+    "apply": ("apply", "2", "--to", "invoice:20004=20.00", "--reason", "theirs"),
+    "clear": ("clear", "2", "--account", "601", "--amount", "1.50", "--reason", "written off"),
+    "receive": ("clear", "1", "--check", "88", "--bank", "126", "--amount", "200.00", "--reason", "came back"),
+    "add": ("add", "--portfolio", "1", "--lease", "1001", "--amount", "50.00", "--reason", "bank letter"),
+}
+
+
+@pytest.mark.parametrize("act", SUSPENSE)
+def test_the_same_step_on_suspense_once_more_is_refused(desk: Played, act: str) -> None:
+    """A check that came back brought its money twice."""
+    typed = ("suspense", *SUSPENSE[act])
+    unit = desk.ok(*typed, "--json").document["unit"]
+    before = units(desk)
+    for more in ((), ("--dry-run",)):
+        refused = desk.do(*typed, *more)
+        assert (refused.code, refused.out) == (3, "")
+        assert f"by ABC in posting unit {unit}, expected it once" in refused.err
+    assert units(desk) == before
+    desk.ok(*typed, "--again")
+    assert units(desk) == before + 1
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
+def test_another_step_on_suspense_is_taken(desk: Played) -> None:
+    for other in (
+        (), ("--amount", "201.00", "--check", "88"), ("--check", "89"), ("--check", "88", "--bank", "127"),
+    ):  # fmt: skip
+        desk.ok("suspense", *SUSPENSE["receive"][:2], "--check", "88", "--amount", "20.00", "--reason", "x", *other)
+    for other in ((), ("--amount", "51.00"), ("--lease", "1003"), ("--check", "7"), ("--account", "126")):
+        desk.ok("suspense", *SUSPENSE["add"], *other)
+    for target in ("invoice:20004=20.00", "lease:1006=20.00", "account:601=20.00", "account:001=20.00"):
+        desk.ok("suspense", "apply", "2", "--to", target, "--reason", "theirs")
+    assert desk.do("suspense", "clear", "2", "--account", "601", "--amount", "20.00", "--reason", "x").code == 3
+
+
+def test_a_step_on_suspense_that_was_taken_back_is_taken_again(desk: Played) -> None:
+    typed = ("suspense", *SUSPENSE["apply"])
+    desk.ok(*typed)
+    desk.ok("suspense", "undo", "2", "--move", "1", "--reason", "not theirs")
+    desk.ok(*typed)
+    assert desk.do(*typed).code == 3
+    database = Database(desk.url)
+    with database.write() as connection:
+        connection.execute(text("UPDATE portfolio SET business_date = '2026-03-04'"))
+    database.close()
+    desk.ok(*typed)
+    desk.ok("suspense", *SUSPENSE["add"])
+
+
+def test_another_invoice_of_the_lease_is_the_same_lease(desk: Played) -> None:
+    desk.ok("suspense", "apply", "2", "--to", "invoice:90001=10.00", "--reason", "theirs")
+    refused = desk.do("suspense", "apply", "2", "--to", "lease:1006=10.00", "--reason", "theirs")
+    assert refused.code == 3 and "found the same posted before" in refused.err

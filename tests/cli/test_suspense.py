@@ -48,8 +48,8 @@ def test_the_list_has_filters_and_the_keys_scripts_know(played: Played) -> None:
 
 def test_an_item_tells_where_it_came_from_and_what_was_done(own: Played) -> None:
     item = numbers(own)["LEASE_UNKNOWN"]
-    for _ in range(10):  # so that entries of units with one digit and with two stand below each other
-        own.ok("suspense", "add", "--portfolio", "1", "--amount", "1.00", *WHY)
+    for n in range(10):  # so that entries of units with one digit and with two stand below each other
+        own.ok("suspense", "add", "--portfolio", "1", "--amount", f"1.0{n}", *WHY)
     own.ok("suspense", "note", item, "--text", "asked the lessee")
     own.ok("suspense", "apply", item, "--to", "invoice:20004=20.00", "--to", "lease:1006=50", *WHY)
     own.ok("suspense", "clear", item, "--account", "601", "--amount", "1.50", *WHY)

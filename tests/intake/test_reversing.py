@@ -299,7 +299,7 @@ def test_suspense_that_a_person_used_is_freed_by_the_command_it_names(world: Wor
     before = picture(world)
     (item,) = world.rows("SELECT item FROM suspense_item")[0]
     suspense_work.clear(real, item, "CLEARING", cents=1, reason="x")
-    suspense_work.clear(real, item, "CLEARING", cents=1, reason="x")
+    suspense_work.clear(real, item, "CLEARING", cents=1, reason="x", again=True)
     for move in (2, 1):
         told = rf"found suspense item {item} used since by move {move} \(CLEAR\), .*: gateway suspense undo {item} --move {move} --reason WHY$"
         with pytest.raises(Refused, match=told):

@@ -191,7 +191,7 @@ class Ledger:
 
     def apply(self, number: int, lease: str, cents: int) -> int:
         """Part of an item, to what is open of a lease; gives the number of the first move."""
-        done = suspense_work.apply(self.app, number, [Target("lease", lease, cents)], reason="PLACED")
+        done = suspense_work.apply(self.app, number, [Target("lease", lease, cents)], reason="PLACED", again=True)
         return done.moves[0].number
 
     def undo(self, number: int, move: int) -> bool:
