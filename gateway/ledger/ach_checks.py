@@ -6,6 +6,8 @@ from typing import Final, Literal, NamedTuple
 
 _MOST_ATTEMPTS: Final = 5
 """Reversals of one entry at most: a further one takes a return, and its five banking days run on."""
+LEFT_ALL_THE_SAME: Final = "it left: "
+"""How the reason of a bank file begins that was taken back here, and that the bank has: when it came there nobody said."""
 
 
 class CheckKey(NamedTuple):

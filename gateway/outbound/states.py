@@ -30,8 +30,6 @@ LEFT_SQL: Final = ", ".join(f"'{state}'" for state in LEFT_STATES)
 
 TAKEN: Final = "outbound.taken"
 """Action of a person, as ``operator_event`` has it: a file without an endpoint was fetched."""
-LEFT_ALL_THE_SAME: Final = "it left: "
-"""How the reason of a bank file begins that was taken back here, and that the bank has: when it came there nobody said."""
 
 
 def at_bank_sql(file: str) -> str:

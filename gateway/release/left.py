@@ -16,9 +16,9 @@ from gateway.app import App
 from gateway.delivery import queue
 from gateway.errors import LedgerError, Refused
 from gateway.ledger import ach_answers, schema
-from gateway.ledger.ach_checks import CheckKey, check_of_source, once_sql
+from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME, CheckKey, check_of_source, once_sql
 from gateway.ledger.events import note
-from gateway.outbound.states import LEFT_ALL_THE_SAME, TAKEN, OutboundState
+from gateway.outbound.states import TAKEN, OutboundState
 from gateway.release.release import File
 
 _ASKED: Final = 5_000
@@ -65,7 +65,10 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
 
 
 _ONCE: Final = once_sql("s")
-_SOURCES: Final = text(f"SELECT s.source FROM outbound_source s WHERE s.outbound_id = :id AND {_ONCE}")
+_SOURCES: Final = text(
+    f"SELECT s.source FROM outbound_source s LEFT JOIN outbound_claim c ON c.source = s.source "
+    f"WHERE s.outbound_id = :id AND {_ONCE} AND c.source IS NULL"
+)
 _WAITING: Final = text(
     "SELECT DISTINCT i.file_id, i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
     "JOIN inbound_file i ON i.file_id = a.file_id "
@@ -73,7 +76,8 @@ _WAITING: Final = text(
 )
 _ELSEWHERE: Final = text(
     f"SELECT f.outbound_id, f.name, f.state FROM outbound_source s JOIN outbound_claim c ON c.source = s.source "
-    f"JOIN outbound_file f ON f.outbound_id = c.outbound_id WHERE s.outbound_id = :id AND {_ONCE} ORDER BY f.outbound_id"
+    f"JOIN outbound_file f ON f.outbound_id = c.outbound_id "
+    f"WHERE s.outbound_id = :id AND {_ONCE} AND s.source NOT LIKE 'prenote:%' ORDER BY f.outbound_id"
 )
 _TAKEN_BACK: Final = text(
     "SELECT s.source, e.reverses_outbound_id FROM outbound_source s "
@@ -99,7 +103,7 @@ def _second_person(app: App, connection: Connection, file: File, action: str) ->
 
 
 def _in_no_other(connection: Connection, file: File, action: str) -> None:
-    """What went into it may be in another file by now."""
+    """What went into it may be in another file by now. A prenote moves no money: both may be at the bank."""
     other = connection.execute(_ELSEWHERE, {"id": file.outbound_id}).first()
     if other is None:
         return

@@ -21,8 +21,9 @@ from gateway.app import App
 from gateway.calendar import BankingCalendar, CalendarError
 from gateway.cutoffs import settlement_day
 from gateway.ledger.ach_answers import proof_sql
+from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME
 from gateway.outbound.banks import bank_of
-from gateway.outbound.states import LEFT_ALL_THE_SAME, TAKEN, at_bank_sql
+from gateway.outbound.states import TAKEN, at_bank_sql
 from gateway.settings import Windows
 
 SAME_DAY: Final = "SD"

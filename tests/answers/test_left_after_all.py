@@ -172,6 +172,26 @@ def test_a_reversal_and_a_prenote_are_its_own_again(db: Database, home: Home, cl
     assert differences(app) == [] and build(app, "VACH", "1").files == ()
 
 
+def test_a_prenote_that_went_again_meanwhile_hinders_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    """Its checks would stay unpaid here, though the bank paid them."""
+    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True})
+    check(db, "4711", 12_345)
+    check(db, "4712", 500, vendor="V2")
+    number = approved(app).files[0].outbound_id
+    recall.recall(bob(app), number, reason="thought it had not left")
+    voids.void(app, "4711", reason="not due")
+    other = approved(app).files[0].outbound_id
+    world.at_bank(app)
+    voids.undo(app, "4711", reason="due after all")
+    before = world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source")
+    assert before == [("prenote:1:V2:1", other)]
+    copies.taken(app, number, reason="it left")
+    assert world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source") == [
+        ("check:1:126:4711", number), *before
+    ]  # fmt: skip
+    assert state(db, "4711") == ("SENT", 1) and differences(app) == []
+
+
 def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
     db: Database, home: Home, clock: FixedClock
 ) -> None:
