@@ -315,18 +315,20 @@ def _fill(
     """Rows, checks, and what no key opens, which stops no restore: its key may come later. The rows come into tables of the
     schema they were of, and are upgraded there. The chain's ends must be those of the day of the backup.
 
-    Homes that share the ledger may be at work: they see no row before it is doubted (``settle``), or is of an earlier schema.
+    Homes that share the ledger may be at work: they see no row before it is doubted (``settle``), whatever schema it was of.
     """
     schema = dump.revision_of(source / LEDGER)
-    is_newest = schema == revision.newest()
     migrate.upgrade(db, schema)
     if db.is_sqlite and home.ledger.exists():
         home.ledger.chmod(_FILE)
-    rows = dump.read(db, source / LEDGER, progress, then=settle if is_newest else None)
-    migrate.upgrade(db)
-    if not is_newest:
-        with db.write() as connection:
-            settle(connection)
+
+    def then(connection: Connection) -> None:
+        if not db.is_sqlite:  # a table whose rows are still to be looked at takes no change
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        migrate.upgrade_within(db, connection, revision.newest())
+        settle(connection)
+
+    rows = dump.read(db, source / LEDGER, progress, then=then)
     vault = _vault(home)
     checks = verify(db, archive=home.archive, vault=vault, render=render)
     wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]

@@ -32,14 +32,19 @@ def upgrade(db: Database, to: str | None = None) -> tuple[str | None, str]:
     target = to or revision.newest()
     revision.refuse_newer(revision.current(db))
     with db.write() as connection:
-        db.lock(connection, "schema")
-        before = MigrationContext.configure(connection).get_current_revision()
-        if before is None and not db.is_sqlite:
-            _refuse_unfit(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, target)
-    return before, target
+        return upgrade_within(db, connection, target), target
+
+
+def upgrade_within(db: Database, connection: Connection, target: str) -> str | None:
+    """``upgrade`` within the caller's transaction; gives the revision before."""
+    db.lock(connection, "schema")
+    before = MigrationContext.configure(connection).get_current_revision()
+    if before is None and not db.is_sqlite:
+        _refuse_unfit(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, target)
+    return before
 
 
 _FIT: Final = "SELECT 'B' < 'a' AND 'a-c' < 'ab' AND '1 2' < '12', current_setting('server_encoding')"

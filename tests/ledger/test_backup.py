@@ -213,11 +213,14 @@ def test_a_home_whose_restore_was_killed_is_not_opened(full: Home, db: Database,
     assert find_home(place).root == place
 
 
+@pytest.mark.parametrize("is_first", [False, True], ids=["this schema", "the first schema"])
 def test_nobody_sees_a_restored_row_that_is_not_doubted(
-    full: Home, db: Database, tmp_path: Path, empty_url: str
+    full: Home, db: Database, tmp_path: Path, empty_url: str, is_first: bool
 ) -> None:
     """Homes that share the ledger may be at work, and a restore that is killed leaves it to them."""
     backup(full, db, tmp_path / "backup")
+    if is_first:
+        _as_of_the_first_schema(tmp_path / "backup")
     place = Home(tmp_path / "new")
     seen: list[int] = []
 
