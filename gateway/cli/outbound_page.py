@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway.cli.common import table
 from gateway.ledger.ach_answers import Held
+from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME
 from gateway.money import from_cents, shown
 from gateway.outbound.states import SEALED_KINDS
 from gateway.release import release, review
@@ -54,7 +55,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     if found.get("late"):
         lines.append(f"  LATE       {found['late']}")
     if found["approved_by"]:
-        decided = "rejected" if found["state"] == "REJECTED" else "released"
+        left = (found["reason"] or "").startswith(LEFT_ALL_THE_SAME)
+        decided = "rejected" if found["state"] == "REJECTED" else "it left " if left else "released"
         lines.append(f"  {decided}   by {found['approved_by']} at {when(found['approved_at'])}")
     if found["reason"]:
         lines.append(f"  reason     {found['reason']}")

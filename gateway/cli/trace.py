@@ -196,6 +196,8 @@ def _step(s: Step, own_cents: int | None) -> str:
             return f"{file} {s.state} at {s.endpoint}{people}{why}"
         case "TAKEN":
             return f"{file} taken from outbox/{by}{why}"
+        case "LEFT":
+            return f"{file} left all the same, as said{by}{why}"
         case "ANSWERED":
             return f"the bank answered in {s.file} (#{s.file_id}) line {s.line_no}, {s.state}{why}"
         case "SETTLED":

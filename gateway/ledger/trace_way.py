@@ -12,12 +12,13 @@ from typing import Final, Literal, NamedTuple
 from sqlalchemy import Connection
 
 from gateway.ledger import trace_ach as ach
+from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.trace_ach import Row, rows
 
 Kind = Literal[
     "MADE", "FINDING", "VOIDED", "POSTED", "BUILT", "LISTED", "ACCEPTED", "RELEASED", "REJECTED", "DELIVERY", "TAKEN",
-    "SETTLED", "ANSWERED", "ALERT", "ALERT OFF", "OVERRIDE", "PAID AGAIN", "VOID TAKEN BACK",
+    "LEFT", "SETTLED", "ANSWERED", "ALERT", "ALERT OFF", "OVERRIDE", "PAID AGAIN", "VOID TAKEN BACK",
 ]  # fmt: skip
 _ORDER: Final[Mapping[str, int]] = {kind: n for n, kind in enumerate(Kind.__args__)}  # type: ignore[attr-defined]
 """Of steps of one instant, which one transaction took: the order of the names above."""
@@ -143,6 +144,8 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
     decided = base._replace(at=row["approved_at"], by=row["approved_by"], reason=row["reason"])
     if row["state"] == "REJECTED":
         yield decided._replace(step="REJECTED")
+    elif (row["reason"] or "").startswith(LEFT_ALL_THE_SAME):
+        yield decided._replace(step="LEFT", reason=row["reason"].removeprefix(LEFT_ALL_THE_SAME))
     elif row["approved_at"] is not None:
         yield decided._replace(step="RELEASED")
     if row["delivered_at"] is not None:  # the row tells the last state only
@@ -157,13 +160,19 @@ def _sent(check: str, issue: int, row: Row) -> Iterable[Step]:
         )  # fmt: skip
 
 
-_BY_PEOPLE: Final[Mapping[str, Kind]] = {"outbound.taken": "TAKEN", "outbound.approve": "RELEASED"}
+_BY_PEOPLE: Final[Mapping[str, Kind]] = {
+    "outbound.taken": "TAKEN",
+    "outbound.approve": "RELEASED",
+    "outbound.reject": "REJECTED",
+    "outbound.recall": "REJECTED",
+}
 
 
 def _people(connection: Connection, steps: Sequence[Step]) -> Iterable[Step]:
     """What people did with a file of which its row tells no more: fetched it by hand, released it before it was called
-    back."""
-    built = [s for s in steps if s.step == "BUILT" and s.state in ("LOCAL", "REJECTED")]
+    back, took it back before they said that it left."""
+    left = {s.outbound for s in steps if s.step == "LEFT"}
+    built = [s for s in steps if s.step == "BUILT" and (s.state in ("LOCAL", "REJECTED") or s.outbound in left)]
     if not built:
         return
     for event in rows(
@@ -174,8 +183,15 @@ def _people(connection: Connection, steps: Sequence[Step]) -> Iterable[Step]:
     ):
         word = _BY_PEOPLE[event["action"]]
         for step in built:
-            if step.outbound == event["subject"] and (word == "TAKEN" or step.state == "REJECTED"):
-                reason = event["reason"] if word == "TAKEN" else None
+            if step.outbound != event["subject"]:
+                continue
+            if step.outbound in left:
+                told = word != "TAKEN"
+            else:
+                told = word == "TAKEN" or (word == "RELEASED" and step.state == "REJECTED")
+            if told:
+                called_back = "called back: " if event["action"] == "outbound.recall" else ""
+                reason = None if word == "RELEASED" else called_back + event["reason"]
                 yield step._replace(step=word, at=event["at"], by=event["operator"], reason=reason)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from gateway.answers import lists, pay_again
 from gateway.app import App, Operator
@@ -16,6 +17,7 @@ from gateway.errors import Refused, UsageError
 from gateway.home import Home
 from gateway.intake import actions
 from gateway.intake.service import Intake
+from gateway.ledger import trace_way
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
 from gateway.release import copies, recall, release
@@ -170,6 +172,21 @@ def test_a_reversal_and_a_prenote_are_its_own_again(db: Database, home: Home, cl
     assert world.all_of(db, "SELECT source, outbound_id FROM outbound_claim ORDER BY source") == claimed
     assert (state(db, "4711"), state(db, "4712")) == (("VOID", 1), ("NEW", 1))
     assert differences(app) == [] and build(app, "VACH", "1").files == ()
+
+
+def test_the_way_of_its_check_tells_who_did_what(app: App, db: Database) -> None:
+    """Who said that it left did not release it: that was another one, who took it back."""
+    copies.taken(app, 1, reason="the bank paid it")
+    with db.read() as connection:
+        checks = [
+            dict(row) for row in connection.execute(text("SELECT * FROM bank_check WHERE check_no = '4711'")).mappings()
+        ]
+        steps = trace_way.ways(connection, checks)
+    told = {(s.step, s.by, s.reason) for s in steps if s.step in ("RELEASED", "REJECTED", "TAKEN", "LEFT")}
+    assert told == {
+        ("RELEASED", "BOB", None), ("REJECTED", "BOB", "called back: thought it had not left"),
+        ("LEFT", "ANN", "the bank paid it"),
+    }  # fmt: skip
 
 
 def test_a_prenote_that_went_again_meanwhile_hinders_nothing(db: Database, home: Home, clock: FixedClock) -> None:
