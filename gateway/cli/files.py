@@ -261,7 +261,8 @@ def files_release(
     file_id: FileId,
     reason: Reason,
     how: Annotated[
-        Literal["all", "new-lines"], typer.Option("--lines", help="All lines, or only those that are new (overlap).")
+        Literal["all", "new-lines"],
+        typer.Option("--lines", help="All lines, or only those that are new (overlap); that, once said, stays."),
     ] = "all",
 ) -> int:
     """Let a held or failed file go on; an overlap with all its lines or only the new ones."""
