@@ -26,7 +26,7 @@ PURE = [p for p in SOURCES if p.relative_to(ROOT).parts[0] in ("parsers", "write
 
 BASE = frozenset({
     "app", "calendar", "clock", "crashpoints", "cutoffs", "errors", "home", "log", "money", "sealed_files", "settings",
-    "settings_checks", "settings_parts", "settings_portfolio", "settings_reading", "settings_types", "vault",
+    "settings_checks", "settings_parts", "settings_portfolio", "settings_reading", "settings_types", "sqlite_library", "vault",
 })  # fmt: skip
 MAY_USE: dict[str, frozenset[str]] = {
     "reports": frozenset(),

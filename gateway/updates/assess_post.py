@@ -23,7 +23,10 @@ SET billed_cents = receivable.billed_cents + excluded.billed_cents"""
 
 
 def gather_charges(scope: Scope) -> None:
-    """Fill ``assess_key`` (charge lines the block adds to) and ``assess_invoice`` (what their invoices hold)."""
+    """Fill ``assess_key`` (charge lines the block adds to) and ``assess_invoice`` (what their invoices hold).
+
+    By way of ``assess_named``, whose key SQLite groups by as it stands: otherwise it sorts every charge line of every invoice.
+    """
     scope.db.scratch(
         scope.connection,
         "assess_key",
@@ -40,6 +43,9 @@ def gather_charges(scope: Scope) -> None:
         )
     )
     scope.db.scratch(
+        scope.connection, "assess_named", "invoice TEXT NOT NULL, keys INTEGER NOT NULL", key="invoice", clustered=True
+    )
+    scope.db.scratch(
         scope.connection,
         "assess_invoice",
         "invoice TEXT NOT NULL, keys INTEGER NOT NULL, held INTEGER NOT NULL, top INTEGER NOT NULL",
@@ -47,14 +53,13 @@ def gather_charges(scope: Scope) -> None:
         clustered=True,
     )
     scope.db.analyze(scope.connection, "assess_key")
-    scope.connection.execute(
-        text(
-            "INSERT INTO assess_invoice (invoice, keys, held, top) "
-            "SELECT k.invoice, k.keys, COUNT(r.invoice), COALESCE(MAX(r.position), 0) "
-            "FROM (SELECT invoice, COUNT(*) AS keys FROM assess_key GROUP BY invoice) k "
-            "LEFT JOIN receivable r ON r.invoice = k.invoice GROUP BY k.invoice, k.keys"
-        )
-    )
+    for statement in (
+        "INSERT INTO assess_named (invoice, keys) SELECT invoice, COUNT(*) FROM assess_key GROUP BY invoice",
+        "INSERT INTO assess_invoice (invoice, keys, held, top) "
+        "SELECT n.invoice, MIN(n.keys), COUNT(r.invoice), COALESCE(MAX(r.position), 0) "
+        "FROM assess_named n LEFT JOIN receivable r ON r.invoice = n.invoice GROUP BY n.invoice",
+    ):
+        scope.connection.execute(text(statement))
 
 
 def add_charges(scope: Scope) -> None:

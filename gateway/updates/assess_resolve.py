@@ -23,8 +23,8 @@ from gateway.ledger.database import Database, by_sets
 from gateway.ledger.schema import ENTRIES_A_UNIT
 
 BLOCK_LINES = 200_000
-"""Lines resolved and posted at a time: the scratch tables live in memory, so this keeps it flat in file size, while
-charges of one invoice still mostly meet in one block."""
+"""Lines resolved and posted at a time: the scratch tables stay small however large the file, while charges of one invoice
+still mostly meet in one block."""
 
 ACTIVE_STATUSES = ("ANOR", "AACQ", "AASM", "AEXT", "AEXM", "AA01", "AA02", "ABPT")
 """Statuses of an active lease, as the vendor lists them."""

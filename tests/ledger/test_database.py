@@ -6,6 +6,7 @@ import json
 import sqlite3
 import tomllib
 from contextlib import closing, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,3 +211,20 @@ def test_the_address_is_written_in_the_place_of_what_stands_there(home: Home, be
     name_database(home, "U")
     assert home.settings_file.read_text() == after
     assert tomllib.loads(after)["database"]["url"] == "U"
+
+
+def test_a_large_scratch_table_of_sqlite_goes_to_a_file_that_has_no_name(tmp_path: Path) -> None:
+    """Memory stays flat, and nothing of it is left behind, however the process ends."""
+    database = Database.at_path(tmp_path / "ledger.db")
+    with database.write() as c:
+        database.scratch(c, "repeated_line", "other TEXT")
+        assert _temporary_files() == []
+        database.bulk_insert(c, Table("repeated_line", MetaData()), ("other",), (("x" * 1000,) for _ in range(40_000)))
+        assert [name for name in _temporary_files() if name.endswith("(deleted)")] == _temporary_files() != []
+    database.close()
+
+
+def _temporary_files() -> list[str]:
+    """What this process has open of SQLite's temporary files."""
+    links = [link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [name for name in links if name.startswith("etilqs_")]
