@@ -25,7 +25,7 @@ SOURCES = sorted(p for top in ("gateway", "parsers", "writers") for p in (ROOT /
 PURE = [p for p in SOURCES if p.relative_to(ROOT).parts[0] in ("parsers", "writers")]
 
 BASE = frozenset({
-    "app", "calendar", "clock", "crashpoints", "cutoffs", "errors", "home", "log", "money", "sealed_files", "settings",
+    "app", "calendar", "clock", "collection", "crashpoints", "cutoffs", "errors", "home", "log", "money", "sealed_files", "settings",
     "settings_checks", "settings_parts", "settings_portfolio", "settings_reading", "settings_types", "sqlite_library", "vault",
 })  # fmt: skip
 MAY_USE: dict[str, frozenset[str]] = {

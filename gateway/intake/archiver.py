@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gateway.app import open_app
+from gateway.collection import collect_rarely
 from gateway.intake.artifacts import write_records
 from gateway.intake.files import file_row
 from gateway.intake.registry import update_for
@@ -26,4 +27,5 @@ def main(home: str, file_id: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     main(sys.argv[1], sys.argv[2])

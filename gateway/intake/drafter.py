@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.app import App, open_app
+from gateway.collection import collect_rarely
 from gateway.errors import GatewayError
 from gateway.intake.drafting import ALL, FRAMES, LENGTH, RECORDS, Frame
 from gateway.intake.file_report import container, report_of
@@ -124,5 +125,6 @@ def main(home: str, folder: str, request: str, notices: IO[bytes], out: IO[str])
 
 
 if __name__ == "__main__":
+    collect_rarely()
     HOME, FOLDER, REQUEST = sys.argv[1:]
     main(HOME, FOLDER, REQUEST, sys.stdin.buffer, sys.stdout)

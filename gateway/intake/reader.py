@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from gateway.collection import collect_rarely
 from gateway.errors import GatewayError
 from gateway.intake.packing import Ready, ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
@@ -109,4 +110,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     main()

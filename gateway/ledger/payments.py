@@ -11,9 +11,7 @@ credited when it is paid.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
@@ -162,19 +160,6 @@ def hold_batch_numbers(db: Database, connection: Connection) -> None:
     Two gateways that are sent one number for two portfolios would else find out when they write it. Taken after the
     portfolios, by everyone who makes batches."""
     db.lock(connection, f"counter:{SESSION_COUNTER}")
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Hold back the cyclic garbage collector while a chunk of lines is in memory: it would walk every one of its
-    objects again and again (a third of the time of a file, measured), and none of them is in a cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def touch(db: Database, connection: Connection, names: Iterable[str]) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger import payments, schema
+from gateway.collection import no_collection
+from gateway.ledger import schema
 from gateway.ledger.database import stream_rows
 from gateway.reports.table import OFFICE_COLUMNS, Blocks, Column, ReportSpec
 from gateway.updates import assess_report, escrow_plain, escrow_post
@@ -76,7 +77,7 @@ class EscrowDisbursement:
             escrow_plain.decide_plain(context.db, context.connection, block)
             told = _write(context, outcome)
             if lines := _undecided(context, block):
-                with payments.no_collection():
+                with no_collection():
                     _decide_in_order(context, charts, lines, outcome)
                 told += _write(context, outcome)
             _tell(context, block, told)

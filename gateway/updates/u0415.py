@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from gateway.collection import no_collection
 from gateway.ledger import schema
-from gateway.ledger.payments import no_collection
 from gateway.updates import payment_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_draft import PaymentDraft

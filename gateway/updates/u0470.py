@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from gateway.collection import no_collection
 from gateway.ledger import schema
-from gateway.ledger.payments import no_collection
 from gateway.updates import payment_reports, reversal_reports
 from gateway.updates.base import Outcome, PostingContext
 from gateway.updates.payment_strangers import refuse_strangers

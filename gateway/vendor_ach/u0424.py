@@ -19,8 +19,8 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.calendar import CalendarError
+from gateway.collection import no_collection
 from gateway.errors import Refused
-from gateway.ledger.payments import no_collection
 from gateway.outbound.built import Built, place
 from gateway.vendor_ach import freeze, gather, reports, screening
 from gateway.vendor_ach.decide import decide
