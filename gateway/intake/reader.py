@@ -30,6 +30,8 @@ BESIDE_BYTES: Final = 4 * 1024 * 1024
 BESIDE_RECORDS: Final = 50_000
 """The same, for what is written about records."""
 
+_PIPE_BYTES: Final = 1 << 20
+"""Some frames: the second process goes on while this one inserts. The most that a user may ask of Linux unless told else."""
 _LENGTH: Final = struct.Struct("<QQ")
 
 
@@ -49,7 +51,10 @@ def read_beside(
 ) -> Iterator[Ready]:
     """The file's chunks from a second process. ``reading`` has its figures when they are through."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "gateway.intake.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "gateway.intake.reader"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pipesize=_PIPE_BYTES,
     )
     if child.stdin is None or child.stdout is None:
         raise GatewayError(f"reading {request.path.name}: the second process has no pipes")

@@ -14,7 +14,7 @@ from gateway.intake.hashes import Hashes, Spool, repeats
 from gateway.intake.packing import Ready
 from gateway.ledger import schema
 from gateway.ledger.database import Database
-from gateway.ledger.packed import BULK_ROWS
+from gateway.ledger.packed import BULK_ROWS, Packed
 from gateway.updates.base import MESSAGE_COLUMNS
 from parsers.base import ParsedChunk, Reject, Warn
 
@@ -63,18 +63,25 @@ def stage(
     counts = Counts()
     columns = columns_of(table)
     messages: list[tuple[Any, ...]] = []
-    for chunk, records, packed in chunks:
-        counts.add(chunk, records)
-        spool.add(chunk)
-        messages += _messages(file_id, chunk.rejects, chunk.warnings)
-        if packed is not None:
-            db.insert_packed(connection, table.name, columns, [packed])
-        if len(messages) >= BULK_ROWS:
-            db.bulk_insert(connection, schema.line_message, MESSAGE_COLUMNS, messages)
-            messages = []
-    if messages:
+    more = iter(chunks)
+
+    def packed() -> Iterator[Packed]:
+        """Until there are messages enough to be inserted themselves: one bulk call takes what others would wait for."""
+        for chunk, records, rows in more:
+            counts.add(chunk, records)
+            spool.add(chunk)
+            messages.extend(_messages(file_id, chunk.rejects, chunk.warnings))
+            if rows is not None:
+                yield rows
+            if len(messages) >= BULK_ROWS:
+                return
+
+    while True:
+        db.insert_packed(connection, table.name, columns, packed())
+        if not messages:
+            return counts
         db.bulk_insert(connection, schema.line_message, MESSAGE_COLUMNS, messages)
-    return counts
+        messages.clear()
 
 
 def count(chunks: Iterable[ParsedChunk], each: Callable[[ParsedChunk], None] = lambda _chunk: None) -> Counts:
