@@ -67,12 +67,12 @@ def add_charges(scope: Scope) -> None:
 
     The line's number follows what the invoice held before the file, so that positions rise from block to block.
     """
-    scope.connection.execute(
-        text(
-            "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
-            "SELECT invoice, code, COALESCE(asset, ''), MIN(top + line_no), SUM(amount_cents) FROM assess_line "
-            f"WHERE problem IS NULL GROUP BY invoice, code, COALESCE(asset, '') {_OR_RAISE}"
-        )
+    scope.db.insert_or(
+        scope.connection,
+        "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
+        "SELECT invoice, code, COALESCE(asset, ''), MIN(top + line_no), SUM(amount_cents) FROM assess_line "
+        "WHERE problem IS NULL GROUP BY invoice, code, COALESCE(asset, '')",
+        _OR_RAISE,
     )
 
 
@@ -118,13 +118,13 @@ def add_receivables(scope: Scope, first: int) -> None:
     A new line's position follows from its place in the block (which began with line ``first``), so that nothing is
     numbered or sorted: positions rise, with gaps.
     """
-    scope.connection.execute(
-        text(
-            "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
-            "SELECT k.invoice, k.charge, k.asset, v.top + k.first_line - :before, k.amount_cents "
-            f"FROM assess_key k JOIN assess_invoice v ON v.invoice = k.invoice WHERE true {_OR_RAISE}"
-        ),
-        {"before": first - 1},
+    scope.db.insert_or(
+        scope.connection,
+        "INSERT INTO receivable (invoice, charge, asset, position, billed_cents) "
+        "SELECT k.invoice, k.charge, k.asset, v.top + k.first_line - :before, k.amount_cents "
+        "FROM assess_key k JOIN assess_invoice v ON v.invoice = k.invoice WHERE true",
+        _OR_RAISE,
+        before=first - 1,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, MetaData, Table, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.home import Home
 from gateway.ledger import schema
@@ -228,3 +228,24 @@ def _temporary_files() -> list[str]:
     """What this process has open of SQLite's temporary files."""
     links = [link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     return [name for name in links if name.startswith("etilqs_")]
+
+
+_ADD = "INSERT INTO counter (name, next) SELECT 'invoice', CAST(:next AS BIGINT) UNION ALL SELECT 'session', CAST(:next AS BIGINT)"
+_RAISE = "ON CONFLICT (name) DO UPDATE SET next = counter.next + excluded.next"
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, [5, 5]), ({"session": 7}, [5, 12])], ids=["new", "one is there"])
+def test_rows_that_are_nearly_always_new_are_inserted_or_raised(
+    db: Database, before: dict[str, int], after: list[int]
+) -> None:
+    with db.write() as c:
+        for name, number in before.items():
+            c.execute(text("INSERT INTO counter (name, next) VALUES (:name, :next)"), {"name": name, "next": number})
+        db.insert_or(c, f"{_ADD} WHERE true", _RAISE, next=5)
+    with db.read() as c:
+        assert list(c.execute(text("SELECT next FROM counter ORDER BY name")).scalars()) == after
+
+
+def test_rows_that_no_conflict_clause_saves_are_refused(db: Database) -> None:
+    with pytest.raises(IntegrityError), db.write() as c:
+        db.insert_or(c, f"{_ADD} WHERE true", _RAISE, next=None)
