@@ -1,6 +1,6 @@
-"""``python -m gateway.intake.drafter HOME FOLDER REQUEST``: draft report B and the archive of a file being posted.
+"""``python -m gateway.intake.drafter HOME FOLDER``: draft report B and the archive of a file being posted.
 
-The second process of ``drafting.py``. It reads the records from the archived original, what became of them from the
+The second process of ``drafting.py``, told by a line of JSON which file it is, and then how much of the frames is whole. It reads the records from the archived original, what became of them from the
 frames, and everything else from what is committed; it writes into FOLDER only, and at its end says how many lines
 posted or went to suspense. When the posting ends without a word, so does it.
 """
@@ -110,9 +110,12 @@ def make(app: App, file: InboundFile, folder: Path, told: Told) -> int:
     return chunks.count
 
 
-def main(home: str, folder: str, request: str, notices: IO[bytes], out: IO[str]) -> None:
+def main(home: str, folder: str, notices: IO[bytes], out: IO[str]) -> None:
     app = open_app(Path(home))
     try:
+        request = notices.readline()
+        if not request:
+            raise GatewayError("drafting: found the posting ended before it began, expected a file to draft for")
         values = json.loads(request)
         with app.db.read() as connection:
             file = file_row(connection, values.pop("file_id"))
@@ -126,5 +129,5 @@ def main(home: str, folder: str, request: str, notices: IO[bytes], out: IO[str])
 
 if __name__ == "__main__":
     collect_rarely()
-    HOME, FOLDER, REQUEST = sys.argv[1:]
-    main(HOME, FOLDER, REQUEST, sys.stdin.buffer, sys.stdout)
+    HOME, FOLDER = sys.argv[1:]
+    main(HOME, FOLDER, sys.stdin.buffer, sys.stdout)

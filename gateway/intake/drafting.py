@@ -58,18 +58,25 @@ class Drafts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _t: TracebackType | None) -> None:
         self.drop()
 
-    def begin(self, file: InboundFile, *, business_date: str, posted_at: str) -> None:
-        """Start drafting for a file that is about to be posted. What was begun before is dropped."""
+    def prepare(self, file: InboundFile) -> Path:
+        """Start the second process for a file that may post: it loads its program meanwhile. What was before is dropped.
+        Gives the folder of its drafts."""
         self.drop()
         self._lock = share(self._app.home.work)
         self._folder = self._app.home.work / f"{file.file_id}-{uuid.uuid4().hex}.draft"
         self._folder.mkdir(mode=self._app.home.private_folder)
-        self._frames = (self._folder / FRAMES).open("wb")
-        request = {"file_id": file.file_id, "business_date": business_date, "posted_at": posted_at}
-        command = [sys.executable, "-m", "gateway.intake.drafter", str(self._app.home.root), str(self._folder)]
         self._drafter = subprocess.Popen(
-            [*command, json.dumps(request)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            [sys.executable, "-m", "gateway.intake.drafter", str(self._app.home.root), str(self._folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        return self._folder
+
+    def begin(self, file: InboundFile, *, business_date: str, posted_at: str) -> None:
+        """Start drafting for a file that is about to be posted, by the process that was prepared for it or another one."""
+        ready = self._folder if self._frames is None else None
+        self._frames = ((ready or self.prepare(file)) / FRAMES).open("wb")
+        request = {"file_id": file.file_id, "business_date": business_date, "posted_at": posted_at}
+        self._say(json.dumps(request).encode() + b"\n")
 
     def tell(self, last: int, told: Columns, more: Any = None) -> None:
         if self._frames is None:
@@ -79,15 +86,15 @@ class Drafts:
         self._frames.write(LENGTH.pack(len(data)))
         self._frames.write(data)
         self._frames.flush()
-        self._say(self._frames.tell())
+        self._say(LENGTH.pack(self._frames.tell()))
 
     def end(self) -> None:
         """All lines are told; the second process finishes while this one commits."""
-        self._say(ALL)
+        self._say(LENGTH.pack(ALL))
 
     def finished(self, file: InboundFile) -> Path | None:
         """The folder of whole drafts of a file that posted; None when there are none."""
-        if self._drafter is None or self._folder is None or file.state is not FileState.POSTED:
+        if self._drafter is None or self._frames is None or file.state is not FileState.POSTED:
             return None
         said, complaint = self._drafter.communicate()
         expected = str(file.records)
@@ -112,12 +119,12 @@ class Drafts:
             self._folder = None
             os.close(self._lock)
 
-    def _say(self, size: int) -> None:
+    def _say(self, words: bytes) -> None:
         """A second process that ended is noticed when its drafts are asked for: the posting goes on."""
         if self._drafter is None or self._drafter.stdin is None:
             return
         try:
-            self._drafter.stdin.write(LENGTH.pack(size))
+            self._drafter.stdin.write(words)
             self._drafter.stdin.flush()
         except BrokenPipeError:
             pass

@@ -37,7 +37,7 @@ from gateway.intake.holds import (
     refuse_lines,
 )
 from gateway.intake.parsing import Reading, UnreadableError
-from gateway.intake.reader import BESIDE_RECORDS
+from gateway.intake.reader import BESIDE_BYTES, BESIDE_RECORDS
 from gateway.intake.registry import is_bank_kind
 from gateway.intake.staging import Counts
 from gateway.intake.states import PROCESSABLE, FileState, HoldCode
@@ -190,6 +190,8 @@ def process(work: Work) -> None:
         return
     if is_torn(work) or is_duplicate(work):
         return
+    if work.drafts is not None and work.file.portfolio is not None and work.file.bytes >= BESIDE_BYTES:
+        work.drafts.prepare(work.file)
     inside = work.connection.begin_nested()
     with Spool(work.app.home.work, f"file-{work.file.file_id}-{uuid.uuid4().hex}") as spool:
         counts = _stage(work, spool)

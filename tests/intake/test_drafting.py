@@ -134,10 +134,10 @@ class Inside:
         )
         self._thread.start()
 
-    def _run(self, home: str, folder: str, request: str, notices: Any, out: Any) -> None:
+    def _run(self, home: str, folder: str, notices: Any, out: Any) -> None:
         with notices, out:
             try:
-                drafter.main(home, folder, request, notices, out)
+                drafter.main(home, folder, notices, out)
                 self.returncode = 0
             except GatewayError:  # the posting ended
                 self.returncode = 1
@@ -183,6 +183,49 @@ def test_drafts_have_the_bytes_that_the_ledger_gives(
     assert set(write_unconfirmed(real, file.file_id)) == drafted.keys()
     assert left(real) == drafted
     assert not list(real.home.work.glob("*.draft"))
+
+
+@pytest.mark.usefixtures("where")
+def test_a_process_prepared_while_the_file_is_read_drafts_it(
+    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "BESIDE_BYTES", 1)
+    begun = _prepared(monkeypatch)
+    file = drop(real, lines())
+    assert begun == [file.file_id]
+    assert used != [None]
+    drafted = left(real)
+    write_unconfirmed(real, file.file_id)
+    assert left(real) == drafted
+
+
+@pytest.mark.usefixtures("where")
+@pytest.mark.parametrize(
+    ("records", "data"), [(50_000, None), (1, b"<lease>77<assmt>LTCH<amount>5\n")], ids=["few records", "nothing posts"]
+)
+def test_a_process_prepared_in_vain_leaves_nothing(
+    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch, records: int, data: bytes | None
+) -> None:
+    monkeypatch.setattr(processing, "BESIDE_BYTES", 1)
+    monkeypatch.setattr(processing, "BESIDE_RECORDS", records)
+    begun = _prepared(monkeypatch)
+    file = drop(real, data or lines())
+    assert begun == [file.file_id]
+    assert used == [None]
+    assert not list(real.home.work.glob("*.draft"))
+
+
+def _prepared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Files for which a second process is started."""
+    found: list[int] = []
+    prepare = Drafts.prepare
+
+    def noted(self: Drafts, file: InboundFile) -> None:
+        found.append(file.file_id)
+        prepare(self, file)
+
+    monkeypatch.setattr(Drafts, "prepare", noted)
+    return found
 
 
 def test_a_file_that_posts_nothing_has_none(real: App, used: list[Path | None]) -> None:
