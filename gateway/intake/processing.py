@@ -156,7 +156,10 @@ def _words(fault: Exception) -> str:
     if isinstance(fault, GatewayError):
         return str(fault)
     cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
-    return f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+    said = " ".join(str(cause).split())
+    if isinstance(cause, sqlite3.OperationalError) and "disk is full" in said:
+        said += " (the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR or /var/tmp)"
+    return f"{type(cause).__name__}: {said}"
 
 
 def _quarantine(app: App, file_id: int, fault: UnreadableError, turns: Turns) -> None:

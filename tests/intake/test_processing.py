@@ -288,7 +288,12 @@ def test_an_unknown_portfolio_makes_files_wait(app: App, post: Post) -> None:
         (RuntimeError("the roof is\non fire"), "RuntimeError: the roof is on fire"),
         (
             OperationalError("INSERT", {"name": "JANE"}, sqlite3.OperationalError("database or disk is full")),
-            "OperationalError: database or disk is full",
+            "OperationalError: database or disk is full (the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR "
+            "or /var/tmp)",
+        ),
+        (
+            OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error")),
+            "OperationalError: disk I/O error",
         ),
     ],
 )
