@@ -1,8 +1,9 @@
 """``python -m gateway.intake.drafter HOME FOLDER``: draft report B and the archive of a file being posted.
 
-The second process of ``drafting.py``, told by a line of JSON which file it is, and then how much of the frames is whole. It reads the records from the archived original, what became of them from the
-frames, and everything else from what is committed; it writes into FOLDER only, and at its end says how many lines
-posted or went to suspense. When the posting ends without a word, so does it.
+The process of ``drafting.py``: told by a line of JSON which file it is, and then how much of the frames is whole. It reads
+the records from the archived original, what became of them from the frames, and everything else from what is committed; it
+writes into FOLDER only, and at its end says how many lines posted or went to suspense. When the posting ends without a word,
+so does it.
 """
 
 from __future__ import annotations
