@@ -28,6 +28,7 @@ from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import share
+from gateway.intake.reader import PLAIN
 from gateway.intake.states import FileState
 from gateway.reports.table import Columns
 
@@ -82,7 +83,7 @@ class Drafts:
         if self._frames is None:
             raise GatewayError("drafting: found lines told before the begin, expected them after")
         frame: Frame = (last, tuple(told), more)
-        data = marshal.dumps(frame)  # type: ignore[arg-type]  # plain values, as marshal takes them
+        data = marshal.dumps(frame, PLAIN)  # type: ignore[arg-type]  # plain values, as marshal takes them
         self._frames.write(LENGTH.pack(len(data)))
         self._frames.write(data)
         self._frames.flush()
