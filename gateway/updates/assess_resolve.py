@@ -126,10 +126,10 @@ FROM chosen c
 """
 
 
-def limit_is_far(scope: Scope) -> bool:
+def limit_is_far(scope: Scope, *, leases_only: bool = False) -> bool:
     """No line of the file can be a charge line too many: each lands on its lease's next invoice, or on one made for
     the lease, and all of them together are within the limit with what the invoice holds."""
-    if _any(scope, "invoice IS NOT NULL OR due_date IS NOT NULL"):
+    if not leases_only and _any(scope, "invoice IS NOT NULL OR due_date IS NOT NULL"):
         return False
     near = text("SELECT 1 FROM assess_lease WHERE lines + held > :limit LIMIT 1")
     return scope.connection.execute(near, {"limit": scope.charge_lines}).first() is None

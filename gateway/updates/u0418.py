@@ -77,7 +77,8 @@ class BatchAssessment:
         context.flush()
         rejects = _any_rejected(context.connection, scope.file_id)
         assess_resolve.prepare(scope)
-        far, plain = assess_resolve.limit_is_far(scope), assess_resolve.names_leases_only(scope)
+        plain = assess_resolve.names_leases_only(scope)
+        far = assess_resolve.limit_is_far(scope, leases_only=plain)
         outcome = Outcome()
         teller = None if context.follower is None else _Teller(context.follower, scope, unit.first_id, by_lease=plain)
         for first, last in assess_resolve.blocks(scope, self.block_lines):
