@@ -46,16 +46,21 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a source says that a file is whole. ``unfit`` gives code and sentence for a name that is not taken there."""
+    """How a source says that a file is whole. ``unfit`` gives code and sentence for a name that is not taken there;
+    ``folders`` are the directories in its folder that lead to those of other sources."""
 
     completeness: Completeness = "quiet"
     quiet_seconds: float = 2.0
     markers: tuple[str, ...] = (".done", ".ok")
     ignored_suffixes: tuple[str, ...] = (".part", ".tmp", ".filepart", ".filtered")
     unfit: Callable[[str], tuple[str, str] | None] = field(default=lambda _name: None)
+    folders: frozenset[str] = frozenset()
 
-    def ignored(self, name: str) -> bool:
-        return name.startswith(".") or name.lower().endswith(self.ignored_suffixes)
+    def ignored(self, seen: Seen) -> bool:
+        name = seen.name
+        if name.startswith(".") or name.lower().endswith(self.ignored_suffixes):
+            return True
+        return seen.identity[0] == "directory" and name in self.folders
 
     def marked(self, name: str) -> str | None:
         """The name a marker speaks of, if ``name`` is a marker here."""
@@ -121,7 +126,7 @@ def look(folder: Path) -> list[Seen]:
 
 def decide(watched: Mapping[str, Watched], seen: Iterable[Seen], now: float, rules: Rules) -> Decision:
     """What to claim and to report, from all names of a folder as seen ``now`` and what was known before."""
-    present = [s for s in seen if not rules.ignored(s.name)]
+    present = [s for s in seen if not rules.ignored(s)]
     markers = _markers(present, rules)
     kept: dict[str, Watched] = {}
     complete: list[Complete] = []

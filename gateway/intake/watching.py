@@ -63,10 +63,11 @@ class Folder:
 
 def folders(app: App) -> list[Folder]:
     """One for each configured source; folders that are missing are made."""
-    intake = app.settings.gateway.intake
+    intake, sources = app.settings.gateway.intake, app.settings.gateway.sources
+    places = {name: app.home.root / source.path for name, source in sources.items()}
     made = []
-    for name, source in app.settings.gateway.sources.items():
-        path = app.home.root / source.path
+    for name, source in sources.items():
+        path = places[name]
         path.mkdir(parents=True, exist_ok=True)
         rules = Rules(
             completeness=source.completeness,
@@ -74,6 +75,11 @@ def folders(app: App) -> list[Folder]:
             markers=tuple(m.lower() for m in source.markers),
             ignored_suffixes=tuple(s.lower() for s in intake.ignored_suffixes),
             unfit=lru_cache(maxsize=100_000)(partial(_unfit, app.settings, source)),
+            folders=frozenset(
+                place.relative_to(path).parts[0]
+                for place in places.values()
+                if place != path and place.is_relative_to(path)
+            ),
         )
         made.append(Folder(name, path, source, rules))
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,24 @@ def test_what_is_left_there_is_told_with_what_to_do(db: Database, home: Home, cl
         "Found returns.ach, a file of bank-answers, expected only assessments, payments in inbox: ask who put it there, and have "
         "it sent to its own folder, or add its kind to the source's kinds in gateway.toml."
     )
+
+
+@pytest.mark.parametrize("path", ["inbox/bank", "inbox/from/bank"])
+def test_a_folder_inside_another_is_a_folder_of_its_own(db: Database, home: Home, clock: FixedClock, path: str) -> None:
+    """It stands in the other one's way no more than its files are taken twice; any other directory does."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    gateway = app.settings.gateway
+    bank_folder = gateway.sources["inbox"].model_copy(update={"path": Path(path), "kinds": ("bank-answers",)})
+    settings = replace(
+        app.settings, gateway=gateway.model_copy(update={"sources": {**gateway.sources, "bank": bank_folder}})
+    )
+    app = replace(app, settings=settings)
+    (home.root / path).mkdir(parents=True)
+    (home.inbox / "p1_btchassmt.dat").write_bytes(b"x")
+    (home.root / path / "returns.ach").write_bytes(bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
+    assert sorted(taken(app)) == ["p1_btchassmt.dat", "returns.ach"]
+    assert left_in_place(app) == []
+    (home.inbox / "other").mkdir()
+    assert [(one.source, one.name, one.code) for one in left_in_place(app)] == [("inbox", "other", "DIRECTORY")]
