@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, Table, text
 
 from gateway.intake.hashes import Hashes, Spool, repeats
 from gateway.intake.packing import Ready
+from gateway.intake.parsing import UnreadableError
 from gateway.ledger import schema
 from gateway.ledger.database import Database
 from gateway.ledger.packed import BULK_ROWS, Packed
@@ -64,20 +65,28 @@ def stage(
     columns = columns_of(table)
     messages: list[tuple[Any, ...]] = []
     more = iter(chunks)
+    ended: UnreadableError | None = None
 
     def packed() -> Iterator[Packed]:
-        """Until there are messages enough to be inserted themselves: one bulk call takes what others would wait for."""
-        for chunk, records, rows in more:
-            counts.add(chunk, records)
-            spool.add(chunk)
-            messages.extend(_messages(file_id, chunk.rejects, chunk.warnings))
-            if rows is not None:
-                yield rows
-            if len(messages) >= BULK_ROWS:
-                return
+        """Until there are messages enough to be inserted themselves: one bulk call takes what others would wait for. Where
+        the file cannot be read further it ends as well, for inside the call the transaction would be lost with it."""
+        nonlocal ended
+        try:
+            for chunk, records, rows in more:
+                counts.add(chunk, records)
+                spool.add(chunk)
+                messages.extend(_messages(file_id, chunk.rejects, chunk.warnings))
+                if rows is not None:
+                    yield rows
+                if len(messages) >= BULK_ROWS:
+                    return
+        except UnreadableError as error:
+            ended = error
 
     while True:
         db.insert_packed(connection, table.name, columns, packed())
+        if ended is not None:
+            raise ended
         if not messages:
             return counts
         db.bulk_insert(connection, schema.line_message, MESSAGE_COLUMNS, messages)
