@@ -56,11 +56,8 @@ class Rules:
     unfit: Callable[[str], tuple[str, str] | None] = field(default=lambda _name: None)
     folders: frozenset[str] = frozenset()
 
-    def ignored(self, seen: Seen) -> bool:
-        name = seen.name
-        if name.startswith(".") or name.lower().endswith(self.ignored_suffixes):
-            return True
-        return seen.identity[0] == "directory" and name in self.folders
+    def ignored(self, name: str) -> bool:
+        return name.startswith(".") or name.lower().endswith(self.ignored_suffixes) or name in self.folders
 
     def marked(self, name: str) -> str | None:
         """The name a marker speaks of, if ``name`` is a marker here."""
@@ -126,7 +123,7 @@ def look(folder: Path) -> list[Seen]:
 
 def decide(watched: Mapping[str, Watched], seen: Iterable[Seen], now: float, rules: Rules) -> Decision:
     """What to claim and to report, from all names of a folder as seen ``now`` and what was known before."""
-    present = [s for s in seen if not rules.ignored(s)]
+    present = [s for s in seen if not rules.ignored(s.name)]
     markers = _markers(present, rules)
     kept: dict[str, Watched] = {}
     complete: list[Complete] = []

@@ -127,8 +127,9 @@ def _still_void(connection: Connection, file: File, action: str) -> None:
     for row in _standing(connection, file, of_entry):
         credit = of_entry.pop(CheckKey(row.portfolio, row.bank, row.check_no, row.issue), None)
         if credit is not None and (row.state, row.outbound_id) != ("VOID", credit):
+            now = "VOID since without that credit" if row.state == "VOID" else f"{row.state} since"
             raise Refused(
-                f"{action}: found check {row.check_no}, which it takes back, {row.state} since, expected it VOID as it was left: "
+                f"{action}: found check {row.check_no}, which it takes back, {now}, expected it VOID as it was left: "
                 f"void it first (gateway vendor void {row.check_no}); where that is refused, have the bank return the reversal"
             )
     for check in of_entry:

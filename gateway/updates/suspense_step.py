@@ -236,7 +236,7 @@ def _once(step: Step) -> None:
     undone = {move.undoes for move in step.history}
     steps: dict[int, list[Move]] = {}
     for move in step.history:
-        if move.unit_id is not None and move.kind != "UNDO" and move.number not in undone:
+        if move.unit_id is not None and move.number not in undone:
             steps.setdefault(move.unit_id, []).append(move)
     wanted = _where_to(step.moves)
     same = [unit for unit, moves in steps.items() if _where_to(moves) == wanted]

@@ -231,6 +231,23 @@ def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
         voids.undo(app, "4711", reason="once more")
 
 
+def test_a_reversal_whose_check_is_void_without_the_credit_it_takes_back_is_refused(
+    db: Database, home: Home, clock: FixedClock
+) -> None:
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    voids.void(app, "4711", reason="wrong vendor")
+    number = approved(app).files[0].outbound_id
+    recall.recall(bob(app), number, reason="thought it had not left")
+    with db.write() as c:
+        c.execute(text("UPDATE bank_check SET outbound_id = NULL"))
+    with pytest.raises(
+        Refused, match="found check 4711, which it takes back, VOID since without that credit, expected"
+    ):
+        copies.taken(app, number, reason="it left")
+
+
 def test_a_reversal_of_a_check_that_was_paid_again_is_none_of_ours(db: Database, home: Home, clock: FixedClock) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)

@@ -18,6 +18,7 @@ import fastavro
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from gateway import crashpoints
 from gateway.app import App, open_app, system_user
@@ -200,18 +201,27 @@ def test_a_process_prepared_while_the_file_is_read_drafts_it(
 
 
 @pytest.mark.usefixtures("where")
-@pytest.mark.parametrize(
-    ("records", "data"), [(50_000, None), (1, b"<lease>77<assmt>LTCH<amount>5\n")], ids=["few records", "nothing posts"]
-)
-def test_a_process_prepared_in_vain_leaves_nothing(
-    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch, records: int, data: bytes | None
+def test_a_process_prepared_for_too_few_records_ends_without_a_word(
+    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(processing, "BESIDE_RECORDS", 50_000)
+    _prepared_in_vain(real, used, monkeypatch, lines())
+
+
+def test_a_process_prepared_for_a_file_that_posts_nothing_is_ended(
+    real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepared_in_vain(real, used, monkeypatch, b"<lease>77<assmt>LTCH<amount>5\n")
+
+
+def _prepared_in_vain(real: App, used: list[Path | None], monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(processing, "BESIDE_BYTES", 1)
-    monkeypatch.setattr(processing, "BESIDE_RECORDS", records)
     begun = _prepared(monkeypatch)
-    file = drop(real, data or lines())
+    with capture_logs() as logs:
+        file = drop(real, data)
     assert begun == [file.file_id]
     assert used == [None]
+    assert [line["event"] for line in logs if line["log_level"] != "info"] == []
     assert not list(real.home.work.glob("*.draft"))
 
 
