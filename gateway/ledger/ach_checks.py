@@ -1,4 +1,4 @@
-"""How an outbound row names the check that it pays or takes back (``outbound_source.source``)."""
+"""How an outbound row names the check that it pays or takes back (``outbound_source.source``), and a journal entry its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ _MOST_ATTEMPTS: Final = 5
 """Reversals of one entry at most: a further one takes a return, and its five banking days run on."""
 LEFT_ALL_THE_SAME: Final = "it left: "
 """How the reason of a bank file begins that was taken back here, and that the bank has: when it came there nobody said."""
+
+
+CheckName = tuple[str, str, str]
+"""Portfolio, bank, number."""
 
 
 class CheckKey(NamedTuple):
@@ -48,6 +52,17 @@ def check_of_source(source: str) -> CheckKey | None:
     portfolio, bank, number = rest.split(":", 2)
     check_no, _, issue = number.partition("#")
     return CheckKey(portfolio, bank, check_no, int(issue.partition("/")[0] or 1))
+
+
+def check_of_reason(portfolio: str, reason: str | None) -> CheckName | None:
+    """The check that an entry's reason names: ``CHECK 126/4711``, with the bank's code before it or a word behind it.
+
+    >>> check_of_reason("1", "R01 CHECK 126/4711"), check_of_reason("1", "ITEM 7")
+    (('1', '126', '4711'), None)
+    """
+    _, word, rest = (reason or "").partition("CHECK ")
+    bank, slash, number = rest.partition(" ")[0].partition("/")
+    return (portfolio, bank, number) if word and slash else None
 
 
 def source_sql(check: str) -> str:

@@ -22,6 +22,7 @@ from gateway.ledger import (
     units,
     verify_ach,
     verify_answers,
+    verify_clearing,
     verify_files,
     verify_lines,
     verify_rooms,
@@ -92,6 +93,7 @@ def verify(
             look("originals in the archive", lambda: verify_files.originals(connection, archive, vault))
         look("files that leave", lambda: verify_files.outbound(connection))
         look("Vendor ACH", lambda: verify_ach.checks(connection))
+        look("CLEARING of vendors' checks", lambda: verify_clearing.checks(connection))
         look("what rows point at, deliveries, closed dates", lambda: verify_rooms.checks(connection))
         if outbox is not None:  # a restore takes a ledger whose day waits to be built again
             look("what U0422 zeroed", lambda: gl_transfers.zeroed_without_file(connection))

@@ -12,15 +12,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from gateway.ledger.ach_checks import check_of_source
+from gateway.ledger.ach_checks import CheckName, check_of_source
 from gateway.ledger.ach_returns import is_return_sql
 from gateway.ledger.chart import ACCOUNTS_PAYABLE, CLEARING
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, none, none_of
 from gateway.money import from_cents
 
-CheckName = tuple[str, str, str]
-"""Portfolio, bank, number."""
 Place = tuple[int, int]
 """File and line of an answer."""
 

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.errors import LedgerError, Refused
 from gateway.ledger.accounts import accounts
-from gateway.ledger.ach_checks import check_of_source, source_sql
+from gateway.ledger.ach_checks import CheckName, check_of_reason, check_of_source, source_sql
 from gateway.ledger.ach_returns import came_back_sql
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.ledger.events import note
@@ -42,9 +42,6 @@ TRANSACTION: Final = "VCLR"
 PROPOSED: Final = "vendor.clear-proposed"
 WITHDRAWN: Final = "vendor.clear-withdrawn"
 """Actions of the events by which the first person says what became of the money, or takes that back."""
-
-CheckName = tuple[str, str, str]
-"""Portfolio, bank, number."""
 
 
 class Word(NamedTuple):
@@ -177,13 +174,6 @@ def _word(connection: Connection, subject: str, cents: int) -> Word | None:
 def _amount(cents: int) -> str:
     """How the reason of a first word begins."""
     return f"{shown(abs(cents))} {'came' if cents < 0 else 'left'} twice: "
-
-
-def check_of_reason(portfolio: str, reason: str | None) -> CheckName | None:
-    """The check that an entry's reason names: ``CHECK 126/4711``, with the bank's code before it or a word behind it."""
-    _, word, rest = (reason or "").partition("CHECK ")
-    bank, slash, number = rest.partition(" ")[0].partition("/")
-    return (portfolio, bank, number) if word and slash else None
 
 
 def clear(

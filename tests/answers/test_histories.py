@@ -31,6 +31,7 @@ from gateway.delivery.queue import Change, Delivery
 from gateway.delivery.states import DeliveryState
 from gateway.errors import Refused
 from gateway.home import Home
+from gateway.ledger import verify_clearing
 from gateway.ledger.database import Database
 from gateway.outbound.built import place
 from gateway.release import recall, release
@@ -253,6 +254,8 @@ class History:
         assert self.balance("CASH%") == out
         payable = sum(self.checks[n] for n, state in states.items() if state in ("VOID", "RETURNED"))
         assert self.balance("ACCOUNTS PAYABLE") == payable
+        with self.db.read() as connection:
+            assert [one for one in verify_clearing.checks(connection) if not one.ok] == []
         self._no_money_twice(files, states)
 
     def _no_money_twice(self, files: dict[int, str], states: dict[str, str]) -> None:

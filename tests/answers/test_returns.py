@@ -11,6 +11,7 @@ from gateway.clock import FixedClock
 from gateway.home import Home
 from gateway.intake.states import FileState
 from gateway.ledger.database import Database
+from gateway.vendor_ach import voids
 from parsers import nacha_answers
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
@@ -282,8 +283,7 @@ def test_the_return_of_a_void_check_is_cash_against_clearing(db: Database, home:
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     send(app)
-    world.post(db, (1, "CLEARING", "D", 12_345), (1, "ACCOUNTS PAYABLE", "C", 12_345))
-    world.change(db, "UPDATE bank_check SET state = 'VOID' WHERE check_no = '4711'")
+    voids.void(app, "4711", reason="wrong vendor")
     drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345, reason="R23")))
     assert postings(db) == [(1, "CASH 126", "D", 12_345), (1, "CLEARING", "C", 12_345)]
     assert state(db, "4711") == ("VOID", 1)

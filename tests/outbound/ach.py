@@ -11,7 +11,7 @@ from achlens.core import validate as achlens_validate
 from gateway.app import App
 from gateway.clock import FixedClock
 from gateway.home import Home
-from gateway.ledger import verify_ach, verify_files
+from gateway.ledger import verify_ach, verify_clearing, verify_files
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
 from gateway.release import release
@@ -50,7 +50,11 @@ def made(app: App, kind: str = "VACH", **options: Any) -> tuple[Built, list[Batc
 
 def sound(db: Database) -> None:
     with db.read() as connection:
-        checks = [*verify_files.outbound(connection), *verify_ach.checks(connection)]
+        checks = [
+            *verify_files.outbound(connection),
+            *verify_ach.checks(connection),
+            *verify_clearing.checks(connection),
+        ]
     assert [check for check in checks if not check.ok] == []
 
 

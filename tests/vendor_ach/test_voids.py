@@ -170,7 +170,7 @@ def test_a_check_returned_by_the_bank_is_not_taken_back(app: App, db: Database) 
     file = sent(app, "1")
     voids.void(app, "1", reason="twice")
     returned(db, file.files[0].outbound_id, 1, "R03")
-    assert not made(app)[0].files
+    assert not build(app, "VACH", "1").files
 
 
 def test_a_check_returned_after_its_reversal_was_built_stops_the_approval(app: App, db: Database) -> None:
@@ -184,7 +184,7 @@ def test_a_check_returned_after_its_reversal_was_built_stops_the_approval(app: A
     ):
         approve(app, built)
     release.reject(app, built.files[0].outbound_id, reason="came back")
-    assert not made(app)[0].files
+    assert not build(app, "VACH", "1").files
 
 
 # --- refused ------------------------------------------------------------------------------------------------
