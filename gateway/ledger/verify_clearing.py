@@ -71,7 +71,7 @@ def checks(connection: Connection) -> Iterator[Check]:
     posted = _posted(connection)
     yield from _balances(connection, standing, reversals, returned, posted)
     wrong = [f"trace {one.trace}: {why}" for one in reversals if (why := _without_void(one, standing)) is not None]
-    expected = "each with checks that are void by it"
+    expected = "each with checks that are void by it; void them, or have the bank return it"
     yield none_of("reversals have the voids that they settle", wrong, expected, total=len(reversals))
     yield none(connection, "voids of sent checks have their credit", _WITHOUT_CREDIT, "bank_check")
     yield _cleared(standing, reversals, returned, posted.by_hand)
@@ -223,9 +223,10 @@ def _without_void(one: _Reversal, standing: Mapping[CheckName, _Standing]) -> st
         return None
     for check in sorted(one.checks):
         now = standing.get(check[:3])
-        found = "missing" if now is None else f"{now.state}, issue {now.issue}"
+        found = "missing" if now is None else f"{now.state}, issue {now.issue} in file {now.outbound_id or 'none'}"
         if now is None or not now.is_void or (now.issue, now.outbound_id) != (check.issue, one.credit[0]):
-            return f"check {check.bank}/{check.check_no} is {found}, void of issue {check.issue} expected"
+            due = f"VOID, issue {check.issue} in file {one.credit[0]}"
+            return f"check {check.bank}/{check.check_no} is {found}, expected {due}"
     total = sum(standing[check[:3]].cents for check in one.checks)
     return None if total == one.cents else f"takes back {from_cents(one.cents)} of checks of {from_cents(total)}"
 

@@ -105,7 +105,7 @@ WRONG: dict[str, tuple[bool, Act, dict[str, str]]] = {
     "a void taken back though its reversal settled": (
         True, sql("UPDATE bank_check SET state = 'SENT', void_entry_id = NULL WHERE check_no = '4711'"),
         {LEFT: "check 126/4711: CLEARING 0.00, void, reversals and returns -123.45",
-         SETTLES: "check 126/4711 is SENT, issue 1, void of issue 1 expected"},
+         SETTLES: "check 126/4711 is SENT, issue 1 in file 1, expected VOID, issue 1 in file 1"},
     ),
     "a void without its credit": (
         True, sql("UPDATE bank_check SET outbound_id = NULL WHERE check_no = '4712'"),
@@ -114,13 +114,17 @@ WRONG: dict[str, tuple[bool, Act, dict[str, str]]] = {
     "a void of another file's credit": (
         True, sql("UPDATE bank_check SET outbound_id = 3 WHERE check_no = '4712'"), {CREDIT: "check 1/126/4712"},
     ),
+    "a void of another file's credit, whose reversal left": (
+        True, sql("UPDATE bank_check SET outbound_id = 3 WHERE check_no = '4711'"),
+        {CREDIT: "check 1/126/4711", SETTLES: "check 126/4711 is VOID, issue 1 in file 3, expected VOID, issue 1 in file 1"},
+    ),
     "a void whose credit did not leave": (
         True, sql("UPDATE outbound_file SET state = 'REJECTED' WHERE outbound_id = 1"),
         {CREDIT: "check 1/126/4711, check 1/126/4712"},
     ),
     "a void of an issue that did not leave": (
         True, sql("UPDATE bank_check SET issue = 2 WHERE state = 'VOID'"),
-        {CREDIT: "check 1/126/4711, check 1/126/4712", SETTLES: "check 126/4711 is VOID, issue 2, void of issue 1 expected"},
+        {CREDIT: "check 1/126/4711, check 1/126/4712", SETTLES: "check 126/4711 is VOID, issue 2 in file 1, expected VOID, issue 1 in file 1"},
     ),
     "a check of another office": (
         False, sql("UPDATE bank_check SET office_id = 2 WHERE check_no = '4711'"),
@@ -134,7 +138,7 @@ WRONG: dict[str, tuple[bool, Act, dict[str, str]]] = {
     "a check that is not there": (
         False, sql("DELETE FROM bank_check WHERE check_no = '4711'"),
         {LEFT: "check 126/4711: CLEARING 123.45, void, reversals and returns 0.00",
-         SETTLES: "check 126/4711 is missing, void of issue 1 expected"},
+         SETTLES: "check 126/4711 is missing, expected VOID, issue 1 in file 1"},
     ),
     "a reversal of another check": (
         False, sql("UPDATE outbound_source SET source = 'reversal:1:126:4712' WHERE source = 'reversal:1:126:4711'"),
@@ -258,7 +262,9 @@ def test_a_reversal_that_settles_against_a_void_taken_back(db: Database, home: H
     claim = "INSERT INTO outbound_claim (source, outbound_id) VALUES ('reversal:1:126:4711', :id)"
     world.change(db, claim, id=number)
     told = found(app)
-    assert told[SETTLES].endswith("check 126/4711 is SENT, issue 1, void of issue 1 expected"), "before it settles"
+    assert told[SETTLES].endswith("check 126/4711 is SENT, issue 1 in file 1, expected VOID, issue 1 in file 1"), (
+        "before it settles"
+    )
     world.at_bank(app)
     assert settle(app, "2026-03-04") == 12_345
     assert found(app) == told and clearing_balance(db) == -12_345, "what is there is what came, against nothing"
@@ -347,6 +353,10 @@ def test_checks_of_one_entry_are_taken_back_in_their_offices(db: Database, home:
     assert [(one.where, one.found) for one in named] == [("1/1/1/1", "1 sound"), ("1/1/1/2", "1 sound")]
     settle(app, "2026-03-04")
     sound(app, 0)
+    world.change(db, "UPDATE bank_check SET state = 'SENT' WHERE check_no = '4712'")
+    assert found(app)[SETTLES].endswith("check 126/4712 is SENT, issue 1 in file 1, expected VOID, issue 1 in file 1")
+    assert found(app)[LEFT] == "check 126/4712: CLEARING 0.00, void, reversals and returns -5.00"
+    world.change(db, "UPDATE bank_check SET state = 'VOID' WHERE check_no = '4712'")
     world.change(db, "UPDATE ach_entry SET amount_cents = amount_cents + 1 WHERE kind = 'REVERSAL'")
     assert found(app)[SETTLES].endswith("takes back 128.46 of checks of 128.45")
 
