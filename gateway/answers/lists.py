@@ -29,8 +29,10 @@ MONEY_COLUMNS: Final = ("amount",)
 
 _SELECT: Final = """
 SELECT CAST(a.file_id AS TEXT) || '/' || CAST(a.number AS TEXT), i.name, a.line_no, a.kind, a.code, a.original_trace,
-    a.amount_cents, a.settled_on, COALESCE(e.portfolio, f.portfolio), e.vendor, e.check_no, f.name, a.state, a.outcome
+    a.amount_cents, a.settled_on, COALESCE(e.portfolio, f.portfolio), e.vendor, e.check_no, f.name, a.state,
+    a.outcome || CASE WHEN c.state <> 'PROPOSED' THEN '; change ' || CAST(c.change_id AS TEXT) || ' is ' || c.state ELSE '' END
 FROM ach_answer a JOIN inbound_file i ON i.file_id = a.file_id
+LEFT JOIN vendor_change c ON c.change_id = a.change_id
 LEFT JOIN ach_entry e ON e.outbound_id = a.outbound_id AND e.seq = a.seq
 LEFT JOIN outbound_file f ON f.outbound_id = a.outbound_id
 """

@@ -368,11 +368,11 @@ def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) ->
     session.show(
         {"id": outbound_id, "put_away": done.put_away,
          "waiting": [{"id": one.outbound_id, "name": one.name, "state": one.state} for one in done.waiting],
-         "machine": done.machine, "had_left": done.had_left, "answers": [{"file_id": number, "name": name} for number, name in done.answers]},
+         "machine": done.machine, "had_left": done.had_left, "answers": [one._asdict() for one in done.answers]},
         [
             "It counts as sent from now on: nothing of it is paid again." if done.had_left else "Noted.",
-            *(f"What {name} (#{number}) says of it waits. To take that in, give the file once more (gateway files export {number} "
-              f"inbox/{name} --reason …), and let it pass (gateway files release)." for number, name in done.answers),
+            *(f"What {one.name} (#{one.file_id}) says of it waits. To take that in, give the file once more (gateway files export "
+              f"{one.file_id} {one.path} --reason …), and let it pass (gateway files release)." for one in done.answers),
             *(f"outbox/{name} is put away; gateway outbound export writes it again." for name in done.put_away),
             *([f"Its copy lies in the outbox of {done.machine}, whose service puts it away."] if done.machine else []),
             *(f"{one.name} (#{one.outbound_id}), which goes with it, {_waits(one)}" for one in done.waiting),

@@ -310,10 +310,11 @@ class _Run:
                 found = queue.due(connection, endpoint=self.name, now=at, states=SENDABLE, limit=limit)
                 if not found:
                     break
-                jobs = queue.claim(connection, list(_up_to(found, GROUP_BYTES)), temporary_suffix=suffix, at=at)
+                offered = list(_up_to(found, GROUP_BYTES))
+                jobs = queue.claim(connection, offered, temporary_suffix=suffix, at=at)
+                self.touched |= {j.delivery_id for j in offered}
             again = [j.delivery_id for j in jobs if j.attempts > 1]
             used = tries.temporary_names(connection, again)
-        self.touched |= {j.delivery_id for j in jobs}
         names = {j.delivery_id: j.temporary_name for j in jobs}
         return jobs, {d: [n for n in used.get(d, []) if n != names[d]] for d in again}
 

@@ -87,7 +87,7 @@ class Taken(NamedTuple):
     waiting: Sequence[File]
     machine: str | None = None
     had_left: bool = False
-    answers: Sequence[tuple[int, str]] = ()
+    answers: Sequence[left.Waiting] = ()
 
 
 def taken(app: App, outbound_id: int, *, reason: str) -> Taken:

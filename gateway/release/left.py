@@ -8,7 +8,7 @@ one who says that it left are two. The scratch file that went with it stays as i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, text
 
@@ -25,9 +25,17 @@ _ASKED: Final = 5_000
 """Checks in one statement."""
 
 
-def say_it_left(app: App, connection: Connection, file: File, reason: str) -> list[tuple[int, str]]:
+class Waiting(NamedTuple):
+    """A file of the bank, of which an answer waits; ``path``: where it may come again, below the home."""
+
+    file_id: int
+    name: str
+    path: str
+
+
+def say_it_left(app: App, connection: Connection, file: File, reason: str) -> list[Waiting]:
     """Count a REJECTED bank file, whose portfolio is locked, as one that left; gives the bank's files whose answers about it
-    wait, number and name. Raises Refused for the person who took it back, and where something of it goes, or went, another
+    wait. Raises Refused for the person who took it back, and where something of it goes, or went, another
     way."""
     action = f"saying that {file.name} left"
     app.operator.require("resolve", action)
@@ -61,7 +69,16 @@ def say_it_left(app: App, connection: Connection, file: File, reason: str) -> li
     ach_answers.clear_refusals(
         connection, file.outbound_id, by=app.operator.code, reason=LEFT_ALL_THE_SAME + reason, at=app.now()
     )
-    return [(int(number), str(name)) for number, name in connection.execute(_WAITING, at)]
+    takers = {
+        name: place.path
+        for name, place in app.settings.gateway.sources.items()
+        if not place.kinds or "bank-answers" in place.kinds
+    }
+    some = next(iter(takers.values()), "inbox")  # where it came by the command line
+    return [
+        Waiting(number, name, f"{takers.get(source, some)}/{name}")
+        for number, name, source in connection.execute(_WAITING, at)
+    ]
 
 
 _ONCE: Final = once_sql("s")
@@ -70,7 +87,7 @@ _SOURCES: Final = text(
     f"WHERE s.outbound_id = :id AND {_ONCE} AND c.source IS NULL"
 )
 _WAITING: Final = text(
-    "SELECT DISTINCT i.file_id, i.name FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
+    "SELECT DISTINCT i.file_id, i.name, i.source FROM ach_entry e JOIN ach_answer a ON a.original_trace = e.trace_number "
     "JOIN inbound_file i ON i.file_id = a.file_id "
     "WHERE e.outbound_id = :id AND a.state = 'UNMATCHED' ORDER BY i.file_id"
 )

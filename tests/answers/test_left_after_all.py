@@ -20,13 +20,14 @@ from gateway.intake.service import Intake
 from gateway.ledger import trace_way
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
-from gateway.release import copies, recall, release
+from gateway.release import copies, left, recall, release
 from gateway.release.build import build
 from gateway.settings import Acknowledgements
 from gateway.vendor_ach import voids
 from tests.answers import bank
 from tests.answers.test_bank_refused import FORM, NAME, bob
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, trace_of
+from tests.intake.conftest import with_source
 from tests.outbound import world
 
 
@@ -60,7 +61,7 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     drop(app, returned)
     assert answers(db)[0][2] == "UNMATCHED" and postings(db) == []
     done = copies.taken(app, 1, reason="the bank paid it on 4 March")
-    assert done == copies.Taken((), (), had_left=True, answers=[(1, "returns.ach")])
+    assert done == copies.Taken((), (), had_left=True, answers=[left.Waiting(1, "returns.ach", "inbox/returns.ach")])
     assert outbound(db) in ([(1, "LOCAL")], [(1, "APPROVED")])
     assert [s for (s,) in world.all_of(db, "SELECT state FROM delivery")] == ["DELIVERED"] * (
         outbound(db)[0][1] == "APPROVED"
@@ -78,6 +79,15 @@ def test_what_the_bank_paid_is_paid_once_and_its_answer_is_taken_in(app: App, db
     assert world.one(db, "SELECT clear_reason FROM ach_answer WHERE file_id = 1") == "done as returns.ach (#2) entry 1"
     assert state(db, "4711") == ("RETURNED", 1) and len(postings(db)) == 2
     assert differences(app) == []
+
+
+def test_what_is_to_be_given_once_more_goes_to_the_folder_it_came_to(app: App, db: Database) -> None:
+    """The inbox may take no answers of a bank."""
+    drop(app, bank.whole(bank.return_of(trace_of(db, "4711"), 12_345)))
+    elsewhere = replace(app, settings=with_source(app.settings, path="inbox/bank"))
+    assert copies.taken(elsewhere, 1, reason="paid").answers == [
+        left.Waiting(1, "returns.ach", "inbox/bank/returns.ach")
+    ]
 
 
 def test_nobody_said_when_it_came_so_that_its_effective_date_stands(app: App, db: Database) -> None:

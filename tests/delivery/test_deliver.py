@@ -170,6 +170,21 @@ def test_a_crash_around_the_rename_is_looked_at_first(office: Office, far_side: 
     }  # fmt: skip
 
 
+def test_a_file_that_must_not_leave_any_more_is_told_with_why(
+    office: Office, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that stopped it said that nothing was due."""
+    office.with_endpoints(bank=endpoint_of(faulty))
+    stays, _ = office.release("REVERSAL.ACH", b"x"), office.release("CREDITS.ACH", b"y")
+    monkeypatch.setattr(queue.ach_returns, "moot_reversals", lambda _c, files: {stays: "7"} if stays in files else {})
+    told = {r.name: (r.state, r.detail) for r in office.deliver()}
+    assert told.pop("CREDITS.ACH") == ("DELIVERED", None)
+    ((name, (state, why)),) = told.items()
+    assert (name, state) == ("REVERSAL.ACH", "PENDING")
+    assert str(why).startswith("takes back the entry of trace number 7: call it back with gateway outbound recall")
+    assert office.deliver() == []
+
+
 def leave(office: Office, state: str) -> None:
     """What a process that ended in this state leaves in the database."""
     with office.app.db.write() as connection:
