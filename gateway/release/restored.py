@@ -2,6 +2,7 @@
 
 A rule holds it, which its approver accepts by name; its delivery is unknown then all the same, until two people say whether
 it left (``delivery/queue.py``). One without an endpoint may have been fetched since; it is not put back into the outbox.
+Of one that was rejected somebody may have said since that the bank has it; while the next run would pay the same, that is told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from gateway.ledger.ach_checks import source_sql
 from gateway.ledger.restored import RULE
 from gateway.outbound.states import left_sql
 
@@ -25,11 +27,20 @@ _TO_FETCH: Final = f"""
     SELECT o.outbound_id, o.name FROM outbound_file o WHERE o.state = 'LOCAL' AND o.kind = 'VACH-BANK'
     AND NOT {left_sql("o")} ORDER BY o.outbound_id
 """
+_FREE: Final = f"""
+    SELECT DISTINCT o.outbound_id, o.name FROM outbound_file o JOIN outbound_source s ON s.outbound_id = o.outbound_id
+    LEFT JOIN outbound_claim c ON c.source = s.source
+    LEFT JOIN (SELECT {source_sql("k")} AS source FROM bank_check k WHERE k.state = 'NEW') n ON n.source = s.source
+    WHERE o.state = 'REJECTED' AND o.kind = 'VACH-BANK' AND c.source IS NULL
+    AND (n.source IS NOT NULL OR s.source LIKE 'reversal:%') ORDER BY o.outbound_id
+"""
+"""Rejected files of which the next run pays, or takes back, something again."""
 
 
 def doubt(connection: Connection) -> list[str]:
-    """Hold what waits for approval; gives each such file, and each that is to be fetched, with what a person does about it."""
-    return [*_unreleased(connection), *_to_fetch(connection)]
+    """Hold what waits for approval; gives each such file, each that is to be fetched, and each rejected one that
+    somebody may have said the bank has, with what a person does about it."""
+    return [*_unreleased(connection), *_to_fetch(connection), *_rejected(connection)]
 
 
 def _unreleased(connection: Connection) -> list[str]:
@@ -63,4 +74,12 @@ def _to_fetch(connection: Connection) -> list[str]:
         f"{row.name} (#{row.outbound_id}): it was to be fetched by hand and may have been since the backup: if so, gateway "
         f"outbound taken {row.outbound_id} --reason WHY"
         for row in connection.execute(text(_TO_FETCH))
+    ]
+
+
+def _rejected(connection: Connection) -> list[str]:
+    return [
+        f"{row.name} (#{row.outbound_id}): it was rejected, and what it pays goes again with the next run; where the bank has it "
+        f"all the same, as somebody may have said since the backup: gateway outbound taken {row.outbound_id} --reason WHY"
+        for row in connection.execute(text(_FREE))
     ]

@@ -20,6 +20,7 @@ from gateway.intake.service import Intake
 from gateway.ledger import trace_way
 from gateway.ledger.database import Database
 from gateway.outbound.built import Built
+from gateway.parts import doubts
 from gateway.release import copies, left, recall, release
 from gateway.release.build import build
 from gateway.settings import Acknowledgements
@@ -88,6 +89,29 @@ def test_what_is_to_be_given_once_more_goes_to_the_folder_it_came_to(app: App, d
     assert copies.taken(elsewhere, 1, reason="paid").answers == [
         left.Waiting(1, "returns.ach", "inbox/bank/returns.ach")
     ]
+
+
+def test_a_restore_asks_for_that_word_while_the_next_run_would_pay_the_same(app: App, db: Database) -> None:
+    """A backup does not hold what was said after it."""
+
+    def asked() -> list[str]:
+        with db.write() as connection:
+            return doubts(connection, app.now())
+
+    (said,) = asked()
+    assert said.startswith(
+        f"{NAME} (#1): it was rejected, and what it pays goes again with the next run; where the bank has"
+    )
+    assert said.endswith("gateway outbound taken 1 --reason WHY")
+    copies.taken(app, 1, reason="the bank paid it")
+    assert asked() == []
+
+
+def test_a_restore_asks_nothing_of_a_rejected_file_that_went_another_way(app: App, db: Database) -> None:
+    for number in ("4711", "4712"):
+        voids.void(app, number, reason="not owed")
+    with db.write() as connection:
+        assert doubts(connection, app.now()) == []
 
 
 def test_nobody_said_when_it_came_so_that_its_effective_date_stands(app: App, db: Database) -> None:
