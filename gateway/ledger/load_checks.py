@@ -78,7 +78,8 @@ def _refuse_homeless(loading: Loading, staged: Staged) -> None:
 
 
 def _place(loading: Loading) -> None:
-    """The lease's office, else the portfolio's default one."""
+    """The lease's office, else the portfolio's default one; a check that is there stays where it was posted, whatever the
+    default office is by now."""
     loading.sql("ALTER TABLE load_checks ADD COLUMN office_id BIGINT")
     loading.sql(
         "UPDATE load_checks SET office_id = (SELECT l.office_id FROM lease l WHERE l.lease = load_checks.lease "
@@ -88,6 +89,10 @@ def _place(loading: Loading) -> None:
     loading.many(
         "UPDATE load_checks SET office_id = :o WHERE portfolio = :p AND lease IS NULL",
         [{"p": p, "o": default_office(loading.connection, p)} for p in portfolios],
+    )
+    loading.sql(
+        f"UPDATE load_checks AS s SET office_id = k.office_id FROM bank_check k WHERE {_MATCH} "
+        "AND NOT k.lease IS DISTINCT FROM s.lease AND s.office_id IS NOT NULL"
     )
 
 

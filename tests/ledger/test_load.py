@@ -482,6 +482,25 @@ def test_checks_post_through_the_payable(db: Database, tmp_path: Path) -> None:
         run(db, write(tmp_path / "in", checks=CHECKS.replace("V1,1002,126,", "V1,1002,126,P")))
 
 
+@pytest.mark.parametrize(("amount", "moved"), [("20.00", 0), ("25.00", -500)])
+def test_a_check_stays_in_the_office_where_it_was_posted(db: Database, tmp_path: Path, amount: str, moved: int) -> None:
+    """Without a lease it is the default office's, which may be another one by the next load: its money did not move."""
+    checks = CHECKS.splitlines()[0] + "\n1,78,NEWI,20.00,2026-03-03,,,,\n"
+    loaded(db, tmp_path / "in", checks=checks)
+    before = balances(db)
+    offices = BASE["offices"] + "1,1,0,1,NEW LOWEST\n"
+    result = run(db, write(tmp_path / "in", offices=offices, checks=checks.replace("20.00", amount)))
+    assert result.counts["checks"].changed == bool(moved)
+    assert query(db, "SELECT o.region, o.office FROM bank_check k JOIN office o ON o.office_id = k.office_id") == [
+        ("1", "1")
+    ]
+    after = balances(db)
+    assert after.pop(("1", "CLEARING")) - before.pop(("1", "CLEARING")) == moved
+    assert after.pop(("1", "OPENING BALANCE")) - before.pop(("1", "OPENING BALANCE")) == moved
+    assert after == before
+    assert [c for c in verify(db) if not c.ok] == []
+
+
 def test_a_sent_check_keeps_its_amount(db: Database, tmp_path: Path) -> None:
     loaded(db, tmp_path / "in", vendors=VENDORS, checks=CHECKS)
     with pytest.raises(LoadRejected, match="Found a change of check 78, which is sent, expected it as it stands"):
