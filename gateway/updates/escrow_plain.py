@@ -93,13 +93,15 @@ WHERE s.file_id = :file AND s.line_no BETWEEN :first AND :last AND s.check_no IS
         WHERE k.portfolio = l.portfolio AND k.check_no = s.check_no AND k.bank = c.bank)
 ORDER BY s.line_no
 """
+# All of them are found before the first one goes: SQLite takes rows away as it looks at them, and would count what is left.
 _DEPENDENT = """
-DELETE FROM disbursement WHERE open_cents IS NULL
-    OR lease IN (SELECT d.lease FROM disbursement d GROUP BY d.lease HAVING SUM(d.cents) > MIN(d.open_cents))
-    OR (portfolio, check_no, bank) IN (SELECT d.portfolio, d.check_no, d.bank FROM disbursement d
+DELETE FROM disbursement WHERE line_no IN (
+    SELECT o.line_no FROM disbursement o WHERE o.open_cents IS NULL
+    OR o.lease IN (SELECT d.lease FROM disbursement d GROUP BY d.lease HAVING SUM(d.cents) > MIN(d.open_cents))
+    OR (o.portfolio, o.check_no, o.bank) IN (SELECT d.portfolio, d.check_no, d.bank FROM disbursement d
         GROUP BY d.portfolio, d.check_no, d.bank HAVING COUNT(*) > 1)
-    OR lease IN (SELECT d.lease FROM disbursement d CROSS JOIN escrow_balance e
-        WHERE e.lease = d.lease AND e.balance_cents < 0)
+    OR o.lease IN (SELECT d.lease FROM disbursement d CROSS JOIN escrow_balance e
+        WHERE e.lease = d.lease AND e.balance_cents < 0))
 """
 
 

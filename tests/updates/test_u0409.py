@@ -97,6 +97,15 @@ def test_blocks_post_like_one_and_see_what_earlier_ones_did(world: World) -> Non
     }  # fmt: skip
 
 
+def test_the_first_line_of_a_check_keeps_it_though_it_takes_of_two_charges_and_a_later_one_of_one(world: World) -> None:
+    """Reported: SQLite took the first line from the plain ones before it counted those of the check, and the later one posted."""
+    world.lease("51")
+    world.escrow("51", "RCR9", 100)
+    file = world.stage(UPDATE, [disbursement(1, "50", 501), disbursement(2, "51", 10)])
+    assert world.post(UPDATE, file) == Outcome(posted=1, posted_cents=501, rejected=1, rejected_cents=10)
+    assert {line: code for line, (code, _) in world.messages(file).items()} == {2: "CHECK_DUPLICATE"}
+
+
 def test_lines_that_depend_on_others_are_decided_in_file_order(world: World) -> None:
     """Beside lines that depend on none. A refused line does not use its check number up; one that posts does."""
     for lease in ("51", "52", "53", "54", "55"):
