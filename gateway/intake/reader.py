@@ -7,12 +7,14 @@ frames: length, then the chunk. Both ends are this program; nothing from outside
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import pickle
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -53,13 +55,11 @@ def read_beside(
 ) -> Iterator[Ready]:
     """The file's chunks from a second process. ``reading`` has its figures when they are through."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "gateway.intake.reader"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pipesize=_PIPE_BYTES,
+        [sys.executable, "-m", "gateway.intake.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     if child.stdin is None or child.stdout is None:
         raise GatewayError(f"reading {request.path.name}: the second process has no pipes")
+    _widen(child.stdout)
     try:
         with child.stdin as asked:
             pickle.dump(tuple(request), asked)
@@ -70,13 +70,26 @@ def read_beside(
         child.wait()
 
 
+def _widen(pipe: IO[bytes]) -> None:
+    """A user who has many pipes is refused a larger one, and a site may allow none: the usual size does too."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 def _frames(
     answers: IO[bytes], path: Path, reading: Reading, progress: Callable[[int], None] | None
 ) -> Iterator[Ready]:
-    while head := answers.read(_LENGTH.size):
-        fast, rest = _LENGTH.unpack(head)
-        packed = marshal.loads(answers.read(fast)) if fast else None  # noqa: S302 - our own process wrote it
-        answer = pickle.loads(answers.read(rest))  # noqa: S301 - our own process wrote it
+    def whole(size: int) -> bytes:
+        data = answers.read(size)
+        if len(data) < size:
+            raise GatewayError(f"reading {path.name}: the second process ended before the file did; it is tried again")
+        return data
+
+    while True:
+        fast, rest = _LENGTH.unpack(whole(_LENGTH.size))
+        packed = marshal.loads(whole(fast)) if fast else None  # noqa: S302 - our own process wrote it
+        answer = pickle.loads(whole(rest))  # noqa: S301 - our own process wrote it
         if isinstance(answer, int):
             reading.size = answer
             if progress is not None:
@@ -89,7 +102,6 @@ def _frames(
             return
         else:
             raise UnreadableError(HoldCode(answer[1]), answer[2])
-    raise GatewayError(f"reading {path.name}: the second process ended before the file did; it is tried again")
 
 
 def _send(out: IO[bytes], answer: Any, packed: Packed | None = None) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import pickle
+import subprocess
+import sys
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.intake.packing import ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.reader import Request, read_beside
+from gateway.intake.reader import Request, _frames, read_beside
 from gateway.ledger.packed import Pack, for_postgresql, for_sqlite
 from parsers.profile import DEFAULT
 
@@ -49,3 +57,36 @@ def test_a_reader_that_stops_asking_leaves_no_process(tmp_path: Path) -> None:
     chunks = read_beside(asked(path), reading=Reading())
     next(chunks)
     chunks.close()
+
+
+def test_a_user_who_may_have_no_larger_pipe_reads_by_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reported: Linux refuses it to a user with many pipes, and every large file failed."""
+    asked_for: list[int] = []
+    real = fcntl.fcntl
+
+    def refused(pipe: Any, command: int, *words: Any) -> Any:
+        if command == fcntl.F_SETPIPE_SZ:
+            asked_for.append(command)
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return real(pipe, command, *words)
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(LINES)
+    assert sum(found.records for found in read_beside(asked(path), reading=Reading())) == 2
+    assert asked_for
+
+
+def test_a_second_process_that_ends_within_a_frame_is_told_in_words(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(LINES * 3_500)
+    whole = subprocess.run(
+        [sys.executable, "-m", "gateway.intake.reader"], input=pickle.dumps(tuple(asked(path))), capture_output=True
+    ).stdout
+    for cut in (*range(40), *range(1_000, len(whole), len(whole) // 50), len(whole) - 1):
+        with pytest.raises(GatewayError, match="the second process ended before the file did"):
+            list(_frames(BytesIO(whole[:cut]), path, Reading(), None))
