@@ -48,6 +48,10 @@ _SET = (
 """Local to the transaction; NULL sets back."""
 
 
+_COMMENT_OF = "SELECT OBJ_DESCRIPTION(TO_REGCLASS(:name), 'pg_class')"
+"""Of a table: the columns that ``scratch`` made it with."""
+
+
 class Database:
     """An engine with the few operations that differ between the two databases."""
 
@@ -226,7 +230,7 @@ class Database:
             statement = f'UPDATE "{table.name}" SET {assign.format("?")} WHERE {where}'
             return int(driver.executemany(statement, rows).rowcount)
         types = ", ".join(f'"{k}" {table.c[k].type.compile(dialect=connection.dialect)}' for k in keys)
-        change = Table("bulk_change", MetaData())
+        change = Table(f"bulk_{table.name}", MetaData())
         self.scratch(connection, change.name, f"bulk_value BIGINT, {types}")
         self.bulk_insert(connection, change, ("bulk_value", *keys), rows)
         where = " AND ".join(f'"{table.name}"."{key}" = b."{key}"' for key in keys)
@@ -263,14 +267,24 @@ class Database:
 
         ``key`` names the columns by which SQLite looks its rows up; PostgreSQL hashes or sorts a scratch table as a
         whole, so that it keeps no index of a key given this way. ``clustered`` keeps the rows inside the primary key
-        where SQLite can: one look-up a row instead of two.
+        where SQLite can: one look-up a row instead of two. PostgreSQL keeps the table from before in the transaction: each
+        that goes holds locks to its end, of which a server has some thousands for all.
         """
-        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-        suffix = " ON COMMIT DROP"
         if self.is_sqlite:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
             columns += f", PRIMARY KEY ({key})" if key else ""
             suffix = " WITHOUT ROWID" if clustered else ""
-        connection.execute(text(f"CREATE TEMPORARY TABLE {name} ({columns}){suffix}"))
+            connection.execute(text(f"CREATE TEMPORARY TABLE {name} ({columns}){suffix}"))
+            return
+        if connection.execute(text(_COMMENT_OF), {"name": f"pg_temp.{name}"}).scalar() == columns:
+            connection.execute(text(f"TRUNCATE {name}"))
+            return
+        for statement in (
+            f"DROP TABLE IF EXISTS {name}",
+            f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DROP",
+            f"COMMENT ON TABLE {name} IS '{columns}'",
+        ):
+            connection.execute(text(statement))
 
     def analyze(self, connection: Connection, *tables: str) -> None:
         """Tell PostgreSQL's planner how large tables have become in this transaction; SQLite plans by the order

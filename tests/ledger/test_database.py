@@ -45,6 +45,37 @@ def test_bulk_insert_takes_rows_of_nothing_but_absent_values(db: Database) -> No
         assert c.execute(text("SELECT COUNT(*), COUNT(other) FROM repeated_line")).one() == (3, 0)
 
 
+def test_a_scratch_table_is_empty_each_time_and_has_the_columns_asked_for(db: Database) -> None:
+    with db.write() as c:
+        for columns, row in (("a TEXT", "'x'"), ("a TEXT", "'y'"), ("a BIGINT, b BIGINT", "1, 2"), ("a TEXT", "'z'")):
+            inside = c.begin_nested()
+            db.scratch(c, "tried", "a TEXT, b TEXT, c TEXT")
+            inside.rollback()
+            db.scratch(c, "tried", columns)
+            assert c.execute(text("SELECT COUNT(*) FROM tried")).scalar() == 0
+            c.execute(text(f"INSERT INTO tried VALUES ({row})"))
+    with db.write() as c:
+        db.scratch(c, "tried", "a TEXT")
+        assert c.execute(text("SELECT COUNT(*) FROM tried")).scalar() == 0
+
+
+def test_what_a_large_file_asks_for_block_by_block_holds_no_more_locks(db: Database) -> None:
+    """Reported: on PostgreSQL a file of a million reversals ended with "out of shared memory": each block held some dozens."""
+    locks = "SELECT 0" if db.is_sqlite else "SELECT COUNT(*) FROM pg_locks WHERE pid = PG_BACKEND_PID()"
+    with db.write() as c:
+        held = []
+        for _ in range(4):
+            db.scratch(c, "tried", "a TEXT PRIMARY KEY")
+            for table, keys, row in (
+                (schema.lease, ("lease",), (1, "1001")),
+                (schema.receivable, ("invoice", "charge", "asset"), (1, "20001", "LTCH", "")),
+            ):
+                column = "nsf_count" if table is schema.lease else "paid_cents"
+                db.bulk_update(c, table, f"{column} = {{}}", keys, [row])
+            held.append(c.execute(text(locks)).scalar())
+    assert held[1] == held[2] == held[3]  # the first two look into the catalogue
+
+
 TEXTS = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12)
 
 
