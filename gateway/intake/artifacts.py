@@ -10,7 +10,6 @@ is written after the commit, and why a crash in between costs nothing: the next 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -30,7 +29,7 @@ from gateway.intake.drafting import RECORDS, Drafts
 from gateway.intake.file_report import container, report_of
 from gateway.intake.files import InboundFile, file_row, refused_lines
 from gateway.intake.parsing import FORMATS, parse_stream
-from gateway.intake.reader import BESIDE_RECORDS
+from gateway.intake.reader import BESIDE_RECORDS, second_process
 from gateway.intake.registry import is_bank_kind, update_for
 from gateway.intake.states import FileState
 from gateway.intake.turns import Turns
@@ -229,7 +228,7 @@ def _beside(app: App, file: InboundFile) -> subprocess.Popen[bytes] | None:
     """A second process that archives the records of a large file while this one writes its reports."""
     if (file.records or 0) < BESIDE_RECORDS:
         return None
-    command = [sys.executable, "-m", "gateway.intake.archiver", str(app.home.root), str(file.file_id)]
+    command = second_process("archiver", str(app.home.root), str(file.file_id))
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

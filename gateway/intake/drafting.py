@@ -15,7 +15,6 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.intake.files import InboundFile
 from gateway.intake.hashes import share
-from gateway.intake.reader import PLAIN
+from gateway.intake.reader import PLAIN, second_process
 from gateway.intake.states import FileState
 from gateway.reports.table import Columns
 
@@ -67,7 +66,7 @@ class Drafts:
         self._folder = self._app.home.work / f"{file.file_id}-{uuid.uuid4().hex}.draft"
         self._folder.mkdir(mode=self._app.home.private_folder)
         self._drafter = subprocess.Popen(
-            [sys.executable, "-m", "gateway.intake.drafter", str(self._app.home.root), str(self._folder)],
+            second_process("drafter", str(self._app.home.root), str(self._folder)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         return self._folder

@@ -50,13 +50,17 @@ class Request(NamedTuple):
     pack: Pack
 
 
+def second_process(module: str, *words: str) -> list[str]:
+    """The command that runs a module of this room. Nothing of it comes from the current folder (``-P``): that may be one which
+    others write into, as senders do into the inbox, and their ``struct.py`` would run with the rights of who stands there."""
+    return [sys.executable, "-P", "-m", f"gateway.intake.{module}", *words]
+
+
 def read_beside(
     request: Request, *, reading: Reading, progress: Callable[[int], None] | None = None
 ) -> Iterator[Ready]:
     """The file's chunks from a second process. ``reading`` has its figures when they are through."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "gateway.intake.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    child = subprocess.Popen(second_process("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     if child.stdin is None or child.stdout is None:
         raise GatewayError(f"reading {request.path.name}: the second process has no pipes")
     _widen(child.stdout)

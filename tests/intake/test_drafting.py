@@ -131,7 +131,7 @@ class Inside:
         self.stdin, self.stdout, self.stderr = os.fdopen(told, "wb"), os.fdopen(heard), BytesIO()
         self.returncode: int | None = None
         self._thread = threading.Thread(
-            target=self._run, args=(*command[3:], os.fdopen(notices, "rb"), os.fdopen(said, "w"))
+            target=self._run, args=(*command[-2:], os.fdopen(notices, "rb"), os.fdopen(said, "w"))
         )
         self._thread.start()
 
@@ -452,7 +452,7 @@ def test_records_without_drafts_are_archived_by_a_second_process(
     commands: list[str] = []
 
     def noted(command: list[str], **more: Any) -> Any:
-        commands.append(command[2])
+        commands.append(command[3])
         fails = commands[-1].endswith("drafter") or program
         return popen([sys.executable, "-c", "import sys; sys.exit(3)"] if fails else command, **more)
 

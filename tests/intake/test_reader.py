@@ -6,7 +6,6 @@ import errno
 import fcntl
 import pickle
 import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.intake.packing import ready
 from gateway.intake.parsing import Reading, UnreadableError, parse_stream
-from gateway.intake.reader import Request, _frames, read_beside
+from gateway.intake.reader import Request, _frames, read_beside, second_process
 from gateway.ledger.packed import Pack, for_postgresql, for_sqlite
 from parsers.profile import DEFAULT
 
@@ -84,9 +83,19 @@ def test_a_second_process_that_ends_within_a_frame_is_told_in_words(
 ) -> None:
     path = tmp_path / "p1_btchassmt.dat"
     path.write_bytes(LINES * 3_500)
-    whole = subprocess.run(
-        [sys.executable, "-m", "gateway.intake.reader"], input=pickle.dumps(tuple(asked(path))), capture_output=True
-    ).stdout
+    whole = subprocess.run(second_process("reader"), input=pickle.dumps(tuple(asked(path))), capture_output=True).stdout
     for cut in (*range(40), *range(1_000, len(whole), len(whole) // 50), len(whole) - 1):
         with pytest.raises(GatewayError, match="the second process ended before the file did"):
             list(_frames(BytesIO(whole[:cut]), path, Reading(), None))
+
+
+def test_nothing_of_the_current_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reported: whoever stood in the inbox and named a large file ran a sender's ``struct.py`` as himself."""
+    (tmp_path / "struct.py").write_text("open('ran', 'w').close()\n")
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(LINES)
+    monkeypatch.chdir(tmp_path)
+    assert sum(found.records for found in read_beside(asked(path), reading=Reading())) == 2
+    for module in ("drafter", "archiver"):
+        subprocess.run(second_process(module), capture_output=True)
+    assert not (tmp_path / "ran").exists()
