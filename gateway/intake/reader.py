@@ -87,7 +87,7 @@ def _frames(
     def whole(size: int) -> bytes:
         data = answers.read(size)
         if len(data) < size:
-            raise GatewayError(f"reading {path.name}: the second process ended before the file did; it is tried again")
+            raise GatewayError(f"reading {path.name}: the second process ended before the file did: killed, or short of memory")
         return data
 
     while True:
