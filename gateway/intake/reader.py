@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import marshal
 import pickle
+import signal
 import struct
 import subprocess
 import sys
@@ -87,7 +88,9 @@ def _frames(
     def whole(size: int) -> bytes:
         data = answers.read(size)
         if len(data) < size:
-            raise GatewayError(f"reading {path.name}: the second process ended before the file did: killed, or short of memory")
+            raise GatewayError(
+                f"reading {path.name}: the second process ended before the file did: killed, or short of memory"
+            )
         return data
 
     while True:
@@ -133,5 +136,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who asked was killed: nobody is to be told, on its terminal least
     collect_rarely()
     main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import pickle
+import signal
 import subprocess
 from io import BytesIO
 from pathlib import Path
@@ -56,6 +57,20 @@ def test_a_reader_that_stops_asking_leaves_no_process(tmp_path: Path) -> None:
     chunks = read_beside(asked(path), reading=Reading())
     next(chunks)
     chunks.close()
+
+
+def test_a_reader_whose_asker_was_killed_ends_without_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "p1_btchassmt.dat"
+    path.write_bytes(LINES * 5_000)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(second_process("reader"), stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stdin and child.stdout and child.stderr
+        child.stdin.write(pickle.dumps(tuple(asked(path))))
+        child.stdin.close()
+        child.stdout.read(1)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == -signal.SIGPIPE
 
 
 def test_a_user_who_may_have_no_larger_pipe_reads_by_the_usual_one(
