@@ -131,6 +131,11 @@ _CHANGED: Final = (
     ),
     ("other bank details", "e.details_version <> COALESCE(n.version, 1)"),
     (
+        "a prenote that the bank returned",
+        "(e.vendor, e.details_version) IN (SELECT p.vendor, p.details_version FROM ach_answer a JOIN ach_entry p "
+        "ON p.outbound_id = a.outbound_id AND p.seq = a.seq WHERE a.kind = 'RETURN' AND p.kind = 'PRENOTE')",
+    ),
+    (
         "the dealer alert on",
         "v.dealer_alert = 'Y' AND EXISTS (SELECT 1 FROM bank_check c WHERE c.vendor = e.vendor AND c.outbound_id = :id "
         "AND c.disbursement_date > COALESCE(v.suspense_override_on, ''))",

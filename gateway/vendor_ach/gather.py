@@ -173,14 +173,21 @@ _VENDORS: Final = f"""
     FROM vendor v LEFT JOIN ({VERSIONS}) n ON n.vendor = v.vendor
     WHERE v.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
 """
-_PRENOTES: Final = f"""
+_PRENOTE: Final = """
     SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state,
         (SELECT MIN(a.code) FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
             AND a.kind = 'RETURN') AS returned
     FROM ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED'
-    WHERE e.kind = 'PRENOTE' AND e.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
+    WHERE e.kind = 'PRENOTE'
+"""
+_PRENOTES: Final = f"""{_PRENOTE} AND e.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
     ORDER BY e.vendor, f.outbound_id
 """
+_PRENOTES_BACK: Final = f"""{_PRENOTE}
+    AND (e.outbound_id, e.seq) IN (SELECT b.outbound_id, b.seq FROM ach_answer b WHERE b.kind = 'RETURN')
+    ORDER BY e.vendor, f.outbound_id
+"""
+"""Few, whatever the run pays: what a portfolio asks that sends none."""
 
 
 def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
@@ -194,19 +201,19 @@ def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
     vendors = {row[0]: Vendor(*row) for row in run.connection.execute(text(_VENDORS), values)}
     for vendor in pending(run.connection, vendors):
         vendors[vendor] = vendors[vendor]._replace(pending=True)
-    if run.settings.prenotes:
-        for vendor, prenote in _prenotes(run, values, vendors).items():
-            vendors[vendor] = vendors[vendor]._replace(prenote=prenote)
+    for vendor, prenote in _prenotes(run, values, vendors).items():
+        vendors[vendor] = vendors[vendor]._replace(prenote=prenote)
     return candidates, vendors
 
 
 def _prenotes(run: Context, values: Mapping[str, Any], vendors: Mapping[str, Vendor]) -> dict[str, Prenote]:
     """One prenote a vendor, of its present details: one that came back before all, else the earliest that is at the bank,
-    or left."""
+    or left. Where the portfolio sends none, those alone that came back, of another one or from before."""
+    asked = (_PRENOTES, values) if run.settings.prenotes else (_PRENOTES_BACK, {})
     rows = [
         row
-        for row in run.connection.execute(text(_PRENOTES), values)
-        if row.details_version == vendors[row.vendor].version
+        for row in run.connection.execute(text(asked[0]), asked[1])
+        if row.vendor in vendors and row.details_version == vendors[row.vendor].version
     ]
     settles = settling.days(run.app, run.connection, {row.outbound_id for row in rows})
     found: dict[str, Prenote] = {}

@@ -6,7 +6,8 @@ banking days after it settled (three by the rule; some banks' contracts say more
 vendor until its details change: a new version asks for a new prenote. What another system sent before (``prenote_sent``
 of vendors.csv) counts for the details of then, the first ones; without its date there is no waiting for it.
 
-A returned prenote blocks; a notification of change proposes new details, which are another rule's to wait for.
+A returned prenote blocks, whichever portfolio or class asked for it, and stops the release of what was built before
+(``release/review``); a notification of change proposes new details, which are another rule's to wait for.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class Standing(NamedTuple):
 
 
 def standing(vendor: Vendor, rules: Rules) -> Standing:
+    prenote = vendor.prenote
+    if prenote is not None and prenote.returned is not None:
+        found = f"the prenote of {prenote.settles_on} returned by the bank with {prenote.returned}"
+        return Standing(broken=broken("PRENOTE", found, "details that the bank knows", "change the vendor's"))
     if not rules.prenotes or (vendor.sec in CORPORATE and not rules.prenote_ccd):
         return Standing()
-    prenote = vendor.prenote
     if prenote is not None:
-        if prenote.returned is not None:
-            found = f"the prenote of {prenote.settles_on} returned by the bank with {prenote.returned}"
-            return Standing(broken=broken("PRENOTE", found, "details that the bank knows", "change the vendor's"))
         if not prenote.released:
             found = f"a prenote in {prenote.file}, which waits for release"
             return Standing(broken=broken("PRENOTE", found, "it released", "approve it, or reject it and build anew"))

@@ -91,10 +91,30 @@ def test_a_returned_prenote_blocks_until_the_details_change(
     built, _ = made(later)
     assert not built.files
     assert [text for text in withheld(app, built) if "returned by the bank with R03" in text]
+    without, _ = made(set_up(db, home, on("2026-03-12")))
+    assert not without.files, "where none are sent the bank's word is no other"
+    assert [text for text in withheld(app, without) if "returned by the bank with R03" in text]
     world.applied_change(db, "V1")
     _, batches = made(later)
     assert [e.transaction_code for b in batches for e in b.entries] == ["23"], "new details are tested anew"
     assert world.one(db, "SELECT MAX(details_version) FROM ach_entry") == 2
+
+
+@pytest.mark.parametrize("prenotes", [PRENOTES, {}], ids=["of its own", "of another portfolio"])
+def test_a_prenote_that_comes_back_stops_the_release_of_what_was_built_before(
+    app: App, db: Database, home: Home, clock: FixedClock, prenotes: dict[str, Any]
+) -> None:
+    world.check(db, "1")
+    first, _ = made(set_up(db, home, clock, **PRENOTES))
+    approve(app, first)
+    later = set_up(db, home, on("2026-03-12"), **prenotes)
+    built, _ = made(later)
+    returned(db, first.files[0].outbound_id, 1, "R04")
+    with pytest.raises(Refused, match="found vendor V1 with a prenote that the bank returned since the file was built"):
+        approve(later, built)
+    release.reject(later, built.files[0].outbound_id, reason="the prenote came back")
+    again, _ = made(later)
+    assert not again.files
 
 
 # --- CTX ----------------------------------------------------------------------------------------------------

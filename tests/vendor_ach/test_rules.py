@@ -215,6 +215,8 @@ PRENOTES: list[tuple[dict[str, Any], dict[str, Any], list[str], str]] = [
      "was fetched (gateway outbound taken 7)"),
     ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {}, [],
      "Found the prenote of 2026-02-10 returned by the bank with R03"),
+    ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {"prenotes": False}, [], "returned by the bank with R03"),
+    ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {"prenote_ccd": False}, [], "returned by the bank with R03"),
     ({"dealer_alert": "Y"}, {}, [], "dealer alert"),
     ({"name": "東京"}, {}, [], "cannot be written"),
 ]  # fmt: skip
