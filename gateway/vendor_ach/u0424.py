@@ -59,7 +59,12 @@ def _most(run: Context, effective: str) -> int | None:
 
 
 def freeze_decided(run: Context, decision: Decision) -> Built:
-    """Decided entries screened, packed into files and frozen, with the reports of the run."""
+    """Decided entries screened, packed into files and frozen, with the reports of the run.
+
+    One run at a time from here: vendors are those of all portfolios, and of two runs at once neither would see for its limits
+    and look-alikes what the other pays.
+    """
+    run.app.db.lock(run.connection, "vendor-ach")
     screen = screening.screening(run, decision)
     decision = screen.withhold(decision)
     plans: list[Plan] = [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
@@ -18,9 +21,10 @@ from gateway.ledger.vendor_changes import Maker
 from gateway.outbound.built import Built
 from gateway.outbound.store import Frozen
 from gateway.release import release
-from gateway.release.build import build
+from gateway.release.build import build, finish, within
 from tests.outbound import world
 from tests.outbound.ach import refused, returned
+from tests.support.at_once import until_it_waits
 
 ENDPOINTS = {"bank": {"host": "h", "user": "u", "key": "k"}}
 
@@ -294,6 +298,32 @@ def test_limits_and_velocity_count_earlier_files(db: Database, home: Home, clock
         "200.00 in all files for 2026-03-03, more than 199.99",
         "2 payments to vendor V1 from 2026-02-25 to 2026-03-03, more than 1",
     ]
+
+
+def test_what_another_portfolio_is_building_counts(db: Database, home: Home, clock: FixedClock) -> None:
+    """Both pay one vendor, and the second is asked for before the first is done: each alone is within the limits."""
+    world.company(db)
+    world.vendor(db)
+    with db.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO portfolio (portfolio, name, business_date, period_state) VALUES ('2', 'B', '2026-03-02', 'OPEN')"
+            )
+        )
+    world.insert(db, "office", office_id=9, portfolio="2", company="1", region="1", office="9", name="Office 9")
+    world.check(db, "1")
+    world.check(db, "2", portfolio="2", office_id=9, lease=None)
+    one = at(home, db, clock, first_payment={"on": False}, velocity={"payments": 1}, vendor_limit={"limit": "150.00"})
+    app = replace(one, settings=replace(one.settings, portfolios=dict.fromkeys("12", one.settings.portfolios["1"])))
+    with ThreadPoolExecutor(1) as another:
+        with db.write() as connection:
+            first = within(app, connection, "VACH", "1")
+            second = another.submit(build, app, "VACH", "2")
+            until_it_waits(db, second)
+        finish(app, first)
+        found = findings(app, second.result().files[0])
+    assert findings(app, first.files[0]) == []
+    assert sorted(found) == [("duplicate", "HOLD", "2"), ("velocity", "WARN", "V1"), ("vendor-limit", "HOLD", "V1")]
 
 
 @pytest.mark.parametrize(
