@@ -67,7 +67,7 @@ def test_whoever_releases_it_sees_what_it_refuses(db: Database, home: Home, cloc
 
 def test_the_change_is_refused_with_it_and_money_may_go_again(db: Database, home: Home, clock: FixedClock) -> None:
     app, _ = noticed(db, home, clock)
-    proposed = "account of vendor V1 proposed; nothing is paid to it until a second person decides"
+    proposed = "account number of vendor V1 proposed; nothing is paid to it until a second person decides"
     assert lists.show(app, (1, 1))["outcome"].endswith(proposed)
     refuse(app)
     assert lists.show(app, (1, 1))["outcome"].endswith(f"{proposed}; change 1 is REFUSED")
