@@ -60,9 +60,14 @@ class Context:
         return self.header.origin_name[:4]
 
 
-def context(app: App, connection: Connection, at: Place, *, same_day: bool = False) -> Context:
-    """Raises Refused when the portfolio does not use Vendor ACH, or the day or hour is none for a same-day run."""
+def context(
+    app: App, connection: Connection, at: Place, *, same_day: bool = False, bank_name: str | None = None
+) -> Context:
+    """Of the portfolio's bank, or of another that is named. Raises Refused when the portfolio does not use Vendor ACH, or the
+    day or hour is none for a same-day run."""
     settings = app.settings.portfolio(at.portfolio).vendor_ach
+    if bank_name is not None:
+        settings = settings.model_copy(update={"bank": bank_name})
     bank = app.settings.gateway.banks.get(settings.bank or "")
     if not settings.used or bank is None:
         raise Refused(

@@ -18,6 +18,7 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger import vendor_changes
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_details import no_account_in
+from gateway.outbound.banks import bank_name, required_bank
 from gateway.outbound.built import Built, place
 from gateway.outbound.rendering import frozen_options
 from gateway.outbound.store import NewFile, first_free_names, freeze, numbered
@@ -54,7 +55,7 @@ def build_refused(
     ).scalar()
     if before is not None:
         raise Refused(f"{action}: found it refused by {before}, expected it in no file; reject that file if it waits")
-    run = gather.context(app, connection, at)
+    run = gather.context(app, connection, at, bank_name=_its_bank(app, connection, file_id, number, portfolio, action))
     _end(app, connection, file_id, number, code, reason)
     try:
         file = freeze(app, connection, _file(run, notice, code, reason, source))
@@ -77,6 +78,21 @@ def portfolio_of(connection: Connection, file_id: int, number: int) -> str:
             f"answer {file_id}/{number}: found no answer of that number about an entry of ours; see gateway answers list"
         )
     return str(found)
+
+
+def _its_bank(app: App, connection: Connection, file_id: int, number: int, portfolio: str, action: str) -> str:
+    """The bank that the answered file was built for, which sent the notification, whatever the portfolio names by now."""
+    header: dict[str, Any] = json.loads(
+        connection.execute(
+            text(
+                "SELECT f.header FROM ach_answer a JOIN outbound_file f ON f.outbound_id = a.outbound_id "
+                "WHERE a.file_id = :file AND a.number = :number"
+            ),
+            {"file": file_id, "number": number},
+        ).scalar_one()
+    )
+    required_bank(app, header, portfolio, action)
+    return bank_name(app, header, portfolio)
 
 
 def _notice(app: App, connection: Connection, file_id: int, number: int, portfolio: str, action: str) -> AnswerEntry:

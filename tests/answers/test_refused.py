@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.answers import lists
@@ -53,6 +55,30 @@ def test_the_file_says_what_is_refused_and_why(db: Database, home: Home, clock: 
     answer = read.batches[0].entries[0].answer
     assert isinstance(answer, RefusedChange)
     assert (answer.code, answer.change_code, answer.original_trace) == ("C65", "C01", trace)
+
+
+def test_it_goes_to_the_bank_that_sent_it(db: Database, home: Home, clock: FixedClock) -> None:
+    """The portfolio went over to another one meanwhile, which knows neither the vendor's account nor the trace number."""
+    app, trace = noticed(db, home, clock)
+    other = world.bank(name="Second National Bank", routing_number="031100209", endpoint="second")
+    settings = app.settings
+    moved = settings.portfolios["1"].model_copy(
+        update={"vendor_ach": settings.portfolios["1"].vendor_ach.model_copy(update={"bank": "second"})}
+    )
+    banks = settings.gateway.banks | {"second": other}
+    gateway = settings.gateway.model_copy(update={"banks": banks})
+    app = replace(app, settings=replace(settings, portfolios={"1": moved}, gateway=gateway))
+    (file,) = refuse(app).files
+    assert release.show(app, file.outbound_id)["header"]["bank"] == "first"
+    assert world.one(db, "SELECT endpoint FROM outbound_file WHERE outbound_id = :id", id=file.outbound_id) is None
+    lines = (home.outbox / NAME).read_text().splitlines()
+    assert (lines[0][4:13], lines[1][79:87], lines[3][6:21]) == ("091000019", "09100001", trace)
+    release.reject(app, file.outbound_id, reason="as a test")
+    gone = gateway.model_copy(update={"banks": {"second": other}})
+    with pytest.raises(
+        Refused, match=r"refusing answer 1/1: found it built for bank first, which config.*not name any"
+    ):
+        refuse(replace(app, settings=replace(app.settings, gateway=gone)))
 
 
 def test_whoever_releases_it_sees_what_it_refuses(db: Database, home: Home, clock: FixedClock) -> None:
