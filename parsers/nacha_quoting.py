@@ -7,14 +7,15 @@ it says is told by the fields of digits, dates, constants and blanks: while each
 * of a record in place, the fields that do not read and the free text are quoted with long numbers hidden;
 * of a record out of place everything is, and numbers hidden in it are not used to judge it or any other.
 
-A long number is more than four digits, single blanks, dashes, dots or slashes between them allowed; its last four are
-shown. At the end of a record out of place it is hidden altogether, for it may go on in the next one.
+A long number is more than four digits and letters in a row, with a digit in each of its groups; single blanks, dashes, dots
+or slashes may part those. Account numbers may have letters. Its last four are shown. At the end of a record out of place it is
+hidden altogether, for it may go on in the next one.
 
 What this cannot see: bytes lost or added by just as many that digits of an account, of this record or the next, stand where
 another number belongs, and every other number of the record reads.
 
->>> hidden("no 776655443322, 7766-5544 or 1234")
-'no ********3322, ****-5544 or 1234'
+>>> hidden("no 776655443322, 7766-5544, 12AB34CD or 1234")
+'no ********3322, ****-5544, ****34CD or 1234'
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ from typing import Final, NamedTuple
 
 from parsers.layout import HHMM, YYMMDD, Blank, Const, Digits, FieldView, Layout, Numeric
 
-_NUMBER: Final = re.compile(r"[0-9](?:[ ./-]?[0-9])*")
-_DIGIT: Final = re.compile("[0-9]")
+_NUMBER: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]++(?:[ ./-](?=[A-Za-z]*[0-9])[0-9A-Za-z]++)*"
+)
+_DIGIT: Final = re.compile("[0-9A-Za-z]")
 _SHOWN: Final = 4
 _PLACING: Final = (Const, Blank, Digits, Numeric, YYMMDD, HHMM)
 """Types whose fields tell by what is in them that they are in their place."""
 
 
 def hidden(text: str) -> str:
-    """The text with the last four digits alone of every longer number."""
+    """The text with the last four characters alone of every longer number."""
     return _NUMBER.sub(lambda found: _covered(found[0], _SHOWN), text)
 
 

@@ -17,8 +17,9 @@ from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, trace_of
 from tests.outbound import world
 
-ACCOUNT, CORRECTED = "776655443322", "998811223344"
-PIECES = {secret[at : at + 5] for secret in (ACCOUNT, CORRECTED) for at in range(len(secret) - 4)}
+NUMBERS = [("776655443322", "998811223344"), ("7766AB5544C3", "9988XY1122Z4")]
+"""Of an account, and of the one that a bank says it is: account numbers may have letters."""
+PIECES = {secret[at : at + 5] for both in NUMBERS for secret in both for at in range(len(secret) - 4)}
 
 DAMAGE: dict[str, Callable[[list[str]], list[str]]] = {
     "the account where the amount is": lambda r: [x[:12] + " " * 17 + x[12:77] if x[0] == "6" else x for x in r],
@@ -28,13 +29,16 @@ DAMAGE: dict[str, Callable[[list[str]], list[str]]] = {
 }
 
 
+@pytest.mark.parametrize(("account", "corrected"), NUMBERS)
 @pytest.mark.parametrize("case", DAMAGE)
-def test_no_account_is_shown_kept_or_reported(db: Database, home: Home, clock: FixedClock, case: str) -> None:
+def test_no_account_is_shown_kept_or_reported(
+    db: Database, home: Home, clock: FixedClock, case: str, account: str, corrected: str
+) -> None:
     app = company(db, home, clock)
     check(db, "4711", 12_345)
     send(app)
-    made = [bank.return_of(trace_of(db, "4711"), 12_345), bank.change_of(trace_of(db, "4711"), CORRECTED)]
-    rows = [[entry[:12] + f"{ACCOUNT:<17}" + entry[29:], addenda] for entry, addenda in made]
+    made = [bank.return_of(trace_of(db, "4711"), 12_345), bank.change_of(trace_of(db, "4711"), corrected)]
+    rows = [[entry[:12] + f"{account:<17}" + entry[29:], addenda] for entry, addenda in made]
     data = "\n".join(DAMAGE[case](bank.records(*rows * 20))).encode()
     path = home.root / "RTN.ach"
     path.write_bytes(data)
