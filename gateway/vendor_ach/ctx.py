@@ -59,7 +59,8 @@ def items(
     base = replace(rules.advice, payee=name, receiver=receiver, effective_date=effective)
     room = rules.max_addenda * x12_820.PIECE - _overhead(base)
     checks: list[tuple[Candidate, str]] = []
-    cents = used = total = 0
+    cents = used = 0
+    total = rules.same_day.sent.get(vendor.vendor, 0) if rules.same_day else 0
     for candidate, text in due:
         total += candidate.amount_cents
         if rules.same_day and total > rules.max_entry_cents:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from gateway.app import App
 from gateway.calendar import BankingCalendar
@@ -94,9 +94,34 @@ def _same_day(run: Context) -> SameDay:
     now = f"{run.created:%H:%M}"
     for cutoff, marker in sorted(run.bank.same_day_windows.items()):
         if now < cutoff:
-            return SameDay(marker, to_cents(run.bank.same_day_limit))
+            return SameDay(marker, to_cents(run.bank.same_day_limit), _sent_today(run))
     last = max(run.bank.same_day_windows)
     raise Refused(f"{action}: found {now}, expected a time before the last cutoff {last}; build without --same-day")
+
+
+def _sent_today(run: Context) -> dict[str, int]:
+    """What earlier same-day runs of the day, waiting or released, pay CTX vendors: cents by vendor."""
+    today = run.created.date()
+    values = {"p": run.at.portfolio, "since": (today - timedelta(days=1)).isoformat()}
+    files = []
+    for outbound_id, header in run.connection.execute(text(_LATELY), values):
+        frozen = json.loads(header)
+        made, marker = frozen["file"]["creation_date"], frozen["batches"][0]["descriptive_date"]
+        if made == today.isoformat() and marker.startswith(settling.SAME_DAY):
+            files.append(outbound_id)
+    if not files:
+        return {}
+    return {vendor: int(cents) for vendor, cents in run.connection.execute(_CTX_CENTS, {"files": files})}
+
+
+_LATELY: Final = (
+    "SELECT outbound_id, header FROM outbound_file WHERE portfolio = :p AND kind = 'VACH-BANK' AND state <> 'REJECTED' "
+    "AND built_at >= :since"
+)
+_CTX_CENTS: Final = text(
+    "SELECT vendor, SUM(amount_cents) FROM ach_entry WHERE outbound_id IN :files AND kind = 'LIVE' AND sec = 'CTX' "
+    "GROUP BY vendor"
+).bindparams(bindparam("files", expanding=True))
 
 
 def _file_header(bank: Bank, created: datetime, charset: frozenset[str]) -> FileHeader:

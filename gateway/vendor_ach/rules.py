@@ -8,7 +8,7 @@ is an exception of its own row and stays for the next run; it never stops the ot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -130,10 +130,12 @@ class Original(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SameDay:
-    """A run that settles today: ``marker`` goes into the descriptive date."""
+    """A run that settles today: ``marker`` goes into the descriptive date. ``sent``: cents that earlier runs of the day pay
+    to CTX vendors, whose checks are one payment."""
 
     marker: str
     limit_cents: int
+    sent: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,19 @@ def test_same_day_checks_of_a_ctx_vendor_are_one_payment(db: Database, home: Hom
         "Found 1,100,000.00 with the vendor's other checks of the day, expected at most 1,000,000.00",
         "Found 1,000,000.01 with the vendor's other checks of the day, expected at most 1,000,000.00",
     ]
+    again, _ = made(app, same_day=True)
+    assert not again.files, "nor by a second run of the day"
+    assert [text.split(" with")[0] for text in withheld(app, again)] == ["Found 1,500,000.00", "Found 1,000,000.01"]
+    release.reject(app, built.files[0].outbound_id, reason="another order")
+    anew, (batch,) = made(app, same_day=True)
+    assert [e.amount_cents for e in batch.entries] == [100_000_000], "what was rejected was no payment"
+    approve(app, anew)
+    _, (batch,) = made(app)
+    assert [(e.amount_cents, batch.effective_date) for e in batch.entries] == [(50_000_001, "2026-03-03")]
+    tomorrow = set_up(db, home, on("2026-03-03", 14), bank=SAME_DAY)
+    world.check(db, "5", 70_000_000, vendor="V3", disbursement_date="2026-03-03")
+    _, (batch,) = made(tomorrow, same_day=True)
+    assert [e.amount_cents for e in batch.entries] == [70_000_000], "each day has its own"
 
 
 @pytest.mark.parametrize(
