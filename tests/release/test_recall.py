@@ -283,6 +283,8 @@ def test_a_reversal_whose_credit_came_back_does_not_leave(app: App, db: Database
         db, "ach_answer", file_id=1, number=1, line_no=3, kind="RETURN", code="R03", amount_cents=10_000,
         transaction_code="21", sec="CCD", payload=b"", outbound_id=file.outbound_id, seq=1, state="DONE", outcome="-",
     )  # fmt: skip
+    came = ((1, "CASH 126", "D", 10_000), (1, "CLEARING", "C", 10_000))
+    world.post(db, *came, update="ANSWERS", reason="R03 CHECK 126/1")
     with db.write() as connection:
         due = queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
         assert [job.outbound_id for job in due] == [reversal.files[0].outbound_id]
