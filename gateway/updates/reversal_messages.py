@@ -11,22 +11,36 @@ from gateway.updates.payment_messages import Finding
 _AGAIN = "send the reversal again with the right {} and have the reversal suspense item cleared"
 
 
-def lease_unknown(lease: str, portfolio: str, near: str | None) -> Finding:
+def _do(otherwise: str, in_batch: str | None) -> str:
+    """``in_batch``: the live batch that was sent for just that, and has its money in suspense. No record of a file takes it
+    back: its own lease fails each time, and any other is not in the batch."""
+    if in_batch is None:
+        return otherwise
+    return (
+        f"batch {in_batch} was sent for just that: reverse it by hand (`gateway payment reverse {in_batch} --reason CODE`) and have "
+        "the reversal suspense item cleared"
+    )
+
+
+def lease_unknown(lease: str, portfolio: str, near: str | None, in_batch: str | None) -> Finding:
     found = f"lease {lease}" if near is None else f"lease {lease}, near lease {near} which exists"
-    return Finding("LEASE_UNKNOWN", "lease", found, f"a lease of portfolio {portfolio}", _AGAIN.format("lease"))
+    return Finding(
+        "LEASE_UNKNOWN", "lease", found, f"a lease of portfolio {portfolio}", _do(_AGAIN.format("lease"), in_batch)
+    )
 
 
-def invoice_unknown(invoice: str, portfolio: str) -> Finding:
+def invoice_unknown(invoice: str, portfolio: str, in_batch: str | None) -> Finding:
     return Finding(
         "INVOICE_UNKNOWN", "invoice", f"invoice {invoice}", f"an invoice of portfolio {portfolio}",
-        _AGAIN.format("invoice"),
+        _do(_AGAIN.format("invoice"), in_batch),
     )  # fmt: skip
 
 
-def other_portfolio(lease: str, found: str, portfolio: str) -> Finding:
+def other_portfolio(lease: str, found: str, portfolio: str, in_batch: str | None) -> Finding:
+    elsewhere = f"send the reversal in a file of portfolio {found} and have the reversal suspense item cleared"
     return Finding(
         "LEASE_OTHER_PORTFOLIO", "lease", f"lease {lease} of portfolio {found}", f"a lease of portfolio {portfolio}",
-        f"send the reversal in a file of portfolio {found} and have the reversal suspense item cleared",
+        _do(elsewhere, in_batch),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def decide(record: Record, facts: Facts) -> Decision:
     reason = record.reason or facts.default_reason
     batch = facts.batches.get(record.batch)
     lease = _lease(record, facts)
-    why = _strange_lease(record, lease, facts)
+    why = _strange_lease(record, lease, batch, facts)
     if why is not None:
         return _fail(record, facts, reason, batch, why)
     if batch is None or batch.portfolio != facts.portfolio:
@@ -150,15 +150,21 @@ def _lease(record: Record, facts: Facts) -> str | None:
     return invoice.lease if invoice is not None else None
 
 
-def _strange_lease(record: Record, lease: str | None, facts: Facts) -> Finding | None:
+def _strange_lease(record: Record, lease: str | None, batch: Batch | None, facts: Facts) -> Finding | None:
     if record.target_kind == "B":
         return None
-    if lease is not None:
-        owner = facts.leases[lease].portfolio
-        return None if owner == facts.portfolio else messages.other_portfolio(lease, owner, facts.portfolio)
+    owner = facts.leases[lease].portfolio if lease is not None else None
+    if owner == facts.portfolio:
+        return None
+    is_sent_for_it = (
+        batch is not None and batch.portfolio == facts.portfolio and not batch.is_reversed and _pays(batch, record)
+    )
+    in_batch = record.batch if is_sent_for_it else None
+    if lease is not None and owner is not None:
+        return messages.other_portfolio(lease, owner, facts.portfolio, in_batch)
     if record.target_kind == "I":
-        return messages.invoice_unknown(record.target, facts.portfolio)
-    return messages.lease_unknown(record.target, facts.portfolio, facts.near.get(record.target))
+        return messages.invoice_unknown(record.target, facts.portfolio, in_batch)
+    return messages.lease_unknown(record.target, facts.portfolio, facts.near.get(record.target), in_batch)
 
 
 def _pays(batch: Batch, record: Record) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
 from gateway.updates import payment_strangers, reversal_messages
+from gateway.updates.reversal_by_hand import reverse
 from gateway.updates.u0470 import UPDATE
 from parsers.codes import RejectCode
 from tests.updates.history_ledger import Ledger, Ledgers
@@ -240,6 +241,32 @@ def test_message(ledgers: Ledgers, lines: str, code: str, words: str) -> None:
     file = ledger.drop("reversals", "1", sent, "JS2")
     last = str(ledger.rows("SELECT MAX(item) FROM suspense_item")[0][0])
     assert shown(ledger, file.file_id) == [(len(sent), code, words.replace("ITEM", item).replace("LAST", last))]
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "found"),
+    [
+        ("L77", "LEASE_UNKNOWN", "Found lease 77, expected a lease of portfolio 1"),
+        ("I77", "INVOICE_UNKNOWN", "Found invoice 77, expected an invoice of portfolio 1"),
+        ("L9", "LEASE_OTHER_PORTFOLIO", "Found lease 9 of portfolio 2, expected a lease of portfolio 1"),
+    ],
+)
+def test_a_batch_that_was_sent_for_what_is_not_ours_is_reversed_by_hand(
+    ledgers: Ledgers, target: str, code: str, found: str
+) -> None:
+    """No lease is the right one to send again: the batch pays none of ours, and has its money in suspense."""
+    ledger = ledgers.fresh()
+    ledger.load({"invoices": INVOICES})
+    paid = [f"{target},900,E030402,B{OTHER}", f"L1,100,E030301,B{PAID}"]
+    assert ledger.outcomes(ledger.drop("payments", "1", paid, "JS1")) == [f"S {code}", "P"]
+    sent = [f"{target},900,B{OTHER},RNSFC", f"L1,100,B{PAID}"]
+    file = ledger.drop("reversals", "1", sent, "JS2")
+    words = (
+        f"{found}: batch {OTHER} was sent for just that: reverse it by hand (`gateway payment reverse {OTHER} --reason CODE`) "
+        "and have the reversal suspense item cleared."
+    )
+    assert shown(ledger, file.file_id) == [(1, code, words)]
+    assert reverse(ledger.app, OTHER, reason="NSFC").amount_cents == 900
 
 
 def test_every_message_is_in_the_table() -> None:
