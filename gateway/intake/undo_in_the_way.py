@@ -9,8 +9,10 @@ from typing import NoReturn
 
 from gateway.intake.undo_step import Undo
 from gateway.ledger import waivers
+from gateway.ledger.chart import CLEARING, SUSPENSE
 from gateway.ledger.schema import ENTRIES_A_UNIT
-from gateway.ledger.typed import unwaive_command
+from gateway.ledger.typed import assess_command, unwaive_command
+from gateway.money import shown
 
 _WHY = "--reason WHY"
 BY_HAND = "correct what the file did by hand: gateway assess, gateway waive, gateway payment, gateway suspense, gateway vendor void"
@@ -97,17 +99,60 @@ def batch_reversed(step: Undo, batch: str) -> NoReturn:
 
 
 def freeing_line(step: Undo, invoice: str, charge: str) -> str:
-    """How a charge line that was paid, or waived, is open again."""
+    """How a charge line that was paid, or waived, since the file is open again."""
+    ways = _freeing(step, invoice, charge)
+    return "; ".join(ways or [_BATCHES.format(invoice=invoice)])
+
+
+def billing_line(step: Undo, invoice: str, charge: str, asset: str) -> str:
+    """How a charge line of which less is open than the file left has it again: as above, and billed anew what another file
+    taken back since, or a load, took off it. A payment has the code of rent, whatever it pays, and bills nothing."""
+    billed = step.rows(
+        "SELECT e.lease, CASE u.kind WHEN 'OPENING' THEN 1 ELSE 0 END, "
+        "CAST(SUM(CASE l.side WHEN 'C' THEN l.amount_cents ELSE -l.amount_cents END) AS BIGINT) FROM journal_entry e "
+        "JOIN posting_unit u ON u.unit_id = e.entry_id / :a_unit "
+        "JOIN journal_line l ON l.entry_id = e.entry_id JOIN gl_account a ON a.account_id = l.account_id "
+        "JOIN charge c ON c.portfolio = :portfolio AND c.code = e.txn AND c.receivable_purpose = a.purpose "
+        "WHERE e.lease = (SELECT i.lease FROM invoice i WHERE i.invoice = :invoice) AND e.invoice = :invoice AND e.txn = :charge "
+        "AND COALESCE(e.asset, '') = :asset AND e.entry_id > :high AND NOT EXISTS ("
+        "SELECT 1 FROM journal_line m JOIN gl_account b ON b.account_id = m.account_id WHERE m.entry_id = e.entry_id "
+        "AND (b.purpose LIKE 'CASH %' OR b.purpose IN (:clearing, :suspense))) GROUP BY 1, 2 ORDER BY 2",
+        a_unit=ENTRIES_A_UNIT, portfolio=step.portfolio, invoice=invoice, charge=charge, asset=asset, clearing=CLEARING,
+        suspense=SUSPENSE,
+    )  # fmt: skip
+    ways = []
+    for lease, is_load, less in billed:
+        if less > 0 and is_load:
+            ways.append(f"load invoices.csv with what it billed then, {shown(less)} more")
+        elif less > 0:
+            again = assess_command(charge, less, lease=lease, asset=asset or None, to=f"--invoice {invoice}")
+            ways.append(f"bill again what was taken back with its file since: {again}")
+    ways += _freeing(step, invoice, charge)
+    return "; ".join(ways or [_BATCHES.format(invoice=invoice)])
+
+
+_BATCHES = (
+    "gateway ledger payments --invoice {invoice} has the batches; take back first their file with gateway files reverse, or "
+    "what a person posted with gateway payment reverse BATCH --reason TRAN: its money waits in suspense, and no other "
+    "batch is re-applied, which would leave no way back"
+)
+
+
+def _freeing(step: Undo, invoice: str, charge: str) -> list[str]:
     line = {"invoice": invoice, "charge": charge}
-    waived = [one for one in waivers.standing(step.connection, invoice) if one.charge == charge]
+    waived = [
+        one for one in waivers.standing(step.connection, invoice) if one.charge == charge and one.entry > step.high
+    ]
     moves = step.rows(
         "SELECT m.item, MIN(m.number) FROM suspense_move m LEFT JOIN suspense_move back ON back.item = m.item "
         "AND back.undoes = m.number WHERE m.invoice = :invoice AND m.charge = :charge AND m.kind = 'APPLY' "
-        "AND back.item IS NULL GROUP BY m.item, m.unit_id ORDER BY m.unit_id DESC",
+        "AND m.entry_id > :high AND back.item IS NULL GROUP BY m.item, m.unit_id ORDER BY m.unit_id DESC",
         **line,
     )
     by_batch = step.rows(
-        "SELECT 1 FROM payment_line WHERE invoice = :invoice AND charge = :charge AND state = 'APPLIED' LIMIT 1", **line
+        "SELECT 1 FROM payment_line WHERE invoice = :invoice AND charge = :charge AND state = 'APPLIED' AND entry_id > :high "
+        "LIMIT 1",
+        **line,
     )
     ways = []
     if waived:
@@ -116,10 +161,6 @@ def freeing_line(step: Undo, invoice: str, charge: str) -> str:
     if moves:
         undo = " and ".join(f"gateway suspense undo {item} --move {number} {_WHY}" for item, number in moves)
         ways.append(f"take back what was paid from suspense: {undo}")
-    if by_batch or not ways:
-        ways.append(
-            f"gateway ledger payments --invoice {invoice} has the batches; take back first their file with gateway files reverse, or "
-            "what a person posted with gateway payment reverse BATCH --reason TRAN: its money waits in suspense, and no other "
-            "batch is re-applied, which would leave no way back"
-        )
-    return "; ".join(ways)
+    if by_batch:
+        ways.append(_BATCHES.format(invoice=invoice))
+    return ways

@@ -17,7 +17,7 @@ from gateway.intake.undo_base import (
     escrow_charges,
     take_back_charges,
 )
-from gateway.intake.undo_in_the_way import batch_reversed, freeing_line
+from gateway.intake.undo_in_the_way import batch_reversed, billing_line
 from gateway.intake.undo_step import Undo
 from gateway.ledger import payments, schema
 from gateway.ledger.chart import RENT
@@ -132,7 +132,9 @@ def _still_open(step: Undo, paid: Counter[payments.LineKey]) -> None:
     for key, cents in sorted(paid.items()):
         if open_cents.get(key, 0) < cents:
             step.stop(
-                f"invoice {key[0]}, charge {key[1]},", "paid again or waived since", freeing_line(step, key[0], key[1])
+                f"invoice {key[0]}, charge {key[1]},",
+                "paid again, waived or billed less since",
+                billing_line(step, *key),
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +22,15 @@ from gateway.intake.service import Intake
 from gateway.intake.states import FileState
 from gateway.ledger import verify_rows
 from gateway.ledger.database import Database
+from gateway.ledger.load import load
+from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
-from gateway.updates import payment_by_hand, reversal_by_hand, suspense_undo, suspense_work
+from gateway.updates import assess_by_hand, payment_by_hand, reversal_by_hand, suspense_undo, suspense_work
 from gateway.updates.payment_rules import Record
 from gateway.updates.suspense_rules import Target
 from gateway.vault import Vault
+from parsers.btchassmt import Assessment
 from tests.intake.conftest import PERSON, in_work
 from tests.updates.payment_world import World
 
@@ -255,7 +259,8 @@ def test_a_reversal_file_whose_invoice_a_person_paid_goes_by_the_advice(
     record = Record(1, "I", "1003", 5000, None, None, None, None, None, None, None)
     by_hand = payment_by_hand.post(real, record, reason="x").batch
     with pytest.raises(
-        Refused, match=r"paid again or waived since, .* gateway payment reverse BATCH --reason TRAN: its money waits"
+        Refused,
+        match=r"paid again, waived or billed less since, .* gateway payment reverse BATCH --reason TRAN: its money waits",
     ):
         actions.reverse(real, file.file_id, reason="x")
     reversal_by_hand.reverse(real, by_hand, reason="TRAN")
@@ -354,8 +359,65 @@ def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, 
     [(batch,)] = world.rows("SELECT batch FROM payment_batch")
     reversal = drop(intake, "p1_bptmtrev.dat", f"I1002,32500,B{batch},RUNDO\n")
     drop(intake, "p1_btchpmt.dat", "I1002,32500,C2\n")
-    with pytest.raises(Refused, match="found invoice 1002, charge LTCH, paid again or waived since"):
+    with pytest.raises(Refused, match="found invoice 1002, charge LTCH, paid again, waived or billed less since"):
         actions.reverse(real, reversal.file_id, reason="x")
+
+
+def test_rent_that_was_paid_again_was_not_billed_less(world: World, real: App, intake: Intake) -> None:
+    """Payments have the code of rent."""
+    drop(intake, "p1_btchpmt.dat", f"I1001,32500,B{B1}\n")
+    reversal = drop(intake, "p1_bptmtrev.dat", f"I1001,32500,B{B1},RUNDO\n")
+    drop(intake, "p1_btchpmt.dat", "I1001,12500,C2\n")
+    apply_later = drop(intake, "p1_btchpmt.dat", "L99,10000,ACLR\n")
+    [(item,)] = world.rows(f"SELECT item FROM suspense_item WHERE file_id = {apply_later.file_id}")
+    suspense_work.apply(real, int(item), [Target("invoice", "1001", 10000)], reason="x")
+    suspense_undo.undo(real, int(item), 1, reason="x")
+    gone = drop(intake, "p1_btchpmt.dat", "I1001,5000,C3\n")
+    actions.reverse(real, gone.file_id, reason="x")
+    with pytest.raises(Refused, match=r"file put it: gateway ledger payments --invoice 1001 has the batches"):
+        actions.reverse(real, reversal.file_id, reason="x")
+
+
+def test_a_reversal_whose_charge_was_taken_back_goes_by_the_advice(world: World, real: App, intake: Intake) -> None:
+    """The charge was not paid any more, so its file could go; nothing was paid again nor waived."""
+    assessed = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1003<assmt>LTCH<amount>700\n")
+    drop(intake, "p1_btchpmt.dat", f"I1003,4700,B{B1}\n")
+    before = picture(world)
+    reversal = drop(intake, "p1_bptmtrev.dat", f"I1003,4700,B{B1},RUNDO\n")
+    actions.reverse(real, assessed.file_id, reason="x")
+    again = "gateway assess --lease 10 --charge LTCH --amount 7.00 --invoice 1003 --reason WHY"
+    with pytest.raises(
+        Refused, match=rf"charge LTCH, paid again, waived or billed less since, .* with its file since: {again}$"
+    ):
+        actions.reverse(real, reversal.file_id, reason="x")
+    assess_by_hand.assess(
+        real, Assessment(1, "10", None, "1003", None, "LTCH", 700, None, None, None, None), reason="x"
+    )
+    actions.reverse(real, reversal.file_id, reason="x")
+    assert picture(world) == before
+    assert [check.name for check in verify(world.db) if not check.ok] == []
+
+
+def test_a_reversal_whose_charge_was_loaded_with_less_goes_by_the_advice(
+    world: World, real: App, intake: Intake, tmp_path: Path
+) -> None:
+    def bill(amount: str) -> None:
+        rows = tmp_path / "invoices.csv"
+        rows.write_text(f"invoice,lease,due_date,charge,amount\n1005,10,2003-05-02,LTCH,{amount}\n")
+        load(real.db, [rows], vault=real.vault, maker=Maker("JS1", "js"), posted_at=real.now(), business_date=None)
+
+    bill("5.00")
+    drop(intake, "p1_btchpmt.dat", f"I1005,500,B{B1}\n")
+    before = picture(world)
+    reversal = drop(intake, "p1_bptmtrev.dat", f"I1005,500,B{B1},RUNDO\n")
+    bill("3.00")
+    with pytest.raises(
+        Refused, match=r"charge LTCH, .* file put it: load invoices.csv with what it billed then, 2.00 more$"
+    ):
+        actions.reverse(real, reversal.file_id, reason="x")
+    bill("5.00")
+    actions.reverse(real, reversal.file_id, reason="x")
+    assert picture(world) == before
 
 
 @pytest.mark.parametrize(("before", "since", "shown"), [(0, 4500, "45.00"), (4000, 1, "0.01")])

@@ -327,9 +327,7 @@ def test_a_reversal_file_of_a_payment_stays_when_what_it_opened_was_waived(
     batch = pay(app, 10000)
     file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{batch},RUNDO")
     done = waived(app, "1", "LTCH", 100)
-    told = (
-        rf"found invoice 1, charge LTCH, paid again or waived since, .*: gateway waive --undo {done.unit} --reason WHY"
-    )
+    told = rf"found invoice 1, charge LTCH, paid again, waived or billed less since, .*: gateway waive --undo {done.unit} --reason WHY"
     with pytest.raises(Refused, match=told):
         actions.reverse(app, file.file_id, reason="x")
     waive.undo(app, done.unit, reason="x")
