@@ -150,10 +150,27 @@ def _reports(
     paths = [*write(exceptions, folder, _stem(file, update.exceptions))]
     if file.state is not FileState.STAGED:
         posted = file.state in (FileState.POSTED, FileState.REVERSED) and drafted is None
-        audit = report_of(connection, file, update.audit, update.audit_rows(connection, file.file_id) if posted else ())
+        note = _not_kept(connection, file)
+        rows = update.audit_rows(connection, file.file_id) if posted and note is None else ()
+        audit = report_of(connection, file, update.audit, rows, note=note)
         stem = _stem(file, update.audit)
         paths += complete_report(audit, drafted, folder, stem) if drafted is not None else write(audit, folder, stem)
     return paths
+
+
+def _not_kept(connection: Connection, file: InboundFile) -> str | None:
+    """Said in place of the rows of a reversal file that was taken back: its batches are where they were, and only the journal
+    tells that they moved. Its first report B, which nothing but a restore takes, has them."""
+    if file.kind != "reversals" or file.state is not FileState.REVERSED:
+        return None
+    unit = connection.execute(
+        text("SELECT unit_id FROM posting_unit WHERE file_id = :id AND kind IN ('FILE', 'MODULE')"),
+        {"id": file.file_id},
+    ).scalar()
+    return (
+        "The file was taken back whole before this report was written again: what it moved is not kept line by line. "
+        f"gateway ledger journal --unit {unit} has its entries."
+    )
 
 
 def _stem(file: InboundFile, spec: ReportSpec) -> str:

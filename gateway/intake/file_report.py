@@ -13,7 +13,14 @@ from gateway.reports.table import Report, ReportSpec
 from parsers.avro_archive import ArchiveWriter
 
 
-def report_of(connection: Connection, file: InboundFile, spec: ReportSpec, rows: Iterable[Sequence[Any]]) -> Report:
+def report_of(
+    connection: Connection,
+    file: InboundFile,
+    spec: ReportSpec,
+    rows: Iterable[Sequence[Any]],
+    *,
+    note: str | None = None,
+) -> Report:
     """A report of a file; its figures are those of ``file``."""
     name = connection.execute(
         text("SELECT name FROM portfolio WHERE portfolio = :p"), {"p": file.portfolio or ""}
@@ -21,7 +28,7 @@ def report_of(connection: Connection, file: InboundFile, spec: ReportSpec, rows:
     return Report(
         spec=spec, portfolio=file.portfolio or "*", portfolio_name=str(name or "ALL"),
         business_date=str(file.business_date), run_at=file.posted_at or file.claimed_at, rows=rows,
-        notes=[file.hold_text] if file.hold_text else [], figures=figures_of(file),
+        notes=[words for words in (file.hold_text, note) if words], figures=figures_of(file),
     )  # fmt: skip
 
 

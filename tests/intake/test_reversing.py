@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -361,6 +362,25 @@ def test_a_reversal_whose_invoice_was_paid_again_stays(world: World, real: App, 
     drop(intake, "p1_btchpmt.dat", "I1002,32500,C2\n")
     with pytest.raises(Refused, match="found invoice 1002, charge LTCH, paid again, waived or billed less since"):
         actions.reverse(real, reversal.file_id, reason="x")
+
+
+def test_report_b_of_a_reversal_taken_back_says_what_it_cannot_tell_again(
+    world: World, real: App, intake: Intake
+) -> None:
+    """After a restore: its batches are where they were, so half of its rows were there, as if it had reversed nothing."""
+    drop(intake, "p1_btchpmt.dat", f"L10,10000,E030501,B{B1}\n", f"L10,2500,B{B2}\n")
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,10000,B{B1},RNSF\n")
+
+    def report() -> Any:
+        (path,) = [path for path in write_unconfirmed(real, file.file_id) if path.name == "p1_lpu0470b.json"]
+        return json.loads(path.read_text())
+
+    told = report()
+    assert [row["amount_reversed"] for row in told["rows"]] == ["100.00", None] and told["notes"] == []
+    actions.reverse(real, file.file_id, reason="x")
+    again, [(unit,)] = report(), world.rows("SELECT unit_id FROM posting_unit WHERE update_name = 'U0470'")
+    assert again["rows"] == []
+    assert f"gateway ledger journal --unit {unit} has its entries" in again["notes"][0]
 
 
 def test_rent_that_was_paid_again_was_not_billed_less(world: World, real: App, intake: Intake) -> None:
