@@ -45,7 +45,7 @@ AUDIT = ReportSpec(
 )
 
 _EXCEPTIONS = """
-SELECT m.line_no, COALESCE(i.lease, CASE WHEN s.target_kind = 'L' THEN s.target END), CASE WHEN s.target_kind = 'I' THEN s.target END,
+SELECT m.line_no, CASE WHEN s.target_kind = 'L' AND (i.lease IS NULL OR i.kind = 'REVERSAL') THEN s.target ELSE i.lease END, CASE WHEN s.target_kind = 'I' THEN s.target END,
     s.batch, s.check_no, s.reason, COALESCE(m.amount_cents, s.amount_cents), m.suspense_item, m.code,
     m.found, m.expected, m.action
 FROM line_message m
@@ -56,8 +56,8 @@ WHERE m.file_id = :file ORDER BY m.line_no, m.seq
 
 
 def exception_rows(connection: Connection, file_id: int) -> Iterator[Sequence[Any]]:
-    """Rows of U0470A: every message of the file's lines, with what the line named; the lease is
-    that of the message's own suspense item, where it has one."""
+    """Rows of U0470A: every message of the file's lines, with what the line named; the lease is that of the message's own
+    item in suspense, where it has one. That of a Reversal Suspense item may have been corrected since."""
     for *row, found, expected, action in stream_rows(connection, _EXCEPTIONS, file=file_id):
         yield (*row, render_message(found, expected, action))
 

@@ -27,7 +27,14 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.settings_portfolio import PortfolioSettings, ReversalSettings
-from gateway.updates import assess_by_hand, payment_by_hand, reversal_by_hand, suspense_undo, suspense_work
+from gateway.updates import (
+    assess_by_hand,
+    payment_by_hand,
+    reversal_by_hand,
+    suspense_reversal,
+    suspense_undo,
+    suspense_work,
+)
 from gateway.updates.payment_rules import Record
 from gateway.updates.suspense_rules import Target
 from gateway.vault import Vault
@@ -381,6 +388,17 @@ def test_report_b_of_a_reversal_taken_back_says_what_it_cannot_tell_again(
     again, [(unit,)] = report(), world.rows("SELECT unit_id FROM posting_unit WHERE update_name = 'U0470'")
     assert again["rows"] == []
     assert f"gateway ledger journal --unit {unit} has its entries" in again["notes"][0]
+
+
+def test_report_a_made_again_names_the_lease_of_the_line(world: World, real: App, intake: Intake) -> None:
+    """Not the one that a person gave the Reversal Suspense item since."""
+    drop(intake, "p1_btchpmt.dat", f"L10,10000,B{B1}\n")
+    file = drop(intake, "p1_bptmtrev.dat", f"L10,9999,B{B1},RNSF\n", f"L10,10000,B{B1},RTMSA\n")
+    [(item,)] = world.rows("SELECT item FROM suspense_item WHERE kind = 'REVERSAL'")
+    suspense_reversal.change(real, int(item), suspense_reversal.Change(lease="11"), reason="theirs")
+    (path,) = [path for path in write_unconfirmed(real, file.file_id) if path.name == "p1_lpu0470a.json"]
+    rows = [(row["lease"], row["code"]) for row in json.loads(path.read_text())["rows"]]
+    assert rows == [("10", "AMOUNT_DIFFERS"), ("10", "TARGET_REQUIRED")]
 
 
 def test_rent_that_was_paid_again_was_not_billed_less(world: World, real: App, intake: Intake) -> None:
