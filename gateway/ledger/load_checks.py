@@ -80,7 +80,6 @@ def _refuse_homeless(loading: Loading, staged: Staged) -> None:
 def _place(loading: Loading) -> None:
     """The lease's office, else the portfolio's default one; a check that is there stays where it was posted, whatever the
     default office is by now."""
-    loading.sql("ALTER TABLE load_checks ADD COLUMN office_id BIGINT")
     loading.sql(
         "UPDATE load_checks SET office_id = (SELECT l.office_id FROM lease l WHERE l.lease = load_checks.lease "
         "AND l.portfolio = load_checks.portfolio)"

@@ -249,6 +249,7 @@ CHECKS = Kind(
         Field("printed_on", t.DATE, optional=True),
     ),
     (_TO_PORTFOLIO, Reference(("vendor",), "vendor", ("vendor",)), _TO_LEASE, _TO_ASSET),
+    extra=(("office_id", "BIGINT"),),
 )
 SCHEDULES = Kind(
     "schedules",

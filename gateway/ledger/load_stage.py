@@ -157,7 +157,7 @@ def stage(loading: Loading, sheet: Sheet, progress: Progress | None) -> Staged:
     for f in kind.fields:
         if f.default is not None:
             loading.sql(f"UPDATE {staged.table} SET {f.column} = :d WHERE {f.column} IS NULL", d=f.default)
-    loading.sql(f"CREATE INDEX ix_{staged.table} ON {staged.table} ({', '.join(kind.key)})")
+    loading.sql(f"CREATE INDEX IF NOT EXISTS ix_{staged.table} ON {staged.table} ({', '.join(kind.key)})")
     loading.staged[kind.name] = staged
     return staged
 
