@@ -244,7 +244,7 @@ def _decide(work: Work, counts: Counts) -> None:
         settled(work, FileState.EMPTY, counts)
     elif limit is not None and bad * 100 > limit * lines:
         message = render_message(
-            f"{bad} of {lines} lines rejected",
+            f"{bad} of {_count(lines)} rejected",
             f"at most {limit:g} % (intake.reject_limit_percent)",
             "correct the file and have it sent again, or raise the limit",
         )
@@ -257,8 +257,12 @@ def _decide(work: Work, counts: Counts) -> None:
         _post(work, counts)
 
 
+def _count(lines: int) -> str:
+    return f"{lines} line{'' if lines == 1 else 's'}"
+
+
 def _nothing(lines: int) -> str:
-    return render_message(f"{lines} lines, all rejected", "a line that can be posted", "see the exception report")
+    return render_message(f"{_count(lines)}, all rejected", "a line that can be posted", "see the exception report")
 
 
 def _at_end_of_period(work: Work) -> bool:

@@ -62,10 +62,14 @@ def test_bad_lines_do_not_stop_good_ones(app: App, post: Post) -> None:
     assert [line for line, _ in codes(app, file.file_id)] == [2, 3, 4]
 
 
-def test_only_lines_of_another_portfolio_post_nothing(app: App, post: Post) -> None:
-    file = post(NAME, charge(200) + charge(201))
-    assert (file.state, file.hold_code, file.rejects) == (FileState.REJECTED, "NOTHING_POSTED", 2)
-    assert file.rejected_cents == file.amount_cents == 5000
+@pytest.mark.parametrize(("leases", "found"), [([200, 201], "2 lines"), ([200], "1 line")])
+def test_only_lines_of_another_portfolio_post_nothing(app: App, post: Post, leases: list[int], found: str) -> None:
+    file = post(NAME, b"".join(map(charge, leases)))
+    assert (file.state, file.hold_code, file.rejects) == (FileState.REJECTED, "NOTHING_POSTED", len(leases))
+    assert (
+        file.hold_text == f"Found {found}, all rejected, expected a line that can be posted: see the exception report."
+    )
+    assert file.rejected_cents == file.amount_cents == 2500 * len(leases)
     assert journal_lines(app) == 0
 
 
