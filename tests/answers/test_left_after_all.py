@@ -51,6 +51,17 @@ def approved(app: App) -> Built:
     return built
 
 
+def called_back(db: Database, home: Home, clock: FixedClock) -> tuple[App, int]:
+    """A sent check that was voided, and the number of the file that takes it back, which was released and called back."""
+    app = company(db, home, clock)
+    check(db, "4711", 12_345)
+    send(app)
+    voids.void(app, "4711", reason="wrong vendor")
+    number = approved(app).files[0].outbound_id
+    recall.recall(bob(app), number, reason="thought it had not left")
+    return app, number
+
+
 def outbound(db: Database) -> list[tuple[object, ...]]:
     return world.all_of(
         db, "SELECT outbound_id, state FROM outbound_file WHERE kind = 'VACH-BANK' ORDER BY outbound_id"
@@ -247,12 +258,7 @@ def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
     db: Database, home: Home, clock: FixedClock
 ) -> None:
     """The vendor's money would come without a void that it settles against."""
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    voids.void(app, "4711", reason="wrong vendor")
-    number = approved(app).files[0].outbound_id
-    recall.recall(bob(app), number, reason="thought it had not left")
+    app, number = called_back(db, home, clock)
     voids.undo(app, "4711", reason="right after all")
     with pytest.raises(
         Refused, match=r"found check 4711, which it takes back, SENT since, .*\(gateway vendor void 4711\); where"
@@ -268,12 +274,7 @@ def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
 def test_a_reversal_whose_check_is_void_without_the_credit_it_takes_back_is_refused(
     db: Database, home: Home, clock: FixedClock
 ) -> None:
-    app = company(db, home, clock)
-    check(db, "4711", 12_345)
-    send(app)
-    voids.void(app, "4711", reason="wrong vendor")
-    number = approved(app).files[0].outbound_id
-    recall.recall(bob(app), number, reason="thought it had not left")
+    app, number = called_back(db, home, clock)
     with db.write() as c:
         c.execute(text("UPDATE bank_check SET outbound_id = NULL"))
     with pytest.raises(
