@@ -14,7 +14,7 @@ from typing import IO, Final
 
 from gateway.errors import GatewayError
 from gateway.home import BLOCK, Home, write_durably
-from gateway.vault import KEY_ID, SEALED_BYTES, Vault
+from gateway.vault import KEY_ID, SEALED_BYTES, VERSION, Vault
 
 SUFFIX: Final = ".sealed"
 
@@ -46,14 +46,25 @@ def clear_blocks(path: Path, vault: Vault | None) -> Iterator[bytes]:
 
 
 def key_of(path: Path) -> bytes:
-    """The id of the key that a sealed file needs."""
+    """The id of the key that a sealed file needs; empty for one that does not begin as a sealed file does: no key opens it."""
     with path.open("rb") as handle:
-        return handle.read(1 + KEY_ID)[1:]
+        head = handle.read(1 + KEY_ID)
+    return head[1:] if len(head) == 1 + KEY_ID and head.startswith(VERSION) else b""
+
+
+def sealed_size(clear: int) -> int:
+    """How many bytes a sealed file of so many clear ones has: so much is known of it without its key."""
+    return clear + SEALED_BYTES * max(1, -(-clear // BLOCK))
+
+
+def count_by_key(paths: Iterable[Path]) -> Counter[bytes]:
+    """How many sealed files there are by key id. What does not begin as one needs no key: it is damaged, as ``verify`` says."""
+    return Counter(named for path in paths if (named := key_of(path)))
 
 
 def by_key(home: Home) -> Counter[bytes]:
     """How many sealed originals there are by key id."""
-    return Counter(key_of(path) for path in _originals(home))
+    return count_by_key(_originals(home))
 
 
 def reseal(home: Home, vault: Vault) -> int:

@@ -86,13 +86,13 @@ class Vault:
 
     def open_bytes(self, sealed: bytes, *, field: str) -> bytes:
         """Raises GatewayError for a value that none of the keys opens, or that is not as it was sealed."""
-        if sealed[:1] == VERSION:
+        if sealed[:1] == VERSION and len(sealed) >= SEALED_BYTES:  # a shorter one is cut, maybe within the key id
             start = 1 + KEY_ID
             named = sealed[1:start]
             if named not in self._ciphers:
                 self.refresh()  # another process may have rotated since these keys were read
             ciphers = [cipher for known, cipher in self._ciphers.items() if known == named]
-        elif sealed[:1] == BEFORE_KEY_IDS:
+        elif sealed[:1] == BEFORE_KEY_IDS and len(sealed) >= SEALED_BYTES - KEY_ID:
             start, named, ciphers = 1, b"", list(self._ciphers.values())
         else:
             start, named, ciphers = 0, b"", []

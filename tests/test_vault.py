@@ -36,6 +36,10 @@ SEALED = A.seal("123456789", field="vendor.account")
         pytest.param(A, SEALED[:-1] + bytes([SEALED[-1] ^ 1]), "vendor.account", id="a changed bit"),
         pytest.param(A, b"\x03" + SEALED[1:], "vendor.account", id="another version"),
         pytest.param(A, SEALED[:5] + bytes(12) + SEALED[17:], "vendor.account", id="another nonce"),
+        pytest.param(A, SEALED[:20], "vendor.account", id="cut"),
+        pytest.param(A, SEALED[:8], "vendor.account", id="cut within the nonce"),
+        pytest.param(A, b"\x01" + SEALED[5:11], "vendor.account", id="one without a key id, cut"),
+        pytest.param(A, b"", "vendor.account", id="empty"),
     ],
 )
 def test_what_is_not_as_it_was_sealed_is_refused(vault: Vault, sealed: bytes, field: str) -> None:

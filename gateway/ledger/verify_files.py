@@ -19,7 +19,7 @@ from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.verify_base import Check, answers, none_of
 from gateway.ledger.verify_vendors import LastPaid
 from gateway.log import get
-from gateway.sealed_files import SUFFIX, clear_blocks, is_sealed, key_of
+from gateway.sealed_files import SUFFIX, clear_blocks, count_by_key, is_sealed, key_of, sealed_size
 from gateway.vault import Vault
 from parsers import gl_scratch, vach_scratch
 from parsers.xsellerator_profile import Envelope, XselField, XselProfile
@@ -145,15 +145,17 @@ GROUP BY u.file_id, e.source_line HAVING COUNT(*) > 1
 
 def originals(connection: Connection, archive: Path, vault: Vault | None) -> Iterator[Check]:
     """Every archived original is there and hashes to what was received. Of a sealed one that needs a key which is not
-    here, only that it is there: the keys are another check's."""
+    here, only that it is there, begins as a sealed file and has its size: the keys are another check's."""
     rows = connection.execute(
         text("SELECT DISTINCT archive_name, sha256, bytes FROM inbound_file WHERE archive_name IS NOT NULL ORDER BY 1")
     ).all()
     bad: list[str] = []
     for name, sha256, size in rows:
         path = archive / name
-        if is_sealed(path) and path.is_file() and (vault is None or key_of(path) not in vault.ids):
-            continue
+        if is_sealed(path) and path.is_file() and path.stat().st_size == sealed_size(size):
+            named = key_of(path)
+            if named and (vault is None or named not in vault.ids):
+                continue
         try:
             found = _sha256(clear_blocks(path, vault))
         except (GatewayError, OSError):  # a block was changed, or is not in its place; or the file cannot be read
@@ -168,7 +170,7 @@ def originals_by_key(connection: Connection, archive: Path) -> Counter[bytes]:
     names = connection.execute(
         text(f"SELECT DISTINCT archive_name FROM inbound_file WHERE archive_name LIKE '%{SUFFIX}'")
     ).scalars()
-    return Counter(key_of(archive / name) for name in names if (archive / name).is_file())
+    return count_by_key(archive / name for name in names if (archive / name).is_file())
 
 
 def _sha256(blocks: Iterator[bytes]) -> tuple[str, int] | None:

@@ -30,9 +30,8 @@ from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
 from gateway.release import left, openpgp, release
 from gateway.release.release import File
-from gateway.sealed_files import SUFFIX
+from gateway.sealed_files import SUFFIX, count_by_key, key_of
 from gateway.settings import Bank
-from gateway.vault import KEY_ID
 
 EXPORT: Final = "outbound.export"
 """Action of a person, as ``operator_event`` has it."""
@@ -150,7 +149,7 @@ def reseal(app: App) -> int:
     held. What names a key that the home does not have stays as it is."""
     count = 0
     for path in _sealed(app):
-        if _key_of(path) in app.vault.ids[1:]:
+        if key_of(path) in app.vault.ids[1:]:
             name = path.name.removesuffix(SUFFIX)
             _write_sealed(app, name, _open(app, name))
             count += 1
@@ -159,12 +158,7 @@ def reseal(app: App) -> int:
 
 def by_key(app: App) -> Counter[bytes]:
     """How many sealed copies there are by key id."""
-    return Counter(_key_of(path) for path in _sealed(app))
-
-
-def _key_of(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(1 + KEY_ID)[1:]
+    return count_by_key(_sealed(app))
 
 
 def strange(app: App) -> list[str]:

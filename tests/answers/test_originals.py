@@ -56,14 +56,20 @@ def test_an_original_of_the_bank_is_sealed_and_proved(app: App) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda data: data[:-1], lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:], lambda data: data[: len(data) // 2]],
-    ids=["cut by a byte", "a bit turned", "half"],
+    [
+        lambda data: data[:-1], lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:], lambda data: data[: len(data) // 2],
+        lambda data: data[:10], lambda data: data[:3], lambda data: b"", lambda data: DATA,
+    ],
+    ids=["cut by a byte", "a bit turned", "half", "within the nonce", "within the key's id", "empty", "in clear"],
 )  # fmt: skip
 def test_a_damaged_original_is_named(app: App, damage: Callable[[bytes], bytes]) -> None:
     file = drop(app, DATA)
     path = file.archived(app.home)
     path.write_bytes(damage(path.read_bytes()))
     assert differences(app) == [f"originals are in the archive as received: {file.archive_name}: other bytes"]
+    assert [k.role for k in keys.show(app).keys] == ["seals"], (
+        "no key that is missing, nor a value from before there were ids"
+    )
     with pytest.raises(GatewayError):
         actions.export(app, file.file_id, app.home.root / "out", reason="audit")
     path.unlink()
@@ -89,6 +95,15 @@ def test_an_original_whose_key_is_lost_is_counted_and_not_called_damaged(app: Ap
     assert found.startswith("account numbers are sealed with a key of this home: ") and key_id(b"k" * 32).hex() in found
     with pytest.raises(Refused, match="which this home does not have"):
         keys.rotate(lost)
+
+
+@pytest.mark.parametrize("size", [0, 3, 200])
+def test_an_original_that_was_cut_is_called_damaged_though_its_key_is_lost(app: App, size: int) -> None:
+    path = drop(app, DATA).archived(app.home)
+    path.write_bytes(path.read_bytes()[:size])
+    app.home.field_key.write_text(base64.urlsafe_b64encode(b"z" * 32).decode())
+    found = differences(replace(app, vault=open_vault(app.home)))
+    assert any(f.startswith("originals are in the archive as received: ") and "other bytes" in f for f in found), found
 
 
 def test_rotation_seals_originals_and_what_was_put_aside_anew(app: App) -> None:
