@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from gateway.errors import GatewayError
 from gateway.home import BLOCK, Home, write_durably
@@ -67,15 +67,25 @@ def by_key(home: Home) -> Counter[bytes]:
     return count_by_key(_originals(home))
 
 
-def reseal(home: Home, vault: Vault) -> int:
-    """Seal with the home's first key what its other ones sealed; gives how many files. Call with the lock on keys held.
+class Resealed(NamedTuple):
+    """How many files were sealed anew, and those that do not open with the key they name: they stay as they are."""
+
+    done: int
+    damaged: list[Path]
+
+
+def reseal(home: Home, vault: Vault) -> Resealed:
+    """Seal with the home's first key what its other ones sealed. Call with the lock on keys held.
     What names a key that the home does not have stays as it is."""
-    count = 0
+    count, damaged = 0, []
     for path in _originals(home):
         if key_of(path) in vault.ids[1:]:
-            write_durably(path, sealed_blocks(clear_blocks(path, vault), vault), mode=home.private_file)
-            count += 1
-    return count
+            try:
+                write_durably(path, sealed_blocks(clear_blocks(path, vault), vault), mode=home.private_file)
+                count += 1
+            except GatewayError:
+                damaged.append(path)
+    return Resealed(count, damaged)
 
 
 def _originals(home: Home) -> Iterator[Path]:

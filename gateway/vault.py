@@ -101,7 +101,12 @@ class Vault:
                 return cipher.decrypt(sealed[start : start + _NONCE], sealed[start + _NONCE :], field.encode())
             except InvalidTag:
                 continue
-        key = f"the key {named.hex()}" if named and not ciphers else "the key it was sealed with"
+        if ciphers and named:
+            raise GatewayError(
+                f"decrypting {field}: found a value of key {named.hex()} that does not open with it, expected it as it was sealed: "
+                "it was changed since; put it back from a backup, or load the account data again"
+            )
+        key = f"the key {named.hex()}" if named else "the key it was sealed with"
         raise GatewayError(
             f"decrypting {field}: found a value that this home's field key {self.ids[0].hex()} does not open, "
             f"expected {key}; restore config/keys/field.key, or load the account data again"

@@ -59,7 +59,8 @@ def keys_prepare(session: Session) -> None:
 def keys_rotate(
     session: Session,
     leave_lost: Annotated[
-        bool, typer.Option("--leave-lost", help="Leave what a lost key sealed as it is; refused otherwise.")
+        bool,
+        typer.Option("--leave-lost", help="Leave what a lost key sealed, or is damaged, as it is; refused otherwise."),
     ] = False,
 ) -> int:
     """Encrypt every account number with a new key. Safe to run again: it goes on where it was interrupted."""

@@ -88,10 +88,12 @@ def _reseal_column(connection: Connection, column: Column[bytes], vault: Vault, 
         for *place, value in block:
             try:
                 clear = vault.open_bytes(bytes(value), field=field)
-            except GatewayError:
+            except GatewayError as error:
                 if leave_lost:
                     continue
-                raise
+                raise GatewayError(
+                    f"rotating the field key: {table.name} {'/'.join(map(str, place))}: {error}; or leave it as it is with --leave-lost"
+                ) from error
             named = {f"key_{key.name}": part for key, part in zip(keys, place, strict=True)}
             changed.append(named | {"value": vault.seal_bytes(clear, field=field)})
         if changed:

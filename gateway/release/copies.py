@@ -30,7 +30,7 @@ from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
 from gateway.release import left, openpgp, release
 from gateway.release.release import File
-from gateway.sealed_files import SUFFIX, count_by_key, key_of
+from gateway.sealed_files import SUFFIX, Resealed, count_by_key, key_of
 from gateway.settings import Bank
 
 EXPORT: Final = "outbound.export"
@@ -144,16 +144,19 @@ def content(app: App, outbound_id: int) -> bytes:
         return _open(app, name)
 
 
-def reseal(app: App) -> int:
-    """Seal with the home's first key what its other ones sealed; gives how many copies. Call with the lock on keys
-    held. What names a key that the home does not have stays as it is."""
-    count = 0
+def reseal(app: App) -> Resealed:
+    """Seal with the home's first key what its other ones sealed. Call with the lock on keys held. What names a key that the
+    home does not have stays as it is."""
+    count, damaged = 0, []
     for path in _sealed(app):
         if key_of(path) in app.vault.ids[1:]:
             name = path.name.removesuffix(SUFFIX)
-            _write_sealed(app, name, _open(app, name))
-            count += 1
-    return count
+            try:
+                _write_sealed(app, name, _open(app, name))
+                count += 1
+            except GatewayError:
+                damaged.append(path)
+    return Resealed(count, damaged)
 
 
 def by_key(app: App) -> Counter[bytes]:

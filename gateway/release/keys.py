@@ -8,14 +8,16 @@ keys, with which everything opens, and ``rotate`` goes on where it stopped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from gateway import sealed_files, vault
 from gateway.app import App
 from gateway.crashpoints import Step, reached
-from gateway.errors import Refused, UsageError
+from gateway.errors import GatewayError, Refused, UsageError
 from gateway.ledger import sealed
 from gateway.ledger.accounts import portfolios
 from gateway.release import copies
@@ -97,7 +99,8 @@ def prepare(app: App) -> str:
 def rotate(app: App, *, leave_lost: bool = False) -> Rotated:
     """Seal everything with a new key. Goes on where an earlier call was killed.
 
-    Raises Refused while there are values that no key of the home opens; ``leave_lost`` leaves them as they are.
+    Raises Refused while there are values that no key of the home opens, GatewayError where one is not as it was sealed;
+    ``leave_lost`` leaves them as they are. Both keys are kept until every value and file is sealed anew or left.
     """
     app.operator.require("admin", "rotating the field key")
     if not leave_lost:
@@ -112,13 +115,15 @@ def rotate(app: App, *, leave_lost: bool = False) -> Rotated:
     reached(Step.KEYS_CHANGED)
     with app.db.write() as connection:
         app.vault.hold(app.db, connection)
-        changed = copies.reseal(app) + sealed_files.reseal(app.home, app.vault)
+        in_outbox, originals = copies.reseal(app), sealed_files.reseal(app.home, app.vault)
+    if not leave_lost:
+        _require_undamaged(app, in_outbox.damaged + originals.damaged)
     reached(Step.COPIES_CHANGED)
     if not vault.from_environment():
         vault.adopt_next(app.home)
     reached(Step.KEY_ADOPTED)
     app.vault.refresh()
-    return Rotated(first, tuple(former), values, changed, len(app.vault.ids) == 1)
+    return Rotated(first, tuple(former), values, in_outbox.done + originals.done, len(app.vault.ids) == 1)
 
 
 def _require_next_variable(app: App) -> None:
@@ -138,6 +143,16 @@ def _require_all_open(keys: Keys) -> None:
         raise Refused(
             f"rotating the field key: found {', '.join(missing)}, which this home does not have, expected none; put that "
             "key back, or leave what a lost key sealed as it is with --leave-lost"
+        )
+
+
+def _require_undamaged(app: App, damaged: Sequence[Path]) -> None:
+    if damaged:
+        names = ", ".join(str(path.relative_to(app.home.root)) for path in damaged[:5])
+        raise GatewayError(
+            f"rotating the field key: found {len(damaged)} sealed files that do not open with the key they name ({names}), expected "
+            "them as they were sealed: everything else is sealed anew, and the former key is kept for them; put them back from a "
+            "backup and run gateway keys rotate again, or leave them as they are with --leave-lost, after which the former key goes"
         )
 
 

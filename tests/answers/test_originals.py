@@ -120,6 +120,19 @@ def test_rotation_seals_originals_and_what_was_put_aside_anew(app: App) -> None:
         b"".join(sealed_files.clear_blocks(refused.archived(app.home), former))
 
 
+def test_a_damaged_original_keeps_the_former_key_until_it_is_put_back(app: App) -> None:
+    path, other = drop(app, DATA).archived(app.home), drop(app, DATA.replace(b"000000500", b"000000600"), "more.ach")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(GatewayError, match=rf"found 1 sealed files .* \(var/archive/../{path.name}\)"):
+        keys.rotate(app)
+    assert [(k.role, k.copies) for k in keys.show(app).keys] == [("seals", 1), ("opens", 1)]
+    assert b"".join(sealed_files.clear_blocks(other.archived(app.home), app.vault)) != DATA
+    path.write_bytes(whole)
+    assert keys.rotate(app).copies == 1 and differences(app) == []
+    assert b"".join(sealed_files.clear_blocks(path, app.vault)) == DATA
+
+
 class Killed(BaseException):
     """Stands in for SIGKILL inside one process: nothing of ours catches it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -214,10 +215,42 @@ def test_a_value_that_was_changed_is_not_passed_over(app: App) -> None:
     (value,) = world.all_of(app.db, "SELECT account_sealed FROM vendor WHERE vendor = 'V1'")[0]
     torn = bytes(value)[:-1] + bytes([bytes(value)[-1] ^ 1])
     world.change(app.db, "UPDATE vendor SET account_sealed = :v WHERE vendor = 'V1'", v=torn)
-    with pytest.raises(GatewayError, match=r"decrypting vendor\.account: found a value"):
+    expected = (
+        rf"vendor V1: decrypting vendor\.account: found a value of key {FIRST.hex()} that does not open .* --leave-lost"
+    )
+    with pytest.raises(GatewayError, match=expected):
         keys.rotate(app)
     with app.db.read() as connection:
         assert (
             connection.execute(text("SELECT COUNT(*) FROM operator_event WHERE action = 'keys.rotate'")).scalar() == 0
         )
     assert app.home.field_key.read_text() == written(b"k") and app.home.next_field_key.exists()
+
+
+def damaged_copy(app: App) -> tuple[Path, bytes]:
+    """The sealed copy in the outbox, a bit of it turned; with its bytes from before."""
+    (path,) = app.home.outbox.glob("*.sealed")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes([whole[60] ^ 1]) + whole[61:])
+    return path, whole
+
+
+def test_a_damaged_copy_is_named_and_the_rotation_ends_once_it_is_put_back(app: App) -> None:
+    """It named no file, and told to load account data: the rotation never ended."""
+    path, whole = damaged_copy(app)
+    for _ in range(2):
+        with pytest.raises(
+            GatewayError, match=rf"found 1 sealed files .* \(outbox/{path.name}\).* put them back .* --leave-lost"
+        ):
+            keys.rotate(app)
+        assert [(k.role, k.values, k.copies) for k in keys.show(app).keys] == [("seals", 10, 0), ("opens", 0, 1)]
+    path.write_bytes(whole)
+    assert keys.rotate(app).copies == 1
+    assert [(k.role, k.values, k.copies) for k in keys.show(app).keys] == [("seals", 10, 1)] and differences(app) == []
+
+
+def test_a_damaged_copy_may_be_left_as_it_is(app: App) -> None:
+    path, _whole = damaged_copy(app)
+    assert keys.rotate(app, leave_lost=True).copies == 0
+    assert [(k.fingerprint, k.role) for k in keys.show(app).keys][1:] == [(FIRST.hex(), "missing")]
+    assert [d for d in differences(app) if path.name in d] != []
