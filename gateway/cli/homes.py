@@ -128,7 +128,7 @@ def db_upgrade(session: Session) -> None:
     session.show({"before": before, "after": after}, text)
 
 
-def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]) -> None:
+def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")]) -> int:
     """Copy ledger, archive and settings (with keys) consistently into a new folder."""
     from gateway.ledger import backup as backups
 
@@ -142,15 +142,21 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
             "rows": result.rows,
             "bytes": result.bytes,
             "has_key": result.has_key,
+            "lacks": list(result.lacks),
         },
         [
             f"Wrote {result.files} files and {result.rows:,} ledger rows to {target} ({result.bytes:,} bytes).",
             "It holds keys and account data: keep it as safe as the home."
             if result.has_key
             else "The field key is not in it, because it is no file of the home: keep it too, for nothing sealed opens without it.",
-            f"Prove it with: gateway restore {target} --home NEW_HOME",
+            f"DIFFERS originals are in it as received: found {len(result.lacks)} missing or changed ({', '.join(result.lacks[:5])}): "
+            "no restore takes it. Keep the backups from before; put the originals back into var/archive from one of them, or from "
+            "the home that took the files in, see gateway verify, and back up again."
+            if result.lacks
+            else f"Prove it with: gateway restore {target} --home NEW_HOME",
         ],
     )
+    return FAULT if result.lacks else DONE
 
 
 def restore(

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, text
 from gateway.app import codes_of
 from gateway.errors import GatewayError, LedgerError, Refused, SettingsError
 from gateway.home import Home, fsync_dir, write_durably
-from gateway.ledger import dump, migrate, process_lock, restored, revision
+from gateway.ledger import dump, migrate, process_lock, restored, revision, verify_files
 from gateway.ledger.database import Database
 from gateway.ledger.dump import Progress
 from gateway.ledger.opening import ledger_of, name_database
@@ -55,6 +55,8 @@ class BackupResult:
     bytes: int
     has_key: bool
     """False where the field key is not a file of the home: what is sealed does not open without it."""
+    lacks: tuple[str, ...] = ()
+    """Originals that the ledger names and that are not in it as received, each with what is wrong: no restore takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class RestoreResult:
 
 def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progress | None = None) -> BackupResult:
     """Copy everything that cannot be made again into a new folder; ``at`` is this instant. The manifest comes last: without
-    it, no backup."""
+    it, no backup. What a restore would refuse it for is told at once, while an earlier backup may still have it."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
     if any(target.resolve().is_relative_to((home.root / part).resolve()) for part in _PARTS):
@@ -87,6 +89,8 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
         ) from error
     keys = _keys(home)
     rows, chain = dump.write(db, target / LEDGER, progress)
+    with db.read() as connection:  # before the archive is copied: it has what every row so far names
+        originals = verify_files.archived(connection)
     files = {LEDGER: _settle(target / LEDGER)}
     for part in _PARTS:
         for source in _files_below(home.root / part, target):
@@ -102,7 +106,8 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
     manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": chain}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     has_key = home.field_key.relative_to(home.root).as_posix() in files
-    return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key)
+    lacks = verify_files.strange_originals(originals, target / home.archive.relative_to(home.root), _vault(home))
+    return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key, tuple(lacks))
 
 
 def _keys(home: Home) -> list[bytes | None]:

@@ -143,12 +143,32 @@ GROUP BY u.file_id, e.source_line HAVING COUNT(*) > 1
 """
 
 
-def originals(connection: Connection, archive: Path, vault: Vault | None) -> Iterator[Check]:
-    """Every archived original is there and hashes to what was received. Of a sealed one that needs a key which is not
-    here, only that it is there, begins as a sealed file and has its size: the keys are another check's."""
+class Archived(NamedTuple):
+    """An original as its row says: the SHA-256 and the size are those of the clear bytes."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+def archived(connection: Connection) -> list[Archived]:
+    """Every original that the ledger names."""
     rows = connection.execute(
         text("SELECT DISTINCT archive_name, sha256, bytes FROM inbound_file WHERE archive_name IS NOT NULL ORDER BY 1")
-    ).all()
+    )
+    return [Archived(*row) for row in rows]
+
+
+def originals(connection: Connection, archive: Path, vault: Vault | None) -> Iterator[Check]:
+    """Every archived original is there and hashes to what was received."""
+    rows = archived(connection)
+    bad = strange_originals(rows, archive, vault)
+    yield none_of("originals are in the archive as received", bad, "no file missing or changed", total=len(rows))
+
+
+def strange_originals(rows: Sequence[Archived], archive: Path, vault: Vault | None) -> list[str]:
+    """Originals that are missing or changed. Of a sealed one that needs a key which is not here, only that it is there,
+    begins as a sealed file and has its size: the keys are another check's."""
     bad: list[str] = []
     for name, sha256, size in rows:
         path = archive / name
@@ -162,7 +182,7 @@ def originals(connection: Connection, archive: Path, vault: Vault | None) -> Ite
             found = ("", 0)
         if found != (sha256, size):
             bad.append(f"{name}: {'missing' if found is None else 'other bytes'}")
-    yield none_of("originals are in the archive as received", bad, "no file missing or changed", total=len(rows))
+    return bad
 
 
 def originals_by_key(connection: Connection, archive: Path) -> Counter[bytes]:

@@ -21,6 +21,7 @@ from gateway.home import Home
 from gateway.intake import actions, checking
 from gateway.intake.files import InboundFile
 from gateway.intake.service import Intake
+from gateway.ledger import backup as backups
 from gateway.ledger.database import Database
 from gateway.release import keys
 from gateway.vault import VARIABLE, Vault, key_id, open_vault
@@ -131,6 +132,29 @@ def test_a_damaged_original_keeps_the_former_key_until_it_is_put_back(app: App) 
     path.write_bytes(whole)
     assert keys.rotate(app).copies == 1 and differences(app) == []
     assert b"".join(sealed_files.clear_blocks(path, app.vault)) == DATA
+
+
+def test_a_backup_tells_a_sealed_original_that_is_not_as_received(app: App, tmp_path: Path) -> None:
+    """With the key, whatever was changed; without it, what was cut."""
+    file = drop(app, DATA)
+    path, lacks = file.archived(app.home), (f"{file.archive_name}: other bytes",)
+    whole, key = path.read_bytes(), app.home.field_key.read_text()
+    numbers = iter(range(9))
+
+    def told() -> tuple[str, ...]:
+        return backups.backup(app.home, app.db, tmp_path / f"backup{next(numbers)}", at=app.now()).lacks
+
+    assert told() == ()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert told() == lacks
+    app.home.field_key.unlink()
+    assert told() == ()
+    path.write_bytes(whole[:-1])
+    assert told() == lacks
+    app.home.field_key.write_text(key)
+    app.home.field_key.chmod(0o600)
+    path.write_bytes(whole)
+    assert told() == ()
 
 
 class Killed(BaseException):

@@ -97,6 +97,22 @@ def test_a_backup_without_its_key_is_told_at_once(
     assert "Put it into config/keys/field.key" in said and "Verify passed" not in said
 
 
+@pytest.mark.parametrize("what", ["missing", "other bytes"])
+def test_a_backup_that_no_restore_takes_says_so_at_once(own: Played, tmp_path: Path, what: str) -> None:
+    """It ended with 0, and the damage was told on the day the backup was needed."""
+    original = max(p for p in (own.root / "var" / "archive").glob("*/*") if not p.suffix)
+    name, whole = str(original.relative_to(own.root / "var" / "archive")), original.read_bytes()
+    if what == "missing":
+        original.unlink()
+    else:
+        original.write_bytes(whole[: len(whole) // 2])
+    done = own.do("backup", str(tmp_path / "damaged"))
+    assert done.code == 4 and "Prove it" not in done.out
+    assert f"DIFFERS originals are in it as received: found 1 missing or changed ({name}: {what})" in done.out
+    original.write_bytes(whole)
+    assert own.ok("backup", str(tmp_path / "whole"), "--json").document["lacks"] == []
+
+
 def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
     files = {row["name"]: row for row in own.ok("outbound", "list", "--json").rows}
     bank, scratch = files[BANK_FILE], files[SCRATCH]
