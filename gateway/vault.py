@@ -136,6 +136,13 @@ def places() -> tuple[str, str]:
     return (VARIABLE, NEXT_VARIABLE) if from_environment() else ("config/keys/field.key", "config/keys/field.key.next")
 
 
+def found_again() -> str:
+    """What to do with a key that was found again in a home that has another one: in its place it would lock out what that
+    one sealed; as a rotation that is not finished, both open."""
+    key, following = places()
+    return f"put the key that is there now into {following}, that one into {key}, and run gateway keys rotate"
+
+
 def read_keys(home: Home) -> list[bytes]:
     """The keys of a home, the one that seals first. Raises SettingsError."""
     key, following = places()

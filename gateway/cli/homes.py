@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway import setup
+from gateway import setup, vault
 from gateway.app import find_home, system_user
 from gateway.cli.common import DONE, FAULT, Session, command
 from gateway.clock import SystemClock, instant_text
@@ -191,10 +191,17 @@ def restore(
             f"Verify passed all {result.checks} checks of the ledger as it was backed up."
             if result.locked is None
             else f"DIFFERS account numbers are sealed with a key of this home: found {result.locked}, which is not in the backup "
-            "and not in the environment: nobody can be paid. Put it into config/keys/field.key, then run gateway verify.",
+            f"and not in the environment: {_locked(home)}, then run gateway verify.",
             *(f"IN DOUBT {said}" for said in result.doubts),
             "What left or came after the backup is not known here: nothing leaves by itself until it was compared with what "
             f"receivers and senders have, and somebody says so: {COMMAND}",
         ],
     )  # fmt: skip
     return DONE if result.locked is None else FAULT
+
+
+def _locked(home: Home) -> str:
+    """What comes of a missing key, and what to do where it is found: one that is there must not be overwritten with it."""
+    if home.field_key.exists() or vault.from_environment():
+        return f"what it sealed cannot be read or paid. Where it is found, {vault.found_again()}"
+    return "nobody can be paid. Put it into config/keys/field.key"

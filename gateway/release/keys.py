@@ -141,8 +141,8 @@ def _require_all_open(keys: Keys) -> None:
     ]
     if missing:
         raise Refused(
-            f"rotating the field key: found {', '.join(missing)}, which this home does not have, expected none; put that "
-            "key back, or leave what a lost key sealed as it is with --leave-lost"
+            f"rotating the field key: found {', '.join(missing)}, which this home does not have, expected none; where "
+            f"that key is found, {vault.found_again()}; or leave what a lost key sealed as it is with --leave-lost"
         )
 
 

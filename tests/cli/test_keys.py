@@ -95,6 +95,14 @@ def test_a_backup_without_its_key_is_told_at_once(
     said = capsys.readouterr().out
     assert "DIFFERS account numbers are sealed with a key of this home" in said and f"values of key {key}" in said
     assert "Put it into config/keys/field.key" in said and "Verify passed" not in said
+    monkeypatch.setenv(VARIABLE, base64.urlsafe_b64encode(b"z" * 32).decode())
+    assert run(["restore", str(tmp_path / "backup"), "--home", str(tmp_path / "another")]) == 4
+    said = capsys.readouterr().out
+    assert (
+        f"put the key that is there now into {NEXT_VARIABLE}, that one into {VARIABLE}, and run gateway keys rotate"
+        in said
+    )
+    assert "nobody can be paid" not in said
 
 
 @pytest.mark.parametrize("what", ["missing", "other bytes"])

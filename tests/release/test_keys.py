@@ -193,6 +193,14 @@ def test_values_of_a_key_that_is_not_here_stop_a_rotation(app: App) -> None:
     assert not app.home.next_field_key.exists()
     assert keys.rotate(app, leave_lost=True).values == 9
     assert [(k.role, k.values) for k in keys.show(app).keys] == [("seals", 9), ("missing", 1)]
+    said = "put the key that is there now into config/keys/field.key.next, that one into config/keys/field.key, and run gateway keys"
+    with pytest.raises(Refused, match=said):
+        keys.rotate(app)
+    app.home.field_key.rename(app.home.next_field_key)
+    app.home.field_key.write_text(written(b"z"))
+    app.home.field_key.chmod(0o600)
+    assert keys.rotate(app).values == 1
+    assert [(k.role, k.values) for k in keys.show(app).keys] == [("seals", 10)]
 
 
 def test_values_from_before_key_ids_get_one(app: App) -> None:
