@@ -1,5 +1,6 @@
-"""Remove what is old and can be made again: reports and Avro records, by the days the settings say.
+"""Remove what is old and only tells what ledger and archive hold: reports and Avro records, by the days the settings say.
 
+Reports of End of Period, which tell how things stood that day, go with them; no command writes any of them again.
 Both lie in folders named by business date; where books are kept for days long past, what was written lately stays.
 Originals, the journal and outbound files are never removed.
 """

@@ -272,7 +272,7 @@ class Alarms(Model):
 
 
 class Retention(Model):
-    """Days after their business date that what can be made again is kept; None = for ever."""
+    """Days after their business date that reports and Avro records are kept; None = for ever."""
 
     reports_days: int | None = Field(default=None, ge=1)
     avro_days: int | None = Field(default=None, ge=1)
