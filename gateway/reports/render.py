@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from io import StringIO
@@ -39,8 +38,8 @@ def write_report(report: Report, folder: Path, stem: str, *, durable: bool = Tru
     temporary = [temporary_of(path) for path in paths]
     with ExitStack() as stack:
         text, table, document = (stack.enter_context(_open(p)) for p in temporary)
-        document.write(_json_head(report))
         _write(report, text, table, document)
+        document.write(_json_tail(report))
         for handle in (text, table, document) if durable else ():
             handle.flush()
             os.fsync(handle.fileno())
@@ -53,7 +52,7 @@ def write_report(report: Report, folder: Path, stem: str, *, durable: bool = Tru
 
 
 def draft_report(report: Report, folder: Path) -> None:
-    """Write a report into ``folder`` before its figures are known: all of it but the head of the JSON form."""
+    """Write a report into ``folder`` before its figures are known: all of it but the end of the JSON form."""
     with ExitStack() as stack:
         _write(report, *(stack.enter_context(_open(folder / name)) for name in _DRAFTS))
 
@@ -62,21 +61,17 @@ def complete_report(report: Report, drafts: Path, folder: Path, stem: str) -> li
     """As ``write_report`` (not durable) from what ``draft_report`` left: ``report`` has the figures, its rows are not
     read. The drafts are used up."""
     folder.mkdir(parents=True, exist_ok=True)
-    text, table, document = (drafts / name for name in _DRAFTS)
-    whole = drafts / "whole.json"
-    with whole.open("wb") as out, document.open("rb") as rows:
-        out.write(_json_head(report).encode())
-        shutil.copyfileobj(rows, out, _COPY_BYTES)
-    document.unlink()
+    drafted = [drafts / name for name in _DRAFTS]
+    with drafted[-1].open("a", encoding="utf-8", newline="") as document:
+        document.write(_json_tail(report))
     paths = []
-    for written, suffix in ((text, ".rpt"), (table, ".csv"), (whole, ".json")):
+    for written, suffix in zip(drafted, (".rpt", ".csv", ".json"), strict=True):
         written.chmod(0o640)
         paths.append(written.replace(folder / f"{stem}{suffix}"))
     return paths
 
 
 _DRAFTS: Final = ("draft.rpt", "draft.csv", "draft.json")
-_COPY_BYTES: Final = 1 << 20
 
 
 def _open(path: Path) -> IO[str]:
@@ -91,12 +86,14 @@ def render_text(report: Report) -> str:
 
 
 def _write(report: Report, text: IO[str], table: IO[str] | None = None, document: IO[str] | None = None) -> None:
-    """``document`` has its head already, or gets it later."""
+    """All of it but the end of ``document``."""
     columns = report.spec.columns
     pages = _Pages(report, text)
     totals = Totals(report.spec)
     if table:
         table.write(",".join(c.key for c in columns) + "\r\n")
+    if document:
+        document.write(_json_head(report))
     first = True
     for by_column in blocks_of(report.rows):
         block = [cells(c, values) for c, values in zip(columns, by_column, strict=True)]
@@ -113,7 +110,7 @@ def _write(report: Report, text: IO[str], table: IO[str] | None = None, document
     pages.totals(summary)
     pages.notes()
     if document:
-        document.write(f'\n],\n"totals": {json.dumps(summary)}\n}}\n')
+        document.write(f'\n],\n"totals": {json.dumps(summary)}')
 
 
 def _json_head(report: Report) -> str:
@@ -124,10 +121,13 @@ def _json_head(report: Report) -> str:
         "portfolio_name": report.portfolio_name,
         "business_date": report.business_date,
         "run_at": report.run_at,
-        "figures": dict(report.figures),
-        "notes": list(report.notes),
     }
     return json.dumps(head, indent=0)[:-2] + ',\n"rows": [\n'
+
+
+def _json_tail(report: Report) -> str:
+    """What is known only when all is posted, so that a draft is finished by adding to it."""
+    return f',\n"figures": {json.dumps(dict(report.figures))},\n"notes": {json.dumps(list(report.notes))}\n}}\n'
 
 
 class _Pages:
