@@ -1,4 +1,4 @@
-"""Which entries the bank returned: in SQL, and the reversals that a return makes moot."""
+"""Which entries the bank returned, or we took back: in SQL, and the reversals that a return makes moot."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, text
 
 from gateway.ledger.ach_answers import refused_sql
+from gateway.ledger.ach_checks import source_sql
 
 
 def is_return_sql(answer: str) -> str:
@@ -25,6 +26,14 @@ def came_back_sql(entry: str, prefix: str = "") -> str:
     """A condition: the ``ach_entry`` of this alias came back, or, with the prefix ``reverses_``, the one that it takes back."""
     return f"""EXISTS (SELECT 1 FROM ach_answer ra WHERE ra.outbound_id = {entry}.{prefix}outbound_id
         AND ra.seq = {entry}.{prefix}seq AND {is_return_sql("ra")})"""
+
+
+def taken_back_sql(entry: str) -> str:
+    """A condition: a check of the ``ach_entry`` of this alias is void. Somebody said that it should not have been paid, so
+    that it vouches for nothing. Voids are few, and found by their index; so are those of a CTX entry, which names no check."""
+    return f"""({entry}.outbound_id, {entry}.seq) IN (SELECT ts.outbound_id, ts.seq FROM bank_check tc
+        JOIN outbound_source ts ON ts.source = {source_sql("tc")} AND ts.outbound_id = tc.outbound_id
+        WHERE tc.portfolio IN (SELECT portfolio FROM portfolio) AND tc.type = 'NEWA' AND tc.state = 'VOID')"""
 
 
 _MOOT: Final = text(f"""

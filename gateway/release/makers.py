@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.ledger.ach_answers import refused_sql
 from gateway.ledger.ach_checks import source_sql
-from gateway.ledger.ach_returns import came_back_sql
+from gateway.ledger.ach_returns import came_back_sql, taken_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.vendor_alerts import ALERT_OFF, OVERRIDE
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 _LAST_PAID: Final = (
     "COALESCE((SELECT MAX(f.approved_at) FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id "
     f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL}) AND NOT {came_back_sql('p')} "
-    f"AND NOT {refused_sql('f')}), '')"
+    f"AND NOT {refused_sql('f')} AND NOT {taken_back_sql('p')}), '')"
 )
 _PAYEES: Final = (
     "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "

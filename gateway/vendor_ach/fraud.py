@@ -10,7 +10,7 @@ a person accepts the rule by name; ``changed-details`` stops the payment itself.
 ``velocity``            more payments to the vendor than usual within some days
 ``vendor-limit``        more money to the vendor for one effective date
 ``file-limit``          more money in one file
-``day-limit``           more money in all files of one effective date
+``day-limit``           more money in all files of the portfolio for one effective date
 ``duplicate``           one amount twice, to one vendor or to vendors of names alike (``alike``) or one account
 ======================  ==================================================================================
 """
@@ -196,7 +196,7 @@ class _Run:
         for effective in dict.fromkeys(p.effective for p in payments) if self.settings.day_limit.on else ():
             cents = self.day_cents[effective]
             if cents > limit:
-                detail = f"{shown(cents)} in all files for {effective}, more than {shown(limit)}"
+                detail = f"{shown(cents)} in all files of the portfolio for {effective}, more than {shown(limit)}"
                 yield _finding("day-limit", self.settings, detail)
 
 

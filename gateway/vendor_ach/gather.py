@@ -285,9 +285,9 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
         statement = text(f"{_VOIDED} AND e.outbound_id = :of {_IN_ORDER}")
         with by_sets(run.connection):
             rows = run.connection.execute(statement, {"p": run.at.portfolio, "of": of}).all()
-    companies = _companies(run, {row.outbound_id for row in rows})
-    settles = settling.days(run.app, run.connection, companies)
-    refused = ach_answers.refusals(run.connection, companies)
+    sent_by = companies(run, {row.outbound_id for row in rows})
+    settles = settling.days(run.app, run.connection, sent_by)
+    refused = ach_answers.refusals(run.connection, sent_by)
     frozen = sealed_rows(run.app, run.connection, {(row.outbound_id, row.seq) for row in rows})
     found = []
     for (outbound_id, seq), its in groupby(rows, key=lambda row: (row.outbound_id, row.seq)):
@@ -300,7 +300,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
                 version=row.details_version, sec=row.sec, code=sent.transaction_code,
                 routing=sent.receiving_dfi + sent.check_digit, account=sent.account, name=sent.name,
                 amount_cents=sent.amount_cents, identification=sent.identification, settled_on=settles[outbound_id].on,
-                company_id=companies[outbound_id][0], odfi=companies[outbound_id][1],
+                company_id=sent_by[outbound_id][0], odfi=sent_by[outbound_id][1],
                 checks=tuple(Candidate(*check[: len(Candidate._fields)]) for check in checks), at_bank=bool(row.at_bank),
                 attempts=row.attempts, unclear=row.unclear,
                 refused=refused[outbound_id].answer if outbound_id in refused else None,
@@ -309,7 +309,7 @@ def voided(run: Context, of: int | None = None) -> list[Original]:
     return found
 
 
-def _companies(run: Context, files: Iterable[int]) -> dict[int, tuple[str, str]]:
+def companies(run: Context, files: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Company and originating bank of some files: one of each a file."""
     found = {}
     for outbound_id in sorted(files):

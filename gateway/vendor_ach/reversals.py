@@ -30,6 +30,17 @@ def effective_date(settled_on: str, earliest: date) -> str:
     return max(settled_on, earliest.isoformat())
 
 
+def elsewhere(sent_by: tuple[str, str], ours: tuple[str, str]) -> tuple[str, str] | None:
+    """Found and expected, where the company and bank (ODFI) that sent an entry are not those of the settings: a reversal is
+    the company's own, by way of the same bank."""
+    if sent_by == ours:
+        return None
+    return (
+        f"an entry of company {sent_by[0]} at bank {sent_by[1]}",
+        f"one of company {ours[0]} at {ours[1]}, which the settings name now",
+    )
+
+
 def item(original: Original, rules: Rules) -> Item | Broken:
     """The reversing entry, or why there is none."""
     number = original.checks[0].check_no
@@ -59,10 +70,8 @@ def item(original: Original, rules: Rules) -> Item | Broken:
             f"an entry of {original.file} that settled on {original.settled_on}", f"a reversal by {last}",
             f"ask the vendor for the money, and take the void back: gateway vendor void {number} --undo",
         )  # fmt: skip
-    if (original.company_id, original.odfi) != (rules.company_id, rules.odfi):
-        found = f"an entry of company {original.company_id} at bank {original.odfi}"
-        expected = f"one of company {rules.company_id} at {rules.odfi}, which the settings name now"
-        return broken("REVERSAL", found, expected, "ask that bank to reverse it")
+    if (other := elsewhere((original.company_id, original.odfi), (rules.company_id, rules.odfi))) is not None:
+        return broken("REVERSAL", *other, "ask that bank to reverse it")
     if is_today and original.amount_cents > rules.max_entry_cents:
         return broken("SAMEDAY", "an amount over the same-day limit", "one within it", "build it without --same-day")
     to = Payee(original.routing, original.account, original.name, original.name)

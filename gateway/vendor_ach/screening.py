@@ -25,7 +25,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, text
 from gateway.app import App
 from gateway.ledger import schema
 from gateway.ledger.ach_answers import refused_sql
-from gateway.ledger.ach_returns import came_back_sql
+from gateway.ledger.ach_returns import came_back_sql, taken_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.vendor_details import NEW_VERSION, last4
 from gateway.settings_portfolio import FraudSettings
@@ -167,14 +167,15 @@ def screening(run: Context, decision: Decision) -> Screening:
 
 
 def _paid(connection: Connection) -> frozenset[tuple[str, int]]:
-    """Bank details that a live entry paid which left, was not refused and did not come back, for any portfolio. A check
-    loaded as sent was paid to the details of then, the first ones; but not one loaded since bank files are built here:
-    whoever loads a vendor could vouch for it so."""
+    """Bank details that a live entry paid which left, was not refused, did not come back and is not void, for any portfolio.
+    A check loaded as sent was paid to the details of then, the first ones; but not one loaded since bank files are built
+    here: whoever loads a vendor could vouch for it so."""
     rows = connection.execute(
         text(
             "SELECT DISTINCT e.vendor, e.details_version FROM fraud_vendor x JOIN ach_entry e ON e.vendor = x.vendor "
             "JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') "
-            f"WHERE e.kind = 'LIVE' AND NOT {came_back_sql('e')} AND NOT {refused_sql('f')} UNION SELECT DISTINCT c.vendor, 1 "
+            f"WHERE e.kind = 'LIVE' AND NOT {came_back_sql('e')} AND NOT {refused_sql('f')} AND NOT {taken_back_sql('e')} "
+            "UNION SELECT DISTINCT c.vendor, 1 "
             "FROM fraud_vendor x JOIN bank_check c ON c.vendor = x.vendor WHERE c.type = 'NEWA' AND c.state = 'SENT' "
             f"AND c.outbound_id IS NULL AND NOT EXISTS (SELECT 1 FROM operator_event o WHERE o.action = '{CHECK_LOADED}' "
             "AND o.subject = 'check ' || c.portfolio || '/' || c.bank || '/' || c.check_no "

@@ -71,7 +71,8 @@ def voidable(check: Check, action: str) -> None:
 
 
 def in_time(app: App, connection: Connection, check: Check, sent_in: int, action: str) -> str:
-    """The last day of a reversal of what left by that file. Raises Refused when the next run would come too late for it."""
+    """The last day of a reversal of what left by that file. Raises Refused when the next run would come too late for it, or
+    could not make it for another bank's."""
     run = gather.context(app, connection, place(app, connection, check.portfolio))
     settled = settling.days(app, connection, [sent_in])[sent_in].on
     last = reversals.last_day(settled, run.calendar)
@@ -81,6 +82,13 @@ def in_time(app: App, connection: Connection, check: Check, sent_in: int, action
         raise Refused(
             f"{action}: found it in {check.file}, settled on {settled}, and a reversal possible for {possible}, expected one by "
             f"{last}: ask the vendor for the money"
+        )
+    sent_by = gather.companies(run, [sent_in])[sent_in]
+    if (other := reversals.elsewhere(sent_by, (run.bank.company_identification, run.odfi))) is not None:
+        found, expected = other
+        raise Refused(
+            f"{action}: found it in {check.file}, {found}, expected {expected}: ask that bank to reverse it, or let the portfolio "
+            f"name that bank again until its reversal is built (by {last})"
         )
     return last
 

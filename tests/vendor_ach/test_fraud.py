@@ -91,7 +91,7 @@ CASES: dict[str, tuple[FraudSettings, list[list[Payment]], Facts, list[list[str]
         rules(day_limit={"limit": "300.00"}),
         [[pay("1"), pay("2")], [pay("3", effective="2026-03-04")]],
         Facts(day_cents={"2026-03-03": 10_001, "2026-03-04": 20_000}),
-        [["300.01 in all files for 2026-03-03, more than 300.00"], []],
+        [["300.01 in all files of the portfolio for 2026-03-03, more than 300.00"], []],
     ),
     "duplicate by date within a run": (
         rules(duplicate={}),

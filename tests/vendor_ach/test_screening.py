@@ -22,6 +22,7 @@ from gateway.outbound.built import Built
 from gateway.outbound.store import Frozen
 from gateway.release import release
 from gateway.release.build import build, finish, within
+from gateway.vendor_ach import voids
 from tests.outbound import world
 from tests.outbound.ach import refused, returned
 from tests.support.at_once import until_it_waits
@@ -132,6 +133,26 @@ def test_what_counts_as_a_payment_before(db: Database, app: App, back: str) -> N
             refused(db, outbound_id)
     world.check(db, "3", 600)
     assert findings(app, built(app)) == [("first-payment", "HOLD", "V1")]
+
+
+@pytest.mark.parametrize("sec", ["CCD", "CTX"])
+def test_a_payment_that_was_taken_back_vouches_for_nothing(db: Database, app: App, sec: str) -> None:
+    """Whoever paid the wrong account and took it back must not pay there a second time unasked."""
+    world.clearing(db, 1)
+    world.change(db, "UPDATE vendor SET sec = :s", s=sec)
+    world.check(db, "1")
+    if sec == "CTX":
+        world.check(db, "2", 300)
+    first = built(app)
+    approve(app, first, "first-payment")
+    world.at_bank(app)
+    voids.void(app, "1", reason="wrong account", whole_entry=True)
+    world.check(db, "3", 500)
+    again = built(app)
+    assert findings(app, again) == [("first-payment", "HOLD", "V1")]
+    release.reject(app, again.outbound_id, reason="look")
+    voids.undo(app, "1", reason="it was right")
+    assert findings(app, built(app)) == []
 
 
 def test_a_check_loaded_as_sent_paid_the_first_details(db: Database, app: App, clock: FixedClock) -> None:
@@ -295,7 +316,7 @@ def test_limits_and_velocity_count_earlier_files(db: Database, home: Home, clock
     assert [f["detail"] for f in release.show(app, again.outbound_id)["findings"]] == [
         "200.00 to vendor V1 for 2026-03-03, more than 150.00",
         "200.00 in this file, more than 100.00",
-        "200.00 in all files for 2026-03-03, more than 199.99",
+        "200.00 in all files of the portfolio for 2026-03-03, more than 199.99",
         "2 payments to vendor V1 from 2026-02-25 to 2026-03-03, more than 1",
     ]
 

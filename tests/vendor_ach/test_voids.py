@@ -278,6 +278,24 @@ def test_five_banking_days(app: App, db: Database, home: Home, day: str, fine: b
     assert state(db, "1") == "SENT"
 
 
+def test_what_another_bank_paid_cannot_be_taken_back_by_this_one(app: App, db: Database, home: Home) -> None:
+    """Its payable would be open, and be paid again, while nothing takes the first payment back."""
+    sent(app, "1")
+    moved = set_up(db, home, on("2026-03-03"), bank={"routing_number": "026009593"})
+    with pytest.raises(
+        Refused,
+        match="an entry of company 1234567890 at bank 09100001, expected one of company 1234567890 at 02600959, which the "
+        r"settings name now: ask that bank .* name that bank again until its reversal is built \(by 2026-03-10\)$",
+    ):
+        voids.void(moved, "1", reason="x")
+    assert state(db, "1") == "SENT"
+    voids.void(app, "1", reason="x")
+    built, _ = made(moved)
+    assert not built.files
+    (told,) = withheld(moved, built)
+    assert "at bank 09100001" in told
+
+
 def test_a_run_that_comes_too_late_says_so_and_the_void_can_be_taken_back(app: App, db: Database, home: Home) -> None:
     sent(app, "1")
     voids.void(app, "1", reason="x")
