@@ -27,7 +27,7 @@ _INSTEAD: Final = {
     "BATCH_UNKNOWN": "correct the number; gateway ledger payments lists them",
     "AMOUNT_DIFFERS": "leave --amount out, or find out which batch is meant",
     "CHECK_DIFFERS": "leave --check out, or find out which batch is meant",
-    "BANK_UNKNOWN": "name another --bank, or load this one with gl_accounts.csv",
+    "BANK_UNKNOWN": "name another --bank; one of these that is missing comes with gl_accounts.csv",
     "SUSPENSE_SPENT": "take those steps back first (gateway suspense show, then undo)",
 }
 """What a person does instead, by the code of the finding."""

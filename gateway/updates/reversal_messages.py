@@ -92,6 +92,13 @@ def bank_unknown(bank: str) -> Finding:
     )
 
 
+def bank_not_used(bank: str, batch: str, why: str) -> Finding:
+    return Finding(
+        "BANK_NOT_USED", "bank", f"bank {bank} for batch {batch}, {why}", "a bank only where cash goes back",
+        "nothing, no money was taken from that bank; if it did leave there, add it to Reversal Suspense",
+    )  # fmt: skip
+
+
 def multiple_leases(batch: str) -> Finding:
     return Finding(
         "MULTIPLE_LEASE_BATCH", "batch", f"several leases in batch {batch}", "one",

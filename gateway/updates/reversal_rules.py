@@ -112,6 +112,8 @@ def _reverse(record: Record, batch: Batch, reason: str, cash: Mapping[int, int],
     escrow: Counter[EscrowKey] = Counter()
     moved: list[Moved] = []
     warnings: list[tuple[Finding, int]] = []
+    if record.bank is not None and (unmoved := _moves_no_cash(batch, reason)) is not None:
+        warnings.append((messages.bank_not_used(record.bank, batch.batch, unmoved), record.amount_cents))
     reopen(batch.lines, facts, escrow)
     lease = batch.one_lease
     if reason != NO_REAPPLICATION:
@@ -125,6 +127,13 @@ def _reverse(record: Record, batch: Batch, reason: str, cash: Mapping[int, int],
         if cents < 0 and facts.escrow[key] < 0:
             warnings.append((messages.escrow_negative(*key, facts.escrow[key]), -cents))
     return Reverse(record, batch, batch.lines, reason, cash, moved, escrow, warnings)
+
+
+def _moves_no_cash(batch: Batch, reason: str) -> str | None:
+    """Why its reversal takes nothing from a bank, in words."""
+    if reason[0] == TRANSFER:
+        return f"whose money stays here to be placed again (family {TRANSFER})"
+    return "which was a payment without cash" if batch.cash_account == CLEARING_ACCOUNT else None
 
 
 def _moves_others(lease: Lease, facts: Facts) -> bool:

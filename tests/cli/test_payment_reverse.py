@@ -165,8 +165,8 @@ def test_the_fee_for_a_bounced_payment_is_named_before_and_after(desk: Played) -
          f"reversing batch {B1}: found check 9, expected check 123 of batch {B1}; leave --check out, or find out which batch is "
          "meant"),
         ((B1, "--reason", "NSFC", "--bank", "999"), 3,
-         f"reversing batch {B1}: found bank 999, expected a cash account 125 to 144 of the office's chart; name another --bank, "
-         "or load this one with gl_accounts.csv"),
+         f"reversing batch {B1}: found bank 999, expected a cash account 125 to 144 of the office's chart; name another --bank; "
+         "one of these that is missing comes with gl_accounts.csv"),
     ],
 )  # fmt: skip
 def test_by_hand_refused_instead_of_an_item(desk: Played, arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -146,6 +146,9 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
     (f"L2,100,B{FIRST}", "REAPPLIED_MONEY_LEFT",
      f"Found 1.00 of batch {OVER} more than all open invoices of lease 2 when it was re-applied, expected no more than they "
      "come to: apply the suspense item when the lease is billed, or pay it out."),
+    (f"L1,100,B{LATER},G131", "BANK_NOT_USED",
+     f"Found bank 131 for batch {LATER}, which was a payment without cash, expected a bank only where cash "
+     "goes back: nothing, no money was taken from that bank; if it did leave there, add it to Reversal Suspense."),
     (f"L3,900,B{ESCROW}", "ESCROW_NEGATIVE",
      "Found escrow RCR1 of lease 3 at -5.00 after the reversal, expected nothing disbursed of a payment that came back: "
      "collect the difference from the lessee."),
@@ -192,6 +195,11 @@ def pay_before_it_is_known(ledger: Ledger) -> None:
     assert ledger.outcomes(ledger.drop("payments", "1", [f"L8,200,E030402,B{OTHER}"], "JS1")) == ["P"]
 
 
+def pay_without_cash(ledger: Ledger) -> None:
+    ledger.load({"invoices": "invoice,lease,due_date,charge,amount\n40,1,2003-12-01,PYMT,1.00\n"})
+    assert ledger.outcomes(ledger.drop("payments", "1", [f"L1,100,B{LATER},ACLR"], "JS1")) == ["P"]
+
+
 def charge_for_bounced_payments(ledger: Ledger, code: str) -> None:
     fees = ReversalSettings(nsf_fee_code=code, nsf_fee="25.00")
     settings = replace(ledger.app.settings, portfolios={"1": PortfolioSettings(reversals=fees)})
@@ -205,7 +213,7 @@ def bill_and_charge(ledger: Ledger) -> None:
 
 BEFORE = {
     "SUSPENSE_SPENT": spend, "ESCROW_NEGATIVE": disburse, "REAPPLIED_SUSPENSE": pay_on_hold,
-    "SUSPENSE_OTHER_OFFICE": pay_before_it_is_known,
+    "SUSPENSE_OTHER_OFFICE": pay_before_it_is_known, "BANK_NOT_USED": pay_without_cash,
     "NSF_FEE_ASSESSED": bill_and_charge,
     "NSF_FEE_NOT_ASSESSED": partial(charge_for_bounced_payments, code="OTHF"),  # the portfolio does not have it
 }  # fmt: skip
@@ -278,4 +286,4 @@ def test_every_message_is_in_the_table() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding" and isinstance(node.args[0], ast.Constant)
     }
     assert codes == own | {code.value for code in RejectCode} - ELSEWHERE
-    assert len(own) == 18
+    assert len(own) == 19
