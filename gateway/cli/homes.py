@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -149,11 +150,9 @@ def backup(session: Session, target: Annotated[Path, typer.Argument(metavar="DIR
             "It holds keys and account data: keep it as safe as the home."
             if result.has_key
             else "The field key is not in it, because it is no file of the home: keep it too, for nothing sealed opens without it.",
-            f"DIFFERS originals are in it as received: found {len(result.lacks)} missing or changed ({', '.join(result.lacks[:5])}): "
-            "no restore takes it. Keep the backups from before; put the originals back into var/archive from one of them, or from "
-            "the home that took the files in, see gateway verify, and back up again."
-            if result.lacks
-            else f"Prove it with: gateway restore {target} --home NEW_HOME",
+            *_lacking(result.lacks, "in it"),
+            *(["Keep the backups from before: they may have them."] if result.lacks else []),
+            f"Prove it with: gateway restore {target} --home NEW_HOME",
         ],
     )
     return FAULT if result.lacks else DONE
@@ -183,21 +182,40 @@ def restore(
     session.show(
         {
             "home": str(home.root), "files": result.files, "rows": result.rows, "checks": result.checks,
-            "ok": result.locked is None, "locked": result.locked,
+            "ok": result.locked is None and not result.lacks, "locked": result.locked, "lacks": list(result.lacks),
             "backup_at": result.made_at, "in_doubt": list(result.doubts),
         },
         [
             f"Restored {result.files} files and {result.rows:,} ledger rows into {home.root}.",
             f"Verify passed all {result.checks} checks of the ledger as it was backed up."
-            if result.locked is None
-            else f"DIFFERS account numbers are sealed with a key of this home: found {result.locked}, which is not in the backup "
-            f"and not in the environment: {_locked(home)}, then run gateway verify.",
+            if result.locked is None and not result.lacks
+            else f"Verify ran {result.checks} checks of the ledger as it was backed up. It is sound but for what differs:",
+            *_lacking(result.lacks, "in the archive"),
+            *(
+                [
+                    f"DIFFERS account numbers are sealed with a key of this home: found {result.locked}, which is not in the "
+                    f"backup and not in the environment: {_locked(home)}, then run gateway verify."
+                ]
+                if result.locked is not None
+                else []
+            ),
             *(f"IN DOUBT {said}" for said in result.doubts),
             "What left or came after the backup is not known here: nothing leaves by itself until it was compared with what "
             f"receivers and senders have, and somebody says so: {COMMAND}",
         ],
     )  # fmt: skip
-    return DONE if result.locked is None else FAULT
+    return DONE if result.locked is None and not result.lacks else FAULT
+
+
+def _lacking(originals: Sequence[str], where: str) -> list[str]:
+    """What a backup was made without, in words."""
+    if not originals:
+        return []
+    return [
+        f"DIFFERS originals are {where} as received: found {len(originals)} missing or changed ({', '.join(originals[:5])}). Put "
+        "them back into var/archive from an earlier backup, or from the home that took the files in; gateway verify names them "
+        "until then."
+    ]
 
 
 def _locked(home: Home) -> str:

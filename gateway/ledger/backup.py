@@ -56,7 +56,7 @@ class BackupResult:
     has_key: bool
     """False where the field key is not a file of the home: what is sealed does not open without it."""
     lacks: tuple[str, ...] = ()
-    """Originals that the ledger names and that are not in it as received, each with what is wrong: no restore takes it."""
+    """Originals that the ledger names and that are not in it as received, each with what is wrong. The manifest has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,13 @@ class RestoreResult:
     """What may have left since, each with the command that settles it."""
     locked: str | None
     """Sealed values that no key of the new home opens, by key; None: each has its key."""
+    lacks: tuple[str, ...]
+    """As the backup's."""
 
 
 def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progress | None = None) -> BackupResult:
     """Copy everything that cannot be made again into a new folder; ``at`` is this instant. The manifest comes last: without
-    it, no backup. What a restore would refuse it for is told at once, while an earlier backup may still have it."""
+    it, no backup. Originals that are missing or changed are told at once, while an earlier backup may still have them."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
     if any(target.resolve().is_relative_to((home.root / part).resolve()) for part in _PARTS):
@@ -103,10 +105,10 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
             f"backup to {target}: found the field key rotated meanwhile, expected the one that sealed what was copied; "
             "run it again into another folder"
         )
-    manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": chain}
+    lacks = verify_files.strange_originals(originals, target / home.archive.relative_to(home.root), _vault(home))
+    manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": chain, "lacks": lacks}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     has_key = home.field_key.relative_to(home.root).as_posix() in files
-    lacks = verify_files.strange_originals(originals, target / home.archive.relative_to(home.root), _vault(home))
     return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key, tuple(lacks))
 
 
@@ -226,6 +228,7 @@ def restore(
     """Bring a backup into an empty home and an empty database, prove it, and doubt what may have left since.
 
     ``at`` is this instant and ``user`` the system user who restores, as the record has them.
+    Originals that were lost when it was made are lost, and said to be: what else it holds is needed all the more.
     The database is the one the backed-up settings name, or ``database_url``, which then stands in them. One with rows
     is refused before anything is done to it; nothing is left behind, in it or in the home, when the restore fails, unless
     another home has worked in it by then. One that is killed leaves a folder that no command opens (``Home.restoring``).
@@ -256,7 +259,7 @@ def restore(
             with _alone(db, home):
                 dump.require_empty(db)
                 try:
-                    rows, checks, locked = _fill(db, source, manifest, home, render, progress, settle)
+                    rows, checks, locked, lacks = _fill(db, source, manifest, home, render, progress, settle)
                 except BaseException as error:
                     if not migrate.remove(db, unless=lambda connection: _others_wrote(connection, manifest["rows"])):
                         raise LedgerError(
@@ -272,7 +275,7 @@ def restore(
     except BaseException:
         shutil.rmtree(home.root, ignore_errors=True)
         raise
-    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), tuple(doubts), locked)
+    return RestoreResult(len(manifest["files"]), rows, checks, manifest.get("at"), tuple(doubts), locked, lacks)
 
 
 @contextmanager
@@ -316,9 +319,10 @@ def _fill(
     render: Render | None,
     progress: Progress | None,
     settle: dump.Then,
-) -> tuple[int, int, str | None]:
-    """Rows, checks, and what no key opens, which stops no restore: its key may come later. The rows come into tables of the
-    schema they were of, and are upgraded there. The chain's ends must be those of the day of the backup.
+) -> tuple[int, int, str | None, tuple[str, ...]]:
+    """Rows, checks, and two that stop no restore: what no key opens, for its key may come later, and originals that were not
+    as received when it was made. The rows come into tables of the schema they were of, and are upgraded there. The chain's
+    ends must be those of the day of the backup.
 
     Homes that share the ledger may be at work: they see no row before it is doubted (``settle``), whatever schema it was of.
     """
@@ -336,9 +340,15 @@ def _fill(
     rows = dump.read(db, source / LEDGER, progress, then=then)
     vault = _vault(home)
     checks = verify(db, archive=home.archive, vault=vault, render=render)
-    wrong = [f"{check.name} {check.where}: {check.detail}" for check in checks if not check.ok]
+    differ = [check for check in checks if not check.ok]
     with db.read() as connection:
         chain = dump.chain_ends(connection, rows["posting_unit"])
+        lacks = _lacked(connection, home, vault, manifest) if differ else ()
+    wrong = [
+        f"{check.name} {check.where}: {check.detail}"
+        for check in differ
+        if not (lacks and check.name == verify_files.ORIGINALS)
+    ]
     if rows != manifest["rows"] or chain != manifest["chain"]:
         wrong.append("rows or digests differ from the manifest")
     if wrong:
@@ -347,4 +357,10 @@ def _fill(
         )
     with db.read() as connection:
         keyed = sealed_by_known_keys(connection, home.archive, () if vault is None else vault.ids)
-    return sum(rows.values()), len(checks) + 1, None if keyed.ok else keyed.detail
+    return sum(rows.values()), len(checks) + 1, None if keyed.ok else keyed.detail, lacks
+
+
+def _lacked(connection: Connection, home: Home, vault: Vault | None, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Originals that are not as received, where the manifest tells of all of them; none where it does not."""
+    strange = verify_files.strange_originals(verify_files.archived(connection), home.archive, vault)
+    return tuple(strange) if set(strange) <= set(manifest.get("lacks", ())) else ()

@@ -143,6 +143,10 @@ GROUP BY u.file_id, e.source_line HAVING COUNT(*) > 1
 """
 
 
+ORIGINALS: Final = "originals are in the archive as received"
+"""The name of the check."""
+
+
 class Archived(NamedTuple):
     """An original as its row says: the SHA-256 and the size are those of the clear bytes."""
 
@@ -163,7 +167,7 @@ def originals(connection: Connection, archive: Path, vault: Vault | None) -> Ite
     """Every archived original is there and hashes to what was received."""
     rows = archived(connection)
     bad = strange_originals(rows, archive, vault)
-    yield none_of("originals are in the archive as received", bad, "no file missing or changed", total=len(rows))
+    yield none_of(ORIGINALS, bad, "no file missing or changed", total=len(rows))
 
 
 def strange_originals(rows: Sequence[Archived], archive: Path, vault: Vault | None) -> list[str]:

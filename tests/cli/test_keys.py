@@ -106,8 +106,10 @@ def test_a_backup_without_its_key_is_told_at_once(
 
 
 @pytest.mark.parametrize("what", ["missing", "other bytes"])
-def test_a_backup_that_no_restore_takes_says_so_at_once(own: Played, tmp_path: Path, what: str) -> None:
-    """It ended with 0, and the damage was told on the day the backup was needed."""
+def test_a_backup_without_an_original_says_so_at_once_and_so_does_its_restore(
+    own: Played, tmp_path: Path, what: str
+) -> None:
+    """The damage was told on the day the backup was needed, by a restore that refused all of it."""
     original = max(p for p in (own.root / "var" / "archive").glob("*/*") if not p.suffix)
     name, whole = str(original.relative_to(own.root / "var" / "archive")), original.read_bytes()
     if what == "missing":
@@ -115,10 +117,18 @@ def test_a_backup_that_no_restore_takes_says_so_at_once(own: Played, tmp_path: P
     else:
         original.write_bytes(whole[: len(whole) // 2])
     done = own.do("backup", str(tmp_path / "damaged"))
-    assert done.code == 4 and "Prove it" not in done.out
+    assert done.code == 4 and "Keep the backups from before" in done.out
     assert f"DIFFERS originals are in it as received: found 1 missing or changed ({name}: {what})" in done.out
     original.write_bytes(whole)
     assert own.ok("backup", str(tmp_path / "whole"), "--json").document["lacks"] == []
+    home = Played(tmp_path / "again", f"sqlite:///{tmp_path}/again/var/ledger.db")
+    again = home.do("restore", str(tmp_path / "damaged"), "--home", str(home.root))
+    assert again.code == 4 and f"found 1 missing or changed ({name}: {what}). Put them back" in again.out
+    assert "It is sound but for what differs" in again.out
+    verified = home.do("verify")
+    assert verified.code == 4 and f"{name}: {what}" in verified.out
+    (home.root / "var" / "archive" / name).write_bytes(whole)
+    assert name not in home.do("verify").out
 
 
 def test_taken_and_exported(own: Played, tmp_path: Path) -> None:
