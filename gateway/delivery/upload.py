@@ -241,8 +241,9 @@ class Uploader:
             return
         if flight.outcome is None:
             flight.refuse(
-                f"placing {flight.target}: found a file of {found.size} bytes there, expected none; it is not "
-                "overwritten: ask the receiver to take it away"
+                f"placing {flight.target}: found a file of {found.size} bytes there, expected none; it is not overwritten: find out "
+                "from the receiver what it is. If it is this one, sent before, they have it (gateway deliver acknowledge "
+                f"{flight.job.outbound_id} --reference WHAT); only if it is another, have it taken away"
             )
 
     def _rename(self) -> None:

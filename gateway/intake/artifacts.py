@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -105,16 +106,17 @@ def write_unconfirmed(
             return paths
         update = update or update_for(file.kind)
         drafted = drafts.finished(file) if drafts is not None else None
-        beside = _beside(app, file) if write is _write_report and drafted is None else None
-        paths = _reports(app, connection, file, update, folder, write, drafted)
-        paths += _rejected_lines(app, connection, file, update, folder)
-        crashpoints.reached(Step.REPORTED)
-        if drafted is not None:
-            paths.append(_placed(drafted / RECORDS, avro_of(app, file)))
-        elif beside is not None:
-            paths.append(_finished(beside, app, file))
-        elif file.lines:
-            paths.append(write_records(app, connection, file, update))
+        is_large = (file.records or 0) >= BESIDE_RECORDS and write is _write_report and drafted is None
+        with _beside(app, file) if is_large else nullcontext() as beside:
+            paths = _reports(app, connection, file, update, folder, write, drafted)
+            paths += _rejected_lines(app, connection, file, update, folder)
+            crashpoints.reached(Step.REPORTED)
+            if drafted is not None:
+                paths.append(_placed(drafted / RECORDS, avro_of(app, file)))
+            elif beside is not None:
+                paths.append(_finished(beside, app, file))
+            elif file.lines:
+                paths.append(write_records(app, connection, file, update))
         crashpoints.reached(Step.ARCHIVED_RECORDS)
     return paths
 
@@ -241,12 +243,18 @@ def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[
             wanted = next(numbers, None)
 
 
-def _beside(app: App, file: InboundFile) -> subprocess.Popen[bytes] | None:
-    """A second process that archives the records of a large file while this one writes its reports."""
-    if (file.records or 0) < BESIDE_RECORDS:
-        return None
+@contextmanager
+def _beside(app: App, file: InboundFile) -> Iterator[subprocess.Popen[bytes]]:
+    """A second process that archives the records of a large file while this one writes its reports; it ends where these fail."""
     command = second_process("archiver", str(app.home.root), str(file.file_id))
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _finished(process: subprocess.Popen[bytes], app: App, file: InboundFile) -> Path:

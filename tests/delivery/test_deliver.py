@@ -97,7 +97,10 @@ def test_a_name_that_is_taken_is_not_overwritten(sqlite_office: Office, far_side
     office.release("A.DAT", b"ours" * 10)
     (result,) = office.deliver()
     assert result.state == "NOT_DELIVERED" and result.next_attempt_at is not None
-    assert "found a file of 6 bytes there, expected none" in (result.detail or "")
+    assert "found a file of 6 bytes there, expected none; it is not overwritten: find out from the receiver" in (
+        result.detail or ""
+    )
+    assert f"gateway deliver acknowledge {result.outbound_id} --reference WHAT" in (result.detail or "")
     assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {"A.DAT": b"theirs"}
     (far_side.root / "A.DAT").unlink()
     office.clock.wait(1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -472,3 +473,23 @@ def test_records_without_drafts_are_archived_by_a_second_process(
     archived = written[real.home.avro / str(file.business_date) / "1-p1_btchpmt.dat.avro"]
     outcomes = {row["line_no"]: (row["outcome"], len(row["entry_ids"])) for row in fastavro.reader(BytesIO(archived))}
     assert outcomes[2] == ("suspended", 1) and outcomes.keys() == {1, 2, 4, 5}
+
+
+def test_a_second_process_ends_with_reports_that_cannot_be_written(real: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = drop(real, PAYMENTS, name=NAMES["payments"])
+    started: list[Any] = []
+
+    class Hangs(subprocess.Popen[bytes]):
+        def __init__(self, _command: list[str], **more: Any) -> None:
+            super().__init__([sys.executable, "-c", "import signal; signal.pause()"], **more)
+            started.append(self)
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifacts, "BESIDE_RECORDS", 1)
+    monkeypatch.setattr(artifacts.subprocess, "Popen", Hangs)
+    monkeypatch.setattr(artifacts, "_reports", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_unconfirmed(real, file.file_id)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
