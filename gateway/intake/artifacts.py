@@ -245,7 +245,7 @@ def _canonical(app: App, file: InboundFile, numbers: Iterator[int]) -> Iterator[
 
 @contextmanager
 def _beside(app: App, file: InboundFile) -> Iterator[subprocess.Popen[bytes]]:
-    """A second process that archives the records of a large file while this one writes its reports; it ends where these fail."""
+    """A second process that archives the records of a large file while its reports are written; it ends where these fail."""
     command = second_process("archiver", str(app.home.root), str(file.file_id))
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
