@@ -18,6 +18,7 @@ from gateway.app import App, Operator
 from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers
+from gateway.ledger.ach_returns import is_return_sql
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.banks import required_bank
@@ -133,7 +134,8 @@ _CHANGED: Final = (
     (
         "a prenote that the bank returned",
         "(e.vendor, e.details_version) IN (SELECT p.vendor, p.details_version FROM ach_answer a JOIN ach_entry p "
-        "ON p.outbound_id = a.outbound_id AND p.seq = a.seq WHERE a.kind = 'RETURN' AND p.kind = 'PRENOTE')",
+        "ON p.outbound_id = a.outbound_id AND p.seq = a.seq AND p.kind = 'PRENOTE' JOIN outbound_file f "
+        f"ON f.outbound_id = p.outbound_id AND f.state <> 'REJECTED' WHERE {is_return_sql('a')})",
     ),
     (
         "the dealer alert on",

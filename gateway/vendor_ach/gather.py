@@ -16,7 +16,7 @@ from gateway.calendar import BankingCalendar
 from gateway.errors import Refused, SettingsError
 from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import source_sql
-from gateway.ledger.ach_returns import came_back_sql
+from gateway.ledger.ach_returns import came_back_sql, is_return_sql, return_code_sql
 from gateway.ledger.database import by_sets
 from gateway.ledger.vendor_changes import VERSIONS, pending
 from gateway.money import to_cents
@@ -203,10 +203,8 @@ _VENDORS: Final = f"""
     FROM vendor v LEFT JOIN ({VERSIONS}) n ON n.vendor = v.vendor
     WHERE v.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
 """
-_PRENOTE: Final = """
-    SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state,
-        (SELECT MIN(a.code) FROM ach_answer a WHERE a.outbound_id = e.outbound_id AND a.seq = e.seq
-            AND a.kind = 'RETURN') AS returned
+_PRENOTE: Final = f"""
+    SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state, {return_code_sql("e")} AS returned
     FROM ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED'
     WHERE e.kind = 'PRENOTE'
 """
@@ -214,7 +212,7 @@ _PRENOTES: Final = f"""{_PRENOTE} AND e.vendor IN (SELECT c.vendor FROM bank_che
     ORDER BY e.vendor, f.outbound_id
 """
 _PRENOTES_BACK: Final = f"""{_PRENOTE}
-    AND (e.outbound_id, e.seq) IN (SELECT b.outbound_id, b.seq FROM ach_answer b WHERE b.kind = 'RETURN')
+    AND (e.outbound_id, e.seq) IN (SELECT b.outbound_id, b.seq FROM ach_answer b WHERE {is_return_sql("b")})
     ORDER BY e.vendor, f.outbound_id
 """
 """Few, whatever the run pays: what a portfolio asks that sends none."""

@@ -16,6 +16,7 @@ from gateway.ledger import ach_returns
 from gateway.ledger.database import Database
 from gateway.ledger.trace import trace as follow
 from gateway.outbound.built import place
+from gateway.release import release
 from gateway.release.build import build
 from gateway.vendor_ach import settlement, voids
 from tests.answers import bank
@@ -232,6 +233,31 @@ def test_a_prenote_that_comes_back_blocks_the_vendor(db: Database, home: Home, c
         "until they are changed",
     )
     assert state(db, "4711") == ("NEW", 1)
+    assert differences(app) == []
+
+
+@pytest.mark.parametrize("is_built", [False, True], ids=["before the run", "before the release"])
+def test_a_return_that_a_person_said_is_of_another_blocks_no_vendor(
+    db: Database, home: Home, clock: FixedClock, is_built: bool
+) -> None:
+    """Its transaction code is that of a debit: nothing came back of our prenote."""
+    app = company(db, home, clock, vendor_ach=world.VENDOR_ACH | {"prenotes": True, "prenote_ccd": True})
+    check(db, "4711", 12_345)
+    send(app)
+    ((trace,),) = world.all_of(db, "SELECT trace_number FROM ach_entry WHERE kind = 'PRENOTE'")
+    plain = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH}, bank=world.bank())
+    built = build(plain, "VACH", "1").files if is_built else ()
+    file = drop(app, bank.whole(bank.return_of(str(trace), 0, reason="R03", code="26")))
+    [(_, _, waits, outcome)] = answers(db)
+    assert (waits, str(outcome)[:70]) == (
+        "UNMATCHED",
+        "R03 no account, or unable to locate it: found transaction code 26, exp",
+    )
+    lists.clear(app, (file.file_id, 1), reason="the bank: another company's debit")
+    for one in built or build(plain, "VACH", "1").files:
+        if one.kind == "VACH-BANK":
+            release.approve(world.as_person(plain, world.BOB), one.outbound_id, sha256=one.sha256)
+    assert state(db, "4711") == ("SENT", 1)
     assert differences(app) == []
 
 
