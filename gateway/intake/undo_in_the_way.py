@@ -163,4 +163,22 @@ def _freeing(step: Undo, invoice: str, charge: str) -> list[str]:
         ways.append(f"take back what was paid from suspense: {undo}")
     if by_batch:
         ways.append(_BATCHES.format(invoice=invoice))
-    return ways
+    return ways or _put_back(step, invoice, charge)
+
+
+def _put_back(step: Undo, invoice: str, charge: str) -> list[str]:
+    """A batch that paid the charge before the file, and pays it again because a file that had reversed it was itself taken back
+    since. Its own file may be behind what the charge is wanted for; the reversal sent again can be taken back once more."""
+    rows = step.rows(
+        "SELECT p.batch, f.name, f.file_id FROM payment_line p "
+        "JOIN journal_entry c ON c.lease = p.lease AND c.corrects = p.entry_id "
+        "JOIN journal_entry again ON again.lease = c.lease AND again.corrects = c.entry_id AND again.entry_id > :high "
+        "JOIN posting_unit u ON u.unit_id = c.entry_id / :a_unit JOIN inbound_file f ON f.file_id = u.file_id "
+        "WHERE p.invoice = :invoice AND p.charge = :charge AND p.state = 'APPLIED' AND p.entry_id <= :high "
+        "ORDER BY again.entry_id DESC, p.batch LIMIT 1",
+        invoice=invoice, charge=charge, a_unit=ENTRIES_A_UNIT,
+    )  # fmt: skip
+    return [
+        f"batch {batch} pays it again since {name} (#{file_id}) was taken back: send that file again first"
+        for batch, name, file_id in rows
+    ]

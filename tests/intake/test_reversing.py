@@ -416,6 +416,28 @@ def test_rent_that_was_paid_again_was_not_billed_less(world: World, real: App, i
         actions.reverse(real, reversal.file_id, reason="x")
 
 
+def test_a_reversal_whose_charge_an_earlier_batch_pays_again_goes_by_the_advice(
+    world: World, real: App, intake: Intake
+) -> None:
+    """The first reversal went before the second one did; what it put back stands in the way, and came before both."""
+    drop(intake, "p1_btchpmt.dat", f"I1002,32500,B{B1}\n")
+    first = ("p1_bptmtrev.dat", f"I1002,32500,B{B1},RUNDO\n")
+    early = drop(intake, *first)
+    drop(intake, "p1_btchpmt.dat", f"I1002,32500,B{B2}\n")
+    before = picture(world)
+    late = drop(intake, "p1_bptmtrev.dat", f"I1002,32500,B{B2},RUNDO\n")
+    actions.reverse(real, early.file_id, reason="x")
+    with pytest.raises(
+        Refused,
+        match=rf"file put it: batch {B1} pays it again since p1_bptmtrev.dat \(#2\) was taken back: send that file",
+    ):
+        actions.reverse(real, late.file_id, reason="x")
+    drop(intake, *first)
+    actions.reverse(real, late.file_id, reason="x")
+    assert picture(world) == before
+    assert [check.name for check in verify(world.db) if not check.ok] == []
+
+
 def test_a_reversal_whose_charge_was_taken_back_goes_by_the_advice(world: World, real: App, intake: Intake) -> None:
     """The charge was not paid any more, so its file could go; nothing was paid again nor waived."""
     assessed = drop(intake, "p1_btchassmt.dat", "<lease>10<invoice>1003<assmt>LTCH<amount>700\n")
