@@ -9,6 +9,7 @@ refused was paid to nobody: it is called back wherever it is, and that ends the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -20,7 +21,7 @@ from gateway.ledger import ach_answers
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
 from gateway.outbound import outbox
-from gateway.outbound.states import LEFT_STATES, OutboundState, left_sql
+from gateway.outbound.states import LEFT_STATES, SEALED_KINDS, OutboundState, left_sql
 from gateway.release import release
 from gateway.release.release import File, Released
 
@@ -148,10 +149,15 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
             if there is None
             else f' (where that is this home, renamed: set database.home = "{there}" in config/gateway.toml)'
         )
-        return (
-            f"found {found}, expected it there: call it back on {there or 'the machine where it lies'}{renamed}; if somebody "
-            f"fetched it, say so with gateway outbound taken {file.outbound_id}"
-        )
+        on = f"call it back on {there or 'the machine where it lies'}{renamed}"
+        if file.kind in SEALED_KINDS:
+            todo = f"{on}; if somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
+        elif there is not None:
+            todo = on
+        else:  # its receiver alone knows whether it was used
+            back = f"gateway outbound export {file.outbound_id} {quote(str(app.home.outbox / file.name))} --reason WHY"
+            todo = f"where its receiver did not use it, put it back ({back}) and call it back then"
+        return f"found {found}, expected it there: {todo}"
     return None
 
 

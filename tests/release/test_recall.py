@@ -23,6 +23,7 @@ from gateway.ledger.trace import trace as follow
 from gateway.outbound import outbox
 from gateway.outbound.built import Built
 from gateway.release import copies, recall, release
+from gateway.release.build import build
 from gateway.settings import DatabaseSettings
 from gateway.vendor_ach import voids
 from tests.outbound import world
@@ -169,6 +170,24 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
         Refused, match=f"found it fetched or answered, .*: take it back with .*--of {second.outbound_id} "
     ):
         recall.recall(app, second.outbound_id, reason="x")
+
+
+def test_a_ledger_file_that_was_moved_away_is_put_back_and_called_back(
+    app: App, db: Database, home: Home, clock: FixedClock
+) -> None:
+    """Nobody says of one without account numbers that it was fetched."""
+    file = build(set_up(db, home, clock), "DSGL", "1").files[0]
+    path = home.outbox / file.name
+    path.unlink()
+    back = f"gateway outbound export {file.outbound_id} {path} --reason WHY"
+    with pytest.raises(
+        Refused, match=f"expected it there: where its receiver did not use it, put it back \\({back}\\) and call"
+    ):
+        recall.recall(app, file.outbound_id, reason="x")
+    copies.export(app, file.outbound_id, path, reason="not used")
+    recall.recall(app, file.outbound_id, reason="not used")
+    assert not path.exists()
+    assert world.one(db, "SELECT state FROM outbound_file WHERE kind = 'DSGL'") == "REJECTED"
 
 
 def test_the_way_of_a_check_tells_who_released_what_was_called_back(app: App, db: Database) -> None:
