@@ -151,12 +151,15 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
         )
         on = f"call it back on {there or 'the machine where it lies'}{renamed}"
         if file.kind in SEALED_KINDS:
-            todo = f"{on}; if somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
-        elif there is not None:
+            on += f"; if somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
+        back = f"gateway outbound export {file.outbound_id} {quote(str(app.home.outbox / file.name))} --reason WHY"
+        put_back = f"put it back ({back}) and call it back then"
+        if there is not None:
             todo = on
+        elif file.kind in SEALED_KINDS:  # a restore brings no outbox
+            todo = f"{on}; where neither is so, as after a restore, {put_back}"
         else:  # its receiver alone knows whether it was used
-            back = f"gateway outbound export {file.outbound_id} {quote(str(app.home.outbox / file.name))} --reason WHY"
-            todo = f"where its receiver did not use it, put it back ({back}) and call it back then"
+            todo = f"where its receiver did not use it, {put_back}"
         return f"found {found}, expected it there: {todo}"
     return None
 

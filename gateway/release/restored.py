@@ -72,7 +72,8 @@ def _unreleased(connection: Connection) -> list[str]:
 def _to_fetch(connection: Connection) -> list[str]:
     return [
         f"{row.name} (#{row.outbound_id}): it was to be fetched by hand and may have been since the backup: if so, gateway "
-        f"outbound taken {row.outbound_id} --reason WHY"
+        f"outbound taken {row.outbound_id} --reason WHY; if not, gateway outbound export {row.outbound_id} PATH --reason WHY "
+        "writes it again, for a restore brings no outbox"
         for row in connection.execute(text(_TO_FETCH))
     ]
 

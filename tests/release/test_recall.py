@@ -164,6 +164,11 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
         Refused, match="found it gone from the outbox of this home, expected it there: call it back on the machine"
     ):
         recall.recall(app, second.outbound_id, reason="x")
+    back = rf"gateway outbound export {second.outbound_id} {path} --reason WHY"
+    with pytest.raises(
+        Refused, match=rf"taken {second.outbound_id}; where neither is so, as after a restore, put it back \({back}\)"
+    ):
+        recall.recall(app, second.outbound_id, reason="x")
     (home.work / "fetched").rename(path)
     world.at_bank(app)
     with pytest.raises(
