@@ -16,6 +16,17 @@ def is_return_sql(answer: str) -> str:
     return f"({answer}.kind = 'RETURN' AND {answer}.state = 'DONE')"
 
 
+def waits_sql(answer: str) -> str:
+    """A condition on ``ach_answer`` of this alias: one about an entry that waits for a person; a return, perhaps."""
+    return f"({answer}.kind IN ('RETURN', 'DISHONORED', 'CONTESTED') AND {answer}.state = 'UNMATCHED')"
+
+
+def unclear_sql(entry: str) -> str:
+    """An answer about the ``ach_entry`` of this alias that waits for a person, as ``FILE/NUMBER``; NULL where there is none."""
+    return f"""(SELECT MIN(CAST(ua.file_id AS TEXT) || '/' || CAST(ua.number AS TEXT)) FROM ach_answer ua
+        WHERE ua.original_trace = {entry}.trace_number AND {waits_sql("ua")})"""
+
+
 def return_code_sql(entry: str) -> str:
     """The code by which the ``ach_entry`` of this alias came back; NULL where it did not."""
     return f"""(SELECT MIN(ra.code) FROM ach_answer ra

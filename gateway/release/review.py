@@ -18,7 +18,7 @@ from gateway.app import App, Operator
 from gateway.cutoffs import last_chance, next_closing, shown_instant
 from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers
-from gateway.ledger.ach_returns import is_return_sql
+from gateway.ledger.ach_returns import is_return_sql, waits_sql
 from gateway.ledger.events import require_reason
 from gateway.ledger.vendor_changes import VERSIONS
 from gateway.outbound.banks import required_bank
@@ -136,6 +136,12 @@ _CHANGED: Final = (
         "(e.vendor, e.details_version) IN (SELECT p.vendor, p.details_version FROM ach_answer a JOIN ach_entry p "
         "ON p.outbound_id = a.outbound_id AND p.seq = a.seq AND p.kind = 'PRENOTE' JOIN outbound_file f "
         f"ON f.outbound_id = p.outbound_id AND f.state <> 'REJECTED' WHERE {is_return_sql('a')})",
+    ),
+    (
+        "a prenote about which an answer of the bank waits (gateway answers list; clear it when it is seen to)",
+        "(e.vendor, e.details_version) IN (SELECT p.vendor, p.details_version FROM ach_answer a JOIN ach_entry p "
+        "ON p.trace_number = a.original_trace AND p.kind = 'PRENOTE' JOIN outbound_file f ON f.outbound_id = p.outbound_id "
+        f"AND f.state <> 'REJECTED' WHERE {waits_sql('a')})",
     ),
     (
         "the dealer alert on",

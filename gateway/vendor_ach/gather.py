@@ -16,7 +16,7 @@ from gateway.calendar import BankingCalendar
 from gateway.errors import Refused, SettingsError
 from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import source_sql
-from gateway.ledger.ach_returns import came_back_sql, is_return_sql, return_code_sql
+from gateway.ledger.ach_returns import came_back_sql, is_return_sql, return_code_sql, unclear_sql, waits_sql
 from gateway.ledger.database import by_sets
 from gateway.ledger.vendor_changes import VERSIONS, pending
 from gateway.money import to_cents
@@ -204,7 +204,7 @@ _VENDORS: Final = f"""
     WHERE v.vendor IN (SELECT c.vendor FROM bank_check c WHERE {_DUE})
 """
 _PRENOTE: Final = f"""
-    SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state, {return_code_sql("e")} AS returned
+    SELECT e.vendor, e.details_version, f.outbound_id, f.name, f.state, {return_code_sql("e")} AS returned, {unclear_sql("e")} AS unclear
     FROM ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED'
     WHERE e.kind = 'PRENOTE'
 """
@@ -212,7 +212,8 @@ _PRENOTES: Final = f"""{_PRENOTE} AND e.vendor IN (SELECT c.vendor FROM bank_che
     ORDER BY e.vendor, f.outbound_id
 """
 _PRENOTES_BACK: Final = f"""{_PRENOTE}
-    AND (e.outbound_id, e.seq) IN (SELECT b.outbound_id, b.seq FROM ach_answer b WHERE {is_return_sql("b")})
+    AND ((e.outbound_id, e.seq) IN (SELECT b.outbound_id, b.seq FROM ach_answer b WHERE {is_return_sql("b")})
+        OR e.trace_number IN (SELECT b.original_trace FROM ach_answer b WHERE {waits_sql("b")}))
     ORDER BY e.vendor, f.outbound_id
 """
 """Few, whatever the run pays: what a portfolio asks that sends none."""
@@ -235,8 +236,8 @@ def due(run: Context) -> tuple[list[Candidate], dict[str, Vendor]]:
 
 
 def _prenotes(run: Context, values: Mapping[str, Any], vendors: Mapping[str, Vendor]) -> dict[str, Prenote]:
-    """One prenote a vendor, of its present details: one that came back before all, else the earliest that is at the bank,
-    or left. Where the portfolio sends none, those alone that came back, of another one or from before."""
+    """One prenote a vendor, of its present details: one that came back before all, or may have, else the earliest that is at
+    the bank, or left. Where the portfolio sends none, only what came back, or may have, of another one or from before."""
     asked = (_PRENOTES, values) if run.settings.prenotes else (_PRENOTES_BACK, {})
     rows = [
         row
@@ -248,23 +249,26 @@ def _prenotes(run: Context, values: Mapping[str, Any], vendors: Mapping[str, Ven
     for row in rows:
         its = settles[row.outbound_id]
         left = row.state in LEFT_STATES
-        prenote = Prenote(row.name, left, its.on, row.returned, row.outbound_id, its.at_bank)
+        prenote = Prenote(row.name, left, its.on, row.returned, row.outbound_id, its.at_bank, row.unclear)
         found[row.vendor] = min(found.get(row.vendor, prenote), prenote, key=_speaks)
     return found
 
 
-def _speaks(prenote: Prenote) -> tuple[bool, bool, bool, str]:
+def _speaks(prenote: Prenote) -> tuple[bool, bool, bool, bool, str]:
     """Of several prenotes of a vendor, the least by this is the one that counts."""
-    return prenote.returned is None, not prenote.at_bank, not prenote.released, prenote.settles_on
+    return (
+        prenote.returned is None,
+        prenote.unclear is None,
+        not prenote.at_bank,
+        not prenote.released,
+        prenote.settles_on,
+    )
 
 
-UNCLEAR: Final = """(SELECT MIN(CAST(u.file_id AS TEXT) || '/' || CAST(u.number AS TEXT)) FROM ach_answer u
-    WHERE u.original_trace = e.trace_number AND u.kind IN ('RETURN', 'DISHONORED', 'CONTESTED') AND u.state = 'UNMATCHED')"""
-"""In SQL: an answer about the ``ach_entry`` of alias e that waits for a person; NULL where there is none."""
 _VOIDED: Final = f"""
     SELECT {CHECK}, e.outbound_id, e.seq, e.trace_number, f.name, e.vendor, e.details_version, e.sec,
         {at_bank_sql("f")} AS at_bank, (SELECT COUNT(*) {entries.REVERSALS}) AS attempts,
-        {UNCLEAR} AS unclear
+        {unclear_sql("e")} AS unclear
     FROM bank_check c JOIN office o ON o.office_id = c.office_id
     JOIN outbound_source s ON s.outbound_id = c.outbound_id AND s.source = {source_sql("c")}
     JOIN ach_entry e ON e.outbound_id = s.outbound_id AND e.seq = s.seq AND e.kind = 'LIVE'

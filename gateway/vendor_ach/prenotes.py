@@ -7,7 +7,8 @@ vendor until its details change: a new version asks for a new prenote. What anot
 of vendors.csv) counts for the details of then, the first ones; without its date there is no waiting for it.
 
 A returned prenote blocks, whichever portfolio or class asked for it, and stops the release of what was built before
-(``release/review``); a notification of change proposes new details, which are another rule's to wait for.
+(``release/review``); so does a return that waits for a person, until it is cleared. A notification of change proposes new
+details, which are another rule's to wait for.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def standing(vendor: Vendor, rules: Rules) -> Standing:
     if prenote is not None and prenote.returned is not None:
         found = f"the prenote of {prenote.settles_on} returned by the bank with {prenote.returned}"
         return Standing(broken=broken("PRENOTE", found, "details that the bank knows", "change the vendor's"))
+    if prenote is not None and prenote.unclear is not None:
+        return Standing(broken=broken("PRENOTE",
+            f"an answer of the bank about the prenote of {prenote.settles_on} that waits ({prenote.unclear})", "none",
+            f"see gateway answers show {prenote.unclear}, and clear it when it is seen to",
+        ))  # fmt: skip
     if not rules.prenotes or (vendor.sec in CORPORATE and not rules.prenote_ccd):
         return Standing()
     if prenote is not None:

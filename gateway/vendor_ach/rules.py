@@ -69,8 +69,8 @@ class Candidate(NamedTuple):
 
 
 class Prenote(NamedTuple):
-    """The prenote that counts for a vendor's present bank details: one that came back, else the earliest that is at the
-    bank, or left."""
+    """The prenote that counts for a vendor's present bank details: one that came back, or may have, else the earliest that is
+    at the bank, or left."""
 
     file: str
     released: bool
@@ -78,6 +78,7 @@ class Prenote(NamedTuple):
     returned: str | None  # the bank's reason code
     outbound_id: int = 0
     at_bank: bool = True  # its file left beyond doubt
+    unclear: str | None = None  # a return, perhaps of it, that waits for a person
 
 
 class Vendor(NamedTuple):

@@ -10,7 +10,7 @@ from gateway.app import App
 from gateway.errors import Refused
 from gateway.ledger import ach_answers
 from gateway.ledger.ach_checks import CheckKey
-from gateway.ledger.ach_returns import came_back_sql, return_code_sql
+from gateway.ledger.ach_returns import came_back_sql, return_code_sql, unclear_sql
 from gateway.ledger.chart import CLEARING, cash_purpose
 from gateway.outbound.built import place
 from gateway.vendor_ach import gather, reversals, settling
@@ -120,7 +120,7 @@ def not_reversed(connection: Connection, check: Check, action: str) -> None:
 
 def not_unclear(connection: Connection, check: Check, action: str) -> None:
     """A return that waits for a person may have brought the money already."""
-    statement = f"SELECT {gather.UNCLEAR} FROM ach_entry e WHERE e.outbound_id = :o AND e.seq = :s"
+    statement = f"SELECT {unclear_sql('e')} FROM ach_entry e WHERE e.outbound_id = :o AND e.seq = :s"
     answer = connection.execute(text(statement), {"o": check.sent_in, "s": check.sent_seq}).scalar()
     if answer is not None:
         raise Refused(

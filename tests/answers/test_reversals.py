@@ -22,6 +22,7 @@ from gateway.vendor_ach import settlement, voids
 from tests.answers import bank
 from tests.answers.world import answers, check, company, differences, drop, postings, send, state, taken_back, trace_of
 from tests.outbound import world
+from tests.outbound.ach import withheld
 
 
 def reversal(db: Database) -> tuple[str, str]:
@@ -253,6 +254,14 @@ def test_a_return_that_a_person_said_is_of_another_blocks_no_vendor(
         "UNMATCHED",
         "R03 no account, or unable to locate it: found transaction code 26, exp",
     )
+    for one in built:
+        if one.kind == "VACH-BANK":
+            with pytest.raises(Refused, match="vendor V1 with a prenote about which an answer of the bank waits"):
+                release.approve(world.as_person(plain, world.BOB), one.outbound_id, sha256=one.sha256)
+    if not built:
+        (told,) = withheld(plain, build(plain, "VACH", "1"))
+        assert "an answer of the bank about the prenote of" in told
+        assert f"see gateway answers show {file.file_id}/1, and clear it" in told
     lists.clear(app, (file.file_id, 1), reason="the bank: another company's debit")
     for one in built or build(plain, "VACH", "1").files:
         if one.kind == "VACH-BANK":
