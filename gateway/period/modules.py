@@ -59,7 +59,7 @@ MODULES: Final[tuple[Module, ...]] = (
     Module("XSELLERATOR", "Xsellerator Interfaces", _POSTING, work.export, uses=_xsellerator),
     Module("U1003", "General Ledger Interface", _POSTING, work.transfer),
     Module("U0422", "Zero Daily General Ledger Accounts", ("U1003",), work.zero, skipped_with="U1003"),
-    Module("U0450", "Zero Monthly General Ledger Accounts", ("U0422",), work.zero, "month", skipped_with="U0422"),
+    Module("U0450", "Zero Monthly General Ledger Accounts", ("U0422",), work.zero, "month"),
     Module("U0499", "End End of Period", (), work.end),  # needs all of the others
 )
 FIRST: Final = "U0410"

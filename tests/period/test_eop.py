@@ -130,6 +130,21 @@ def test_month_end_clears_the_month(db: Database, home: Home, clock: FixedClock)
     assert max(r.credit_mtd_cents for r in read.records) == 7
 
 
+def test_the_month_ends_though_its_last_day_is_not_transferred(db: Database, home: Home, clock: FixedClock) -> None:
+    """Skipped with U1003, the month was in the figures of the next one to its end, and nothing said so."""
+    world.company(db, business_date="2026-03-31")
+    app = world.app_at(home, db, clock)
+    world.rent(db, 1, 100)
+    found = states(run(app, "2026-03-31", skip=["U1003"]))
+    assert (found["U0422"], found["U0450"]) == ("SKIPPED BY OPERATOR", "DONE")
+    world.rent(db, 1, 7)
+    run(app, "2026-04-01")
+    read = gl_scratch.read((home.outbox / "DSGL_P01.DAT").read_bytes())
+    assert isinstance(read, gl_scratch.GlFile)
+    rent = next(r for r in read.records if r.number == "1601" and r.office == "1")
+    assert (rent.credit_today_cents, rent.credit_mtd_cents, rent.balance_cents) == (107, 7, 107)
+
+
 def test_running_again_changes_nothing(db: Database, app: App) -> None:
     first = run(app)
     again = run(app)
