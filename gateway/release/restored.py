@@ -27,6 +27,12 @@ _TO_FETCH: Final = f"""
     SELECT o.outbound_id, o.name FROM outbound_file o WHERE o.state = 'LOCAL' AND o.kind = 'VACH-BANK'
     AND NOT {left_sql("o")} ORDER BY o.outbound_id
 """
+_TO_FETCH_ELSE: Final = f"""
+    SELECT o.portfolio, o.kind, COUNT(*) AS files, MAX(o.outbound_id) AS last FROM outbound_file o
+    WHERE o.state = 'LOCAL' AND o.kind <> 'VACH-BANK' AND NOT {left_sql("o")}
+    GROUP BY o.portfolio, o.kind ORDER BY MAX(o.outbound_id)
+"""
+"""Others of the kind: nobody has to say of them that they were fetched, so there may be years of them."""
 _FREE: Final = f"""
     SELECT DISTINCT o.outbound_id, o.name FROM outbound_file o JOIN outbound_source s ON s.outbound_id = o.outbound_id
     LEFT JOIN outbound_claim c ON c.source = s.source
@@ -38,9 +44,9 @@ _FREE: Final = f"""
 
 
 def doubt(connection: Connection) -> list[str]:
-    """Hold what waits for approval; gives each such file, each that is to be fetched, and each rejected one that
-    somebody may have said the bank has, with what a person does about it."""
-    return [*_unreleased(connection), *_to_fetch(connection), *_rejected(connection)]
+    """Hold what waits for approval; gives each such file, each that is to be fetched (of files that are not a bank's the last
+    of a kind), and each rejected one that somebody may have said the bank has, with what a person does about it."""
+    return [*_unreleased(connection), *_to_fetch(connection), *_to_fetch_else(connection), *_rejected(connection)]
 
 
 def _unreleased(connection: Connection) -> list[str]:
@@ -76,6 +82,20 @@ def _to_fetch(connection: Connection) -> list[str]:
         "writes it again, for a restore brings no outbox"
         for row in connection.execute(text(_TO_FETCH))
     ]
+
+
+def _to_fetch_else(connection: Connection) -> list[str]:
+    name = text("SELECT name FROM outbound_file WHERE outbound_id = :id")
+    return [
+        f"{connection.execute(name, {'id': row.last}).scalar_one()} (#{row.last}){_and_earlier(row.files - 1, row.kind)}, portfolio "
+        f"{row.portfolio}: to be fetched by hand: where its receiver has not got one, gateway outbound export {row.last} PATH "
+        "--reason WHY writes it again, for a restore brings no outbox"
+        for row in connection.execute(text(_TO_FETCH_ELSE))
+    ]
+
+
+def _and_earlier(count: int, kind: str) -> str:
+    return "" if count == 0 else f" and {count} earlier of {kind} (gateway outbound list --kind {kind} --state LOCAL)"
 
 
 def _rejected(connection: Connection) -> list[str]:

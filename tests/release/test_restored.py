@@ -81,10 +81,25 @@ def test_that_it_left_can_be_noted_after_its_last_window(app: App, db: Database,
 def test_what_is_to_be_fetched_by_hand_is_told(app: App, db: Database) -> None:
     built, _ = made(app)
     approve(app, built, fetched=False)
-    (said,) = restore(app)
+    said, scratch = restore(app)
+    assert scratch.endswith(
+        ".DAT (#2), portfolio 1: to be fetched by hand: where its receiver has not got one, gateway outbound export 2 PATH "
+        "--reason WHY writes it again, for a restore brings no outbox"
+    )
     assert said.endswith(
         "may have been since the backup: if so, gateway outbound taken 1 --reason WHY; if not, gateway outbound export 1 PATH "
         "--reason WHY writes it again, for a restore brings no outbox"
+    )
+
+
+def test_of_files_that_are_no_banks_the_last_of_a_kind_is_told(app: App, db: Database) -> None:
+    for number in (3, 7, 9):
+        world.insert(db, "outbound_file", outbound_id=number, portfolio="1", kind="DSGL", name=f"DSGL_{number}.DAT",
+            business_date="2026-03-02", state="LOCAL" if number < 9 else "REJECTED", records=0, bytes=0, sha256="x", header="{}",
+            total_debit_cents=0, total_credit_cents=0, maker="ANN", maker_user="ann", built_at="2026-03-02T14:00:00.000000Z")  # fmt: skip
+    (said,) = restore(app)
+    assert said.startswith(
+        "DSGL_7.DAT (#7) and 1 earlier of DSGL (gateway outbound list --kind DSGL --state LOCAL), portfolio 1: to be fetched"
     )
 
 
