@@ -51,7 +51,7 @@ class Scope:
         return {"file": self.file_id, "portfolio": self.portfolio, "date": self.business_date, "fees": ASSESSED_FEES}
 
 
-def prepare(scope: Scope) -> None:
+def prepare(scope: Scope, *, leases_only: bool = False) -> None:
     """Fill ``assess_account`` and ``assess_lease``.
 
     Their keys are indexed on PostgreSQL too: its planner knows little of lines staged in this transaction, and ANALYZE
@@ -72,7 +72,8 @@ def prepare(scope: Scope) -> None:
         "lines BIGINT NOT NULL, held BIGINT NOT NULL, top BIGINT NOT NULL, PRIMARY KEY (lease)",
         clustered=True,
     )
-    scope.connection.execute(text(_LEASES.format(staged=scope.staged)), scope.facts)
+    named = _NAMED_LEASES if leases_only else _NAMED_LEASES + _NAMED_BY_ASSETS
+    scope.connection.execute(text(_LEASES.format(named=named.format(staged=scope.staged))), scope.facts)
     scope.db.analyze(scope.connection, "assess_account", "assess_lease")
 
 
@@ -100,14 +101,16 @@ _LAST_INVOICE = """(
 _DUE_INVOICE = """(
     SELECT MIN(n.invoice) FROM invoice n WHERE n.lease = l.lease AND n.due_date = l.next_due)"""
 
+_NAMED_LEASES = """
+    SELECT s.lease AS lease, COUNT(*) AS lines FROM {staged} s
+    WHERE s.file_id = :file AND s.lease IS NOT NULL GROUP BY s.lease"""
+_NAMED_BY_ASSETS = """
+    UNION ALL
+    SELECT a.lease, COUNT(*) FROM {staged} s CROSS JOIN asset a
+    WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL GROUP BY a.lease"""
 _LEASES = f"""
 INSERT INTO assess_lease (lease, office_id, problem, next_invoice, next_due, lines, held, top)
-WITH named AS (
-    SELECT s.lease AS lease, COUNT(*) AS lines FROM {{staged}} s
-    WHERE s.file_id = :file AND s.lease IS NOT NULL GROUP BY s.lease
-    UNION ALL
-    SELECT a.lease, COUNT(*) FROM {{staged}} s CROSS JOIN asset a
-    WHERE s.file_id = :file AND s.asset IS NOT NULL AND a.asset = s.asset AND a.lease IS NOT NULL GROUP BY a.lease
+WITH named AS ({{named}}
 ), touched AS (
     SELECT lease, SUM(lines) AS lines FROM named GROUP BY lease
 ), chosen AS MATERIALIZED (

@@ -14,8 +14,8 @@ ones the highest. The effective date of the entry is the business date; the due 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -76,17 +76,17 @@ class BatchAssessment:
         )
         context.flush()
         rejects = _any_rejected(context.connection, scope.file_id)
-        assess_resolve.prepare(scope)
         plain = assess_resolve.names_leases_only(scope)
+        assess_resolve.prepare(scope, leases_only=plain)
         far = assess_resolve.limit_is_far(scope, leases_only=plain)
         outcome = Outcome()
         teller = None if context.follower is None else _Teller(context.follower, scope, unit.first_id, by_lease=plain)
         for first, last in assess_resolve.blocks(scope, self.block_lines):
             assess_resolve.resolve(scope, first, last, rejects=rejects, leases_only=plain)
             made = self._apply(scope, unit.first_id, first, far=far)
-            if teller is not None:
-                teller.tell(last, made)
             posted, posted_cents, rejected, rejected_cents = assess_post.sums(scope)
+            if teller is not None:
+                teller.tell(first, last, posted, made)
             if rejected:
                 assess_problems.report_problems(scope, context)
             outcome.posted += posted
@@ -145,22 +145,25 @@ class _Teller:
 
     def __init__(self, follower: Follower, scope: assess_resolve.Scope, first_id: int, *, by_lease: bool) -> None:
         self._follower, self._scope, self._first_id = follower, scope, first_id
-        self._leases = assess_post.leases(scope) if by_lease else None
-        self._by_lease = self._leases is not None
+        parts = assess_post.leases(scope) if by_lease else None
+        self._by_lease = parts is not None
+        for leases in parts or ():
+            follower.tell(0, ((), (), (), ()), (first_id, leases, []))
 
-    def tell(self, last: int, made: list[Made]) -> None:
-        """The block that ends with line ``last``."""
-        more = (self._first_id, self._leases or {}, [tuple(invoice) for invoice in made])
-        self._leases = None
+    def tell(self, first: int, last: int, posted: int, made: list[Made]) -> None:
+        """The block of these lines, ``posted`` of which did."""
+        more = (self._first_id, _NO_LEASES, [tuple(invoice) for invoice in made])
         if self._by_lease:
-            self._follower.tell(last, (assess_post.posted_lines(self._scope), (), (), ()), more)
+            lines = assess_post.posted_lines(self._scope, first, last, posted)
+            self._follower.tell(last, (lines, (), (), ()), more)
             return
         for rows in assess_post.posted(self._scope):
             self._follower.tell(rows[-1][0], list(zip(*rows, strict=True)), more)
-            more = (self._first_id, {}, [])
+            more = (self._first_id, _NO_LEASES, [])
         self._follower.tell(last, ((), (), (), ()), more)
 
 
+_NO_LEASES: Final[Mapping[str, tuple[int, str | None]]] = {}
 _LINES = "SELECT line_no FROM staged_assessment WHERE file_id = :file ORDER BY line_no"
 _REFUSED = (
     "SELECT line_no FROM line_message WHERE file_id = :file AND line_no BETWEEN :first AND :last AND severity = 'R'"
