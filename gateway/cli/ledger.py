@@ -123,8 +123,11 @@ def verify(session: Session) -> int:
         },
         [
             *table(("check", "of", "result"), [(c.name, c.where, "ok" if c.ok else "DIFFERS") for c in checks]),
-            *(f"DIFFERS {c.name} {c.where}: found {c.found}, expected {c.expected}. {c.detail}" for c in bad),
-            f"{len(checks)} checks, {len(bad)} differences.",
+            *(
+                f"DIFFERS {' '.join(filter(None, (c.name, c.where)))}: found {c.found}, expected {c.expected}. {c.detail}"
+                for c in bad
+            ),
+            f"{len(checks)} checks, {len(bad)} {'difference' if len(bad) == 1 else 'differences'}.",
         ],
     )
     return FAULT if bad else DONE
