@@ -181,13 +181,21 @@ def _stem(file: InboundFile, spec: ReportSpec) -> str:
 
 
 def _rejected_lines(app: App, connection: Connection, file: InboundFile, update: Update, folder: Path) -> list[Path]:
-    """``<name>.rejects``: byte for byte from the archived original, or the canonical line of an Avro record."""
+    """``<name>.rejects``: byte for byte from the archived original, or the canonical line of an Avro record.
+
+    Raises GatewayError for an original that is not as received: lines of those numbers may have posted.
+    """
     wanted = refused_lines(connection, file.file_id)
     first = next(wanted, None)
     path = folder / f"{file.name}.rejects"
     if first is None:
         path.unlink(missing_ok=True)
         return []
+    if (found := archive.sha256_of(file.archived(app.home))) != file.sha256:
+        raise GatewayError(
+            f"writing the rejected lines of {file.name}: found its original with SHA-256 {found[:12]}…, expected {file.sha256[:12]}… "
+            f"as received: put var/archive/{file.archive_name} back from a backup (see gateway verify)"
+        )
     numbers = _put_first(first, wanted)
     parts = (
         lines_of(read_blocks(file.archived(app.home)), numbers)

@@ -18,6 +18,7 @@ import fastavro
 import psycopg
 import pytest
 from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
 
 from gateway import log
 from gateway.app import App
@@ -322,6 +323,25 @@ def test_after_a_restore_reports_and_records_are_written_again(app: App, intake:
     again = left_by_files(app)
     assert set(again) == set(written)
     assert all(again[path] == data for path, data in written.items() if path.suffix != ".avro")
+
+
+def test_rejected_lines_are_not_written_again_from_an_original_that_was_changed(app: App, intake: Intake) -> None:
+    """A restore takes one that was changed before the backup: its lines of those numbers posted, and would again."""
+    (app.home.inbox / NAME).write_bytes(MIXED)
+    (done,) = intake.process_now()
+    rejects, original = done.file.reports(app.home) / f"{NAME}.rejects", done.file.archived(app.home)
+    rejects.unlink()
+    original.write_bytes(MIXED.removeprefix(charge(100)))
+    with app.db.write() as connection:
+        restored.mark(connection, code="ABC", user="abc", backup_at=None, at=app.now())
+    with capture_logs() as logs:
+        intake.recover()
+    (alarm,) = [line for line in logs if line["event"] == "alarm.not_reported"]
+    assert f"put var/archive/{done.file.archive_name} back from a backup" in alarm["error"]
+    assert not rejects.exists() and artifacts.unreported(app) == [done.file.file_id]
+    original.write_bytes(MIXED)
+    intake.recover()
+    assert rejects.read_bytes() == b"rub\xffbish\r\n" + charge(250) and artifacts.unreported(app) == []
 
 
 def test_a_restart_tries_failed_files_and_writes_missing_reports(
