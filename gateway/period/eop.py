@@ -23,7 +23,7 @@ from gateway.period.context import Context, PostFile
 from gateway.period.modules import FIRST, LAST, MODULES, Module, needs_of, plan
 from gateway.period.states import SETTLED, ModuleState, RunState
 from gateway.period.turn import turn
-from gateway.period.unfinished import INTERRUPTED, Period
+from gateway.period.unfinished import INTERRUPTED, SKIPPED_WITH, Period
 
 Progress = Callable[[str, str, int, int], None]
 """(portfolio, module, how many are settled, of how many)"""
@@ -311,7 +311,7 @@ class _Run:
             chosen = self.only is None or module.name in self.only
             if state is not ModuleState.DONE and (module.name in self.skip or module.skipped_with in skipped):
                 if state is not ModuleState.SKIPPED:  # else it keeps who said so
-                    message = f"by {self._who}" if module.name in self.skip else f"skipped with {module.skipped_with}"
+                    message = f"by {self._who}" if module.name in self.skip else f"{SKIPPED_WITH}{module.skipped_with}"
                 state = ModuleState.SKIPPED
             elif state is not ModuleState.DONE and (chosen or state is ModuleState.RUNNING):
                 state, message = ModuleState.PENDING, None

@@ -137,6 +137,20 @@ def test_what_a_person_skipped_stays_skipped(db: Database, app: App, monkeypatch
     assert world.all_of(db, skipped) == [("U0424", "by ANN"), ("U1003", "by ANN"), ("U0422", "skipped with U1003")]
 
 
+def test_the_month_ends_in_a_run_that_an_earlier_version_began(
+    db: Database, home: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had skipped U0450 with U0422: nobody did."""
+    world.company(db, business_date="2026-03-31")
+    app = app_of(db, home, clock)
+    killed(app, monkeypatch, "R0203", date="2026-03-31", skip=["U1003"])
+    world.change(
+        db, "UPDATE eop_module SET state = 'SKIPPED BY OPERATOR', message = 'skipped with U0422' WHERE module = 'U0450'"
+    )
+    result = run_eop(app, "2026-03-31", post_file=no_files, by_itself=True)
+    assert result.done and (modules(db)["U0422"], modules(db)["U0450"]) == ("SKIPPED BY OPERATOR", "DONE")
+
+
 def test_a_module_that_does_not_get_on_is_told(
     db: Database, app: App, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
