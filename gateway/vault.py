@@ -136,11 +136,18 @@ def places() -> tuple[str, str]:
     return (VARIABLE, NEXT_VARIABLE) if from_environment() else ("config/keys/field.key", "config/keys/field.key.next")
 
 
-def found_again() -> str:
+def found_again(home: Home) -> str:
     """What to do with a key that was found again in a home that has another one: in its place it would lock out what that
-    one sealed; as a rotation that is not finished, both open."""
+    one sealed; as a rotation that is not finished, both open. Where one is not finished, its next key seals by now."""
     key, following = places()
-    return f"put the key that is there now into {following}, that one into {key}, and run gateway keys rotate"
+    is_begun = NEXT_VARIABLE in os.environ if from_environment() else home.next_field_key.exists()
+    first = (
+        f"do not overwrite {following}: end the rotation that was begun with gateway keys rotate --leave-lost; then "
+    )
+    return (
+        f"{first if is_begun else ''}put the key that is there now into {following}, that one into {key}, and run gateway keys "
+        "rotate"
+    )
 
 
 def read_keys(home: Home) -> list[bytes]:

@@ -221,5 +221,5 @@ def _lacking(originals: Sequence[str], where: str) -> list[str]:
 def _locked(home: Home) -> str:
     """What comes of a missing key, and what to do where it is found: one that is there must not be overwritten with it."""
     if home.field_key.exists() or vault.from_environment():
-        return f"what it sealed cannot be read or paid. Where it is found, {vault.found_again()}"
+        return f"what it sealed cannot be read or paid. Where it is found, {vault.found_again(home)}"
     return "nobody can be paid. Put it into config/keys/field.key"

@@ -18,6 +18,7 @@ from gateway import sealed_files, vault
 from gateway.app import App
 from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, Refused, UsageError
+from gateway.home import Home
 from gateway.ledger import sealed
 from gateway.ledger.accounts import portfolios
 from gateway.release import copies
@@ -104,7 +105,7 @@ def rotate(app: App, *, leave_lost: bool = False) -> Rotated:
     """
     app.operator.require("admin", "rotating the field key")
     if not leave_lost:
-        _require_all_open(show(app))
+        _require_all_open(show(app), app.home)
     prepare(app)
     with app.db.write() as connection:
         app.db.lock_portfolios(connection, portfolios(connection))
@@ -135,14 +136,14 @@ def _require_next_variable(app: App) -> None:
         )
 
 
-def _require_all_open(keys: Keys) -> None:
+def _require_all_open(keys: Keys, home: Home) -> None:
     missing = [
         f"{key.values + key.copies} values of key {key.fingerprint}" for key in keys.keys if key.role == "missing"
     ]
     if missing:
         raise Refused(
             f"rotating the field key: found {', '.join(missing)}, which this home does not have, expected none; where "
-            f"that key is found, {vault.found_again()}; or leave what a lost key sealed as it is with --leave-lost"
+            f"that key is found, {vault.found_again(home)}; or leave what a lost key sealed as it is with --leave-lost"
         )
 
 

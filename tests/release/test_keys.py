@@ -262,3 +262,24 @@ def test_a_damaged_copy_may_be_left_as_it_is(app: App) -> None:
     assert keys.rotate(app, leave_lost=True).copies == 0
     assert [(k.fingerprint, k.role) for k in keys.show(app).keys][1:] == [(FIRST.hex(), "missing")]
     assert [d for d in differences(app) if path.name in d] != []
+
+
+def test_a_key_that_is_found_while_a_rotation_is_not_finished_goes_over_no_other(app: App) -> None:
+    """The copy that is put back is of an older backup: by the words, the next key, which seals everything, was overwritten."""
+    path, whole = damaged_copy(app)
+    with pytest.raises(GatewayError, match="put them back from a backup"):
+        keys.rotate(app)
+    older, field = Vault(b"z" * 32), f"outbound.file {path.name.removesuffix('.sealed')}"
+    path.write_bytes(older.seal_bytes(Vault(b"k" * 32).open_bytes(whole, field=field), field=field))
+    with pytest.raises(
+        Refused,
+        match=r"is found, do not overwrite config/keys/field.key.next: end the rotation that was begun with gateway keys rotate "
+        r"--leave-lost; then put the key that is there now into config/keys/field.key.next, that one into config/keys/field.key,",
+    ):
+        keys.rotate(app)
+    assert keys.rotate(app, leave_lost=True).finished and not app.home.next_field_key.exists()
+    app.home.field_key.rename(app.home.next_field_key)
+    app.home.field_key.write_text(written(b"z"))
+    app.home.field_key.chmod(0o600)
+    assert keys.rotate(app).copies == 1
+    assert [(k.role, k.values, k.copies) for k in keys.show(app).keys] == [("seals", 10, 1)] and differences(app) == []
