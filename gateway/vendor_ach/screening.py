@@ -167,7 +167,7 @@ def screening(run: Context, decision: Decision) -> Screening:
 
 
 def _paid(connection: Connection) -> frozenset[tuple[str, int]]:
-    """Bank details that a live entry paid which left, was not refused, did not come back and is not void, for any portfolio.
+    """Bank details that a live entry of any portfolio paid which left, was not refused, came not back and was not taken back.
     A check loaded as sent was paid to the details of then, the first ones; but not one loaded since bank files are built
     here: whoever loads a vendor could vouch for it so."""
     rows = connection.execute(

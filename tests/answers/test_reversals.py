@@ -31,6 +31,17 @@ def reversal(db: Database) -> tuple[str, str]:
     return str(trace), str(code)
 
 
+def test_a_payment_whose_reversal_came_back_vouches_for_nothing(db: Database, home: Home, clock: FixedClock) -> None:
+    """Its check counts as sent again, because the wrong account kept the money."""
+    app, _ = taken_back(db, home, clock)
+    drop(app, bank.whole(bank.return_of(reversal(db)[0], 12_345, reason="R01", code="26")))
+    assert state(db, "4711") == ("SENT", 1)
+    check(db, "4712", 500)
+    screened = world.app_at(home, db, clock, portfolio={"vendor_ach": world.VENDOR_ACH, "fraud": {}}, bank=world.bank())
+    (file,) = (file for file in build(screened, "VACH", "1").files if file.kind == "VACH-BANK")
+    assert [f["rule"] for f in release.show(screened, file.outbound_id)["findings"]] == ["first-payment"]
+
+
 def test_a_reversal_that_comes_back_closes_the_payable_again(db: Database, home: Home, clock: FixedClock) -> None:
     app, _ = taken_back(db, home, clock)
     trace, code = reversal(db)
