@@ -47,6 +47,7 @@ ARGUMENT: Final = "argument"
 
 _TOKEN: Final = 24
 _count = itertools.count()
+MB: Final = 1024 * 1024
 _FROM_SOURCE, _FROM_ARGUMENT, _MARKER = "-", "+", "~"
 
 
@@ -132,8 +133,7 @@ class Claimer:
 
     def _has_space(self) -> bool:
         """Claiming stops before posting does, so that what is claimed can still be posted."""
-        floor = self.app.settings.gateway.intake.free_space_mb * 1024 * 1024
-        free = shutil.disk_usage(self.app.home.var).free
+        free, floor = room(self.app)
         short = free < floor
         if short != self._short_of_space:
             self._short_of_space = short
@@ -346,6 +346,11 @@ def _holds_accounts(claim: _Claim, handle: IO[bytes]) -> bool:
     head = handle.read(HEAD)
     handle.seek(0)
     return is_bank_kind(claim.what.kind) or is_nacha(head)
+
+
+def room(app: App) -> tuple[int, int]:
+    """Bytes free where the home keeps what it takes, and how many there must be for anything to be taken."""
+    return shutil.disk_usage(app.home.var).free, app.settings.gateway.intake.free_space_mb * MB
 
 
 def _claimed(folder: Folder) -> Path:
