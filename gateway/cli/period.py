@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, PortfolioOption, Session, command, iso, table
 from gateway.errors import UsageError
+from gateway.outbound import outbox
 from gateway.parts import poster
 from gateway.period.eop import EopResult, run_eop
 from gateway.period.modules import MODULES
@@ -36,10 +37,12 @@ def eop(
             only=only or None, skip=without,
             progress=lambda _portfolio, _module, done, total: progress(done, total),
         )  # fmt: skip
+    unplaced = outbox.unplaced(session.app)
     session.show(
         {
             "business_date": result.business_date,
             "done": result.done,
+            "outbox": unplaced,
             "portfolios": [
                 {
                     "portfolio": p.portfolio, "state": p.state, "next_date": p.next_date,
@@ -48,9 +51,9 @@ def eop(
                 for p in result.portfolios
             ],
         },
-        _page(result),
+        [*_page(result), *(f"IN outbox, {name}" for name in unplaced)],
     )  # fmt: skip
-    return DONE if result.done else WITH_REJECTS
+    return DONE if result.done and not unplaced else WITH_REJECTS
 
 
 def _names(given: list[str] | None) -> list[str]:

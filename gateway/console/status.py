@@ -48,7 +48,7 @@ class Status:
     unacknowledged: Sequence[Row] = ()  # sent, and the bank's word is overdue
     inbox: Sequence[Left] = ()  # what lies there untaken
     clearing: Sequence[Row] = ()  # money of voided checks that came or left twice
-    outbox: Sequence[str] = ()  # what lies there and is not ours
+    outbox: Sequence[str] = ()  # what lies there and is not ours, and what should and does not
     changes: Sequence[Row] = ()  # of vendors, that wait for a second person: nothing is paid to them until then
     unfinished: Sequence[
         Row
@@ -116,7 +116,7 @@ def status(app: App, date: str | None) -> Status:
                 }
                 for one in clearing.held(connection)
             ],
-            outbox.strangers(app),
+            [*outbox.strangers(app), *outbox.unplaced(app)],
             _rows(
                 connection,
                 "SELECT change_id, vendor, origin, fields, maker, proposed_at FROM vendor_change WHERE state = 'PROPOSED' "

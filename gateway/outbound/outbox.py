@@ -79,10 +79,11 @@ def strange_copies(app: App) -> list[str]:
         waiting = connection.execute(text(_UNFINISHED)).all()
         local = connection.execute(text(_LOCAL)).all()
     found = []
-    for rows, may_be_gone in ((waiting, False), (local, True)):
+    for rows, is_local in ((waiting, False), (local, True)):
         for row in rows:
             path = app.home.outbox / row.name
             if not path.exists():
+                may_be_gone = is_local and not staged_path(app, row.outbound_id).exists()
                 found += [] if may_be_gone else [f"{row.name}: missing; {_PUT_BACK}"]
             elif _sha256_of(path) != row.sha256:
                 found.append(f"{row.name}: other bytes")
@@ -107,6 +108,26 @@ def strangers(app: App) -> list[str]:
     return found
 
 
+def unplaced(app: App) -> list[str]:
+    """Files that are frozen and still lie aside, as they do where the outbox could not be written: whoever fetches from it, or
+    looks at it before a release, finds none."""
+    found = []
+    with app.db.read() as connection:
+        for outbound_id in _aside(app):
+            row = connection.execute(
+                text("SELECT name FROM outbound_file WHERE outbound_id = :id AND state <> 'REJECTED'"),
+                {"id": outbound_id},
+            ).one_or_none()
+            if row is not None and not (app.home.outbox / row.name).exists():
+                found.append(f"{row.name}: not there, it could not be written; see to rights and room, {_PUT_BACK}")
+    return found
+
+
+def _aside(app: App) -> dict[int, Path]:
+    """What lies aside, by the number of its file; its transaction may never have committed."""
+    return {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
+
+
 def settle(app: App) -> list[str]:
     """At start: finish what a crash interrupted, and give the names of the files that had to be put back. What a killed
     process was writing is removed: it may hold account numbers.
@@ -123,7 +144,7 @@ def settle(app: App) -> list[str]:
     for path in app.home.outbox.glob(".*.tmp"):
         if is_left_behind(path):
             path.unlink(missing_ok=True)
-    staged = {int(p.stem.removeprefix("outbound-")): p for p in sorted(app.home.work.glob("outbound-*.staged"))}
+    staged = _aside(app)
     with app.db.read() as connection:
         unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}
         for outbound_id in sorted(staged.keys() - unfinished.keys()):

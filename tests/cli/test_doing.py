@@ -193,6 +193,22 @@ def test_the_next_day_closes_and_closing_again_changes_nothing(own: Played) -> N
     assert "Reports: var/reports/2026-03-03/eop-p1" in own.ok("eop", "--date", "2026-03-03").out
 
 
+def test_a_file_that_did_not_get_into_the_outbox_is_told_where_all_is_done(
+    own: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eop = ("eop", "--date", "2026-03-03", "--skip", "U0424,XSELLERATOR")
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.release.build.publish", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        done = own.do(*eop)
+    assert done.code == 1 and "2026-03-03: DONE" in done.out, done
+    (told,) = [line for line in done.out.splitlines() if line.startswith("IN outbox, ")]
+    assert "DSGL_P01-260303.DAT: not there, it could not be written" in told
+    again = own.do(*eop, "--json")
+    assert (again.code, again.document["outbox"]) == (1, [told.removeprefix("IN outbox, ")])
+    own.do("deliver")
+    assert own.ok(*eop, "--json").document["outbox"] == []
+
+
 def test_reference_data_again_changes_nothing_and_bad_rows_are_told_together(own: Played, tmp_path: Path) -> None:
     again = own.ok("load", str(SAMPLE / "reference"), "--json").document
     assert all(c["new"] == c["changed"] == 0 for c in again["counts"].values())

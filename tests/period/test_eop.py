@@ -11,6 +11,7 @@ import pytest
 
 from gateway.app import App
 from gateway.clock import FixedClock
+from gateway.console.status import status
 from gateway.errors import GatewayError, Refused, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -233,7 +234,15 @@ def test_a_crash_between_commit_and_outbox_is_settled_at_start(
         result = run(app)
     assert states(result) == dict.fromkeys(DAILY, "DONE"), "the effect was committed"
     assert not (app.home.outbox / "DSGL_P01.DAT").exists()
+    missing = "DSGL_P01.DAT: not there, it could not be written; see to rights and room, "
+    assert [told.startswith(missing) for told in outbox.unplaced(app)] == [True], (
+        "nobody was told: it stays here, all is DONE"
+    )
+    assert [told.split(";")[0] for told in outbox.strange_copies(app)] == ["DSGL_P01.DAT: missing"]
+    found = status(app, None)
+    assert found.wants_attention and found.outbox == outbox.unplaced(app)
     assert outbox.settle(app) == ["DSGL_P01.DAT"]
+    assert outbox.unplaced(app) == [] == outbox.strange_copies(app) and not status(app, None).wants_attention
 
 
 def test_two_processes_do_a_module_once(db: Database, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
