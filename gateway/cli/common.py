@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from gateway.cli.typed import TypedCommand, visible
+from gateway.cli.written import as_json
 from gateway.errors import GatewayError, Refused, SettingsError, UsageError
 from gateway.money import from_cents, shown
 
@@ -136,7 +136,7 @@ class Session:
     def show(self, document: Mapping[str, Any], text: str | Iterable[str] = ()) -> None:
         """The JSON document, or the lines for a person, each of which stays one. ``document`` has money as text already."""
         if self.as_json:
-            print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+            print(as_json(document))
             return
         for line in [text] if isinstance(text, str) else text:
             print(visible(line))

@@ -6,7 +6,6 @@ ledger does not wait for what delivery needs.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gateway.cli.typed import no_utf8, readable
+from gateway.cli.written import any_letters, as_json
 
 COMMANDS: Final = {
     "init": ("homes", "Make a new home: folders, settings, a field key, an empty ledger."),
@@ -122,7 +122,7 @@ def run(arguments: Sequence[str]) -> int:
         words = readable(_words(told, arguments))
         print(f"gateway: {words}", file=sys.stderr)
         if "--json" in arguments:
-            print(json.dumps({"error": {"kind": "UsageError", "messages": [words]}}, indent=2, ensure_ascii=False))
+            print(as_json({"error": {"kind": "UsageError", "messages": [words]}}))
         return 2
 
 
@@ -186,4 +186,5 @@ def _of_value(error: Any) -> str:
 
 
 def main() -> None:
+    any_letters()
     sys.exit(run(sys.argv[1:]))

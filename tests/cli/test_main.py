@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -285,3 +286,23 @@ def test_what_is_said_of_strange_words_can_be_printed(played: Played) -> None:
         done = played.do(*typed, "--json")
         assert done.code == 2
         assert "Jos" in done.out.encode().decode()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_a_letter_gets_the_answer_all_the_same(encoding: str, tmp_path: Path) -> None:
+    """What had posted ended as a fault, with a traceback, over the name of a lessee or our own dots."""
+    folder = tmp_path / "Łódź"
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+
+    def said(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "gateway", *arguments]
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert b"Traceback" not in done.stderr and b"fault" not in done.stderr, done.stderr
+        return done.returncode, done.stdout.decode(encoding)
+
+    code, text = said("init", str(folder))
+    assert code == 0 and ("Łódź" if encoding == "utf-8" else r"\u0141") in text
+    code, text = said("status", "--json", "--home", str(folder / "none"))
+    assert code == 2 and "Łódź" in json.loads(text)["error"]["messages"][0]
+    code, text = said("--json", "status")
+    assert code == 2 and "…" in json.loads(text)["error"]["messages"][0]
