@@ -71,7 +71,7 @@ def find_files(paths: Sequence[Path]) -> tuple[list[tuple[Kind, Path]], list[Pro
     found: list[tuple[Kind, Path]] = []
     problems = []
     for path in paths:
-        files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() == ".csv") if path.is_dir() else [path]
         if not files or not path.exists():
             problems.append(
                 Problem(str(path), None, None, "no file", "a CSV file or a folder with some", "name another path")
@@ -96,6 +96,9 @@ def open_sheet(kind: Kind, path: Path) -> tuple[Sheet | None, list[Problem]]:
     """Check the header of a file."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as handle:
         header = [name.strip() for name in next(csv.reader(handle), [])]
+    unfit = _of_another_form(kind, header)
+    if unfit is not None:
+        return None, [Problem(path.name, 1, None, *unfit)]
     problems = []
     known: list[Field] = []
     codes: list[Field] = []
@@ -123,6 +126,19 @@ def open_sheet(kind: Kind, path: Path) -> tuple[Sheet | None, list[Problem]]:
         return None, problems
     columns = [*known, *codes]
     return Sheet(kind, path, tuple(known), tuple(at[f.name] for f in columns), tuple(codes)), []
+
+
+def _of_another_form(kind: Kind, header: Sequence[str]) -> tuple[str, str, str] | None:
+    """Found, expected and action of a header that a spreadsheet wrote in another form: said once, not for every column."""
+    text = "".join(header)
+    if not text:
+        return "nothing", "a header row with the names of the columns", "add it"
+    if not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text):
+        return "bytes that are not UTF-8", "UTF-8", "save the file as CSV in UTF-8"
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) == 1 and any(kind.field(part.strip().strip('"')) for part in text.split(separator)[1:]):
+            return f"columns separated by {name}", "commas", "save the file as CSV with commas"
+    return None
 
 
 def read_rows(sheet: Sheet) -> Iterator[Batch]:

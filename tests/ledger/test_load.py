@@ -332,6 +332,29 @@ def test_what_no_file_may_look_like(db: Database, tmp_path: Path, name: str, con
     assert any(message in p.message for p in refused.value.problems), [p.message for p in refused.value.problems]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xef\xbb\xbfportfolio;name\r\n1;A\r\n", "Found columns separated by semicolons, expected commas: save the file as CSV with commas."),
+        (b'"portfolio"\t"name"\n1\tA\n', "Found columns separated by tabs, expected commas: save the file as CSV with commas."),
+        ("portfolio,name\n1,A\n".encode("utf-16"), "Found bytes that are not UTF-8, expected UTF-8: save the file as CSV in UTF-8."),
+        (b"", "Found nothing, expected a header row with the names of the columns: add it."),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_writes_is_told_once(db: Database, tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "portfolios.csv").write_bytes(content)
+    with pytest.raises(LoadRejected) as refused:
+        run(db, tmp_path)
+    assert [p.message for p in refused.value.problems] == [f"portfolios.csv, row 1: {message}"]
+
+
+def test_a_folder_gives_its_files_without_regard_to_case(db: Database, tmp_path: Path) -> None:
+    """INVOICES.CSV, as a spreadsheet on another system writes it, was passed over without a word."""
+    (tmp_path / "portfolios.csv").write_text("portfolio,name\n1,A\n")
+    (tmp_path / "OFFICES.CSV").write_text("portfolio,company,region,office,name\n1,1,1,1,B\n")
+    assert run(db, tmp_path).counts["offices"].new == 1
+
+
 def test_a_byte_that_is_no_utf8_is_named(db: Database, tmp_path: Path) -> None:
     (tmp_path / "portfolios.csv").write_bytes(b"portfolio,name\n1,CAF\xe9\n")
     with pytest.raises(LoadRejected, match="row 2, name: Found a byte that is not UTF-8 at 4"):
