@@ -76,11 +76,13 @@ class RestoreResult:
 
 def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progress | None = None) -> BackupResult:
     """Copy everything that cannot be made again into a new folder; ``at`` is this instant. The manifest comes last: without
-    it, no backup. Originals that are missing or changed are told at once, while an earlier backup may still have them."""
+    it, no backup, and one that does not come so far leaves nothing. Originals that are missing or changed are told at once,
+    while an earlier backup may still have them."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"backup to {target}: found something there, expected a new or empty folder; name another one")
     if any(target.resolve().is_relative_to((home.root / part).resolve()) for part in _PARTS):
         raise _inside(target)
+    existed = target.exists()
     try:
         target.mkdir(parents=True, exist_ok=True, mode=_FOLDER)
         target.chmod(_FOLDER)
@@ -89,6 +91,11 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
             f"backup to {target}: found no way to make that folder ({error.strerror}), expected one that this user may make "
             "and write in; name another one"
         ) from error
+    with _whole_or_nothing(target, existed=existed):
+        return _copied(home, db, target, at, progress)
+
+
+def _copied(home: Home, db: Database, target: Path, at: str, progress: Progress | None) -> BackupResult:
     keys = _keys(home)
     rows, chain = dump.write(db, target / LEDGER, progress)
     with db.read() as connection:  # before the archive is copied: it has what every row so far names
@@ -103,13 +110,25 @@ def backup(home: Home, db: Database, target: Path, *, at: str, progress: Progres
     if _keys(home) != keys:
         raise Refused(
             f"backup to {target}: found the field key rotated meanwhile, expected the one that sealed what was copied; "
-            "run it again into another folder"
+            "run it again"
         )
     lacks = verify_files.strange_originals(originals, target / home.archive.relative_to(home.root), _vault(home))
     manifest = {"format": dump.FORMAT, "at": at, "rows": rows, "files": files, "chain": chain, "lacks": lacks}
     write_durably(target / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode(), mode=_FILE)
     has_key = home.field_key.relative_to(home.root).as_posix() in files
     return BackupResult(len(files), sum(rows.values()), sum(f["bytes"] for f in files.values()), has_key, tuple(lacks))
+
+
+@contextmanager
+def _whole_or_nothing(target: Path, *, existed: bool) -> Iterator[None]:
+    """A backup that fails or is stopped leaves nothing, so that the same command makes it once its cause is gone."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        if existed:
+            target.mkdir(exist_ok=True, mode=_FOLDER)
+        raise
 
 
 def _keys(home: Home) -> list[bytes | None]:

@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, LedgerError, Refused
 from gateway.home import Home
 from gateway.ledger import backup as backups
 from gateway.ledger import dump, migrate, revision, triggers, units
-from gateway.ledger.backup import LEDGER, MANIFEST
+from gateway.ledger.backup import LEDGER, MANIFEST, check_backup
 from gateway.ledger.database import Database
 from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
@@ -122,6 +122,27 @@ def test_a_key_rotated_meanwhile_ends_a_backup(
     with pytest.raises(Refused, match="found the field key rotated meanwhile, expected the one that sealed"):
         backup(full, db, tmp_path / "backup")
     assert not (tmp_path / "backup" / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("existed", [False, True])
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_backup_that_stops_on_its_way_can_be_made_again(
+    full: Home, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, existed: bool, fault: BaseException
+) -> None:
+    """Half of it lay there: the same command was refused for the rest of the day, and asked for another name."""
+    target = tmp_path / "backup"
+    if existed:
+        target.mkdir()
+
+    def stopped(*_args: Any) -> Any:
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.ledger.backup._copy", stopped)
+        with pytest.raises(type(fault)):
+            backup(full, db, target)
+    assert target.exists() is existed and not (existed and list(target.iterdir()))
+    assert backup(full, db, target).files and check_backup(target)
 
 
 def _mark(db: Database, connection: Connection, portfolio: str) -> None:
@@ -298,7 +319,7 @@ def test_a_backup_is_not_copied_into_itself(full: Home, db: Database, tmp_path: 
     target = tmp_path / "elsewhere" / "b" if within == "linked/b" else full.root / within
     with pytest.raises(Refused, match="found that folder inside what is copied, expected another one"):
         backup(full, db, target)
-    assert target.exists() == (within == "linked/b")
+    assert not target.exists()
 
 
 def moved_away(path: Path, to: Path) -> None:
