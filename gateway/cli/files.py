@@ -27,6 +27,7 @@ from gateway.cli.common import (
     one_of,
     table,
 )
+from gateway.cli.written import counted
 from gateway.errors import UsageError
 from gateway.intake.files import InboundFile, file_row, left_in_suspense
 from gateway.intake.registry import MODULES
@@ -215,7 +216,8 @@ def _file_page(
     yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or _of_each(file)})"
     yield f"  state     {file.state}" + (f": {file.hold_text}" if file.hold_text else "")
     if file.lines is not None:
-        yield f"  lines     {file.lines:,} = {file.records:,} records + {file.rejects:,} rejects + {file.blank:,} blank"
+        parts = (counted(file.records or 0, "record"), counted(file.rejects or 0, "reject"), f"{file.blank:,} blank")
+        yield f"  lines     {file.lines:,} = {' + '.join(parts)}"
     money = (("received", file.amount_cents), ("posted", file.posted_cents), ("suspended", file.suspended_cents),
              ("rejected", file.rejected_cents), ("held", file.held_cents))  # fmt: skip
     yield from (f"  {name:<9} {shown(cents)}" for name, cents in money if cents is not None)
@@ -234,7 +236,7 @@ def _file_page(
     if is_sealed(file.archived(session.app.home)):
         yield f"  original  encrypted; gateway files export {file.file_id} TARGET --reason WHY writes it as received"
     for u in units:
-        yield f"  unit      {u['unit']} {u['update_name']}: {u['entries']:,} entries, {shown(u['amount_cents'])}"
+        yield f"  unit      {u['unit']} {u['update_name']}: {counted(u['entries'], 'entry', 'entries')}, {shown(u['amount_cents'])}"
     if file.kind in BANK_KINDS and file.lines:
         yield f"  what was done about each: gateway answers list --file {file.file_id}"
     if messages:

@@ -15,6 +15,7 @@ from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
 from gateway.cli.files import SEVERITY, file_document, left_by, processed, processed_document
 from gateway.cli.moves import moves_document, moves_page, open_document
+from gateway.cli.written import counted
 from gateway.console.inbox import Left, left_in_place
 from gateway.errors import Refused, UsageError
 from gateway.home import Home
@@ -228,7 +229,8 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
     file = result.file
     yield f"{path.name}: {file.kind}; tried without effect"
     if file.lines is not None:
-        yield f"  lines     {file.lines:,} = {file.records:,} records + {file.rejects:,} rejects + {file.blank:,} blank"
+        parts = (counted(file.records or 0, "record"), counted(file.rejects or 0, "reject"), f"{file.blank:,} blank")
+        yield f"  lines     {file.lines:,} = {' + '.join(parts)}"
     money = (("received", file.amount_cents), ("would post", file.posted_cents), ("suspend", file.suspended_cents),
              ("reject", file.rejected_cents))  # fmt: skip
     yield from (f"  {name:<10} {shown(cents)}" for name, cents in money if cents is not None)
@@ -306,7 +308,7 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
         yield from (f"  WRONG {f.name}: {f.error}" for f in record.fields if f.error)
     if len(found.records) == limit:
         yield ""
-        yield f"The first {limit} records are shown; --records N shows more."
+        yield f"The first {'record is' if limit == 1 else f'{limit} records are'} shown; --records N shows more."
     yield ""
     wrong = sum(not problem.is_warning for problem in found.problems)
     warnings = len(found.problems) - wrong

@@ -22,6 +22,7 @@ from gateway.cli.common import (
     one_of,
     portfolio_number,
 )
+from gateway.cli.written import counted
 from gateway.console.windows import by_file, with_windows
 from gateway.delivery import queue
 from gateway.errors import UsageError
@@ -260,7 +261,7 @@ def outbound_build(
             "exception_report": None if path is None else str(path),
         },
         [
-            *(f"Built {f.name} (#{f.outbound_id}): {f.records:,} records, debits {shown(f.total_debit_cents)}, "
+            *(f"Built {f.name} (#{f.outbound_id}): {counted(f.records, 'record')}, debits {shown(f.total_debit_cents)}, "
               f"credits {shown(f.total_credit_cents)}; {f.state}" for f in built.files),
             *([] if built.files else ["Nothing to send; no file was built."]),
             *built.messages,

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from gateway.cli.common import DONE, WITH_REJECTS, DateOption, Session, command, iso, money_as_text, table
+from gateway.cli.written import counted
 from gateway.console.status import TROUBLED_FILES, Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
@@ -61,7 +62,7 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
         state = "open" if p["period_state"] == "OPEN" else f"CLOSED, End of Period is {how}"
         balance = "balanced" if p["balanced"] else "OUT OF BALANCE"
         yield f"Portfolio {p['portfolio']} {p['name']}: business date {p['business_date']} {state}"
-        yield f"  posted {shown(p['debit_cents'])} debit, {shown(p['credit_cents'])} credit in {p['units']} units: {balance}"
+        yield f"  posted {shown(p['debit_cents'])} debit, {shown(p['credit_cents'])} credit in {counted(p['units'], 'unit')}: {balance}"
     if not found.portfolios:
         yield "No portfolio is loaded. Load reference data with `gateway load DIR --date YYYY-MM-DD`."
         return

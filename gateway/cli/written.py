@@ -23,3 +23,12 @@ def as_json(document: Any) -> str:
     """One JSON document, in letters that standard output has."""
     has_all = codecs.lookup(sys.stdout.encoding or "ascii").name.startswith("utf")
     return json.dumps(document, indent=2, ensure_ascii=not has_all, default=str)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with what it counts; ``many`` where it is not ``one`` and an s.
+
+    >>> counted(1, "reject"), counted(1000, "entry", "entries")
+    ('1 reject', '1,000 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -44,7 +44,13 @@ def probe_endpoint(app: App, name: str) -> list[ProbeStep]:
     step = "settings"
     try:
         pinned, key = pinned_keys(endpoint, app.home), private_key(endpoint, app.home)
-        steps.append(ProbeStep(step, True, f"{len(pinned)} host keys pinned; our key {fingerprint(key)}"))
+        steps.append(
+            ProbeStep(
+                step,
+                True,
+                f"{len(pinned)} host {'key' if len(pinned) == 1 else 'keys'} pinned; our key {fingerprint(key)}",
+            )
+        )
         step = "connection"
         connection = connect(endpoint, app.home)
     except GatewayError as error:

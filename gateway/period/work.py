@@ -91,7 +91,10 @@ def post_files(context: Context, kind: str) -> None:
             "release or discard them, and run End of Period again"
         )
     with context.app.db.write() as connection:
-        context.finish(connection, f"{posted} preloaded files posted" if posted else "no preloaded files")
+        context.finish(
+            connection,
+            f"{posted} preloaded {'file' if posted == 1 else 'files'} posted" if posted else "no preloaded files",
+        )
 
 
 # --- outbound -----------------------------------------------------------------------------------------------

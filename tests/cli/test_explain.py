@@ -96,7 +96,7 @@ def test_an_avro_file_is_shown_as_a_text_one_is(home: Played, tmp_path: Path) ->
     seen = home.do("explain", str(path), "--records", "1")
     assert seen.code == 1
     for words in ("p1_zahlung.avro: payments, Avro of schema lease_gateway.inbound.Payment", "record 1: payments",
-                  "amount       10000       100.00", "due_date     12143       2003-04-01", "The first 1 records are shown", "1 problem:",
+                  "amount       10000       100.00", "due_date     12143       2003-04-01", "The first record is shown", "1 problem:",
                   "line 2 target_kind AVRO_TEXT"):  # fmt: skip
         assert words in seen.out, seen.out
     document = home.do("explain", str(path), "--json").document
