@@ -8,7 +8,7 @@ after the amount may stand in any order, each once; a blank optional item counts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -192,9 +192,7 @@ class PrefixedPlan:
                 whole.column,
                 f"{shown(whole.text)} at the start",
                 f"{self.shape.invoice} and an invoice or {self.shape.lease} and a lease",
-                f"write the letter as {near} and drop the line again"
-                if (near := whole.text[:1].upper()) in letters
-                else "put the letter before the number and drop the line again",
+                f"{_put_right(whole.text, letters)} and drop the line again",
             )
         else:
             found[name] = self._after_letter(name, f"the {name}", whole)
@@ -274,6 +272,14 @@ class PrefixedPlan:
         if item.kind == "digits":
             return findings.digits(c, item.allowed, RejectCode.BAD_BANK, item.expected)
         return findings.identifier(c, item.width)
+
+
+def _put_right(target: str, letters: Container[str]) -> str:
+    """What is to be done about a target that does not begin with one of its letters."""
+    if target[:1] in ('"', "'"):  # as a spreadsheet writes a value with a comma in it
+        return "take the quotation marks away"
+    near = target[:1].upper()
+    return f"write the letter as {near}" if near in letters else "put the letter before the number"
 
 
 def line_of(item: dict[str, Any], shape: Shape) -> str:

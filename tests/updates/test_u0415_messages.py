@@ -18,6 +18,8 @@ _AGAIN = "and drop the line again."
 UNREADABLE: list[tuple[str, str, str]] = [
     ("X1,5", "TARGET_PREFIX",
      f"Found 'X1' at the start, expected I and an invoice or L and a lease: put the letter before the number {_AGAIN}"),
+    ('"L1",5', "TARGET_PREFIX",
+     f"Found '\"L1\"' at the start, expected I and an invoice or L and a lease: take the quotation marks away {_AGAIN}"),
     ("L1", "VALUE_MISSING", f"Found no value for the amount, expected one: add the amount {_AGAIN}"),
     ("L1,4.50", "AMOUNT_PUNCTUATED",
      "Found '4.50' for the amount, expected digits only, the last two being cents: write 450; the vendor's program would read "
