@@ -20,6 +20,7 @@ from gateway.cli import common
 from gateway.cli.bar import Bar
 from gateway.cli.common import Session, guarded, portfolio_number, table
 from gateway.cli.main import COMMANDS, Commands, app, run
+from gateway.cli.written import counted
 from gateway.errors import GatewayError, Refused, SettingsError
 from tests.cli.conftest import Played
 
@@ -286,6 +287,14 @@ def test_what_is_said_of_strange_words_can_be_printed(played: Played) -> None:
         done = played.do(*typed, "--json")
         assert done.code == 2
         assert "Jos" in done.out.encode().decode()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 entries"), (1, "1 entry"), (2, "2 entries"), (1000, "1,000 entries")]
+)
+def test_one_of_a_thing_is_written_so(number: int, said: str) -> None:
+    assert counted(number, "entry", "entries") == said
+    assert counted(number, "unit") == said.replace("entries", "units").replace("entry", "unit")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
