@@ -111,7 +111,10 @@ def _unreadable(error: Exception) -> str:
         line = error.object.count(b"\n", 0, error.start) + 1
         return f"line {line}: found the byte 0x{error.object[error.start]:02X}, expected UTF-8: save the file in it"
     if not isinstance(error, tomllib.TOMLDecodeError):
-        return str(error)
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return (
+            f"found no way to read it ({why}), expected a file that whoever works in this home may read: ask its owner"
+        )
     if twice := re.fullmatch(r"Cannot declare \((.+?),?\) twice \(at (line \d+), .+\)", str(error)):
         table = ".".join(re.findall(r"'(.*?)'", twice[1]))
         return f"{twice[2]}: found the table [{table}] again, expected it once: write the keys below the first one"

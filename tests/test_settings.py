@@ -214,6 +214,16 @@ def test_a_settings_file_in_another_character_set_names_its_line(home: Home) -> 
     assert mistakes(home) == ["config/gateway.toml: line 2: found the byte 0xE9, expected UTF-8: save the file in it"]
 
 
+def test_settings_that_cannot_be_read_are_told_in_words(home: Home) -> None:
+    """As of a file that its owner keeps to themselves: it was an error number."""
+    home.settings_file.unlink(missing_ok=True)
+    home.settings_file.mkdir()
+    assert mistakes(home) == [
+        "config/gateway.toml: found no way to read it (Is a directory), expected a file that whoever works in this home may "
+        "read: ask its owner"
+    ]
+
+
 def test_every_module_but_those_that_close_and_open_the_date_may_be_left_out() -> None:
     assert get_args(Skippable) == tuple(m.name for m in MODULES if m.name not in (FIRST, LAST))
 
