@@ -37,6 +37,7 @@ def eop(
             only=only or None, skip=without,
             progress=lambda _portfolio, _module, done, total: progress(done, total),
         )  # fmt: skip
+    outbox.place(session.app)  # what a run before this one built, and was killed or could not write
     unplaced = outbox.unplaced(session.app)
     session.show(
         {

@@ -7,8 +7,9 @@ file in the outbox is readable by its owner only, or by the group of a shared ho
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -111,16 +112,32 @@ def strangers(app: App) -> list[str]:
 def unplaced(app: App) -> list[str]:
     """Files that are frozen and still lie aside, as they do where the outbox could not be written: whoever fetches from it, or
     looks at it before a release, finds none."""
-    found = []
+    return [
+        f"{row.name}: not there, it could not be written; see to rights and room, {_PUT_BACK}"
+        for row in _committed(app)
+    ]
+
+
+def place(app: App) -> None:
+    """Try again to put what lies aside into the outbox; ``unplaced`` names what still does."""
+    for row in _committed(app):
+        with suppress(OSError, GatewayError):
+            publish(app, row.outbound_id, row.name, row.sha256)
+
+
+def _committed(app: App) -> list[Any]:
+    """Rows of the files that lie aside, are to be had and are not in the outbox."""
     with app.db.read() as connection:
-        for outbound_id in _aside(app):
-            row = connection.execute(
-                text("SELECT name FROM outbound_file WHERE outbound_id = :id AND state <> 'REJECTED'"),
+        rows = [
+            connection.execute(
+                text(
+                    "SELECT outbound_id, name, sha256 FROM outbound_file WHERE outbound_id = :id AND state <> 'REJECTED'"
+                ),
                 {"id": outbound_id},
             ).one_or_none()
-            if row is not None and not (app.home.outbox / row.name).exists():
-                found.append(f"{row.name}: not there, it could not be written; see to rights and room, {_PUT_BACK}")
-    return found
+            for outbound_id in _aside(app)
+        ]
+    return [row for row in rows if row is not None and not (app.home.outbox / row.name).exists()]
 
 
 def _aside(app: App) -> dict[int, Path]:
