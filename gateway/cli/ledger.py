@@ -20,6 +20,7 @@ from gateway.cli.common import (
     table,
 )
 from gateway.cli.lists import list_command
+from gateway.cli.written import counted
 from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
 from gateway.ledger import load as loading
@@ -127,7 +128,7 @@ def verify(session: Session) -> int:
                 f"DIFFERS {' '.join(filter(None, (c.name, c.where)))}: found {c.found}, expected {c.expected}. {c.detail}"
                 for c in bad
             ),
-            f"{len(checks)} checks, {len(bad)} {'difference' if len(bad) == 1 else 'differences'}.",
+            f"{counted(len(checks), 'check')}, {counted(len(bad), 'difference')}.",
         ],
     )
     return FAULT if bad else DONE
