@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_a_backup_without_an_original_says_so_at_once_and_so_does_its_restore(
     assert f"{name}: {what}" in verified.out and verified.out.endswith("checks, 1 difference.\n")
     (home.root / "var" / "archive" / name).write_bytes(whole)
     assert name not in home.do("verify").out
+
+
+def test_an_original_that_no_manifest_calls_lost_refuses_the_restore(own: Played, tmp_path: Path) -> None:
+    """As of a backup of a version that did not tell, or one whose manifest was changed."""
+    next(p for p in (own.root / "var" / "archive").glob("*/*") if not p.suffix).unlink()
+    assert own.do("backup", str(tmp_path / "backup")).code == 4
+    manifest = tmp_path / "backup" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    assert len(told.pop("lacks")) == 1
+    manifest.write_text(json.dumps(told))
+    home = Played(tmp_path / "again", f"sqlite:///{tmp_path}/again/var/ledger.db")
+    refused = home.do("restore", str(tmp_path / "backup"), "--home", str(home.root))
+    assert refused.code == 4 and "originals are in the archive as received" in refused.err
+    assert "use another backup" in refused.err and not home.root.exists()
 
 
 def test_taken_and_exported(own: Played, tmp_path: Path) -> None:

@@ -180,6 +180,20 @@ def test_a_vendor_whose_details_were_tested_was_not_paid(app: App, tmp_path: Pat
         approve(app, file, "CAT")
 
 
+def test_a_vendor_whose_payments_were_taken_back_was_not_paid(app: App, tmp_path: Path) -> None:
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    approve(app, waiting(app, "ANN"), "FAY")
+    later(app)
+    for check in ("1", "2"):
+        voids.void(world.as_person(app, PEOPLE["DAN"]), check, reason="wrong account")
+    loads(app, "EVE", tmp_path / "c", checks=CHECKS + "1,4,NEWA,1.00,2026-03-03,V1,L1\n")
+    file = waiting(app, "ANN")
+    assert "vendor V1 loaded by CAT (cat)" in told(app, file)
+    with pytest.raises(Refused, match="vendor V1 loaded by CAT"):
+        approve(app, file, "CAT")
+
+
 def test_who_voided_does_not_release_the_reversal(app: App, tmp_path: Path) -> None:
     """Nor another user of the same code: of a posting unit only the code is kept."""
     loads(app, "CAT", tmp_path / "v", vendors=VENDORS)

@@ -182,12 +182,13 @@ def test_of_several_prenotes_one_that_came_back_speaks_then_the_earliest_at_the_
     """They are of several portfolios, which pay one vendor."""
     ranked = [
         Prenote("back", True, "2026-03-09", "R03", 4, True),
+        Prenote("perhaps back", True, "2026-03-10", None, 6, True, "9/1"),
         Prenote("there", True, "2026-03-04", None, 3, True),
         Prenote("there later", True, "2026-03-05", None, 2, True),
         Prenote("left", True, "2026-03-03", None, 5, False),
         Prenote("waits", False, "2026-03-02", None, 1, False),
     ]
-    assert sorted((ranked[n] for n in (3, 0, 4, 2, 1)), key=gather._speaks) == ranked
+    assert sorted((ranked[n] for n in (3, 0, 5, 4, 2, 1)), key=gather._speaks) == ranked
 
 
 SENT = {"prenote_sent": "Y"}
