@@ -20,6 +20,7 @@ import gateway
 from gateway import log, setup
 from gateway.app import App, open_app, system_user
 from gateway.cli.common import DONE, FAULT, Session, table
+from gateway.cli.written import counted
 from gateway.clock import SystemClock
 from gateway.delivery.deliver import deliver
 from gateway.delivery.keys import make_key
@@ -158,7 +159,7 @@ def _play(session: Session, app: App, far_side: Path) -> int:
     tell.head("5. Proof")
     checks = verify(app.db, **verify_options(app))
     bad = [c for c in checks if not c.ok]
-    tell.say(f"gateway verify: {len(checks)} checks, {len(bad)} differences.")
+    tell.say(f"gateway verify: {counted(len(checks), 'check')}, {counted(len(bad), 'difference')}.")
     tell.lines(f"  DIFFERENCE {c.name}: found {c.found}, expected {c.expected}" for c in bad)
     posted = sum(f["posted_cents"] or 0 for f in files)
     tell.say(

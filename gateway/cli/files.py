@@ -209,6 +209,12 @@ def files_show(
     )  # fmt: skip
 
 
+def line_counts(file: InboundFile) -> str:
+    """``3 = 2 records + 1 reject + 0 blank``, of a file that was read."""
+    parts = (counted(file.records or 0, "record"), counted(file.rejects or 0, "reject"), f"{file.blank:,} blank")
+    return f"{file.lines:,} = {' + '.join(parts)}"
+
+
 def _file_page(
     session: Session, file: InboundFile, messages: list[dict[str, Any]], units: list[dict[str, Any]],
     reports: list[str], more: bool, corrected: int, repaired: list[dict[str, Any]],
@@ -216,14 +222,12 @@ def _file_page(
     yield f"{file.name}  (#{file.file_id}, {file.kind}, portfolio {file.portfolio or _of_each(file)})"
     yield f"  state     {file.state}" + (f": {file.hold_text}" if file.hold_text else "")
     if file.lines is not None:
-        parts = (counted(file.records or 0, "record"), counted(file.rejects or 0, "reject"), f"{file.blank:,} blank")
-        yield f"  lines     {file.lines:,} = {' + '.join(parts)}"
+        yield f"  lines     {line_counts(file)}"
     money = (("received", file.amount_cents), ("posted", file.posted_cents), ("suspended", file.suspended_cents),
              ("rejected", file.rejected_cents), ("held", file.held_cents))  # fmt: skip
     yield from (f"  {name:<9} {shown(cents)}" for name, cents in money if cents is not None)
     if corrected:
-        lines = "1 line" if corrected == 1 else f"{corrected:,} lines"
-        yield f"  corrected before posting: {lines}; received is what the file says with that"
+        yield f"  corrected before posting: {counted(corrected, 'line')}; received is what the file says with that"
     yield from map(repair_line, repaired)
     if file.unreadable:
         yield f"  rejected lines whose amount cannot be read: {file.unreadable}"

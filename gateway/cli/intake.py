@@ -13,7 +13,7 @@ import typer
 from gateway.answers.names import ANSWERS
 from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
-from gateway.cli.files import SEVERITY, file_document, left_by, processed, processed_document
+from gateway.cli.files import SEVERITY, file_document, left_by, line_counts, processed, processed_document
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.cli.written import counted
 from gateway.console.inbox import Left, left_in_place
@@ -229,8 +229,7 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
     file = result.file
     yield f"{path.name}: {file.kind}; tried without effect"
     if file.lines is not None:
-        parts = (counted(file.records or 0, "record"), counted(file.rejects or 0, "reject"), f"{file.blank:,} blank")
-        yield f"  lines     {file.lines:,} = {' + '.join(parts)}"
+        yield f"  lines     {line_counts(file)}"
     money = (("received", file.amount_cents), ("would post", file.posted_cents), ("suspend", file.suspended_cents),
              ("reject", file.rejected_cents))  # fmt: skip
     yield from (f"  {name:<10} {shown(cents)}" for name, cents in money if cents is not None)
@@ -312,7 +311,7 @@ def _explained(path: Path, found: Explanation, limit: int) -> Iterator[str]:
     yield ""
     wrong = sum(not problem.is_warning for problem in found.problems)
     warnings = len(found.problems) - wrong
-    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((wrong, "problem"), (warnings, "warning")) if n]
+    counts = [counted(n, word) for n, word in ((wrong, "problem"), (warnings, "warning")) if n]
     if counts:
         yield " and ".join(counts) + ":"
     yield from _problem_lines(found)

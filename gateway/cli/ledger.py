@@ -82,8 +82,7 @@ def load(
             if session.debug:
                 raise
             complain(session, error)
-            count = len(error.problems)
-            typer.echo(f"gateway: {count} {'problem' if count == 1 else 'problems'}; nothing was loaded", err=True)
+            typer.echo(f"gateway: {counted(len(error.problems), 'problem')}; nothing was loaded", err=True)
             return error.exit_code
     counts = {kind: {"new": c.new, "changed": c.changed, "same": c.same} for kind, c in result.counts.items()}
     rows = [(kind, c.new, c.changed, c.same) for kind, c in result.counts.items()]

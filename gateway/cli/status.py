@@ -81,7 +81,7 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
     for period in found.slow:
         yield f"SLOW: {slow_text(period)}"
     for s in found.suspense:
-        items = "1 item waits" if s["items"] == 1 else f"{s['items']:,} items wait"
+        items = counted(s["items"], "item waits", "items wait")
         yield (
             f"Suspense of portfolio {s['portfolio']}: {items} for a person, {shown(s['amount_cents'])}: "
             f"gateway suspense list --portfolio {s['portfolio']}"
