@@ -19,7 +19,7 @@ from gateway.answers.values import Answer, EntryKey, Identity
 from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.ledger import schema
-from gateway.ledger.ach_checks import CheckKey
+from gateway.ledger.ach_checks import ANY_PORTFOLIO, CheckKey
 from gateway.ledger.ach_returns import came_back_sql, is_return_sql
 from gateway.ledger.vendor_changes import details_versions
 from gateway.ledger.vendor_details import current
@@ -76,7 +76,8 @@ def _checks(connection: Connection, keys: Sequence[CheckKey]) -> Iterator[tuple[
     numbers = sorted({k.check_no for k in keys})
     for row in _asked(
         connection,
-        "SELECT portfolio, bank, check_no, office_id, lease, amount_cents, state, issue, void_entry_id FROM bank_check WHERE check_no IN :keys",
+        "SELECT portfolio, bank, check_no, office_id, lease, amount_cents, state, issue, void_entry_id FROM bank_check "
+        f"WHERE {ANY_PORTFOLIO} AND check_no IN :keys",
         numbers,
     ):
         if (row[0], row[1], row[2]) in wanted:

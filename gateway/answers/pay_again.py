@@ -15,7 +15,7 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import units
 from gateway.ledger.accounts import accounts
-from gateway.ledger.ach_checks import CheckKey
+from gateway.ledger.ach_checks import ANY_PORTFOLIO, CheckKey
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
@@ -100,7 +100,7 @@ def _found(connection: Connection, check_no: str, portfolio: str | None, bank: s
     """The one check of that number."""
     rows = connection.execute(
         text(
-            f"SELECT {', '.join(_Check._fields)} FROM bank_check WHERE check_no = :c "
+            f"SELECT {', '.join(_Check._fields)} FROM bank_check WHERE {ANY_PORTFOLIO} AND check_no = :c "
             "AND portfolio = COALESCE(CAST(:p AS TEXT), portfolio) AND bank = COALESCE(CAST(:b AS TEXT), bank) "
             "ORDER BY portfolio, bank"
         ),

@@ -8,6 +8,9 @@ _MOST_ATTEMPTS: Final = 5
 """Reversals of one entry at most: a further one takes a return, and its five banking days run on."""
 LEFT_ALL_THE_SAME: Final = "it left: "
 """How the reason of a bank file begins that was taken back here, and that the bank has: when it came there nobody said."""
+ANY_PORTFOLIO: Final = "portfolio IN (SELECT portfolio FROM portfolio)"
+"""Said beside the number of a check that is looked for by it alone: the key begins with the portfolio, and without one all checks
+of years would be gone through."""
 
 
 CheckName = tuple[str, str, str]

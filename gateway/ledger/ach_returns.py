@@ -45,7 +45,7 @@ def taken_back_sql(entry: str) -> str:
     and found by their index; so are those of a CTX entry, which names no check."""
     return f"""(({entry}.outbound_id, {entry}.seq) IN (SELECT ts.outbound_id, ts.seq FROM bank_check tc
         JOIN outbound_source ts ON ts.source = {source_sql("tc")} AND ts.outbound_id = tc.outbound_id
-        WHERE tc.portfolio IN (SELECT portfolio FROM portfolio) AND tc.type = 'NEWA' AND tc.state = 'VOID')
+        WHERE tc.type = 'NEWA' AND tc.state = 'VOID')
         OR EXISTS (SELECT 1 FROM ach_entry tv JOIN outbound_file tf ON tf.outbound_id = tv.outbound_id
         AND tf.state <> 'REJECTED' WHERE tv.reverses_outbound_id = {entry}.outbound_id AND tv.reverses_seq = {entry}.seq))"""
 

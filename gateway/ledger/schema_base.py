@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     Integer,
     MetaData,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -36,3 +40,15 @@ def money(name: str, *, nullable: bool = False, default: str | None = None) -> C
 
 def words(name: str, *args: object, nullable: bool = True) -> Column[str]:
     return Column(name, Text, *args, nullable=nullable)  # type: ignore[arg-type]
+
+
+def index_where(name: str, *columns: str, which: str) -> Index:
+    """Of those rows only: the others cost it nothing, and nobody looks for them by it. A statement finds rows by it when it
+    says as much, in the same words or by comparing the column."""
+    return Index(name, *columns, sqlite_where=text(which), postgresql_where=text(which))
+
+
+CHANGED_AT_ONCE: Final[dict[str, Any]] = {"postgresql_with": {"fillfactor": 50}}
+"""Of a table whose rows files change by the hundred thousand, in columns that no index has: PostgreSQL writes a changed row into
+its page and no index where there is room (measured: changes of 100,000 batches taken back in 1.2 s instead of 2.2). SQLite
+changes rows in place."""

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from gateway.ledger.schema_base import Id, metadata, money, words
+from gateway.ledger.schema_base import CHANGED_AT_ONCE, Id, metadata, money, words
 
 # --- journal -------------------------------------------------------------------------------------------------
 
@@ -107,6 +107,7 @@ payment_batch = Table(
     Column("unit_id", Id, nullable=False),
     Column("file_id", Id),
     Index("ix_payment_batch_file_id", "file_id"),
+    **CHANGED_AT_ONCE,
 )
 
 payment_line = Table(
@@ -127,6 +128,7 @@ payment_line = Table(
     Index("ix_payment_line_lease", "lease"),
     Index("ix_payment_line_invoice", "invoice"),
     Index("ix_payment_line_entry_id", "entry_id"),
+    **CHANGED_AT_ONCE,
 )
 
 suspense_item = Table(

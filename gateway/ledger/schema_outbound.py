@@ -13,10 +13,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from gateway.ledger.schema_base import SEALED_AS, Id, metadata, money, words
+from gateway.ledger.schema_base import SEALED_AS, Id, index_where, metadata, money, words
 
 outbound_file = Table(
     "outbound_file",
@@ -112,12 +111,8 @@ ach_entry = Table(
     Column("settled_unit_id", Id),  # of a reversal: the unit that posted its settlement
     Index("ix_ach_entry_trace_number", "trace_number"),
     Index("ix_ach_entry_vendor", "vendor"),
-    Index(
-        "ix_ach_entry_reverses",
-        "reverses_outbound_id",
-        "reverses_seq",
-        sqlite_where=text("reverses_outbound_id IS NOT NULL"),
-        postgresql_where=text("reverses_outbound_id IS NOT NULL"),
+    index_where(
+        "ix_ach_entry_reverses", "reverses_outbound_id", "reverses_seq", which="reverses_outbound_id IS NOT NULL"
     ),
     sqlite_with_rowid=False,
 )

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from gateway.ledger.schema_base import SEALED_AS, Id, metadata, money, words
+from gateway.ledger.schema_base import CHANGED_AT_ONCE, SEALED_AS, Id, index_where, metadata, money, words
 
 # --- reference data ------------------------------------------------------------------------------------------
 
@@ -95,6 +95,7 @@ lease = Table(
     Column("prepaid", Text, CheckConstraint("prepaid IN ('Y','N')"), nullable=False, server_default="N"),
     Column("nsf_count", Integer, nullable=False, server_default="0"),
     Index("ix_lease_control_number", "control_number"),
+    **CHANGED_AT_ONCE,
 )
 
 escrow_balance = Table(
@@ -103,6 +104,7 @@ escrow_balance = Table(
     Column("lease", Text, ForeignKey("lease.lease"), primary_key=True),
     Column("charge", Text, primary_key=True),
     money("balance_cents"),  # what the gateway owes; may go negative by a reversal, with a warning
+    **CHANGED_AT_ONCE,
 )
 
 asset = Table(
@@ -140,6 +142,7 @@ receivable = Table(
     money("paid_cents", default="0"),
     CheckConstraint("paid_cents >= 0 AND paid_cents <= billed_cents", name="paid_within_billed"),
     sqlite_with_rowid=False,
+    **CHANGED_AT_ONCE,
 )
 
 vendor = Table(
@@ -210,9 +213,10 @@ bank_check = Table(
     Column("line_no", Integer),
     Column("issue", Integer, nullable=False, server_default="1"),  # rises when a returned check is paid again
     Column("void_entry_id", Id),  # the entry by which a person voided it
-    Index("ix_bank_check_state", "portfolio", "type", "state"),
+    index_where("ix_bank_check_state", "state", which="type = 'NEWA'"),  # what Vendor ACH pays or takes back
     Index("ix_bank_check_lease", "lease"),
-    Index("ix_bank_check_vendor", "vendor", "disbursement_date"),  # look-alikes of what is about to be paid
+    index_where("ix_bank_check_outbound_id", "outbound_id", which="outbound_id IS NOT NULL"),
+    index_where("ix_bank_check_vendor", "vendor", "disbursement_date", which="vendor IS NOT NULL"),  # look-alikes
     sqlite_with_rowid=False,
 )
 

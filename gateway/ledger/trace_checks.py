@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from gateway.ledger import trace_ach as ach
+from gateway.ledger.ach_checks import ANY_PORTFOLIO
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.trace_ach import Row, rows
 from gateway.ledger.trace_story import BATCH, CHECK, MOVE, Story, batch_story, entries_by_id, entries_where, posted_by
@@ -18,7 +19,7 @@ def checks(connection: Connection, ref: str, limit: int) -> Iterable[Story]:
     portfolio, bank, number = ach.check_key(ref) or (None, None, ref)
     for facts in rows(
         connection,
-        f"{CHECK} WHERE check_no = :number AND portfolio = COALESCE(CAST(:portfolio AS TEXT), portfolio) "
+        f"{CHECK} WHERE {ANY_PORTFOLIO} AND check_no = :number AND portfolio = COALESCE(CAST(:portfolio AS TEXT), portfolio) "
         "AND bank = COALESCE(CAST(:bank AS TEXT), bank) ORDER BY portfolio, bank",
         number=number, portfolio=portfolio, bank=bank,
     ):  # fmt: skip

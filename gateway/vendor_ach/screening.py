@@ -172,11 +172,11 @@ def _paid(connection: Connection) -> frozenset[tuple[str, int]]:
     here: whoever loads a vendor could vouch for it so."""
     rows = connection.execute(
         text(
-            "SELECT DISTINCT e.vendor, e.details_version FROM fraud_vendor x JOIN ach_entry e ON e.vendor = x.vendor "
+            "SELECT DISTINCT e.vendor, e.details_version FROM fraud_vendor x CROSS JOIN ach_entry e "
             "JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state IN ('APPROVED', 'LOCAL') "
-            f"WHERE e.kind = 'LIVE' AND NOT {came_back_sql('e')} AND NOT {refused_sql('f')} AND NOT {taken_back_sql('e')} "
+            f"WHERE e.vendor = x.vendor AND e.kind = 'LIVE' AND NOT {came_back_sql('e')} AND NOT {refused_sql('f')} AND NOT {taken_back_sql('e')} "
             "UNION SELECT DISTINCT c.vendor, 1 "
-            "FROM fraud_vendor x JOIN bank_check c ON c.vendor = x.vendor WHERE c.type = 'NEWA' AND c.state = 'SENT' "
+            "FROM fraud_vendor x CROSS JOIN bank_check c WHERE c.vendor = x.vendor AND c.type = 'NEWA' AND c.state = 'SENT' "
             f"AND c.outbound_id IS NULL AND NOT EXISTS (SELECT 1 FROM operator_event o WHERE o.action = '{CHECK_LOADED}' "
             "AND o.subject = 'check ' || c.portfolio || '/' || c.bank || '/' || c.check_no "
             "AND o.at >= (SELECT MIN(b.built_at) FROM outbound_file b WHERE b.kind = 'VACH-BANK'))"
@@ -201,8 +201,8 @@ def _sent(connection: Connection, first: str, settings: FraudSettings) -> dict[t
     rows = connection.execute(
         text(
             "SELECT e.vendor, e.effective_date, COUNT(*), SUM(e.amount_cents) FROM fraud_vendor x "
-            "JOIN ach_entry e ON e.vendor = x.vendor JOIN outbound_file f ON f.outbound_id = e.outbound_id "
-            f"AND f.state <> 'REJECTED' WHERE e.kind = 'LIVE' AND e.effective_date >= :first AND NOT {came_back_sql('e')} "
+            "CROSS JOIN ach_entry e JOIN outbound_file f ON f.outbound_id = e.outbound_id AND f.state <> 'REJECTED' "
+            f"WHERE e.vendor = x.vendor AND e.kind = 'LIVE' AND e.effective_date >= :first AND NOT {came_back_sql('e')} "
             "GROUP BY e.vendor, e.effective_date"
         ),
         {"first": since.isoformat()},
@@ -239,9 +239,9 @@ def _earlier(app: App, connection: Connection, live: Sequence[Item], settings: F
     rows = app.db.fetch(
         connection,
         "SELECT c.vendor, c.portfolio, c.bank, c.check_no, c.amount_cents, c.disbursement_date, c.reference, f.name "
-        "FROM fraud_vendor x JOIN bank_check c ON c.vendor = x.vendor AND c.disbursement_date >= :since "
-        "JOIN fraud_amount a ON a.cents = c.amount_cents LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id "
-        "WHERE c.type = 'NEWA' AND c.state IN ('SENT', 'RESERVED')",
+        "FROM fraud_vendor x CROSS JOIN bank_check c JOIN fraud_amount a ON a.cents = c.amount_cents "
+        "LEFT JOIN outbound_file f ON f.outbound_id = c.outbound_id WHERE c.vendor = x.vendor "
+        "AND c.disbursement_date >= :since AND c.type = 'NEWA' AND c.state IN ('SENT', 'RESERVED')",
         since=since.isoformat(),
     )
     return [Check(*row) for row in rows]

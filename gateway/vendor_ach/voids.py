@@ -25,7 +25,7 @@ from gateway.app import App
 from gateway.errors import LedgerError, Refused, UsageError
 from gateway.ledger import schema, units
 from gateway.ledger.accounts import accounts
-from gateway.ledger.ach_checks import CheckKey, source_sql
+from gateway.ledger.ach_checks import ANY_PORTFOLIO, CheckKey, source_sql
 from gateway.ledger.chart import ACCOUNTS_PAYABLE
 from gateway.ledger.database import Database, by_sets
 from gateway.ledger.events import note, require_reason
@@ -178,7 +178,7 @@ def one_check(app: App, check_no: str, portfolio: str | None, bank: str | None, 
     where = "".join(f" AND {column} = :{column[2:]}" for column, value in given.items() if value is not None)
     with app.db.read() as connection:
         rows = connection.execute(
-            text(f"{_SELECT} WHERE c.check_no = :no{where} ORDER BY c.portfolio, c.bank"),
+            text(f"{_SELECT} WHERE c.{ANY_PORTFOLIO} AND c.check_no = :no{where} ORDER BY c.portfolio, c.bank"),
             {"no": check_no} | {column[2:]: value for column, value in given.items() if value is not None},
         ).all()
     if not rows:

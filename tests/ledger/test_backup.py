@@ -456,11 +456,11 @@ def test_a_ledger_with_rows_is_refused_as_it_is(full: Home, db: Database, tmp_pa
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
-        (['{"format": 1, "revision": "0009"}'], Refused, "schema 0009, expected 1 and one of 0001, 0002, 0003, 0004; restore with the "
+        (['{"format": 1, "revision": "0009"}'], Refused, "schema 0009, expected 1 and one of 0001, 0002, 0003, 0004, 0005; restore with the "
             "version that made the backup, or a later one"),
-        (['{"format": 2, "revision": "0004"}'], Refused, "found format 2, schema 0004"),
-        (['{"format": 1, "revision": "0001"}'], Refused, "found a database of schema 0004, expected 0001, as the backup"),
-        (['{"format": 1, "revision": "0004"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
+        (['{"format": 2, "revision": "0005"}'], Refused, "found format 2, schema 0005"),
+        (['{"format": 1, "revision": "0001"}'], Refused, "found a database of schema 0005, expected 0001, as the backup"),
+        (['{"format": 1, "revision": "0005"}', '{"table": "holiday", "columns": ["calendar", "date", "name"]}'],
             LedgerError, "the backup is torn"),
     ],
 )  # fmt: skip

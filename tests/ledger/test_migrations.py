@@ -35,6 +35,7 @@ _POSTGRESQL = (
     "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
     "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns "
     "WHERE table_schema = 'public' ORDER BY 1, 2",
+    "SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1",
 )
 
 
@@ -117,12 +118,22 @@ def test_upgrading_again_changes_nothing(db: Database) -> None:
     revision.require_current(db)
 
 
+def _as_of_0004(connection: Connection) -> None:
+    connection.execute(text("DROP INDEX ix_bank_check_state"))
+    connection.execute(text("DROP INDEX ix_bank_check_outbound_id"))
+    connection.execute(text("CREATE INDEX ix_bank_check_state ON bank_check (portfolio, type, state)"))
+    if connection.dialect.name == "postgresql":
+        for table in ("escrow_balance", "lease", "payment_batch", "payment_line", "receivable"):
+            connection.execute(text(f"ALTER TABLE {table} RESET (fillfactor)"))
+
+
 def _as_of_0002(connection: Connection) -> None:
     for table in ("outbound_message", "fraud_finding", "vendor_change", "ach_answer", "ach_entry"):
         connection.execute(text(f"DROP TABLE {table}"))
     for index in ("ix_bank_check_vendor", "ix_payment_line_entry_id", "ix_operator_event_subject"):
         connection.execute(text(f"DROP INDEX {index}"))
     connection.execute(text("CREATE INDEX ix_outbound_claim_outbound_id ON outbound_claim (outbound_id)"))
+    _as_of_0004(connection)
     connection.execute(text("ALTER TABLE inbound_file DROP COLUMN owner"))
     connection.execute(text("ALTER TABLE outbound_file DROP COLUMN machine"))
     for column in ("issue", "void_entry_id"):
@@ -178,7 +189,7 @@ def test_a_ledger_of_the_first_schema_comes_along_with_its_rows(db: Database, tm
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(
         Refused,
-        match=r"0001, expected 0004; run `gateway db upgrade` \(after a backup, which the version of 0001 makes\)$",
+        match=r"0001, expected 0005; run `gateway db upgrade` \(after a backup, which the version of 0001 makes\)$",
     ):
         revision.require_current(db)
     assert migrate.upgrade(db) == ("0001", revision.newest())
@@ -245,7 +256,7 @@ def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
             connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
         for look in (revision.require_current, migrate.upgrade):
             with pytest.raises(
-                Refused, match="found schema revision 0099, expected 0004 or an earlier one: a newer version"
+                Refused, match="found schema revision 0099, expected 0005 or an earlier one: a newer version"
             ):
                 look(db)
     finally:
