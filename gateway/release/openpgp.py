@@ -25,6 +25,7 @@ from gateway.settings import GatewaySettings, OpenPgp, secret
 
 if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
     from pysequoia import Cert, PySigner
+    from pysequoia.packet import Packet
 
 ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK", "VACH-REFUSED-NOC"})
 """What goes to a bank."""
@@ -162,7 +163,54 @@ def _recipient(home: Home, wanted: OpenPgp, where: str, now: datetime) -> Cert:
             [f"{where}: {_words(error)} in {wanted.recipient}, expected the bank's public key, armored or binary"]
         ) from error
     _require_valid(cert, where, now)
+    expired = _last_expired(cert, now)
+    if expired is not None:
+        raise SettingsError(
+            [
+                f"{where}: found the key for encryption of {cert.fingerprint} expired at {expired:%Y-%m-%d}, expected a valid one; ask "
+                "the bank for its renewed key"
+            ]
+        )
     return cert
+
+
+def _last_expired(cert: Cert, now: datetime) -> datetime | None:
+    """When the last of its subkeys for encryption expired, where all did and the key itself is for signing only: the library
+    falls back on one of those. Revoked ones it leaves alone, and a key without any it refuses."""
+    from pysequoia.packet import PacketPile, SignatureType, Tag
+
+    ends: dict[
+        str, tuple[datetime, datetime | None]
+    ] = {}  # by subkey, of its newest binding: when made, when it expires
+    revoked: set[str] = set()
+    subkey = None
+    for packet in PacketPile.from_bytes(bytes(cert)):
+        if packet.tag == Tag.PublicSubkey:
+            subkey = packet
+        if packet.tag != Tag.Signature:
+            continue
+        if subkey is None:
+            if _encrypts(packet):
+                return None
+            continue
+        name, made = str(subkey.fingerprint), packet.signature_created
+        if packet.signature_type == SignatureType.SubkeyRevocation:
+            revoked.add(name)
+        if packet.signature_type != SignatureType.SubkeyBinding or made is None or not _encrypts(packet):
+            continue
+        lasts, since = packet.key_validity_period, subkey.key_created
+        end = None if lasts is None or since is None else since + lasts
+        if name not in ends or ends[name][0] < made:
+            ends[name] = made, end
+    last = [end for name, (_, end) in ends.items() if name not in revoked]
+    over = [end for end in last if end is not None and end <= now]
+    return max(over) if over and len(over) == len(last) else None
+
+
+def _encrypts(signature: Packet) -> bool:
+    """Whether a key's own signature says that it is for encryption."""
+    flags = signature.key_flags
+    return flags is not None and (flags.transport_encryption or flags.storage_encryption)
 
 
 def _require_valid(cert: Cert, where: str, now: datetime) -> None:

@@ -30,6 +30,9 @@ from tests.outbound import world
 
 OURS = Path(__file__).parents[1] / "support" / "openpgp" / "ours.asc"
 """A secret key made for these tests, with a passphrase."""
+BANKS = OURS.parent
+"""There too, made by GnuPG in 2020: ``expired.asc``, a bank's key whose one key for encryption was for a year; ``renewed.asc``,
+the same with a second one that does not expire."""
 PASSPHRASE = "a test"
 ENDPOINT = {"host": "h", "user": "u", "key": "k"}
 SIGNED = {"sign_with": "file:config/keys/ours.asc", "passphrase": "env:OPENPGP_PASSPHRASE"}
@@ -196,6 +199,11 @@ def revoked(key: Tsk) -> bytes:
         ("bank.asc", lambda key: b"no key", r"openpgp\.recipient: .* expected the bank's public key"),
         ("bank.asc", revoked, r"openpgp\.recipient: found key \w+ revoked"),
         ("bank.asc", lambda key: bytes(ours()), r"openpgp\.recipient: .* expected the bank's key for encryption"),
+        (
+            "bank.asc",
+            lambda key: (BANKS / "expired.asc").read_bytes(),
+            r"openpgp\.recipient: found the key for encryption of \w+ expired at 2020-12-31, expected a valid one; ask the bank",
+        ),
         ("ours.asc", lambda key: None, r"openpgp\.sign_with: could not read config/keys/ours\.asc"),
         ("ours.asc", lambda key: b"no key", r"openpgp\.sign_with: .* expected our secret key, armored"),
         ("ours.asc", lambda key: str(ours()).encode(), r"openpgp\.sign_with: .* expected our secret key, armored"),
@@ -218,6 +226,15 @@ def test_a_key_that_cannot_be_used_stops_the_release(
     assert world.one(db, "SELECT state FROM outbound_file WHERE outbound_id = 1") == "BUILT"
     assert world.all_of(db, "SELECT * FROM delivery") == []
     assert openpgp.problems(keys, app.settings.gateway, clock.now()) == list(caught.value.mistakes)
+
+
+def test_a_renewed_key_for_encryption_is_taken(db: Database, keys: Home, clock: FixedClock) -> None:
+    shutil.copy(BANKS / "renewed.asc", keys.keys / "bank.asc")
+    released(built(db, keys, clock))
+    assert (
+        world.one(db, "SELECT recipient FROM outbound_message")
+        == Cert.from_file(str(BANKS / "renewed.asc")).fingerprint
+    )
 
 
 def test_an_expired_key_a_wrong_passphrase_and_a_key_for_all_to_read(
