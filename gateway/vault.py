@@ -73,6 +73,14 @@ class Vault:
         if self._again is not None:
             self._take(self._again())
 
+    def missing(self, sealed: bytes) -> str | None:
+        """The fingerprint of the key that a value (or its beginning) names, where it is not at hand."""
+        named = sealed[1 : 1 + KEY_ID]
+        if sealed[:1] != VERSION or named in self._ciphers:
+            return None
+        self.refresh()  # another process may have rotated since these keys were read
+        return None if named in self._ciphers else named.hex()
+
     def seal(self, text: str, *, field: str) -> bytes:
         return self.seal_bytes(text.encode(), field=field)
 
@@ -109,7 +117,8 @@ class Vault:
         key = f"the key {named.hex()}" if named else "the key it was sealed with"
         raise GatewayError(
             f"decrypting {field}: found a value that this home's field key {self.ids[0].hex()} does not open, "
-            f"expected {key}; restore config/keys/field.key, or load the account data again"
+            f"expected {key}; put config/keys/field.key of a backup, or of the home that shares the ledger and has it, in its "
+            "place; only where nobody has that key, load the account data again"
         )
 
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -30,7 +30,7 @@ from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.delivery.upload import Outcome, Paths, Progress, Render, Uploader
 from gateway.errors import GatewayError, Refused, SettingsError, UsageError
-from gateway.ledger import process_lock
+from gateway.ledger import process_lock, sealed_elsewhere
 from gateway.ledger.process_lock import StillHeld
 from gateway.settings import Endpoint
 
@@ -69,7 +69,8 @@ def deliver(
     stop: threading.Event | None = None,
     missing: log.Trouble | None = None,
 ) -> list[DeliveryResult]:
-    """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, in order of number.
+    """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, or is left to another home, in
+    order of number.
 
     ``hurry``: what waits for a later try is due now; for an operator who knows that the cause is gone. ``stop``: set it
     to end after the groups that are on their way. ``missing`` is told of endpoints that the settings do not have; who comes
@@ -114,7 +115,12 @@ def deliver(
     if endpoint is not None and runs[0].busy:
         raise Refused(f"delivering to {endpoint}: found another process at it, expected none; wait for it to end")
     with app.db.read() as connection:
-        return [_result(d) for d in queue.by_ids(connection, [n for run in runs for n in run.touched])]
+        left = {number: why for run in runs for number, why in run.left.items()}
+        touched = queue.by_ids(connection, [*left, *(n for run in runs for n in run.touched)])
+    return [
+        replace(_result(d), detail=left[d.delivery_id]) if d.delivery_id in left and d.state in SENDABLE else _result(d)
+        for d in touched
+    ]
 
 
 def missing_endpoints() -> log.Trouble:
@@ -150,6 +156,8 @@ class _Run:
     """One writer at a time in this process: SQLite has one anyway, and waiting here costs less than there."""
     asked_to_stop: threading.Event
     touched: set[int] = field(default_factory=set)
+    left: dict[int, str] = field(default_factory=dict)
+    """Deliveries that only another home can send, and why: sent by nobody else, they are not given up for it."""
     busy: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -173,7 +181,18 @@ class _Run:
 
     def _due(self, states: Sequence[DeliveryState]) -> list[Delivery]:
         with self.app.db.read() as connection:
-            return queue.due(connection, endpoint=self.name, now=self.app.now(), states=states)
+            return self._here(connection, states, at=self.app.now())
+
+    def _here(
+        self, connection: DbConnection, states: Sequence[DeliveryState], *, at: str, limit: int | None = None
+    ) -> list[Delivery]:
+        """What is due and can be made here; nothing is made of what is only looked at."""
+        elsewhere = sealed_elsewhere.waiting(self.app, connection) if states is SENDABLE else {}
+        due = partial(queue.due, connection, endpoint=self.name, now=at, states=states)
+        if elsewhere:
+            ours = {job.delivery_id for job in due(without=elsewhere)}
+            self.left |= {d.delivery_id: elsewhere[d.outbound_id] for d in due() if d.delivery_id not in ours}
+        return due(limit=limit, without=elsewhere)
 
     def _round(self, still_held: StillHeld) -> bool:
         """One connection's worth of work. False when nothing is due, or the endpoint was not reached."""
@@ -307,7 +326,7 @@ class _Run:
             jobs: list[Delivery] = []
             suffix = self.endpoint.temporary_suffix
             while not jobs:  # what is stopped is due no more
-                found = queue.due(connection, endpoint=self.name, now=at, states=SENDABLE, limit=limit)
+                found = self._here(connection, SENDABLE, at=at, limit=limit)
                 if not found:
                     break
                 offered = list(_up_to(found, GROUP_BYTES))

@@ -148,12 +148,17 @@ def due(
     now: str,
     states: Sequence[DeliveryState],
     limit: int | None = None,
+    without: Iterable[int] = (),
 ) -> list[Delivery]:
-    """What is due at an endpoint in these states, oldest first."""
+    """What is due at an endpoint in these states, oldest first. ``without``: files that cannot be made here, and go from here
+    only as the message that is kept of them."""
+    out = ", ".join(str(int(n)) for n in sorted(without))
     return _select(
         connection,
         f"WHERE d.endpoint = :endpoint AND d.state IN ({_quoted(states)}) AND d.next_attempt_at <= :now "
-        "ORDER BY d.delivery_id" + (" LIMIT :limit" if limit is not None else ""),
+        + (f"AND (m.outbound_id IS NOT NULL OR d.outbound_id NOT IN ({out})) " if out else "")
+        + "ORDER BY d.delivery_id"
+        + (" LIMIT :limit" if limit is not None else ""),
         {"endpoint": endpoint, "now": now, "limit": limit} if limit is not None else {"endpoint": endpoint, "now": now},
     )
 

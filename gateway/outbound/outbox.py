@@ -16,6 +16,7 @@ from sqlalchemy import text
 from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.home import fsync_dir, is_being_written, is_left_behind, write_durably
+from gateway.ledger import sealed_elsewhere
 from gateway.outbound import kept_reports
 from gateway.outbound.states import OutboundState
 from gateway.outbound.store import render, staged_path
@@ -77,7 +78,8 @@ _PUT_BACK: Final = "the next gateway deliver or gateway run puts it back"
 def strange_copies(app: App) -> list[str]:
     """Files of the outbox that are not as built: other bytes, or missing while they wait for release or delivery."""
     with app.db.read() as connection:
-        waiting = connection.execute(text(_UNFINISHED)).all()
+        elsewhere = sealed_elsewhere.waiting(app, connection)
+        waiting = [row for row in connection.execute(text(_UNFINISHED)) if row.outbound_id not in elsewhere]
         local = connection.execute(text(_LOCAL)).all()
     found = []
     for rows, is_local in ((waiting, False), (local, True)):
@@ -150,8 +152,8 @@ def settle(app: App) -> list[str]:
     process was writing is removed: it may hold account numbers.
 
     Files put aside are published, or removed when their transaction never committed. Files that wait for release or
-    delivery are re-created when they are missing. A released file that has no endpoint may have been fetched by
-    whoever it is for, and is not put back; ``publish`` does it on request.
+    delivery are re-created when they are missing, but for those that another home alone can make. A released file that
+    has no endpoint may have been fetched by whoever it is for, and is not put back; ``publish`` does it on request.
 
     Raises GatewayError, once all that can be put back is there, with each file that cannot and why.
     """
@@ -163,7 +165,9 @@ def settle(app: App) -> list[str]:
             path.unlink(missing_ok=True)
     staged = _aside(app)
     with app.db.read() as connection:
+        elsewhere = sealed_elsewhere.waiting(app, connection)
         unfinished = {row.outbound_id: row for row in connection.execute(text(_UNFINISHED))}
+        unfinished = {number: row for number, row in unfinished.items() if number not in elsewhere}
         for outbound_id in sorted(staged.keys() - unfinished.keys()):
             row = connection.execute(
                 text("SELECT outbound_id, name, sha256, state FROM outbound_file WHERE outbound_id = :id"),
