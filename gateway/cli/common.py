@@ -295,10 +295,27 @@ def guarded(session: Session, action: Callable[[], int | None]) -> int:
         fail(session, "Interrupted", ["interrupted; what was committed stands, the rest is taken up by the next run"])
         return INTERRUPTED
     except Exception as error:
+        busy = _busy(error)
+        if busy is not None:
+            complain(session, busy)
+            return REFUSED
         fault(session, error)
         return FAULT
     finally:
         session.close()
+
+
+def _busy(error: Exception) -> Refused | None:
+    """Another process kept the ledger longer than one waits for it, or the database undid this for another's sake."""
+    from gateway.ledger.database import in_the_way
+
+    said = in_the_way(error)
+    if said is None:
+        return None
+    return Refused(
+        f"found the work of another process in the way ({said}), expected its end by now: a large file, End of Period, or a "
+        "process that was stopped (ps); what was committed before stands, and nothing else was done: try again when it has ended"
+    )
 
 
 def _closed(error: PermissionError) -> Refused:

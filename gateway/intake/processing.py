@@ -53,14 +53,13 @@ from gateway.intake.work import (
     require_claimed_bytes,
     settled,
 )
+from gateway.ledger.database import in_the_way
 from gateway.money import shown
 from gateway.updates.base import FileFacts, Outcome, PostingContext, Update
 from parsers.base import render_message
 
 RETRIES: Final = 6
 """How often a file is taken up again when the database was busy or undid the transaction to resolve a conflict."""
-
-_CONFLICTS: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +132,9 @@ def _guarded(app: App, file_id: int, once: Callable[[Connection], None], turns: 
 def is_conflict(fault: Exception) -> bool:
     """The database was busy, or undid the transaction because of another: trying again is right."""
     cause = fault.orig if isinstance(fault, DBAPIError) else fault
-    if isinstance(cause, sqlite3.OperationalError):
-        return "locked" in str(cause) or "busy" in str(cause)
-    if isinstance(cause, psycopg.Error):
-        return cause.sqlstate in _CONFLICTS or (isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None)
-    return False
+    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+        return True  # the connection was lost
+    return in_the_way(fault) is not None
 
 
 def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import SettingsError
@@ -292,6 +292,19 @@ class Database:
         if not self.is_sqlite:
             for name in tables:
                 connection.execute(text(f"ANALYZE {name}"))
+
+
+_IN_THE_WAY = frozenset({"40001", "40P01", "55P03", "57014"})
+"""PostgreSQL's codes: not serializable, a deadlock, a lock not to be had, a statement cancelled."""
+
+
+def in_the_way(fault: Exception) -> str | None:
+    """Of a fault that is another process's work in the way, and nothing of ours: the driver's words, in one line."""
+    cause = fault.orig if isinstance(fault, DBAPIError) else fault
+    said = " ".join(str(cause).split())
+    if isinstance(cause, sqlite3.OperationalError):
+        return said if "locked" in said or "busy" in said else None
+    return said if getattr(cause, "sqlstate", None) in _IN_THE_WAY else None
 
 
 @contextmanager

@@ -1,0 +1,47 @@
+"""Two shells on one ledger, of which one keeps it: the other says what is in the way and what to do, and did nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, text
+
+from gateway.cli.common import Session, guarded
+from gateway.intake.processing import is_conflict
+from gateway.ledger.database import Database
+
+
+def impatient(db: Database) -> Database:
+    """The same database, by somebody who waits for a moment instead of a minute."""
+    other = Database(db.url)
+    if db.is_sqlite:
+        event.listen(other.engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout = 0").close())
+    return other
+
+
+def test_the_work_of_another_process_in_the_way_is_no_fault(
+    db: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = impatient(db)
+    seen: list[Exception] = []
+
+    def action() -> None:
+        try:
+            with other.write() as connection:
+                if not other.is_sqlite:
+                    connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
+                other.lock_portfolios(connection, ["1"])
+        except Exception as error:
+            seen.append(error)
+            raise
+
+    with db.write() as connection:
+        db.lock_portfolios(connection, ["1"])
+        assert guarded(Session(tmp_path, False, None, False), action) == 3
+    said = "database is locked" if db.is_sqlite else "canceling statement due to lock timeout"
+    assert f"gateway: found the work of another process in the way ({said}" in (told := capsys.readouterr().err)
+    assert told.endswith("and nothing else was done: try again when it has ended\n")
+    assert [is_conflict(error) for error in seen] == [True]
+    assert guarded(Session(tmp_path, False, None, False), action) == 0
+    other.close()
