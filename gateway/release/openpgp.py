@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -162,8 +163,16 @@ def _recipient(home: Home, wanted: OpenPgp, where: str, now: datetime) -> Cert:
         raise SettingsError(
             [f"{where}: {_words(error)} in {wanted.recipient}, expected the bank's public key, armored or binary"]
         ) from error
-    _require_valid(cert, where, now)
-    expired = _last_expired(cert, now)
+    try:
+        _require_valid(cert, where, now)
+        expired = _last_expired(cert, now)
+    except RuntimeError as error:
+        raise SettingsError(
+            [
+                f"{where}: {_words(error)} in key {cert.fingerprint}, expected one whose own signatures count today, which those by SHA-1 "
+                "do not; ask the bank for a newer key"
+            ]
+        ) from error
     if expired is not None:
         raise SettingsError(
             [
@@ -185,23 +194,24 @@ def _last_expired(cert: Cert, now: datetime) -> datetime | None:
     revoked: set[str] = set()
     subkey = None
     for packet in PacketPile.from_bytes(bytes(cert)):
-        if packet.tag == Tag.PublicSubkey:
-            subkey = packet
-        if packet.tag != Tag.Signature:
-            continue
-        if subkey is None:
-            if _encrypts(packet):
-                return None
-            continue
-        name, made = str(subkey.fingerprint), packet.signature_created
-        if packet.signature_type == SignatureType.SubkeyRevocation:
-            revoked.add(name)
-        if packet.signature_type != SignatureType.SubkeyBinding or made is None or not _encrypts(packet):
-            continue
-        lasts, since = packet.key_validity_period, subkey.key_created
-        end = None if lasts is None or since is None else since + lasts
-        if name not in ends or ends[name][0] < made:
-            ends[name] = made, end
+        with suppress(RuntimeError):  # a packet of a kind that the library does not know says nothing here
+            if packet.tag == Tag.PublicSubkey:
+                subkey = packet
+            if packet.tag != Tag.Signature:
+                continue
+            if subkey is None:
+                if _encrypts(packet):
+                    return None
+                continue
+            name, made = str(subkey.fingerprint), packet.signature_created
+            if packet.signature_type == SignatureType.SubkeyRevocation:
+                revoked.add(name)
+            if packet.signature_type != SignatureType.SubkeyBinding or made is None or not _encrypts(packet):
+                continue
+            lasts, since = packet.key_validity_period, subkey.key_created
+            end = None if lasts is None or since is None else since + lasts
+            if name not in ends or ends[name][0] < made:
+                ends[name] = made, end
     last = [end for name, (_, end) in ends.items() if name not in revoked]
     over = [end for end in last if end is not None and end <= now]
     return max(over) if over and len(over) == len(last) else None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pysequoia import Cert, Tsk, decrypt
+from pysequoia.packet import PacketPile, Tag
 from sqlalchemy import text
 
 from gateway.app import App
@@ -187,6 +188,12 @@ def test_unsigned_and_by_hand(db: Database, keys: Home, clock: FixedClock, bank_
     assert [c.name for c in verify(db, **verify_options(app)) if not c.ok] == ["files in the outbox are as built"]
 
 
+def unsigned(key: Tsk) -> bytes:
+    """Its packets but for its own signatures, as a key has none that counts whose signatures are all by SHA-1."""
+    packets = PacketPile.from_bytes(bytes(key.extract_certificate()))
+    return b"".join(bytes(packet) for packet in packets if packet.tag != Tag.Signature)
+
+
 def revoked(key: Tsk) -> bytes:
     cert = key.extract_certificate()
     return bytes(cert) + bytes(cert.revoke(key.certifier()))
@@ -197,6 +204,11 @@ def revoked(key: Tsk) -> bytes:
     [
         ("bank.asc", lambda key: None, r"openpgp\.recipient: could not read config/keys/bank\.asc: No such file"),
         ("bank.asc", lambda key: b"no key", r"openpgp\.recipient: .* expected the bank's public key"),
+        (
+            "bank.asc",
+            unsigned,
+            r"openpgp\.recipient: No binding signature .* in key \w+, expected .*ask the bank for a newer key",
+        ),
         ("bank.asc", revoked, r"openpgp\.recipient: found key \w+ revoked"),
         ("bank.asc", lambda key: bytes(ours()), r"openpgp\.recipient: .* expected the bank's key for encryption"),
         (
