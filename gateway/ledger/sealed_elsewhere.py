@@ -26,12 +26,12 @@ def waiting(app: App, connection: Connection) -> dict[int, str]:
     """Of files that wait for release or delivery, those that this home cannot make: what a person does about each, in words."""
     if app.machine is None:
         return {}
-    rows = connection.execute(_WAITING, {"begin": 1 + KEY_ID, "here": app.machine}).all()
-    return {
-        int(
-            outbound_id
-        ): f"it is sealed with the key {key}, which this home does not have: {machine} sends it; homes that share "
-        "a ledger have one key: bring it here (gateway keys show)"
-        for outbound_id, machine, begin in rows
-        if (key := app.vault.missing(bytes(begin))) is not None
-    }
+    found = {}
+    for outbound_id, machine, begin in connection.execute(_WAITING, {"begin": 1 + KEY_ID, "here": app.machine}):
+        key = app.vault.missing(bytes(begin))
+        if key is not None:
+            found[int(outbound_id)] = (
+                f"it is sealed with the key {key}, which this home does not have: {machine} sends it; homes that share a "
+                "ledger have one key: bring it here (gateway keys show)"
+            )
+    return found

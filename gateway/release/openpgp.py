@@ -188,9 +188,8 @@ def _last_expired(cert: Cert, now: datetime) -> datetime | None:
     falls back on one of those. Revoked ones it leaves alone, and a key without any it refuses."""
     from pysequoia.packet import PacketPile, SignatureType, Tag
 
-    ends: dict[
-        str, tuple[datetime, datetime | None]
-    ] = {}  # by subkey, of its newest binding: when made, when it expires
+    ends: dict[str, tuple[datetime, datetime | None]] = {}
+    """By subkey, of its newest binding: when that was made, when the subkey expires."""
     revoked: set[str] = set()
     subkey = None
     for packet in PacketPile.from_bytes(bytes(cert)):
