@@ -91,7 +91,8 @@ def deliver(
         names = [endpoint]
     else:
         with app.db.read() as connection:
-            names = queue.endpoints_with_work(connection, now=app.now())
+            beyond = {name: tries.longest_wait(e.retry, app.clock.now()) for name, e in settings.items()}
+            names = queue.endpoints_with_work(connection, now=app.now(), beyond=beyond)
     shared = threading.Lock()
     runs = [
         _Run(
@@ -188,7 +189,8 @@ class _Run:
     ) -> list[Delivery]:
         """What is due and can be made here; nothing is made of what is only looked at."""
         elsewhere = sealed_elsewhere.waiting(self.app, connection) if states is SENDABLE else {}
-        due = partial(queue.due, connection, endpoint=self.name, now=at, states=states)
+        beyond = tries.longest_wait(self.endpoint.retry, self.app.clock.now())
+        due = partial(queue.due, connection, endpoint=self.name, now=at, states=states, beyond=beyond)
         if elsewhere:
             ours = {job.delivery_id for job in due(without=elsewhere)}
             self.left |= {d.delivery_id: elsewhere[d.outbound_id] for d in due() if d.delivery_id not in ours}

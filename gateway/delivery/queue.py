@@ -24,6 +24,8 @@ _COLUMNS: Final = (
     "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, "
     "COALESCE(m.sha256, o.sha256) AS sha256, COALESCE(m.bytes, o.bytes) AS bytes"
 )
+_NEVER: Final = "~"
+"""After every instant."""
 INTERRUPTIONS: Final = 5
 """So often in a row a file's sending may be interrupted before it is sent no more by itself."""
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
@@ -147,19 +149,23 @@ def due(
     endpoint: str,
     now: str,
     states: Sequence[DeliveryState],
+    beyond: str | None = None,
     limit: int | None = None,
     without: Iterable[int] = (),
 ) -> list[Delivery]:
-    """What is due at an endpoint in these states, oldest first. ``without``: files that cannot be made here, and go from here
-    only as the message that is kept of them."""
+    """What is due at an endpoint in these states, oldest first. ``beyond``: no try waits until after this instant, so what does
+    was queued by a clock that went back since, and is due. ``without``: files that cannot be made here, and go from here only as
+    the message that is kept of them."""
+    values = {"endpoint": endpoint, "now": now, "beyond": beyond or _NEVER, "limit": limit}
     out = ", ".join(str(int(n)) for n in sorted(without))
     return _select(
         connection,
-        f"WHERE d.endpoint = :endpoint AND d.state IN ({_quoted(states)}) AND d.next_attempt_at <= :now "
+        f"WHERE d.endpoint = :endpoint AND d.state IN ({_quoted(states)}) "
+        "AND (d.next_attempt_at <= :now OR d.next_attempt_at > :beyond) "
         + (f"AND (m.outbound_id IS NOT NULL OR d.outbound_id NOT IN ({out})) " if out else "")
         + "ORDER BY d.delivery_id"
         + (" LIMIT :limit" if limit is not None else ""),
-        {"endpoint": endpoint, "now": now, "limit": limit} if limit is not None else {"endpoint": endpoint, "now": now},
+        {name: value for name, value in values.items() if value is not None},
     )
 
 
@@ -178,16 +184,22 @@ def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(D
     return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})
 
 
-def endpoints_with_work(connection: Connection, *, now: str) -> list[str]:
-    """Endpoints at which something is due or was left in the middle by a process that ended."""
+def endpoints_with_work(connection: Connection, *, now: str, beyond: Mapping[str, str] | None = None) -> list[str]:
+    """Endpoints at which something is due or was left in the middle by a process that ended. ``beyond``: as of ``due``, by
+    endpoint."""
     rows = connection.execute(
         text(
-            "SELECT DISTINCT endpoint FROM delivery WHERE state IN ('SENDING', 'PLACING') "
-            "OR (state IN ('PENDING', 'NOT_DELIVERED', 'UNKNOWN') AND next_attempt_at <= :now) ORDER BY endpoint"
-        ),
-        {"now": now},
+            "SELECT endpoint, MIN(next_attempt_at) AS first, MAX(next_attempt_at) AS last, "
+            "MAX(CASE WHEN state IN ('SENDING', 'PLACING') THEN 1 ELSE 0 END) AS under_way FROM delivery "
+            "WHERE state IN ('SENDING', 'PLACING', 'PENDING', 'NOT_DELIVERED', 'UNKNOWN') GROUP BY endpoint ORDER BY endpoint"
+        )
     )
-    return [str(row[0]) for row in rows]
+    return [
+        str(row.endpoint)
+        for row in rows
+        if row.under_way
+        or (row.first is not None and (row.first <= now or row.last > (beyond or {}).get(row.endpoint, _NEVER)))
+    ]
 
 
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:

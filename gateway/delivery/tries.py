@@ -76,6 +76,11 @@ def next_attempt(retry: Retry, failed: int, *, now: datetime, rng: random.Random
     return instant_text(now + timedelta(seconds=wait * rng.uniform(0.5, 1.0)))
 
 
+def longest_wait(retry: Retry, now: datetime) -> str:
+    """Until when a try may wait; one that waits longer was queued by a clock that went back since."""
+    return instant_text(now + timedelta(seconds=retry.max_seconds))
+
+
 def events(connection: Connection, delivery_id: int) -> list[tuple[str, str, str | None]]:
     """``(at, step, detail)`` of a delivery, in order."""
     rows = connection.execute(

@@ -63,6 +63,29 @@ def test_a_file_arrives_once_with_a_receipt(office: Office, far_side: FarSide) -
     assert office.deliver() == []
 
 
+@pytest.mark.parametrize("hours", [1, 24])
+def test_a_clock_that_went_back_since_the_release_keeps_nothing_here(
+    office: Office, faulty: Faulty, hours: int
+) -> None:
+    """What was queued at an instant to come waited until then, and nobody heard of it."""
+    office.with_endpoints(bank=endpoint_of(faulty, port=1))
+    office.release("FIRST.DAT", b"x")
+    assert [r.state for r in office.deliver()] == ["PENDING"]  # waits for its next try
+    office.release("SECOND.DAT", b"y")
+    office.clock.at -= timedelta(hours=hours)
+    office.with_endpoints(bank=endpoint_of(faulty))
+
+    assert [(r.name, r.state) for r in office.deliver()] == [("FIRST.DAT", "DELIVERED"), ("SECOND.DAT", "DELIVERED")]
+    assert office.deliver() == []
+
+
+def test_a_try_that_waits_is_not_taken_for_one_of_another_clock(office: Office, faulty: Faulty) -> None:
+    office.with_endpoints(bank=endpoint_of(faulty, port=1, retry=Retry(first_seconds=900.0)))
+    office.release("A.DAT", b"x")
+    assert [r.attempts for r in office.deliver()] == [1]
+    assert office.deliver() == []
+
+
 def test_many_files_through_several_channels(office: Office, far_side: FarSide) -> None:
     office.with_endpoints(bank=far_side.endpoint)
     contents = {f"F{n:03}.DAT": random.Random(n).randbytes(n * 37) for n in range(70)}
