@@ -110,17 +110,27 @@ def deliver_run(
     if results is None or (faults and session.as_json):  # one document: the fault's
         raise_first(faults)
     done = results or []
-    _show(session, done)
+    stranded = () if endpoint is not None else _stranded(session)
+    _show(session, done, stranded)
     raise_first(faults)
-    return DONE if all(r.state in GOOD for r in done) else WITH_REJECTS
+    return DONE if all(r.state in GOOD for r in done) and not stranded else WITH_REJECTS
 
 
-def _show(session: Session, results: Sequence[delivering.DeliveryResult]) -> None:
+def _stranded(session: Session) -> Sequence[queue.Delivery]:
+    with session.app.db.read() as connection:
+        return queue.stranded(connection, session.app.settings.gateway.endpoints)
+
+
+def _show(session: Session, results: Sequence[delivering.DeliveryResult], stranded: Sequence[queue.Delivery]) -> None:
     windows = by_file(session.app)
     rows = [
         (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None,
          windows.get(r.outbound_id))
         for r in results
+    ] + [
+        (d.delivery_id, d.remote_name, d.endpoint, d.state, d.bytes, d.attempts,
+         queue.no_endpoint(d.outbound_id, d.endpoint, d.state), windows.get(d.outbound_id))
+        for d in stranded
     ]  # fmt: skip
     session.show_rows(
         ("id", "name", "endpoint", "state", "bytes", "attempts", "detail", "window"),
@@ -142,6 +152,7 @@ def _nothing_due(session: Session) -> str:
 def deliver_list(session: Session) -> None:
     """Every delivery and where it stands."""
     windows = by_file(session.app)
+    stranded = {d.delivery_id: queue.no_endpoint(d.outbound_id, d.endpoint, d.state) for d in _stranded(session)}
     with session.app.db.read() as connection:
         rows = [
             (
@@ -152,7 +163,7 @@ def deliver_list(session: Session) -> None:
                 d.state,
                 d.attempts,
                 d.next_attempt_at,
-                d.last_error,
+                "; ".join(filter(None, (stranded.get(d.delivery_id), d.last_error))) or None,
                 windows.get(d.outbound_id),
             )
             for d in queue.listing(connection)

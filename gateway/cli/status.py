@@ -13,6 +13,7 @@ from gateway.cli.written import counted
 from gateway.console.status import TROUBLED_FILES, Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
+from gateway.delivery.queue import no_endpoint
 from gateway.ledger.restored import COMMAND
 from gateway.money import shown
 
@@ -159,6 +160,8 @@ def _outbound(found: Status) -> Iterator[str]:
     yield from (f"  {line}" for line in table(heads, rows, money=("debit", "credit")))
     for o in found.outbound:
         troubled = o["delivery"] in ("UNKNOWN", "NOT_DELIVERED") or o.get("stopped") or o.get("not_reached")
+        if o.get("stranded"):
+            yield f"  {o['delivery']} {o['name']} (#{o['id']}): {no_endpoint(o['id'], o['endpoint'], o['delivery'])}"
         if troubled and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
         if o.get("window_missed"):

@@ -29,6 +29,7 @@ from gateway.clock import instant_text
 from gateway.console.status import Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
+from gateway.delivery.queue import no_endpoint
 from gateway.errors import GatewayError
 from gateway.ledger.restored import COMMAND
 from gateway.money import shown
@@ -107,7 +108,7 @@ def conditions(found: Status) -> list[Condition]:
                                  f"{o['name']} (#{o['id']}) is {state}: {o['last_error'] or 'see gateway deliver list'}"))  # fmt: skip
         if o.get("stranded"):
             out.append(Condition(f"endpoint:{o['id']}", "ENDPOINT_UNKNOWN",
-                                 f"{o['name']} (#{o['id']}) is {o['delivery']}: endpoint {o['endpoint']} is not in the settings"))  # fmt: skip
+                                 f"{o['name']} (#{o['id']}) is {o['delivery']}: {no_endpoint(o['id'], o['endpoint'], o['delivery'])}"))  # fmt: skip
         if o.get("not_reached") and o["attempts"] >= TRIED:
             out.append(Condition(f"delivery:{o['id']}:PENDING", "ENDPOINT_NOT_REACHED",
                                  f"{o['name']} (#{o['id']}) has not left, tried {o['attempts']} times: {o['last_error']}"))  # fmt: skip

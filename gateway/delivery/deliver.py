@@ -258,7 +258,8 @@ class _Run:
         if verdict is Verdict.DELIVERED:
             return Change(number, state.UNKNOWN, state.DELIVERED, detail, receipt=_json(receipt))
         if verdict is Verdict.NOT_DELIVERED:
-            return Change(number, state.UNKNOWN, state.NOT_DELIVERED, detail, self._again(number))
+            again = self._again(number)
+            return Change(number, state.UNKNOWN, state.NOT_DELIVERED, _ended(number, detail, again), again)
         if verdict is Verdict.GONE:
             return Change(number, state.UNKNOWN, state.UNKNOWN, detail)
         return Change(number, state.UNKNOWN, state.UNKNOWN, detail, self._again(number, state.UNKNOWN))
@@ -354,9 +355,8 @@ class _Run:
             return Change(number, before, state.DELIVERED, receipt=_json(outcome.receipt))
         if outcome.verdict == "unknown":  # looked at in the next round, before anything else
             return Change(number, before, state.UNKNOWN, outcome.detail, self.app.now())
-        return Change(
-            number, before, state.NOT_DELIVERED, outcome.detail, self._again(number) if outcome.again else None
-        )
+        again = self._again(number) if outcome.again else None
+        return Change(number, before, state.NOT_DELIVERED, _ended(number, outcome.detail, again), again)
 
     def _record(self, changes: Sequence[Change]) -> None:
         """What moved on meanwhile stays as it is, and nothing is said of it."""
@@ -369,6 +369,14 @@ class _Run:
                 "delivery", endpoint=self.name, delivery_id=change.delivery_id, state=change.after.value,
                 detail=change.detail, next_attempt_at=change.next_attempt_at,
             )  # fmt: skip
+
+
+def _ended(delivery_id: int, detail: str | None, again: str | None) -> str | None:
+    """Why a try failed; where none follows by itself, with what to type when the cause is gone."""
+    if again is not None or "gateway deliver again" in (detail or ""):
+        return detail
+    said = f"given up; when the cause is gone: gateway deliver again {delivery_id} --reason WHY"
+    return f"{detail}; {said}" if detail else said
 
 
 def _up_to(jobs: Iterable[Delivery], limit: int) -> Iterator[Delivery]:

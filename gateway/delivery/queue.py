@@ -7,7 +7,7 @@ that of two processes that mean the same delivery one sees that it came too late
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ _NEVER: Final = "~"
 """After every instant."""
 INTERRUPTIONS: Final = 5
 """So often in a row a file's sending may be interrupted before it is sent no more by itself."""
+_UNDER_WAY: Final = (DeliveryState.SENDING, DeliveryState.PLACING)
+_WAITING: Final = (*SENDABLE, DeliveryState.UNKNOWN)
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 _ENDS: Final = (
     DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED,
@@ -184,14 +186,27 @@ def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(D
     return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})
 
 
+def stranded(connection: Connection, endpoints: Container[str]) -> list[Delivery]:
+    """Deliveries that are not over and whose endpoint the settings do not have (any more)."""
+    return [d for d in listing(connection, states=(*_UNDER_WAY, *_WAITING)) if d.endpoint not in endpoints]
+
+
+def no_endpoint(outbound_id: int, endpoint: str, state: str) -> str:
+    """Why a stranded one stays where it is, and what to do."""
+    todo = f"give it back its table [endpoints.{endpoint}] in config/gateway.toml"
+    if state in SENDABLE:
+        todo += f", or call the file back (gateway outbound recall {outbound_id} --reason WHY) and build it again"
+    return f"endpoint {endpoint} is not in the settings: {todo}"
+
+
 def endpoints_with_work(connection: Connection, *, now: str, beyond: Mapping[str, str] | None = None) -> list[str]:
     """Endpoints at which something is due or was left in the middle by a process that ended. ``beyond``: as of ``due``, by
     endpoint."""
     rows = connection.execute(
         text(
             "SELECT endpoint, MIN(next_attempt_at) AS first, MAX(next_attempt_at) AS last, "
-            "MAX(CASE WHEN state IN ('SENDING', 'PLACING') THEN 1 ELSE 0 END) AS under_way FROM delivery "
-            "WHERE state IN ('SENDING', 'PLACING', 'PENDING', 'NOT_DELIVERED', 'UNKNOWN') GROUP BY endpoint ORDER BY endpoint"
+            f"MAX(CASE WHEN state IN ({_quoted(_UNDER_WAY)}) THEN 1 ELSE 0 END) AS under_way FROM delivery "
+            f"WHERE state IN ({_quoted((*_UNDER_WAY, *_WAITING))}) GROUP BY endpoint ORDER BY endpoint"
         )
     )
     return [
@@ -373,7 +388,7 @@ def hurry(connection: Connection, *, endpoint: str | None, at: str) -> None:
     connection.execute(
         text(
             "UPDATE delivery SET next_attempt_at = :at WHERE next_attempt_at > :at "
-            "AND state IN ('PENDING', 'NOT_DELIVERED', 'UNKNOWN')" + (" AND endpoint = :e" if endpoint else "")
+            f"AND state IN ({_quoted(_WAITING)})" + (" AND endpoint = :e" if endpoint else "")
         ),
         {"at": at, "e": endpoint} if endpoint else {"at": at},
     )

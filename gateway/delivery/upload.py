@@ -149,7 +149,7 @@ class Uploader:
         asked: list[tuple[_Flight, list[Ticket]]] = []
         for flight in self._going():
             digest = hashlib.sha256()
-            with _refusing(flight):
+            with _refusing(flight, hint=_WRITE_HINT):
                 sent, tickets = self.session.start_write(flight.open_handle, self._pieces(flight, digest))
                 asked.append((flight, tickets))
                 if (sent, digest.hexdigest()) != (flight.job.bytes, flight.job.sha256):
@@ -159,7 +159,7 @@ class Uploader:
                         again=False,
                     )
         for flight, tickets in asked:
-            with _refusing(flight):
+            with _refusing(flight, hint=_WRITE_HINT):
                 for ticket in tickets:
                     self.session.done(ticket)
 
@@ -227,7 +227,7 @@ class Uploader:
         ]
         for flight, closing, looking in asked:
             flight.handle = None
-            with _refusing(flight):
+            with _refusing(flight, hint=_WRITE_HINT):
                 session.done(closing)
             self._require_absent(flight, looking)
 
@@ -355,6 +355,7 @@ class Uploader:
 
 
 _READ_BACK_HINT = "if this receiver does not let senders look at their files, set read_back to 'size' or 'none'"
+_WRITE_HINT = "a disk or quota that is full there is answered so: ask the receiver"
 _STAT_HINT = (
     "if this receiver takes files away at once, set stat_after_rename to false; else ask the receiver, then settle "
     "with `gateway deliver resolve`"

@@ -153,6 +153,16 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     assert "Nothing is late, held or in doubt." not in nine_o_clock
     waits = own.ok("deliver").out
     assert waits == "Nothing is due for delivery; 1 not yet there: gateway deliver list.\n"
+    settings = own.root / "config" / "gateway.toml"
+    as_it_was = settings.read_text()
+    settings.write_text(as_it_was.replace("[endpoints.bank]", "[endpoints.other]").replace('= "bank"', '= "other"'))
+    stays = "endpoint bank is not in the settings: give it back its table [endpoints.bank] in config/gateway.toml, or call the file "
+    stays += f"back (gateway outbound recall {first['id']} --reason WHY) and build it again"
+    said = own.do("deliver", "--json")
+    assert (said.code, said.rows[0]["state"], said.rows[0]["detail"]) == (1, "PENDING", stays)
+    assert own.ok("deliver", "list", "--json").rows[0]["last_error"].startswith(f"{stays}; ")
+    assert f"  PENDING P01-VACH-BANK-260303.DAT (#{first['id']}): {stays}\n" in own.do("status").out
+    settings.write_text(as_it_was)
     assert own.do("deliver", "resolve", str(listed["id"]), "--as", "delivered", "--reason", "x").code == 3
     assert (
         "is due again: gateway deliver" in own.ok("deliver", "again", str(listed["id"]), "--reason", "key is there").out

@@ -365,7 +365,8 @@ def test_a_delivery_whose_endpoint_left_the_settings_is_told(app: App) -> None:
     ]  # fmt: skip
     assert found.wants_attention
     told = [(c.code, c.text) for c in alarms.conditions(found) if c.key.startswith("endpoint:")]
-    assert told == [("ENDPOINT_UNKNOWN", "OUT1 (#1) is PLACING: endpoint gone is not in the settings")]
+    words = "endpoint gone is not in the settings: give it back its table [endpoints.gone] in config/gateway.toml"
+    assert told == [("ENDPOINT_UNKNOWN", f"OUT1 (#1) is PLACING: {words}")]
 
 
 def test_a_reversal_that_is_about_to_be_too_late_is_told() -> None:

@@ -81,7 +81,7 @@ DAYS = [
         for how in ("full", "size")
     ],
     Day("no permission to create", (Fault("open", DENIED),), FAILED, says="permission denied"),
-    Day("no space", (Fault("write", FAILURE, skip=1),), FAILED, says="writing: the server answered failure"),
+    Day("no space", (Fault("write", FAILURE, skip=1),), FAILED, says="a disk or quota that is full there is answered so"),
     Day("no space on the last write", (Fault("write", FAILURE, skip=2),), FAILED, says="answered failure"),
     Day("looking is refused once", (Fault("stat", DENIED),), FAILED, says="set read_back to 'size' or 'none'"),
     Day("reading is refused once", (Fault("read", DENIED),), FAILED, says="set read_back to 'size' or 'none'"),
@@ -189,6 +189,7 @@ def test_it_gives_up_after_the_attempts_and_a_person_may_start_again(sqlite_offi
         office.clock.wait(1000)
     (row,) = office.rows()
     assert (row.state, row.attempts, row.next_attempt_at) == ("NOT_DELIVERED", 3, None)
+    assert str(row.last_error).endswith("; given up; when the cause is gone: gateway deliver again 1 --reason WHY")
     with office.app.db.write() as connection:
         requeue(connection, 1, reason="disk enlarged", operator=office.app.operator, at=office.app.now())
     office.deliver()
