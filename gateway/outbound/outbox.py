@@ -6,13 +6,16 @@ file in the outbox is readable by its owner only, or by the group of a shared ho
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import text
 
+from gateway import log
 from gateway.app import App
 from gateway.errors import GatewayError
 from gateway.home import fsync_dir, is_being_written, is_left_behind, write_durably
@@ -22,37 +25,58 @@ from gateway.outbound.states import OutboundState
 from gateway.outbound.store import render, staged_path
 from gateway.sealed_files import SUFFIX
 
+OTHER: Final = "other bytes"
+"""What is strange about a copy that is a file."""
+
 
 def publish(app: App, outbound_id: int, name: str, sha256: str) -> Path:
-    """Put a committed file into the outbox; doing it again changes nothing. Never overwrites other bytes."""
+    """Put a committed file into the outbox; doing it again changes nothing. Never overwrites other bytes. Raises GatewayError
+    with what is in the way."""
     target = app.home.outbox / name
     staged = staged_path(app, outbound_id)
-    there = _sha256_if_there(target)
-    if there is not None and there != sha256:
+    try:
+        there, strange = look(target, sha256)
+        if strange is not None:
+            found = "found a file of other bytes there, expected none" if strange == OTHER else strange
+            raise GatewayError(f"writing outbox/{name}: {found}; move it away and start again")
+        if not there and not _moved(staged, target, sha256):
+            write_durably(target, render(app, outbound_id), mode=app.home.private_file)
+        staged.unlink(missing_ok=True)
+    except OSError as error:
         raise GatewayError(
-            f"writing outbox/{name}: found a file of other bytes there, expected none; move it away and start again"
-        )
-    if there is None and not _moved(staged, target, sha256):
-        write_durably(target, render(app, outbound_id), mode=app.home.private_file)
-    staged.unlink(missing_ok=True)
+            f"writing outbox/{name}: {error.strerror or error}; see to rights and room, then the next gateway deliver or gateway "
+            "run puts there what is built"
+        ) from error
     return target
 
 
 def _moved(staged: Path, target: Path, sha256: str) -> bool:
-    """Put what lies aside into the outbox; False where nothing fit lies there. Another process that settles the outbox may
-    do it at the same moment: then it is there."""
-    if _sha256_if_there(staged) != sha256:
+    """Put what lies aside into the outbox; False where nothing fit lies there, or the outbox is another file system's. Another
+    process that settles the outbox may do it at the same moment: then it is there."""
+    if copy_sha256(staged) != sha256:
         return target.exists()
     try:
         staged.replace(target)
     except FileNotFoundError:
         return target.exists()
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
     fsync_dir(target.parent)
     return True
 
 
 def withdraw(app: App, outbound_id: int, name: str) -> None:
-    """Take a rejected file, or its sealed copy, out of the outbox; the database keeps what it was."""
+    """Take a rejected file, or its sealed copy, out of the outbox; the database keeps what it was. What cannot be taken away
+    stays for the next ``settle``: it is rejected all the same, and ``strangers`` names it."""
+    try:
+        _take_away(app, outbound_id, name)
+    except OSError as error:
+        log.get(__name__).error("outbox.not_withdrawn", name=name, error=str(error))
+
+
+def _take_away(app: App, outbound_id: int, name: str) -> None:
     for copy in (name, name + SUFFIX):
         (app.home.outbox / copy).unlink(missing_ok=True)
     staged_path(app, outbound_id).unlink(missing_ok=True)
@@ -84,13 +108,28 @@ def strange_copies(app: App) -> list[str]:
     found = []
     for rows, is_local in ((waiting, False), (local, True)):
         for row in rows:
-            path = app.home.outbox / row.name
-            if not path.exists():
-                may_be_gone = is_local and not staged_path(app, row.outbound_id).exists()
-                found += [] if may_be_gone else [f"{row.name}: missing; {_PUT_BACK}"]
-            elif _sha256_of(path) != row.sha256:
-                found.append(f"{row.name}: other bytes")
+            again = (
+                f"gateway outbound export {row.outbound_id} PATH --reason WHY writes it again"
+                if is_local
+                else _PUT_BACK
+            )
+            there, strange = look(app.home.outbox / row.name, row.sha256)
+            if strange is not None:
+                found.append(f"{row.name}: {strange}; move it away, then {again}")
+            elif not there and not (is_local and not staged_path(app, row.outbound_id).exists()):
+                found.append(f"{row.name}: missing; {_PUT_BACK}")
     return found
+
+
+def look(path: Path, sha256: str) -> tuple[bool, str | None]:
+    """Whether a copy is there, and in words what is strange about it."""
+    try:
+        found = copy_sha256(path)
+    except GatewayError as fault:
+        return True, str(fault)
+    except OSError as error:
+        return True, f"cannot be read ({error.strerror or error})"
+    return found is not None, None if found in (None, sha256) else OTHER
 
 
 def strangers(app: App) -> list[str]:
@@ -105,9 +144,8 @@ def strangers(app: App) -> list[str]:
         if state is None and not is_being_written(path):
             found.append(f"{path.name}: no file of the gateway's; find out who put it there, and move it away")
         elif state == OutboundState.REJECTED:
-            found.append(
-                f"{path.name}: rejected or called back, not to be fetched; the next gateway deliver or gateway run takes it away"
-            )
+            by = "move it away" if path.is_dir() else "the next gateway deliver or gateway run takes it away"
+            found.append(f"{path.name}: rejected or called back, not to be fetched; {by}")
     return found
 
 
@@ -155,10 +193,11 @@ def settle(app: App) -> list[str]:
     delivery are re-created when they are missing, but for those that another home alone can make. A released file that
     has no endpoint may have been fetched by whoever it is for, and is not put back; ``publish`` does it on request.
 
-    Raises GatewayError, once all that can be put back is there, with each file that cannot and why.
+    Raises GatewayError, once all that can be put back is there, with each file that cannot be put back, or away, and why.
     """
     restored: list[str] = []
     faults: list[str] = []
+    stay: list[str] = []
     kept_reports.settle(app)
     for path in app.home.outbox.glob(".*.tmp"):
         if is_left_behind(path):
@@ -181,8 +220,12 @@ def settle(app: App) -> list[str]:
             connection.execute(text("SELECT outbound_id, name FROM outbound_file WHERE state = 'REJECTED'"))
         )
     for row in rejected:  # killed between the commit and this
-        if any((app.home.outbox / copy).exists() for copy in (row.name, row.name + SUFFIX)):
-            withdraw(app, row.outbound_id, row.name)
+        copies = (app.home.outbox / copy for copy in (row.name, row.name + SUFFIX))
+        if any(copy.is_symlink() or copy.exists() for copy in copies):
+            try:
+                _take_away(app, row.outbound_id, row.name)
+            except OSError as error:
+                stay.append(f"{row.name} (#{row.outbound_id}): {error.strerror or error}")
     for outbound_id, row in sorted(unfinished.items()):
         if not (app.home.outbox / row.name).exists():
             try:
@@ -194,22 +237,31 @@ def settle(app: App) -> list[str]:
                 continue
             restored.append(row.name)
         staged_path(app, outbound_id).unlink(missing_ok=True)
+    told: list[str] = []
     if faults:
-        raise GatewayError(
+        told.append(
             f"putting files back into the outbox: could not make {'; '.join(faults)}; the others are there: run gateway verify, "
             "and reject or call back what cannot be made"
         )
+    if stay:
+        told.append(
+            f"taking out of the outbox what was rejected or called back: could not remove {'; '.join(stay)}; nobody should fetch "
+            "it: move it away"
+        )
+    if told:
+        raise GatewayError("; ".join(told))
     return restored
 
 
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sha256_if_there(path: Path) -> str | None:
-    """None for no file: another process may have it taken away at this moment."""
+def copy_sha256(path: Path) -> str | None:
+    """None for no file: another process may have it taken away at this moment. Raises GatewayError for what is none: a folder
+    would end each look, a pipe would hold it up, and behind a link account numbers would lie where nobody seals them."""
     try:
-        return _sha256_of(path)
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "folder" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "thing that is no file"
+            raise GatewayError(f"found a {kind} at {path.parent.name}/{path.name}, expected a file")
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
     except FileNotFoundError:
         return None

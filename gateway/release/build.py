@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from gateway.app import App
 from gateway.crashpoints import Step, reached
-from gateway.errors import Refused
+from gateway.errors import GatewayError, Refused
 from gateway.ledger.accounts import business_date
 from gateway.outbound import kept_reports
 from gateway.outbound.built import Built
@@ -64,7 +64,13 @@ def finish(app: App, built: Built) -> None:
     """After the commit: bytes into the outbox. Repeatable; a crash before it is settled by ``outbox.settle`` at
     the next start."""
     reached(Step.BUILT)
+    faults: list[str] = []
     for file in built.files:
-        publish(app, file.outbound_id, file.name, file.sha256)
+        try:
+            publish(app, file.outbound_id, file.name, file.sha256)
+        except GatewayError as fault:
+            faults.append(f"{file.name} (#{file.outbound_id}) is built; {fault}")
+    if faults:
+        raise GatewayError("; ".join(faults))
     if built.files:
         reached(Step.RENDERED)

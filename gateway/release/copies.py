@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, LedgerError, Refused, UsageError
 from gateway.home import fsync_dir, write_durably
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
-from gateway.outbound import store
+from gateway.outbound import outbox, store
 from gateway.outbound.banks import bank_of
 from gateway.outbound.states import SEALED_KINDS, TAKEN, OutboundState, left_sql
 from gateway.release import left, openpgp, release
@@ -58,17 +58,14 @@ def put_away(app: App) -> list[str]:
         app.vault.hold(app.db, connection)
         for row in connection.execute(text(_NO_LONGER_WAITED_FOR)):
             path = app.home.outbox / row.name
-            if not path.exists():
+            if outbox.look(path, row.sha256) != (True, None):
                 continue
             bank = bank_of(app, json.loads(row.header), row.portfolio)
             action = _BY_DEFAULT if bank is None else bank.after_delivery
             if action == "keep":
                 continue
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() != row.sha256:
-                continue
             if action == "encrypt":
-                _write_sealed(app, row.name, data)
+                _write_sealed(app, row.name, path.read_bytes())
                 reached(Step.PUT_AWAY)
             path.unlink()
             fsync_dir(app.home.outbox)
@@ -171,15 +168,15 @@ def strange(app: App) -> list[str]:
         name = path.name.removesuffix(SUFFIX)
         try:
             same = _sealed_sha256(app, name) == _built_sha256(app, name)
-        except GatewayError:
+        except (GatewayError, OSError):
             same = False
         found += [] if same else [f"{path.name}: other bytes, or sealed with another key"]
     with app.db.read() as connection:
         delivered = connection.execute(text(_NO_LONGER_WAITED_FOR)).all()
     for row in delivered:
-        path = app.home.outbox / row.name
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != row.sha256:
-            found.append(f"{row.name}: other bytes")
+        _, strange = outbox.look(app.home.outbox / row.name, row.sha256)
+        if strange is not None:
+            found.append(f"{row.name}: {strange}; move it away")
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,11 @@ from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.ledger.verify import verify
 from gateway.outbound import outbox, store
+from gateway.outbound.built import Built
 from gateway.outbound.store import Frozen
 from gateway.parts import verify_options
 from gateway.release import release
-from gateway.release.build import build
+from gateway.release.build import build, finish
 from parsers.gl_scratch import GlRecord
 from tests.outbound import world
 from writers.text import WriterError
@@ -69,7 +72,7 @@ def test_the_service_settles_while_a_build_puts_its_file_into_the_outbox(
     """The build ended in FileNotFoundError after its commit; an approval would have been rolled back."""
     file = frozen(app)
     staged, target = store.staged_path(app, file.outbound_id), app.home.outbox / file.name
-    real_hash, real_move = outbox._sha256_of, Path.replace
+    real_hash, real_move = outbox.copy_sha256, Path.replace
     settled: list[str] = []
 
     def settle() -> None:
@@ -77,7 +80,7 @@ def test_the_service_settles_while_a_build_puts_its_file_into_the_outbox(
             settled.append("once")
             outbox.settle(app)
 
-    def hashed(path: Path) -> str:
+    def hashed(path: Path) -> str | None:
         if looked_at == "staged" and path == staged:
             settle()
         return real_hash(path)
@@ -89,7 +92,7 @@ def test_the_service_settles_while_a_build_puts_its_file_into_the_outbox(
 
     if looked_at == "published":
         settle()
-    monkeypatch.setattr(outbox, "_sha256_of", hashed)
+    monkeypatch.setattr(outbox, "copy_sha256", hashed)
     monkeypatch.setattr(Path, "replace", moved)
     assert outbox.publish(app, file.outbound_id, file.name, file.sha256) == target
     assert settled == ["once"]
@@ -283,12 +286,115 @@ def test_copies_in_the_outbox_are_compared(app: App) -> None:
     assert outbox.strange_copies(app) == []
     whole = path.read_bytes()
     path.write_bytes(whole + b" ")
-    assert outbox.strange_copies(app) == [f"{file.name}: other bytes"]
+    back = "the next gateway deliver or gateway run puts it back"
+    assert outbox.strange_copies(app) == [f"{file.name}: other bytes; move it away, then {back}"]
     told = {check.name: check.detail for check in verify(app.db, **verify_options(app)) if not check.ok}
-    assert told["files in the outbox are as built"] == f"{file.name}: other bytes", "what `gateway verify` is given"
+    assert told["files in the outbox are as built"] == f"{file.name}: other bytes; move it away, then {back}", (
+        "as verify is given it"
+    )
     path.write_bytes(whole)
     release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
     path.write_bytes(b"changed after release")
-    assert outbox.strange_copies(app) == [f"{file.name}: other bytes"]
+    again = f"move it away, then gateway outbound export {file.outbound_id} PATH --reason WHY writes it again"
+    assert outbox.strange_copies(app) == [f"{file.name}: other bytes; {again}"]
     path.unlink()
     assert outbox.strange_copies(app) == [], "whoever it is for took it"
+
+
+TRANSFER: dict[str, Any] = {"header": {"width": 128, "through_unit": 0}}
+"""So that it can be rejected."""
+
+
+def _link(path: Path) -> None:
+    """To bytes that are right, beside the outbox."""
+    path.symlink_to(path.rename(path.parent.parent / "elsewhere"))
+
+
+def _dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("become", "kind"), [(_link, "link"), (_dangling, "link"), (_folder, "folder"), (_pipe, "thing that is no file")]
+)
+def test_what_is_no_file_in_place_of_a_copy_is_told_and_hides_nothing(
+    app: App, become: Callable[[Path], None], kind: str
+) -> None:
+    """A folder ended approval, rejection, verify and each delivery in a fault with a traceback; a link was sealed and its
+    account numbers stayed where it pointed."""
+    file, other = frozen(app, **TRANSFER), frozen(app, name="DSGL_P01-2.DAT", sources=[(1, "account:16")], **TRANSFER)
+    outbox.settle(app)
+    path = app.home.outbox / file.name
+    become(path)
+    (app.home.outbox / other.name).write_bytes(b"x")
+    found = f"found a {kind} at outbox/{file.name}, expected a file"
+    back = "move it away, then the next gateway deliver or gateway run puts it back"
+    assert outbox.strange_copies(app) == [f"{file.name}: {found}; {back}", f"{other.name}: other bytes; {back}"]
+    with pytest.raises(GatewayError, match=f"^writing outbox/{file.name}: {found}; move it away and start"):
+        release.approve(world.as_person(app, world.BOB), file.outbound_id, sha256=file.sha256)
+
+    release.reject(app, file.outbound_id, reason="wrong")
+
+    (app.home.outbox / other.name).unlink()
+    if kind == "folder":
+        with pytest.raises(
+            GatewayError, match=rf"^taking out .* could not remove {file.name} \(#1\): .*; nobody should fetch it: move"
+        ):
+            outbox.settle(app)
+        assert outbox.strangers(app) == [f"{file.name}: rejected or called back, not to be fetched; move it away"]
+        path.rmdir()
+    assert (app.home.outbox / other.name).exists() is (kind == "folder"), "one that stays keeps no other away"
+    outbox.settle(app)
+    assert (app.home.outbox / other.name).exists() and not path.is_symlink() and not path.exists()
+
+
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Nothing can be moved from the work folder to the outbox: it is another file system's (EXDEV), or cannot be written."""
+    real = Path.replace
+
+    def moved(path: Path, to: Path) -> Path:
+        if to.parent.name == "outbox" and (path.parent != to.parent or code != errno.EXDEV):
+            raise OSError(code, os.strerror(code), str(path), None, str(to))
+        return real(path, to)
+
+    monkeypatch.setattr(Path, "replace", moved)
+
+
+def test_an_outbox_on_another_file_system_gets_its_files(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount, or a link to one: nothing came there, ever, and the words were to see to rights and room."""
+    _elsewhere(monkeypatch, errno.EXDEV)
+    file = frozen(app)
+    assert outbox.settle(app) == [file.name]
+    assert (app.home.outbox / file.name).read_bytes() == store.render(app, file.outbound_id)
+    assert not list(app.home.work.iterdir()) and outbox.unplaced(app) == []
+
+
+def test_an_outbox_that_cannot_be_written_is_told_in_words(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was built, or rejected, was so, and the command ended in a fault with a traceback."""
+    file = frozen(app, **TRANSFER)
+    outbox.settle(app)
+    _elsewhere(monkeypatch, errno.EROFS)
+    words = "Read-only file system; see to rights and room, then the next gateway deliver or gateway run puts there what is built"
+    made = frozen(app, name="DSGL_P01-2.DAT", sources=[(1, "account:16")], **TRANSFER)
+    with pytest.raises(GatewayError, match=f"^{made.name} \\(#2\\) is built; writing outbox/{made.name}: {words}$"):
+        finish(app, Built((made,)))
+
+    def kept(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", kept)
+        release.reject(app, file.outbound_id, reason="wrong")
+    taken = "rejected or called back, not to be fetched; the next gateway deliver or gateway run takes it away"
+    assert outbox.strangers(app) == [f"{file.name}: {taken}"]
