@@ -19,13 +19,13 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.ledger.ach_answers import refused_sql
-from gateway.ledger.ach_checks import source_sql
+from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME, source_sql
 from gateway.ledger.ach_returns import came_back_sql, taken_back_sql
 from gateway.ledger.load_checks import LOADED as CHECK_LOADED
 from gateway.ledger.schema import ENTRIES_A_UNIT
 from gateway.ledger.vendor_alerts import ALERT_OFF, OVERRIDE
 from gateway.ledger.vendor_changes import LOADED as VENDOR_LOADED
-from gateway.outbound.states import LEFT_SQL
+from gateway.outbound.states import LEFT_SQL, TAKEN
 from gateway.settings import OperatorSettings
 from gateway.vendor_ach import entries
 
@@ -45,11 +45,26 @@ class Part(NamedTuple):
         return {"operator": self.code, "user": self.user, "what": self.what}
 
 
-_LAST_PAID: Final = (
-    "COALESCE((SELECT MAX(f.approved_at) FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id "
+_PAID: Final = (
+    "FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id{} "
     f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL}) AND NOT {came_back_sql('p')} "
-    f"AND NOT {refused_sql('f')} AND NOT {taken_back_sql('p')}), '')"
+    f"AND NOT {refused_sql('f')} AND NOT {taken_back_sql('p')}"
 )
+_LAST_PAID: Final = f"COALESCE((SELECT MAX(f.approved_at) {_PAID.format('')}), '')"
+_THAT_PAID: Final = _PAID.format(
+    " JOIN operator_event a ON a.subject = f.name AND (a.action = 'outbound.approve' "
+    f"OR (a.action = '{TAKEN}' AND f.reason LIKE '{LEFT_ALL_THE_SAME}%'))"
+)
+_PAID_BY: Final = f"(SELECT MAX(a.event_id) {_THAT_PAID})"
+"""The event by which the payee was last paid. Instants alone would let a clock that went back since that release say that what
+was done after it came before it; no event is sooner than one with a smaller number."""
+
+
+def _since(event: str) -> str:
+    """Whether an event is one since the payee was last paid."""
+    return f"({event}.at >= {_LAST_PAID} OR {event}.event_id > {_PAID_BY})"
+
+
 _PAYEES: Final = (
     "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "
     "AND vendor IS NOT NULL) e"
@@ -68,12 +83,15 @@ _PARTS: Final[Mapping[str, str]] = {
     "vendor {} loaded": (
         f"SELECT o.operator, o.os_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
         f"JOIN operator_event o ON o.subject = 'vendor ' || e.vendor AND o.action = '{VENDOR_LOADED}' "
-        f"WHERE o.at >= {_LAST_PAID} GROUP BY o.operator, o.os_user"
+        f"WHERE {_since('o')} GROUP BY o.operator, o.os_user"
     ),
     "a change of vendor {} proposed": (
         f"SELECT c.maker, c.maker_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
         "JOIN vendor_change c ON c.vendor = e.vendor AND c.state = 'APPLIED' "
-        f"WHERE c.decided_at >= {_LAST_PAID} GROUP BY c.maker, c.maker_user"
+        f"WHERE (c.decided_at >= {_LAST_PAID} OR EXISTS (SELECT 1 FROM operator_event o WHERE o.subject = 'vendor ' || c.vendor "
+        "AND o.action = 'vendor.approve' AND (o.reason = 'change ' || CAST(c.change_id AS TEXT) "
+        f"OR o.reason LIKE 'change ' || CAST(c.change_id AS TEXT) || ': %') AND o.event_id > {_PAID_BY})) "
+        "GROUP BY c.maker, c.maker_user"
     ),
     "check {} voided": (
         "SELECT u.operator, NULL, COUNT(*), MIN(c.check_no) FROM bank_check c "
@@ -116,7 +134,7 @@ class Lifted(NamedTuple):
 _LIFTED: Final = f"""
     SELECT e.vendor, o.at, o.operator, o.os_user, CASE o.action WHEN '{ALERT_OFF}' THEN 'alert taken away' ELSE 'paid despite its alert' END,
         o.reason FROM {_PAYEES} JOIN operator_event o ON o.subject = 'vendor ' || e.vendor
-        AND o.action IN ('{ALERT_OFF}', '{OVERRIDE}') WHERE o.at >= {_LAST_PAID} ORDER BY e.vendor, o.event_id
+        AND o.action IN ('{ALERT_OFF}', '{OVERRIDE}') WHERE {_since("o")} ORDER BY e.vendor, o.event_id
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,38 @@ def test_a_part_ends_when_what_it_made_has_gone_out(app: App, tmp_path: Path) ->
         file = waiting(app, "ANN")
         assert told(app, file) == ["made by ANN (ann)", f"check {number} loaded by EVE (eve)", *parts]
         approve(app, file, "CAT")
+
+
+def test_a_clock_that_went_back_since_a_payee_was_paid_ends_no_part(app: App, tmp_path: Path) -> None:
+    """What was done after that release had an instant before it: who changed the payee's account released the next payment."""
+    loads(app, "CAT", tmp_path / "v", vendors=VENDORS)
+    loads(app, "BOB", tmp_path / "c", checks=CHECKS)
+    assert isinstance(app.clock, FixedClock)
+    app.clock.at += timedelta(hours=3)
+    approve(app, waiting(app, "ANN"), "FAY")
+    app.clock.at -= timedelta(hours=3)
+    changed(app, "V1", maker="DAN", checker="EVE", account_number="66666666")
+    with app.db.write() as connection:
+        for on in (True, False):
+            set_alert(
+                connection,
+                app.vault,
+                "V1",
+                on=on,
+                override_until=None,
+                reason="x",
+                operator=PEOPLE["CAT"],
+                at=app.now(),
+            )
+    header = CHECKS.split("\n", 1)[0]
+    loads(
+        app, "BOB", tmp_path / "d", checks=f"{header}\n1,8,NEWA,1.00,2026-03-03,V1,L1\n1,9,NEWA,1.00,2026-03-03,V2,L1\n"
+    )
+    file = waiting(app, "ANN")
+    assert "a change of vendor V1 proposed by DAN (dan)" in told(app, file)
+    with pytest.raises(Refused, match=r"found DAN \(dan\), a change of vendor V1 proposed by DAN"):
+        approve(app, file, "DAN")
+    assert [one["operator"] for one in release.show(app, file.outbound_id)["lifted"]] == ["CAT"]
 
 
 def test_whoever_changes_a_check_has_a_part_beside_who_loaded_it(app: App, tmp_path: Path) -> None:
