@@ -13,7 +13,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, cast
+from typing import IO, Any, Final, cast
 
 import fastavro
 
@@ -130,7 +130,15 @@ def records(stream: Stream, schema: dict[str, Any]) -> Iterator[list[dict[str, A
         if not 0 <= count <= len(data):
             raise BrokenContainerError(f"{what} of {len(data)} bytes for {count} records")
         if count:
-            yield _decoded(count, data, writer, reader, what)
+            try:
+                decoded = _decoded(count, data, writer, reader)
+            except _UndecodedError as wrong:
+                is_schema = "mismatch" in str(wrong).lower()
+                why = (_mismatch(written["items"], wanted["items"]) if is_schema else None) or str(wrong)
+                raise BrokenContainerError(f"{what} that does not hold the published schema ({why})") from wrong
+            except BrokenContainerError as wrong:
+                raise BrokenContainerError(f"{wrong} in {what}") from wrong
+            yield decoded
 
 
 def _unpacked(data: bytes, codec: str, what: str) -> bytes:
@@ -151,17 +159,53 @@ def _unpacked(data: bytes, codec: str, what: str) -> bytes:
     return text
 
 
-def _decoded(count: int, data: bytes, writer: Any, reader: Any, what: str) -> list[dict[str, Any]]:
+class _UndecodedError(ValueError):
+    """The library's words, where it does not get a block's records."""
+
+
+def _decoded(count: int, data: bytes, writer: Any, reader: Any) -> list[dict[str, Any]]:
     """The records of a block, read at once by framing the block as an array of them."""
     framed = _zigzag(count) + data + b"\0"
     stream = io.BytesIO(framed)
     try:
         records = fastavro.schemaless_reader(stream, writer, reader)
     except Exception as wrong:  # the decoder meets hostile bytes; whatever it trips over is one answer here
-        raise BrokenContainerError(f"{what} that does not hold the published schema ({_words(wrong)})") from wrong
+        raise _UndecodedError(_words(wrong)) from wrong
     if stream.tell() != len(framed):
-        raise BrokenContainerError(f"{len(framed) - stream.tell()} bytes too many in {what}")
+        raise BrokenContainerError(f"{len(framed) - stream.tell()} bytes too many")
     return cast(list[dict[str, Any]], records)
+
+
+_PROMOTED: Final = frozenset((("int", "long"), ("bytes", "string")))
+"""Types that are read as another, of those that the published schemas have (Avro 1.11, "Schema Resolution")."""
+
+
+def _mismatch(written: Any, wanted: Any) -> str | None:
+    """Where a writer's schema cannot be read as the published one, in words: the library quotes the head of all of it. None
+    where that is not seen here, as within a union."""
+    if not isinstance(written, dict) or written.get("type") != "record":
+        return None if isinstance(written, list) else f"found no record, expected {_full_name(wanted)}"
+    if _full_name(written).rpartition(".")[2] != _full_name(wanted).rpartition(".")[2]:
+        return f"found the schema {shown(_full_name(written))}, expected {_full_name(wanted)}"
+    types = {field["name"]: _branches(field["type"]) for field in written["fields"]}
+    for field in wanted["fields"]:
+        known = _branches(field["type"])
+        for found in types.get(field["name"], ()):
+            if not any(found == one or (found, one) in _PROMOTED for one in known):
+                return f"found {shown(found)} for the field {field['name']}, expected {' or '.join(known)}"
+    return None
+
+
+def _full_name(schema: dict[str, Any]) -> str:
+    name, space = str(schema.get("name", "")), schema.get("namespace")
+    return name if "." in name or not space else f"{space}.{name}"
+
+
+def _branches(kind: Any) -> tuple[str, ...]:
+    """The names of a type, of a union those of its branches."""
+    if isinstance(kind, list):
+        return tuple(name for one in kind for name in _branches(one))
+    return _branches(kind["type"]) if isinstance(kind, dict) else (str(kind),)
 
 
 def _zigzag(count: int) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import fastavro
@@ -143,6 +145,49 @@ def test_a_writer_may_have_a_schema_of_its_own() -> None:
     [chunk] = parse_avro([out.getvalue()], "assessments", DEFAULT)
     assert isinstance(chunk, ParsedChunk)
     assert chunk.records == [(1, "7", None, None, None, "LTCH", 5, None, None, None, None)]
+
+
+def _other(field: str, kind: Any, value: Any) -> bytes:
+    """Of a writer whose schema has another type for a field."""
+    schema = copy.deepcopy(avro.inbound_schema("assessments"))
+    for one in schema["fields"]:
+        if one["name"] == field:
+            one["type"] = kind
+            one.pop("default", None)
+    out = io.BytesIO()
+    avro.write_avro(out, schema, [ASSESSMENT | {field: value}], codec="null")
+    return out.getvalue()
+
+
+def _plain_text() -> bytes:
+    out = io.BytesIO()
+    fastavro.writer(out, {"type": "array", "items": "string"}, [["LTCH"]])
+    return out.getvalue()
+
+
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
+MISMATCHED = [
+    (
+        container("payments", [PAYMENT]),
+        "found the schema 'lease_gateway.inbound.Payment', expected lease_gateway.inbound.Assessment",
+    ),
+    (_other("amount_cents", "double", 25.5), "found 'double' for the field amount_cents, expected long"),
+    (_other("amount_cents", DECIMAL, Decimal("25.00")), "found 'bytes' for the field amount_cents, expected long"),
+    (_other("amount_cents", ["null", "long"], None), "found 'null' for the field amount_cents, expected long"),
+    (
+        _other("due_date", {"type": "long", "logicalType": "timestamp-millis"}, 1775000000000),
+        "found 'long' for the field due_date, expected null or int or string",
+    ),
+    (_plain_text(), "found no record, expected lease_gateway.inbound.Assessment"),
+]
+
+
+@pytest.mark.parametrize(("data", "found"), MISMATCHED)
+def test_another_schema_is_told_by_its_field(data: bytes, found: str) -> None:
+    """The library's words were quoted: the first 80 letters of the whole schema, without the field."""
+    [last] = parse_avro([data], "assessments", DEFAULT)
+    assert isinstance(last, Unreadable)
+    assert last.found == f"block 1 that does not hold the published schema ({found})"
 
 
 GOOD = container("assessments", [ASSESSMENT] * 3)
