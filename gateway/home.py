@@ -121,10 +121,13 @@ class Home:
 
     def make(self) -> None:
         """Create what is missing. ``var`` and ``config/keys`` hold money and secrets: owner only, or the group's that
-        shares the home. Raises PermissionError for a user whose home it is not."""
+        shares the home. Raises PermissionError for a user whose home it is not, SettingsError for what is no folder."""
         self.mask()
         for folder in self.folders():
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                raise SettingsError([f"{folder}: found a file, expected a folder; move it away"]) from error
         if not self.shared:
             for folder in (self.var, self.keys):
                 if stat.S_IMODE(folder.stat().st_mode) != 0o700:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import SettingsError
 from gateway.home import Home, fsync_dir, write_durably
 
 
@@ -18,6 +19,16 @@ def test_making_a_home_again_changes_nothing(tmp_path: Path) -> None:
     assert all(folder.is_dir() for folder in home.folders())
     assert home.var.stat().st_mode & 0o777 == 0o700
     assert home.keys.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    home = Home(tmp_path / "h")
+    home.make()
+    home.outbox.rmdir()
+    home.outbox.write_text("?")
+    with pytest.raises(SettingsError, match=r"/outbox: found a file, expected a folder; move it away$"):
+        home.make()
+    assert home.outbox.read_text() == "?"
 
 
 def test_every_path_lies_in_the_home(tmp_path: Path) -> None:
