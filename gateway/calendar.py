@@ -20,8 +20,6 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Final
 
-import holidays
-
 from gateway.errors import Refused
 
 _DAY: Final = timedelta(days=1)
@@ -38,6 +36,8 @@ class BankingCalendar:
     def __init__(
         self, covered_years: Iterable[int], extra: Mapping[date, str] | Mapping[str, str] | None = None
     ) -> None:
+        import holidays  # brought along only where days are asked about: most commands begin without it
+
         self.covered_years = frozenset(covered_years)
         federal = holidays.financial_holidays("FED", years=sorted(self.covered_years))
         self._names: dict[date, str] = {day: str(name) for day, name in federal.items()}
