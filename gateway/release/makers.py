@@ -45,30 +45,23 @@ class Part(NamedTuple):
         return {"operator": self.code, "user": self.user, "what": self.what}
 
 
-_PAID: Final = (
-    "FROM ach_entry p JOIN outbound_file f ON f.outbound_id = p.outbound_id{} "
-    f"WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND f.state IN ({LEFT_SQL}) AND NOT {came_back_sql('p')} "
-    f"AND NOT {refused_sql('f')} AND NOT {taken_back_sql('p')}"
-)
-_LAST_PAID: Final = f"COALESCE((SELECT MAX(f.approved_at) {_PAID.format('')}), '')"
-_THAT_PAID: Final = _PAID.format(
-    " JOIN operator_event a ON a.subject = f.name AND (a.action = 'outbound.approve' "
-    f"OR (a.action = '{TAKEN}' AND f.reason LIKE '{LEFT_ALL_THE_SAME}%'))"
-)
-_PAID_BY: Final = f"(SELECT MAX(a.event_id) {_THAT_PAID})"
-"""The event by which the payee was last paid. Instants alone would let a clock that went back since that release say that what
-was done after it came before it; no event is sooner than one with a smaller number."""
-
-
-def _since(event: str) -> str:
-    """Whether an event is one since the payee was last paid."""
-    return f"({event}.at >= {_LAST_PAID} OR {event}.event_id > {_PAID_BY})"
-
-
-_PAYEES: Final = (
-    "(SELECT DISTINCT vendor FROM ach_entry WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') "
-    "AND vendor IS NOT NULL) e"
-)
+_PAYEES: Final = f"""
+    WITH payee AS MATERIALIZED (SELECT DISTINCT vendor FROM ach_entry
+        WHERE outbound_id = :id AND kind IN ('LIVE', 'PRENOTE') AND vendor IS NOT NULL),
+    sent AS MATERIALIZED (SELECT f.outbound_id, f.approved_at, (SELECT MAX(a.event_id) FROM operator_event a WHERE a.subject = f.name
+        AND (a.action = 'outbound.approve' OR (a.action = '{TAKEN}' AND f.reason LIKE '{LEFT_ALL_THE_SAME}%'))) AS event_id
+        FROM outbound_file f WHERE f.kind = 'VACH-BANK' AND f.state IN ({LEFT_SQL}) AND NOT {refused_sql("f")}),
+    paid AS MATERIALIZED (SELECT p.vendor, MAX(f.approved_at) AS at, MAX(f.event_id) AS event_id
+        FROM payee e CROSS JOIN ach_entry p JOIN sent f ON f.outbound_id = p.outbound_id
+        WHERE p.vendor = e.vendor AND p.kind = 'LIVE' AND NOT {came_back_sql("p")} AND NOT {taken_back_sql("p")} GROUP BY p.vendor),
+    e AS (SELECT payee.vendor, COALESCE(paid.at, '') AS paid_at, paid.event_id AS paid_by
+        FROM payee LEFT JOIN paid ON paid.vendor = payee.vendor)
+"""
+"""``e``: whom the file pays, with instant and event by which each was last paid, found once for all of them. Instants alone would
+let a clock that went back since that release say that what was done after it came before it; no event is sooner than one with a
+smaller number."""
+_SINCE: Final = "(o.at >= e.paid_at OR o.event_id > e.paid_by)"
+"""Whether an event is one since its payee was last paid."""
 _PARTS: Final[Mapping[str, str]] = {
     "check {} loaded": (
         "SELECT o.operator, o.os_user, COUNT(DISTINCT o.subject), MIN(c.check_no) FROM bank_check c "
@@ -81,16 +74,16 @@ _PARTS: Final[Mapping[str, str]] = {
         "WHERE c.outbound_id = :id GROUP BY o.operator, o.os_user"
     ),
     "vendor {} loaded": (
-        f"SELECT o.operator, o.os_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
+        f"{_PAYEES} SELECT o.operator, o.os_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM e "
         f"JOIN operator_event o ON o.subject = 'vendor ' || e.vendor AND o.action = '{VENDOR_LOADED}' "
-        f"WHERE {_since('o')} GROUP BY o.operator, o.os_user"
+        f"WHERE {_SINCE} GROUP BY o.operator, o.os_user"
     ),
     "a change of vendor {} proposed": (
-        f"SELECT c.maker, c.maker_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM {_PAYEES} "
+        f"{_PAYEES} SELECT c.maker, c.maker_user, COUNT(DISTINCT e.vendor), MIN(e.vendor) FROM e "
         "JOIN vendor_change c ON c.vendor = e.vendor AND c.state = 'APPLIED' "
-        f"WHERE (c.decided_at >= {_LAST_PAID} OR EXISTS (SELECT 1 FROM operator_event o WHERE o.subject = 'vendor ' || c.vendor "
+        "WHERE (c.decided_at >= e.paid_at OR EXISTS (SELECT 1 FROM operator_event o WHERE o.subject = 'vendor ' || c.vendor "
         "AND o.action = 'vendor.approve' AND (o.reason = 'change ' || CAST(c.change_id AS TEXT) "
-        f"OR o.reason LIKE 'change ' || CAST(c.change_id AS TEXT) || ': %') AND o.event_id > {_PAID_BY})) "
+        "OR o.reason LIKE 'change ' || CAST(c.change_id AS TEXT) || ': %') AND o.event_id > e.paid_by)) "
         "GROUP BY c.maker, c.maker_user"
     ),
     "check {} voided": (
@@ -132,9 +125,9 @@ class Lifted(NamedTuple):
 
 
 _LIFTED: Final = f"""
-    SELECT e.vendor, o.at, o.operator, o.os_user, CASE o.action WHEN '{ALERT_OFF}' THEN 'alert taken away' ELSE 'paid despite its alert' END,
-        o.reason FROM {_PAYEES} JOIN operator_event o ON o.subject = 'vendor ' || e.vendor
-        AND o.action IN ('{ALERT_OFF}', '{OVERRIDE}') WHERE {_since("o")} ORDER BY e.vendor, o.event_id
+    {_PAYEES} SELECT e.vendor, o.at, o.operator, o.os_user, CASE o.action WHEN '{ALERT_OFF}' THEN 'alert taken away' ELSE 'paid despite its alert' END,
+        o.reason FROM e JOIN operator_event o ON o.subject = 'vendor ' || e.vendor
+        AND o.action IN ('{ALERT_OFF}', '{OVERRIDE}') WHERE {_SINCE} ORDER BY e.vendor, o.event_id
 """
 
 
