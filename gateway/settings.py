@@ -26,6 +26,7 @@ from gateway.settings_types import (
     AnyKind,
     Description,
     Dollars,
+    Fingerprint,
     Hour,
     Model,
     Modifiers,
@@ -199,6 +200,7 @@ class OpenPgp(Model):
     """How a bank wants its file encrypted."""
 
     recipient: str  # file of the bank's public key, relative to the home: "config/keys/bank.asc"
+    fingerprint: Fingerprint = ""  # of that key, as the bank says it: any other one is refused; '' = any is taken
     sign_with: Secret = ""  # "env:NAME" or "file:PATH" of our secret key, armored; '' = not signed
     passphrase: Secret = ""  # "env:NAME" or "file:PATH"; '' = the secret key has none
     armor: bool = False
@@ -353,7 +355,9 @@ def secret(reference: str, home: Home, *, what: str) -> str:
             home.require_private(path, f"{what}: {rest}")
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise SettingsError([f"{what}: could not read {rest}: {error.strerror}"]) from error
+            raise SettingsError(
+                [f"{what}: could not read {rest}: {error.strerror}; expected the secret in it"]
+            ) from error
         except UnicodeDecodeError as error:
             raise SettingsError(
                 [f"{what}: found bytes in {rest} that are no UTF-8, expected the secret as text (a key armored)"]

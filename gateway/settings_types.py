@@ -85,6 +85,14 @@ def _file_name(value: str) -> str:
     return value
 
 
+def _fingerprint(value: str) -> str:
+    """As people copy it: in either case, with blanks between the groups. Kept without."""
+    bare = "".join(value.split()).lower()
+    if re.fullmatch(r"([0-9a-f]{40}([0-9a-f]{24})?)?", bare) is None:
+        raise PydanticCustomError("fingerprint", "expected the 40 or 64 hexadecimal digits of a key's fingerprint")
+    return bare
+
+
 def _routing(value: str) -> str:
     if problem := routing_problem(value):
         raise PydanticCustomError("routing", "expected a routing number: {problem}", {"problem": problem})
@@ -104,6 +112,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Dollars = Annotated[str, AfterValidator(_dollars)]
 Description = Annotated[str, AfterValidator(_description)]
 NamePattern = Annotated[str, AfterValidator(_file_name)]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 RoutingNumber = Annotated[str, AfterValidator(_routing)]
 Modifiers = Annotated[str, AfterValidator(_modifiers)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]

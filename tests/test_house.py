@@ -202,7 +202,7 @@ EXAMPLES = {
     "gateway.toml": frozenset({
         "endpoints.bank.key_passphrase", "endpoints.bank.temporary_directory", "banks.first.endpoint",
         "endpoints.bank.acknowledge_within_minutes", "banks.first.offset_account", "banks.first.same_day_windows",
-        "intake.reject_limit_percent", "banks.first.openpgp.sign_with", "banks.first.openpgp.passphrase",
+        "intake.reject_limit_percent", "banks.first.openpgp.fingerprint", "banks.first.openpgp.sign_with", "banks.first.openpgp.passphrase",
         "banks.first.acknowledgements.files", "banks.first.acknowledgements.text",
         "service.eop_at", *(f"retention.{k}_days" for k in ("reports", "avro")),
     }),

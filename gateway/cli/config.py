@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from difflib import get_close_matches
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from sqlalchemy import Connection
@@ -20,6 +21,9 @@ from gateway.settings import DEFAULT_PORTFOLIO, GatewaySettings, secret
 from gateway.settings_checks import portfolio_file, reason_mistake
 from gateway.settings_parts import Part
 from gateway.settings_reading import Reading, read_settings
+
+if TYPE_CHECKING:
+    from gateway.release.openpgp import Recipient
 
 _KNOWN: Final = {
     ".": ("gateway.toml", "operators.toml", "portfolios/", "formats/", "keys/"),
@@ -63,6 +67,7 @@ def config_check(session: Session) -> None:
         for name, form in sorted((name, bank.acknowledgements) for name, bank in gateway.banks.items())
         if "status" in re.compile(form.text).groupindex
     }
+    recipients = _recipients(home, gateway)
     session.show(
         {
             "ok": True,
@@ -72,6 +77,7 @@ def config_check(session: Session) -> None:
             "endpoints": sorted(gateway.endpoints),
             "banks": sorted(gateway.banks),
             "statuses": statuses,
+            "recipients": [asdict(one) for one in recipients],
             "operators": sorted(read.operators.value.operators),
             "warnings": warnings,
         },
@@ -80,6 +86,7 @@ def config_check(session: Session) -> None:
             f"  portfolios with settings of their own: {', '.join(sorted(read.portfolios)) or 'none'}",
             f"  endpoints: {', '.join(sorted(gateway.endpoints)) or 'none'}",
             f"  banks:     {', '.join(sorted(gateway.banks)) or 'none'}",
+            *(f"  files for {one.bank} are encrypted to key {one.said}" for one in recipients),
             *(
                 f"  {bank} takes a file with {', '.join(said['accepted']) or 'no status'}, refuses it with "
                 f"{', '.join(said['refused']) or 'none'}; of any other status a person asks"
@@ -144,6 +151,15 @@ def _secret_mistakes(home: Home, gateway: Part[GatewaySettings]) -> Iterator[str
                 secret(reference, home, what=f"config/gateway.toml: {what}")
             except SettingsError as error:
                 yield from error.mistakes
+
+
+def _recipients(home: Home, gateway: GatewaySettings) -> list[Recipient]:
+    """To whose key files leave. The library is brought along where a bank asks for it."""
+    if all(bank.openpgp is None for bank in gateway.banks.values()):
+        return []
+    from gateway.release import openpgp
+
+    return openpgp.recipients(home, gateway, SystemClock().now())
 
 
 def _unread_files(home: Home) -> Iterator[str]:

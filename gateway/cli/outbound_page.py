@@ -10,7 +10,7 @@ from gateway.ledger.ach_answers import Held
 from gateway.ledger.ach_checks import LEFT_ALL_THE_SAME
 from gateway.money import from_cents, shown
 from gateway.outbound.states import SEALED_KINDS
-from gateway.release import release, review
+from gateway.release import openpgp, release, review
 from parsers.nacha_reasons import reason
 
 _SHOWN: Final = 20
@@ -45,6 +45,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         *_lifted(found["lifted"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
         *([f"  lies at    {found['machine']}, in its outbox"] if found["machine"] else []),
+        *_encrypts_to(found["encrypts_to"]),
     ]
     if found.get("window_missed"):
         lines.append(f"  MISSED     it was not sent by {found['window_missed']}")
@@ -103,6 +104,12 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
             else f"It is released or rejected with {leader['name']}: gateway outbound show {leader['id']}",
         ]
     return lines
+
+
+def _encrypts_to(its: dict[str, Any] | None) -> Iterator[str]:
+    """To whose key it will be encrypted; or why it cannot be released."""
+    if its is not None:
+        yield f"  NO KEY     {its['refused']}" if its["refused"] else f"  to key     {openpgp.Recipient(**its).said}"
 
 
 def _refuses(its: dict[str, str] | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, text
 
 from gateway.app import App
+from gateway.clock import instant_text
 from gateway.errors import SettingsError, UsageError
 from gateway.home import Home
 from gateway.outbound import store
-from gateway.outbound.banks import bank_name, required_bank
+from gateway.outbound.banks import bank_name, bank_of, required_bank
 from gateway.settings import GatewaySettings, OpenPgp, secret
 
 if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
@@ -37,6 +39,27 @@ class _Keys:
     recipient: Cert
     signer: PySigner | None
     signer_fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """To whose key a bank's files are encrypted; or why that key is refused, in the words of the release. ``until``: the
+    instant at which it expires, None: never. Whoever made the key wrote its user IDs: the fingerprint alone proves it."""
+
+    bank: str
+    pinned: bool
+    fingerprint: str | None = None
+    user_ids: tuple[str, ...] = ()
+    until: str | None = None
+    refused: str | None = None
+
+    @property
+    def said(self) -> str:
+        lasts = "without end" if self.until is None else f"until {self.until[:10]}"
+        pin = f"set banks.{self.bank}.openpgp.fingerprint to what the bank says by telephone"
+        return f"{self.fingerprint}, {', '.join(self.user_ids) or 'no user ID'}, valid {lasts}" + (
+            "" if self.pinned else f"; any other key would be taken too: {pin}"
+        )
 
 
 def freeze(app: App, connection: Connection, outbound_id: int, *, name: str, kind: str, portfolio: str) -> str:
@@ -115,6 +138,35 @@ def problems(home: Home, settings: GatewaySettings, now: datetime) -> list[str]:
     return found
 
 
+def recipients(home: Home, settings: GatewaySettings, now: datetime) -> list[Recipient]:
+    """To whose key the files of each bank that wants messages are encrypted."""
+    return [
+        recipient(home, name, bank.openpgp, now) for name, bank in settings.banks.items() if bank.openpgp is not None
+    ]
+
+
+def foreseen(app: App, header: Mapping[str, Any], *, kind: str, portfolio: str) -> Recipient | None:
+    """To whose key a file would be encrypted, were it released now; None: it would leave as it is, or not at all."""
+    bank = bank_of(app, header, portfolio) if kind in ENCRYPTED_KINDS else None
+    if bank is None or bank.openpgp is None:
+        return None
+    return recipient(app.home, bank_name(app, header, portfolio), bank.openpgp, app.clock.now())
+
+
+def recipient(home: Home, bank: str, wanted: OpenPgp, now: datetime) -> Recipient:
+    """The key that the settings name, as far as it can be used; our own is not asked for."""
+    where, pinned = f"banks.{bank}.openpgp", bool(wanted.fingerprint)
+    try:
+        cert = _recipient(home, wanted, where, now)
+        _encrypted(b"a try", _Keys(cert, None, None), wanted, where)
+    except SettingsError as error:
+        return Recipient(bank, pinned, refused="; ".join(error.mistakes))
+    end = _end(cert, now)
+    return Recipient(
+        bank, pinned, cert.fingerprint, tuple(map(str, cert.user_ids)), None if end is None else instant_text(end)
+    )
+
+
 def _body(app: App, outbound_id: int) -> bytes | None:
     with app.db.read() as connection:
         body = connection.execute(
@@ -137,32 +189,62 @@ def _encrypted(data: bytes, keys: _Keys, wanted: OpenPgp, where: str) -> bytes:
 def _keys(home: Home, wanted: OpenPgp, where: str, now: datetime) -> _Keys:
     from pysequoia import Tsk
 
-    recipient = _recipient(home, wanted, f"{where}.recipient", now)
+    cert = _recipient(home, wanted, where, now)
     if not wanted.sign_with:
-        return _Keys(recipient, None, None)
+        return _Keys(cert, None, None)
     passphrase = secret(wanted.passphrase, home, what=f"{where}.passphrase") if wanted.passphrase else None
     try:
         key = Tsk.from_bytes(secret(wanted.sign_with, home, what=f"{where}.sign_with").encode())
         own = key.extract_certificate()
         _require_valid(own, f"{where}.sign_with", now)
-        return _Keys(recipient, key.signer(passphrase), own.fingerprint)
     except RuntimeError as error:
-        raise SettingsError(
-            [f"{where}.sign_with: {_words(error)}; expected our secret key, armored, and its passphrase if it has one"]
-        ) from error
+        raise SettingsError([f"{where}.sign_with: {_words(error)}; expected our secret key, armored"]) from error
+    try:
+        return _Keys(cert, key.signer(passphrase), own.fingerprint)
+    except RuntimeError as error:
+        raise SettingsError([f"{where}.sign_with: {_unopened(own, wanted, where, _words(error))}"]) from error
 
 
-def _recipient(home: Home, wanted: OpenPgp, where: str, now: datetime) -> Cert:
+def _unopened(own: Cert, wanted: OpenPgp, where: str, words: str) -> str:
+    """Why our key does not sign. Of a wrong passphrase the library says what it stumbled over in the garbage."""
+    if words.startswith("No suitable"):  # a key for others to read, or not for signing
+        return f"{words}; expected our secret key, armored, and one for signing"
+    if not wanted.passphrase:
+        return (
+            f"found that our key {own.fingerprint} does not open without a passphrase ({words}), expected it to: name the passphrase "
+            f"in {where}.passphrase"
+        )
+    return (
+        f"found that our key {own.fingerprint} does not open with the passphrase in {wanted.passphrase} ({words}), expected the "
+        f"key's own: put it there, or take {where}.passphrase away where the key has none"
+    )
+
+
+def _recipient(home: Home, wanted: OpenPgp, table: str, now: datetime) -> Cert:
+    """The bank's key. Raises SettingsError for another one than is pinned, and for one that cannot be used."""
     from pysequoia import Cert
 
+    where = f"{table}.recipient"
     try:
         cert = Cert.from_bytes((home.root / wanted.recipient).read_bytes())
     except OSError as error:
-        raise SettingsError([f"{where}: could not read {wanted.recipient}: {error.strerror}"]) from error
+        raise SettingsError(
+            [
+                f"{where}: could not read {wanted.recipient}: {error.strerror}; expected the bank's public key there, readable for whoever "
+                "releases its files: put the key there that the bank gave you, or name the file that has it"
+            ]
+        ) from error
     except RuntimeError as error:
         raise SettingsError(
             [f"{where}: {_words(error)} in {wanted.recipient}, expected the bank's public key, armored or binary"]
         ) from error
+    if wanted.fingerprint and cert.fingerprint.lower() != wanted.fingerprint:
+        raise SettingsError(
+            [
+                f"{where}: found key {cert.fingerprint} in {wanted.recipient}, expected {wanted.fingerprint}, which {table}.fingerprint "
+                "names: ask the bank by telephone, not by the mail that brought this key, which of them is its own"
+            ]
+        )
     try:
         _require_valid(cert, where, now)
         expired = _last_expired(cert, now)
@@ -186,6 +268,22 @@ def _recipient(home: Home, wanted: OpenPgp, where: str, now: datetime) -> Cert:
 def _last_expired(cert: Cert, now: datetime) -> datetime | None:
     """When the last of its subkeys for encryption expired, where all did and the key itself is for signing only: the library
     falls back on one of those. Revoked ones it leaves alone, and a key without any it refuses."""
+    last = _ends(cert)
+    over = [end for end in last if end is not None and end <= now]
+    return max(over) if over and len(over) == len(last) else None
+
+
+def _end(cert: Cert, now: datetime) -> datetime | None:
+    """When a key that can be used now cannot be any more; None: never."""
+    last = [end for end in _ends(cert) if end is None or end > now]
+    known = [end for end in last if end is not None]
+    ends = [cert.expiration, max(known) if known and len(known) == len(last) else None]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _ends(cert: Cert) -> list[datetime | None]:
+    """When each of its subkeys for encryption expires, None: never, but for those that are revoked; none where the key itself
+    is for encryption."""
     from pysequoia.packet import PacketPile, SignatureType, Tag
 
     ends: dict[str, tuple[datetime, datetime | None]] = {}
@@ -200,7 +298,7 @@ def _last_expired(cert: Cert, now: datetime) -> datetime | None:
                 continue
             if subkey is None:
                 if _encrypts(packet):
-                    return None
+                    return []
                 continue
             name, made = str(subkey.fingerprint), packet.signature_created
             if packet.signature_type == SignatureType.SubkeyRevocation:
@@ -211,9 +309,7 @@ def _last_expired(cert: Cert, now: datetime) -> datetime | None:
             end = None if lasts is None or since is None else since + lasts
             if name not in ends or ends[name][0] < made:
                 ends[name] = made, end
-    last = [end for name, (_, end) in ends.items() if name not in revoked]
-    over = [end for end in last if end is not None and end <= now]
-    return max(over) if over and len(over) == len(last) else None
+    return [end for name, (_, end) in ends.items() if name not in revoked]
 
 
 def _encrypts(signature: Packet) -> bool:

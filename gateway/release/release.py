@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, text
@@ -73,11 +73,14 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
         waits = row["state"] == OutboundState.BUILT
         refusal = ach_answers.refusals(connection, [outbound_id]).get(outbound_id)
         settles = row["state"] in LEFT_STATES and refusal is None
+        header = json.loads(more["header"])
+        to = openpgp.foreseen(app, header, kind=row["kind"], portfolio=row["portfolio"]) if waits else None
         return {
             **row,
             **{key: value for key, value in more.items() if key != "header"},
             "machine": elsewhere(app, more["machine"]),
-            "header": json.loads(more["header"]),
+            "header": header,
+            "encrypts_to": None if to is None else asdict(to),
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
             "follows": _leader(connection, outbound_id),

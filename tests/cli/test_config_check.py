@@ -120,3 +120,37 @@ def test_it_shows_what_a_bank_says_of_a_file(own: Played) -> None:
     assert own.ok("config", "check", "--json").document["statuses"] == expected
     words = "  first takes a file with ACCEPTED, OK, refuses it with RJCT; of any other status a person asks"
     assert words in own.ok("config", "check").out.splitlines()
+
+
+def test_it_shows_to_whose_key_a_banks_files_leave(own: Played) -> None:
+    from pysequoia import Tsk
+
+    key = Tsk.generate("First Bank <ach@first.invalid>", validity_seconds=86_400).extract_certificate()
+    settings(own, "keys/bank.asc").write_text(str(key))
+    table = '[banks.first.openpgp]\nrecipient = "config/keys/bank.asc"\n'
+    assert own.ok("config", "check", "--json").document["recipients"] == []
+    settings(own, "gateway.toml").write_text(CONFIG + table)
+    assert key.expiration is not None
+    said = (
+        f"  files for first are encrypted to key {key.fingerprint}, First Bank <ach@first.invalid>, valid until "
+        f"{key.expiration:%Y-%m-%d}"
+    )
+    open_end = (
+        "; any other key would be taken too: set banks.first.openpgp.fingerprint to what the bank says by telephone"
+    )
+    assert said + open_end in own.ok("config", "check").out.splitlines()
+    settings(own, "gateway.toml").write_text(
+        f'{CONFIG}{table}fingerprint = "{key.fingerprint[:20]} {key.fingerprint[20:]}"\n'
+    )
+    assert said in own.ok("config", "check").out.splitlines()
+    (found,) = own.ok("config", "check", "--json").document["recipients"]
+    assert found == {
+        "bank": "first", "pinned": True, "fingerprint": key.fingerprint, "user_ids": ["First Bank <ach@first.invalid>"],
+        "until": f"{key.expiration:%Y-%m-%dT%H:%M:%S.000000Z}", "refused": None,
+    }  # fmt: skip
+    settings(own, "gateway.toml").write_text(f'{CONFIG}{table}fingerprint = "{"0" * 40}"\n')
+    (mistake,) = told(own)
+    assert f"found key {key.fingerprint} in config/keys/bank.asc, expected {'0' * 40}" in mistake
+    settings(own, "gateway.toml").write_text(f'{CONFIG}{table}fingerprint = "my key"\n')
+    (mistake,) = told(own)
+    assert "banks.first.openpgp.fingerprint: found 'my key', expected the 40 or 64 hexadecimal digits" in mistake

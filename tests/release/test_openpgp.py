@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pysequoia import Cert, Tsk, decrypt
+from pydantic import ValidationError
+from pysequoia import Cert, Profile, Tsk, decrypt
 from pysequoia.packet import PacketPile, Tag
 from sqlalchemy import text
 
 from gateway.app import App
-from gateway.clock import FixedClock
+from gateway.cli import outbound_page
+from gateway.clock import FixedClock, instant_text
 from gateway.delivery import queue
 from gateway.errors import Refused, SettingsError, UsageError
 from gateway.home import Home
@@ -26,7 +30,7 @@ from gateway.outbound.store import Frozen
 from gateway.parts import renderer, verify_options
 from gateway.release import copies, openpgp, release
 from gateway.release.build import build
-from gateway.settings import Bank
+from gateway.settings import Bank, OpenPgp
 from tests.outbound import world
 
 OURS = Path(__file__).parents[1] / "support" / "openpgp" / "ours.asc"
@@ -202,7 +206,12 @@ def revoked(key: Tsk) -> bytes:
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
-        ("bank.asc", lambda key: None, r"openpgp\.recipient: could not read config/keys/bank\.asc: No such file"),
+        (
+            "bank.asc",
+            lambda key: None,
+            r"openpgp\.recipient: could not read config/keys/bank\.asc: No such file or directory; expected the bank's public key "
+            r"there, readable .*: put the key there that the bank gave you, or name the file",
+        ),
         ("bank.asc", lambda key: b"no key", r"openpgp\.recipient: .* expected the bank's public key"),
         (
             "bank.asc",
@@ -216,7 +225,11 @@ def revoked(key: Tsk) -> bytes:
             lambda key: (BANKS / "expired.asc").read_bytes(),
             r"openpgp\.recipient: found the key for encryption of \w+ expired at 2020-12-31, expected a valid one; ask the bank",
         ),
-        ("ours.asc", lambda key: None, r"openpgp\.sign_with: could not read config/keys/ours\.asc"),
+        (
+            "ours.asc",
+            lambda key: None,
+            r"openpgp\.sign_with: could not read config/keys/ours\.asc: No such .*; expected the secret in it",
+        ),
         ("ours.asc", lambda key: b"no key", r"openpgp\.sign_with: .* expected our secret key, armored"),
         ("ours.asc", lambda key: str(ours()).encode(), r"openpgp\.sign_with: .* expected our secret key, armored"),
         ("ours.asc", lambda key: b"\xff\xfe", r"openpgp\.sign_with: .* expected the secret as text \(a key armored\)"),
@@ -238,6 +251,96 @@ def test_a_key_that_cannot_be_used_stops_the_release(
     assert world.one(db, "SELECT state FROM outbound_file WHERE outbound_id = 1") == "BUILT"
     assert world.all_of(db, "SELECT * FROM delivery") == []
     assert openpgp.problems(keys, app.settings.gateway, clock.now()) == list(caught.value.mistakes)
+    foreseen = release.show(app, 1)["encrypts_to"]
+    if file == "bank.asc":
+        assert (foreseen["refused"], foreseen["fingerprint"]) == (caught.value.mistakes[0], None)
+    else:  # whoever looks need not have our secret key
+        assert (foreseen["refused"], foreseen["fingerprint"]) == (None, bank_key.extract_certificate().fingerprint)
+
+
+def grouped(fingerprint: str) -> str:
+    """As GnuPG shows it."""
+    return "  ".join(
+        " ".join(half[i : i + 4] for i in range(0, 20, 4)) for half in (fingerprint[:20], fingerprint[20:])
+    )
+
+
+def pinned(fingerprint: str) -> OpenPgp:
+    return OpenPgp(recipient="config/keys/bank.asc", fingerprint=fingerprint)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [lambda own: own, str.upper, lambda own: grouped(own.upper()), lambda own: f" {own[:7]}\t{own[7:]}\u00a0"],
+)
+def test_a_pinned_key_is_known_however_it_was_copied(
+    db: Database, keys: Home, clock: FixedClock, bank_key: Tsk, written: Callable[[str], str]
+) -> None:
+    own = bank_key.extract_certificate().fingerprint
+    app = built(db, keys, clock, fingerprint=written(own))
+    assert release.show(app, 1)["encrypts_to"] == {
+        "bank": "first", "pinned": True, "fingerprint": own, "until": None, "refused": None,
+        "user_ids": ("First National Bank <ach@bank.invalid>",),
+    }  # fmt: skip
+    released(app)
+    assert world.one(db, "SELECT recipient FROM outbound_message") == own
+    assert release.show(app, 1)["encrypts_to"] is None, "the message says it from now on"
+
+
+def test_another_valid_key_than_the_pinned_one_stops_the_release(
+    db: Database, keys: Home, clock: FixedClock, bank_key: Tsk
+) -> None:
+    """It was laid over the bank's, and nobody saw to whom the file went until it was gone."""
+    expected = bank_key.extract_certificate().fingerprint
+    app = built(db, keys, clock, fingerprint=expected, **SIGNED)
+    other = Tsk.generate("First National Bank <ach@bank.invalid>").extract_certificate()
+    (keys.keys / "bank.asc").write_text(str(other))
+    words = (
+        f"banks.first.openpgp.recipient: found key {other.fingerprint} in config/keys/bank.asc, expected {expected}, which "
+        "banks.first.openpgp.fingerprint names: ask the bank by telephone, not by the mail that brought this key, which of them is "
+        "its own"
+    )
+    with pytest.raises(SettingsError) as caught:
+        released(app)
+    assert list(caught.value.mistakes) == openpgp.problems(keys, app.settings.gateway, clock.now()) == [words]
+    assert world.one(db, "SELECT state FROM outbound_file WHERE outbound_id = 1") == "BUILT"
+    shown = release.show(app, 1)
+    assert shown["encrypts_to"]["refused"] == words
+    assert f"  NO KEY     {words}" in outbound_page.page(shown, str)
+
+
+@pytest.mark.parametrize("written", ["0123", "0" * 39, "0" * 63, "g" * 40, "0x" + "0" * 40, "0" * 40 + "," + "0" * 40])
+def test_what_is_no_fingerprint_is_refused_by_the_settings(written: str) -> None:
+    with pytest.raises(ValidationError, match=r"expected the 40 or 64 hexadecimal digits of a key's fingerprint"):
+        pinned(written)
+
+
+def test_a_key_of_the_newer_kind_is_pinned_by_64_digits(keys: Home, clock: FixedClock) -> None:
+    key = Tsk.generate("New Bank", profile=Profile.RFC9580).extract_certificate()
+    (keys.keys / "bank.asc").write_text(str(key))
+    assert len(key.fingerprint) == 64
+    found = openpgp.recipient(keys, "first", pinned(key.fingerprint.upper()), clock.now())
+    assert (found.fingerprint, found.refused) == (key.fingerprint, None)
+
+
+def test_it_is_said_until_when_a_key_is_good(keys: Home, clock: FixedClock) -> None:
+    """The end of the key, or of the last subkey for encryption where that is sooner."""
+    passing = Tsk.generate("Old Bank", validity_seconds=86_400).extract_certificate()
+    assert passing.expiration is not None
+    (keys.keys / "bank.asc").write_text(str(passing))
+    found = openpgp.recipient(keys, "first", pinned(""), clock.now())
+    assert found.until == instant_text(passing.expiration)
+    assert found.said == (
+        f"{passing.fingerprint}, Old Bank, valid until {passing.expiration:%Y-%m-%d}; any other key would be taken too: set "
+        "banks.first.openpgp.fingerprint to what the bank says by telephone"
+    )
+    shutil.copy(BANKS / "expired.asc", keys.keys / "bank.asc")
+    found = openpgp.recipient(keys, "first", pinned(""), datetime(2020, 6, 1, tzinfo=UTC))
+    assert (found.refused, found.until) == (None, "2020-12-31T00:00:00.000000Z")
+    shutil.copy(BANKS / "renewed.asc", keys.keys / "bank.asc")
+    found = openpgp.recipient(keys, "first", pinned(found.fingerprint or ""), datetime(2020, 6, 1, tzinfo=UTC))
+    assert found.until is None
+    assert found.said == f"{found.fingerprint}, First National Bank <ach@bank.invalid>, valid without end"
 
 
 def test_a_renewed_key_for_encryption_is_taken(db: Database, keys: Home, clock: FixedClock) -> None:
@@ -249,17 +352,44 @@ def test_a_renewed_key_for_encryption_is_taken(db: Database, keys: Home, clock: 
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"sign_with": SIGNED["sign_with"]},
+            r"found that our key \w+ does not open without a passphrase \(.*: name the passphrase",
+        ),
+        (
+            {"sign_with": "file:config/keys/open.asc", "passphrase": SIGNED["passphrase"]},
+            r"does not open with the passphrase in env:\w+ \(.*not encrypted\), expected .* or take .*\.passphrase away",
+        ),
+    ],
+)
+def test_a_passphrase_too_few_or_too_many(
+    db: Database, keys: Home, clock: FixedClock, settings: dict[str, str], words: str
+) -> None:
+    (keys.keys / "open.asc").write_text(str(Tsk.generate("Us")))
+    (keys.keys / "open.asc").chmod(0o600)
+    with pytest.raises(SettingsError, match=words):
+        released(built(db, keys, clock, **settings))
+
+
 def test_an_expired_key_a_wrong_passphrase_and_a_key_for_all_to_read(
     db: Database, keys: Home, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = built(db, keys, clock, **SIGNED)
     assert openpgp.problems(keys, app.settings.gateway, clock.now()) == []
     monkeypatch.setenv("OPENPGP_PASSPHRASE", "wrong")
-    with pytest.raises(
-        SettingsError, match=r"sign_with: .* expected our secret key, armored, and its passphrase"
-    ) as said:
+    with pytest.raises(SettingsError) as said:
         released(app)
-    assert "wrong" not in str(said.value)
+    assert (
+        str(said.value)
+        .removeprefix("banks.first.openpgp.sign_with: ")
+        .startswith(
+            f"found that our key {ours().fingerprint} does not open with the passphrase in env:OPENPGP_PASSPHRASE ("
+        )
+    ), said
+    assert "expected the key's own: put it there" in str(said.value) and "wrong" not in str(said.value)
     (keys.keys / "ours.asc").chmod(0o644)
     with pytest.raises(SettingsError, match=r"sign_with: config/keys/ours\.asc: found it readable by others"):
         released(app)
