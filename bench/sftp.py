@@ -174,7 +174,7 @@ def queue_of_files(home: str, files: int, size: int, endpoint: dict[str, Any]) -
     contents = {n: (f"{n:08d}".encode() * (size // 8 + 1))[:size] for n in range(1, files + 1)}
     _enqueue(app, contents)
     started = time.perf_counter()
-    results = deliver(app, render=lambda outbound_id: (contents[outbound_id],))
+    results = deliver(app, render=lambda outbound_id: (contents[outbound_id],), stays=lambda _: {})
     seconds = time.perf_counter() - started
     app.close()
     arrived = sum(1 for path in Path(endpoint["directory"]).glob("BENCH*.DAT") if path.stat().st_size == size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from gateway.app import App
 from gateway.delivery import restored as deliveries
 from gateway.intake.artifacts import report_posted
 from gateway.intake.processing import post_staged
-from gateway.outbound import outbox, store
+from gateway.outbound import in_clear, outbox, store
 from gateway.release import copies, openpgp
 from gateway.release import restored as files
 
@@ -34,6 +35,11 @@ def renderer(app: App) -> Callable[[int], Iterable[bytes]]:
         return (openpgp.leaving(app, outbound_id),)
 
     return render
+
+
+def stays(app: App) -> Callable[[Connection], Mapping[int, str]]:
+    """For delivery: released files that may not leave as they are."""
+    return partial(in_clear.waiting, app)
 
 
 def doubts(connection: Connection, at: str) -> list[str]:

@@ -23,7 +23,7 @@ from gateway.delivery.deliver import deliver, missing_endpoints
 from gateway.errors import each_tried, raise_first
 from gateway.intake.service import Intake
 from gateway.outbound import outbox
-from gateway.parts import poster, renderer
+from gateway.parts import poster, renderer, stays
 from gateway.period.eop import run_eop
 from gateway.period.turn import AtWork, has_turn
 from gateway.period.unfinished import Period, is_due, periods
@@ -106,7 +106,9 @@ class Service:
         """A file that cannot be put back, or away, keeps no other from leaving."""
         faults = each_tried(
             lambda: outbox.settle(self.app),
-            lambda: deliver(self.app, render=renderer(self.app), stop=self.stop, missing=self._missing),
+            lambda: deliver(
+                self.app, render=renderer(self.app), stays=stays(self.app), stop=self.stop, missing=self._missing
+            ),
             lambda: copies.put_away(self.app),
         )
         raise_first(faults)

@@ -25,7 +25,7 @@ from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import UsageError, each_tried, raise_first
 from gateway.ledger import restored
 from gateway.outbound import outbox
-from gateway.parts import renderer
+from gateway.parts import renderer, stays
 from gateway.release import copies
 
 DeliveryId = Annotated[int, typer.Argument(metavar="ID", help="The number `gateway deliver list` shows.")]
@@ -103,7 +103,12 @@ def deliver_run(
 
         with session.progress("delivering") as progress:
             results = delivering.deliver(
-                session.app, endpoint=endpoint, render=renderer(session.app), progress=note, hurry=now
+                session.app,
+                endpoint=endpoint,
+                render=renderer(session.app),
+                stays=stays(session.app),
+                progress=note,
+                hurry=now,
             )
 
     faults = each_tried(lambda: outbox.settle(session.app), send, lambda: copies.put_away(session.app))

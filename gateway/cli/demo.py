@@ -33,7 +33,7 @@ from gateway.ledger.load import load
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify
 from gateway.money import from_cents, shown
-from gateway.parts import poster, renderer, verify_options
+from gateway.parts import poster, renderer, stays, verify_options
 from gateway.period.eop import run_eop
 from gateway.release import copies, release
 
@@ -150,7 +150,7 @@ def _play(session: Session, app: App, far_side: Path) -> int:
         release.approve(
             app, file["id"], sha256=file["sha256"], accept={f["rule"] for f in held}, reason="the demo plays on"
         )
-    results = deliver(app, render=renderer(app))
+    results = deliver(app, render=renderer(app), stays=stays(app))
     put_away = copies.put_away(app)
     tell.table(("file", "to", "bytes", "state"), [(r.name, r.endpoint, r.bytes, r.state) for r in results])
 

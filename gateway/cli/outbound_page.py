@@ -67,6 +67,8 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         lines.append(
             f"             to key {m['recipient']}, " + (f"signed by {m['signer']}" if m["signer"] else "not signed")
         )
+    if found["in_clear"]:
+        lines.append(f"  IN CLEAR   {found['in_clear']}")
     if found["delivery"]:
         d = found["delivery"]
         lines.append(f"  delivery   {d['state']} as {d['remote_name']} at {d['endpoint']}, attempts {d['attempts']}")

@@ -164,6 +164,8 @@ def _outbound(found: Status) -> Iterator[str]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {no_endpoint(o['id'], o['endpoint'], o['delivery'])}"
         if troubled and o["last_error"]:
             yield f"  {o['delivery']} {o['name']} (#{o['id']}): {o['last_error']}"
+        if o.get("in_clear"):
+            yield f"  IN CLEAR {o['name']} (#{o['id']}): {o['in_clear']}"
         if o.get("window_missed"):
             outcome = f"; {o['window_outcome']}" if o["window_outcome"] else ""
             yield f"  MISSED {o['name']} (#{o['id']}) was not sent by {o['window_missed']}{outcome}"

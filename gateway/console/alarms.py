@@ -115,6 +115,10 @@ def conditions(found: Status) -> list[Condition]:
         if o.get("stopped"):
             out.append(Condition(f"delivery:{o['id']}:STOPPED", "DELIVERY_STOPPED",
                                  f"{o['name']} (#{o['id']}) does not leave: {o['last_error']}"))  # fmt: skip
+        if o.get("in_clear"):
+            out.append(
+                Condition(f"delivery:{o['id']}:CLEAR", "DELIVERY_STOPPED", f"{o['name']} (#{o['id']}): {o['in_clear']}")
+            )
     out += _cutoffs(found.outbound)
     out += [
         Condition(f"ack:{x['outbound_id']}", "ACKNOWLEDGEMENT_MISSING",

@@ -18,7 +18,7 @@ from gateway.cutoffs import shown_instant, shown_text
 from gateway.delivery import settle
 from gateway.intake.states import FileState, HoldCode
 from gateway.ledger.restored import Uncompared, uncompared
-from gateway.outbound import outbox
+from gateway.outbound import in_clear, outbox
 from gateway.outbound.states import left_sql
 from gateway.period.turn import has_turn
 from gateway.period.unfinished import periods
@@ -80,6 +80,7 @@ class Status:
                 or o.get("stranded")
                 or o.get("stopped")
                 or o.get("not_reached")
+                or o.get("in_clear")
                 for o in self.outbound
             )
             or any(o.get("window_missed") or o.get("window_near") or o.get("late") for o in self.outbound)
@@ -92,6 +93,9 @@ def status(app: App, date: str | None) -> Status:
         portfolios = _portfolios(connection, date)
         files = _files(connection, date)
         outbound = with_windows(_outbound(connection, date, app.settings.gateway.endpoints), app, connection)
+        clear = in_clear.waiting(app, connection)
+        for row in outbound:
+            row["in_clear"] = clear.get(row["id"])
         to_take_back = open_reversals.open_reversals(app, connection)
         open_reversals.advise(outbound, to_take_back)
         return Status(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,6 +40,9 @@ GROUP_BYTES: Final = 4 * 1024 * 1024
 ENDPOINTS_AT_ONCE: Final = 32
 """Each has a session of its own on PostgreSQL, which gives 100 as a rule; further ones take their turn."""
 
+Stays = Callable[[DbConnection], Mapping[int, str]]
+"""Outbound numbers, each with why it stays, in words."""
+
 _log = log.get("gateway.delivery")
 
 
@@ -62,6 +65,7 @@ def deliver(
     app: App,
     *,
     render: Render,
+    stays: Stays,
     endpoint: str | None = None,
     progress: Progress | None = None,
     rng: random.Random | None = None,
@@ -69,14 +73,14 @@ def deliver(
     stop: threading.Event | None = None,
     missing: log.Trouble | None = None,
 ) -> list[DeliveryResult]:
-    """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, or is left to another home, in
-    order of number.
+    """Deliver what is due now, to all endpoints or one; gives every delivery that was touched, or is left to another home or to
+    people, in order of number.
 
-    ``hurry``: what waits for a later try is due now; for an operator who knows that the cause is gone. ``stop``: set it
-    to end after the groups that are on their way. ``missing`` is told of endpoints that the settings do not have; who comes
-    again keeps it, so that it is said once. ``progress`` is called from several threads. Raises UsageError for an
-    endpoint that is not configured and Refused when another process delivers to the one that was named; whatever a far
-    side does is a state, not an exception.
+    ``stays``: released files that may not leave as they are, and why. ``hurry``: what waits for a later try is due now; for an
+    operator who knows that the cause is gone. ``stop``: set it to end after the groups that are on their way. ``missing`` is
+    told of endpoints that the settings do not have; who comes again keeps it, so that it is said once. ``progress`` is called
+    from several threads. Raises UsageError for an endpoint that is not configured and Refused when another process delivers to
+    the one that was named; whatever a far side does is a state, not an exception.
     """
     settings = app.settings.gateway.endpoints
     if endpoint is not None and endpoint not in settings:
@@ -100,6 +104,7 @@ def deliver(
             name,
             settings[name],
             render,
+            stays,
             progress,
             rng or random.Random(),  # noqa: S311 - jitter
             shared,
@@ -151,6 +156,7 @@ class _Run:
     name: str
     endpoint: Endpoint
     render: Render
+    stays: Stays
     progress: Progress | None
     rng: random.Random
     writing: threading.Lock
@@ -158,7 +164,8 @@ class _Run:
     asked_to_stop: threading.Event
     touched: set[int] = field(default_factory=set)
     left: dict[int, str] = field(default_factory=dict)
-    """Deliveries that only another home can send, and why: sent by nobody else, they are not given up for it."""
+    """Deliveries that only another home can send, or that are in clear against the bank's wish, and why: they are not given up
+    for it."""
     busy: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -187,14 +194,16 @@ class _Run:
     def _here(
         self, connection: DbConnection, states: Sequence[DeliveryState], *, at: str, limit: int | None = None
     ) -> list[Delivery]:
-        """What is due and can be made here; nothing is made of what is only looked at."""
-        elsewhere = sealed_elsewhere.waiting(self.app, connection) if states is SENDABLE else {}
+        """What is due, can be made here and may leave as it is; nothing is made of what is only looked at."""
+        stay: dict[int, str] = {}
+        if states is SENDABLE:
+            stay = {**sealed_elsewhere.waiting(self.app, connection), **self.stays(connection)}
         beyond = tries.longest_wait(self.endpoint.retry, self.app.clock.now())
         due = partial(queue.due, connection, endpoint=self.name, now=at, states=states, beyond=beyond)
-        if elsewhere:
-            ours = {job.delivery_id for job in due(without=elsewhere)}
-            self.left |= {d.delivery_id: elsewhere[d.outbound_id] for d in due() if d.delivery_id not in ours}
-        return due(limit=limit, without=elsewhere)
+        if stay:
+            ours = {job.delivery_id for job in due(without=stay)}
+            self.left |= {d.delivery_id: stay[d.outbound_id] for d in due() if d.delivery_id not in ours}
+        return due(limit=limit, without=stay)
 
     def _round(self, still_held: StillHeld) -> bool:
         """One connection's worth of work. False when nothing is due, or the endpoint was not reached."""

@@ -11,6 +11,9 @@ KINDS: Final = ("VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC", "DSGL", "XSELLE
 SEALED_KINDS: Final = frozenset({"VACH-BANK", "VACH-SCRATCH", "VACH-REFUSED-NOC"})
 """Kinds whose rows hold account and routing numbers: their frozen rows are encrypted."""
 
+ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK", "VACH-REFUSED-NOC"})
+"""What goes to a bank: an OpenPGP message where the bank wants one."""
+
 
 class OutboundState(StrEnum):
     # waits for release -> APPROVED | REJECTED | LOCAL

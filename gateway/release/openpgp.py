@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
@@ -24,14 +24,12 @@ from gateway.errors import SettingsError, UsageError
 from gateway.home import Home
 from gateway.outbound import store
 from gateway.outbound.banks import bank_name, bank_of, required_bank
+from gateway.outbound.states import ENCRYPTED_KINDS
 from gateway.settings import GatewaySettings, OpenPgp, secret
 
 if TYPE_CHECKING:  # the library is brought along only where a bank asks for it
     from pysequoia import Cert, PySigner
     from pysequoia.packet import Packet
-
-ENCRYPTED_KINDS: Final = frozenset({"VACH-BANK", "VACH-REFUSED-NOC"})
-"""What goes to a bank."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gateway.errors import Refused, UsageError
 from gateway.ledger import ach_answers, ach_returns, restored
 from gateway.ledger.events import note, require_reason
 from gateway.ledger.vendor_details import no_account_in
-from gateway.outbound import gl, outbox, store
+from gateway.outbound import gl, in_clear, outbox, store
 from gateway.outbound.states import LEFT_STATES, TAKEN, OutboundState
 from gateway.release import makers, openpgp, review
 from gateway.vendor_ach import settling
@@ -81,6 +81,7 @@ def show(app: App, outbound_id: int) -> dict[str, Any]:
             "machine": elsewhere(app, more["machine"]),
             "header": header,
             "encrypts_to": None if to is None else asdict(to),
+            "in_clear": in_clear.waiting(app, connection).get(outbound_id),
             "message": openpgp.shown(connection, outbound_id),
             "delivery": next((dict(d) for d in delivery), None),
             "follows": _leader(connection, outbound_id),

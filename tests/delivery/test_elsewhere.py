@@ -12,7 +12,7 @@ from gateway.home import Home
 from gateway.ledger import sealed_elsewhere
 from gateway.ledger.database import Database
 from gateway.outbound import outbox
-from gateway.parts import renderer
+from gateway.parts import renderer, stays
 from gateway.release import release
 from gateway.release.build import build
 from tests.delivery.conftest import FarSide
@@ -46,22 +46,22 @@ def test_what_another_home_alone_can_make_is_left_to_it(
     if db.is_sqlite:  # one home, whose key is lost: nobody else sends it, and a person hears of it at once
         with db.read() as connection:
             assert sealed_elsewhere.waiting(other, connection) == {}
-        (given_up,) = deliver(other, render=renderer(other))
+        (given_up,) = deliver(other, render=renderer(other), stays=stays(other))
         assert (given_up.state, given_up.next_attempt_at) == ("NOT_DELIVERED", None)
         assert "of the home that shares the ledger and has it" in str(given_up.detail)
         return
     key = app.vault.ids[0].hex()
-    (left,) = deliver(other, render=renderer(other))
+    (left,) = deliver(other, render=renderer(other), stays=stays(other))
     assert (left.name, left.state, left.attempts) == (NAME, "PENDING", 0)
     assert left.detail == (
         f"it is sealed with the key {key}, which this home does not have: {app.machine} sends it; homes that share a ledger have "
         "one key: bring it here (gateway keys show)"
     )
     assert outbox.settle(other) == [] and outbox.strange_copies(other) == [], "its copy lies there"
-    (sent,) = deliver(app, render=renderer(app))
+    (sent,) = deliver(app, render=renderer(app), stays=stays(app))
     assert (sent.state, sent.attempts, sent.detail) == ("DELIVERED", 1, None)
     assert [path.name for path in far_side.root.iterdir()] == [NAME]
-    assert deliver(other, render=renderer(other)) == []
+    assert deliver(other, render=renderer(other), stays=stays(other)) == []
 
 
 def test_a_message_that_is_kept_needs_no_key(
@@ -72,5 +72,5 @@ def test_a_message_that_is_kept_needs_no_key(
         db, "outbound_message", outbound_id=1, name=NAME + ".pgp", bytes=3, body=b"abc", recipient="r", made_at=other.now(),
         sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     )  # fmt: skip
-    (sent,) = deliver(other, render=renderer(other))
+    (sent,) = deliver(other, render=renderer(other), stays=stays(other))
     assert (sent.state, sent.bytes) == ("DELIVERED", 3)
