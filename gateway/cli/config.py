@@ -50,15 +50,16 @@ def config_check(session: Session) -> None:
     session.set_up_log()
     read = read_settings(home)
     mistakes = [*read.mistakes, *_endpoint_mistakes(home, read.gateway), *_secret_mistakes(home, read.gateway)]
-    hierarchies, unread = dict[str, list[str]](), None
+    hierarchies, unread, lacking = dict[str, list[str]](), None, list[str]()
     try:
         hierarchies, more = _ledger(session, home, read)
         mistakes += more
+        lacking = [] if read.mistakes else _lacking(session)
     except SettingsError as error:  # the address of the ledger leads nowhere
         mistakes += [m for m in error.mistakes if m not in mistakes]
     except (LedgerError, Refused) as error:  # before it is made or upgraded, or while its server is away
         unread = str(error)
-    warnings = list(_unread_files(home))
+    warnings = [*lacking, *_unread_files(home)]
     if mistakes:
         raise SettingsError([*mistakes, *(f"warning: {w}" for w in warnings)])
     gateway = read.gateway.value
@@ -160,6 +161,14 @@ def _recipients(home: Home, gateway: GatewaySettings) -> list[Recipient]:
     from gateway.release import openpgp
 
     return openpgp.recipients(home, gateway, SystemClock().now())
+
+
+def _lacking(session: Session) -> list[str]:
+    """Keys of the ledger that this home needs and has not. No mistake of the settings, and nothing works that needs them."""
+    from gateway.release import keys
+
+    with session.app.db.read() as connection:
+        return keys.lacking(session.app, connection)
 
 
 def _unread_files(home: Home) -> Iterator[str]:

@@ -50,6 +50,7 @@ def document(found: Status) -> dict[str, Any]:
         "changes": list(found.changes),
         "reversals": [money_as_text(row) for row in found.reversals],
         "alarms": list(found.alarms),
+        "lacking": list(found.lacking),
         "restored": None if found.restored is None else asdict(found.restored),
     }
 
@@ -111,6 +112,8 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
             f"word was due by {sent['due']}; ask the bank, then gateway deliver acknowledge "
             f"{sent['outbound_id']} --reference WHO"
         )
+    for words in found.lacking:
+        yield f"NO KEY: {words}"
     if found.restored is not None:
         yield (
             f"RESTORED on {when(found.restored.at)} {found.restored.reason}: what left or came since that is not known here, and "

@@ -22,6 +22,7 @@ from gateway.outbound import in_clear, outbox
 from gateway.outbound.states import left_sql
 from gateway.period.turn import has_turn
 from gateway.period.unfinished import periods
+from gateway.release import keys
 from gateway.settings import Settings
 from gateway.vendor_ach import clearing, open_reversals
 
@@ -56,12 +57,14 @@ class Status:
     slow: Sequence[Row] = ()  # periods that a process is at, and of which nothing began or ended for long
     reversals: Sequence[Row] = ()  # of voided checks, that have not left, with their last day
     last_date: str | None = None  # the latest business date on which a file came
+    lacking: Sequence[str] = ()  # keys that this home needs and has not, with what to do
     restored: Uncompared | None = None  # from a backup, and nobody compared yet what left and came since
 
     @property
     def wants_attention(self) -> bool:
         return bool(
             self.restored
+            or self.lacking
             or self.late
             or self.alarms
             or self.answers
@@ -129,6 +132,7 @@ def status(app: App, date: str | None) -> Status:
             *_under_way(app, connection),
             open_reversals.shown(to_take_back),
             connection.execute(text("SELECT MAX(business_date) FROM inbound_file")).scalar(),
+            keys.lacking(app, connection),
             uncompared(connection),
         )
 

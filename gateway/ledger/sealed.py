@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     tuple_,
     union_all,
     update,
@@ -57,6 +58,28 @@ def _counts_by_key() -> CompoundSelect[Any]:
         named = case((_begins(column, 1) == VERSION, func.substr(column, 2, KEY_ID)), else_=literal(b"", LargeBinary))
         queries.append(select(named, func.count()).where(_is_sealed(column)).group_by(named))
     return union_all(*queries)
+
+
+_NEEDED: Final = text("""
+    SELECT * FROM (SELECT SUBSTR(routing_sealed, 1, :begin) FROM vendor ORDER BY vendor LIMIT 1) a
+    UNION ALL SELECT * FROM (SELECT SUBSTR(routing_sealed, 1, :begin) FROM vendor ORDER BY vendor DESC LIMIT 1) b
+    UNION ALL SELECT * FROM (SELECT SUBSTR(account_sealed, 1, :begin) FROM vendor ORDER BY vendor LIMIT 1) c
+    UNION ALL SELECT * FROM (SELECT SUBSTR(account_sealed, 1, :begin) FROM vendor ORDER BY vendor DESC LIMIT 1) d
+    UNION ALL SELECT * FROM (SELECT SUBSTR(before_sealed, 1, :begin) FROM vendor_change WHERE state = 'PROPOSED' LIMIT 1) e
+    UNION ALL SELECT * FROM (SELECT SUBSTR(after_sealed, 1, :begin) FROM vendor_change WHERE state = 'PROPOSED' LIMIT 1) f
+    UNION ALL SELECT * FROM (SELECT SUBSTR(payload, 1, :begin) FROM ach_answer WHERE state = 'UNMATCHED' LIMIT 1) g
+    UNION ALL SELECT SUBSTR(r.payload, 1, :begin) FROM outbound_file f
+        LEFT JOIN delivery d ON d.outbound_id = f.outbound_id CROSS JOIN outbound_row r
+        WHERE r.outbound_id = f.outbound_id AND r.seq = 1
+        AND (f.state = 'BUILT' OR (f.state = 'APPROVED' AND d.state NOT IN ('DELIVERED', 'ACKNOWLEDGED', 'RECALLED')))
+""")
+"""SQLite is bound by ``CROSS JOIN`` to begin with the files that wait: by itself it reads every row that ever left."""
+
+
+def needed(connection: Connection) -> set[bytes]:
+    """The beginnings, as far as the key's id, of some values that work goes on with: a row of each sealed column (the first and
+    the last vendor, a change and an answer that wait) and of each file that did not leave. ``by_key`` reads all rows."""
+    return {bytes(found) for found in connection.execute(_NEEDED, {"begin": 1 + KEY_ID}).scalars()}
 
 
 def reseal(connection: Connection, vault: Vault, *, leave_lost: bool = False) -> int:

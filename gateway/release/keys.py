@@ -83,6 +83,24 @@ def show(app: App) -> Keys:
     return Keys(tuple(keys), rotated_at, len(ids) > 1)
 
 
+def lacking(app: App, connection: Connection) -> list[str]:
+    """The keys that this home needs and has not, each with what a person does about it; of a few rows, for those who ask often
+    (``show`` and ``verify`` read all)."""
+    needed = sealed.needed(connection)
+    lost = sorted({key for value in needed if (key := app.vault.missing(value)) is not None})
+    place = vault.places()[0]
+    bring = (
+        f"bring it from the home that shares the ledger, or from a backup, into {place} (keep the one that is there)"
+    )
+    if any(value[1:] in app.vault.ids for value in needed):
+        bring = f"where that key is found, {vault.found_again(app.home)}"
+    return [
+        f"account numbers in the ledger are sealed with the key {key}, which this home does not have: {bring}; gateway keys show "
+        "says how many; only where nobody has it, load vendors.csv again"
+        for key in lost
+    ]
+
+
 def prepare(app: App) -> str:
     """Make the next key without rotating, to be brought to the other homes of a ledger first; gives its fingerprint."""
     app.operator.require("admin", "preparing the next field key")

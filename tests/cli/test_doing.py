@@ -357,6 +357,16 @@ def test_a_second_home_of_a_ledger_is_told_whose_key_it_needs(
     assert key is not None
     assert run(["init", str(second), "--database", "env:LEDGER_URL"]) == 0
     assert f"what key {key[1]} seals in it cannot be read here: put config/keys/field.key of" in capsys.readouterr().out
+    words = f"account numbers in the ledger are sealed with the key {key[1]}, which this home does not have: bring it from the home "
+    assert run(["config", "check", "--home", str(second)]) == 0
+    assert f"\nwarning: {words}" in capsys.readouterr().out
+    assert run(["config", "check", "--home", str(second), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"][0].startswith(words)
+    assert run(["status", "--home", str(second)]) == 1
+    assert f"\nNO KEY: {words}" in capsys.readouterr().out
+    shutil.copy(first / "config" / "keys" / "field.key", second / "config" / "keys" / "field.key")
+    assert run(["status", "--home", str(second)]) == run(["status", "--home", str(first)]) == 0
+    assert "NO KEY" not in capsys.readouterr().out
 
 
 def test_the_demo_plays_twice_and_every_command_it_names_works(

@@ -171,6 +171,7 @@ CHANGE = {
         ({"changes": [CHANGE]}, True, "CHANGE 4: routing number, account number of vendor V1, proposed by ANN on 2026-03-02 09:00 EST: "
          "nothing is paid to it until a second person says gateway vendor approve 4 or gateway vendor refuse 4"),
         ({"changes": [CHANGE | {"origin": "NOC"}]}, True, "of vendor V1, proposed by the bank on 2026-03-02 09:00 EST"),
+        ({"lacking": ["sealed with the key 00ff, bring it"]}, True, "NO KEY: sealed with the key 00ff, bring it"),
         ({"date": "2026-03-05"}, False, "Came: nothing on 2026-03-05."),
     ],
 )  # fmt: skip

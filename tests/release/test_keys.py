@@ -78,6 +78,85 @@ def test_every_binary_column_says_what_it_is_sealed_as() -> None:
     assert silent == [], "add info={SEALED_AS: the field it is sealed with} to the column"
 
 
+WAITING = {
+    "vendor.routing_sealed": "UPDATE vendor SET routing_sealed = :v WHERE vendor = 'V1'",
+    "vendor.account_sealed": "UPDATE vendor SET account_sealed = :v WHERE vendor = 'V2'",
+    "vendor_change.before_sealed": "UPDATE vendor_change SET before_sealed = :v",
+    "vendor_change.after_sealed": "UPDATE vendor_change SET after_sealed = :v",
+    "ach_answer.payload": "UPDATE ach_answer SET payload = :v WHERE state = 'UNMATCHED'",
+    "outbound_row.payload": "UPDATE outbound_row SET payload = :v WHERE seq = 1 AND outbound_id = "
+    "(SELECT MAX(outbound_id) FROM outbound_file WHERE kind = 'VACH-BANK')",
+}
+"""By sealed column: seal a value anew that work goes on with."""
+
+
+def an_answer(app: App, state: str) -> None:
+    """A word of the bank, sealed with the home's key."""
+    world.insert(
+        app.db, "inbound_file", file_id=1, name="r.ach", kind="bank-answers", form="dat", state="POSTED", sha256="0",
+        bytes=1, claim_name="r.ach", claimed_at=app.now(), source="inbox",
+    )  # fmt: skip
+    world.insert(
+        app.db, "ach_answer", file_id=1, number=1, line_no=1, kind="RETURN", state=state, outcome="",
+        payload=app.vault.seal("{}", field="ach_answer.payload"),
+    )  # fmt: skip
+
+
+def lacking(app: App) -> list[str]:
+    with app.db.read() as connection:
+        return keys.lacking(app, connection)
+
+
+def test_every_sealed_column_is_asked_for_a_key_that_is_not_here() -> None:
+    assert WAITING.keys() == {f"{c.table.name}.{c.name}" for c in sealed.columns()}
+
+
+@pytest.mark.parametrize("column", WAITING)
+def test_a_key_that_work_needs_and_the_home_has_not_is_told(app: App, column: str) -> None:
+    an_answer(app, "UNMATCHED")
+    assert lacking(app) == []
+    strange = Vault(b"s" * 32)
+    world.change(app.db, WAITING[column], v=strange.seal("1", field="x"))
+    (words,) = lacking(app)
+    assert words == (
+        f"account numbers in the ledger are sealed with the key {strange.ids[0].hex()}, which this home does not have: where that key "
+        "is found, put the key that is there now into config/keys/field.key.next, that one into config/keys/field.key, and run "
+        "gateway keys rotate; gateway keys show says how many; only where nobody has it, load vendors.csv again"
+    )
+    assert keys.show(app).missing
+
+
+def test_asking_for_it_reads_no_whole_ledger(app: App) -> None:
+    """Rows of what left, and answers, are there by the million: SQLite goes to those that wait by an index."""
+    if not app.db.is_sqlite:
+        return
+    with app.db.read() as connection:
+        plan = [str(row[-1]) for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sealed._NEEDED}"), {"begin": 5})]
+    assert "SEARCH r USING PRIMARY KEY (outbound_id=? AND seq=?)" in plan
+    assert any(step.startswith("SEARCH ach_answer USING INDEX ix_ach_answer_state") for step in plan)
+
+
+def test_a_home_of_another_key_is_told_to_bring_the_ledgers_own(app: App) -> None:
+    """Nothing that is needed is sealed with its own, which would be locked out in no other way."""
+    other = replace(app, vault=Vault(b"o" * 32))
+    (words,) = lacking(other)
+    assert (
+        f"the key {FIRST.hex()}, which this home does not have: bring it from the home that shares the ledger" in words
+    )
+    assert "into config/keys/field.key (keep the one that is there); gateway keys show" in words
+
+
+def test_what_a_lost_key_sealed_and_nobody_needs_is_told_no_more(app: App) -> None:
+    """Else `status` would ask for ever for what nobody can do."""
+    an_answer(app, "DONE")
+    lost = Vault(b"s" * 32).seal("1", field="x")
+    world.change(app.db, "UPDATE vendor_change SET state = 'REFUSED', before_sealed = :v, after_sealed = :v", v=lost)
+    world.change(app.db, "UPDATE ach_answer SET payload = :v", v=lost)
+    world.change(app.db, "UPDATE outbound_row SET payload = :v WHERE outbound_id = 1", v=lost)
+    assert world.one(app.db, "SELECT state FROM outbound_file WHERE outbound_id = 1") == "LOCAL"
+    assert keys.show(app).missing and lacking(app) == []
+
+
 def test_everything_is_sealed_with_the_new_key(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealed, "_BLOCK", 1)
     before = keys.show(app)
