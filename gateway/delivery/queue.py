@@ -156,8 +156,8 @@ def due(
     without: Iterable[int] = (),
 ) -> list[Delivery]:
     """What is due at an endpoint in these states, oldest first. ``beyond``: no try waits until after this instant, so what does
-    was queued by a clock that went back since, and is due. ``without``: files that cannot be made here, or may not leave as they
-    are, and go from here only as the message that is kept of them."""
+    was queued by a clock that went back since, and is due. ``without``: files that cannot be made here, or may not leave as
+    they are, and go from here only as the message that is kept of them."""
     values = {"endpoint": endpoint, "now": now, "beyond": beyond or _NEVER, "limit": limit}
     out = ", ".join(str(int(n)) for n in sorted(without))
     return _select(
