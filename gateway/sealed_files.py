@@ -46,7 +46,10 @@ def clear_blocks(path: Path, vault: Vault | None) -> Iterator[bytes]:
 
 
 def key_of(path: Path) -> bytes:
-    """The id of the key that a sealed file needs; empty for one that does not begin as a sealed file does: no key opens it."""
+    """The id of the key that a sealed file needs; empty for one that does not begin as a sealed file does, and for what is no
+    file of that name: no key opens it."""
+    if not path.is_file():
+        return b""
     with path.open("rb") as handle:
         head = handle.read(1 + KEY_ID)
     return head[1:] if len(head) == 1 + KEY_ID and head.startswith(VERSION) else b""

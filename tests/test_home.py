@@ -31,6 +31,18 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
     assert home.outbox.read_text() == "?"
 
 
+def test_a_link_whose_folder_is_not_there_is_called_one(tmp_path: Path) -> None:
+    """As where a mount is missing: it was called a file to be moved away."""
+    home = Home(tmp_path / "h")
+    home.make()
+    home.outbox.rmdir()
+    home.outbox.symlink_to("/mnt/away")
+    words = "/outbox: found a link to /mnt/away, which is no folder, expected a folder; mount what it leads to, or move it away$"
+    with pytest.raises(SettingsError, match=words):
+        home.make()
+    assert home.outbox.is_symlink()
+
+
 def test_every_path_lies_in_the_home(tmp_path: Path) -> None:
     home = Home(tmp_path)
     named = [getattr(home, name) for name, value in vars(Home).items() if isinstance(value, property)]

@@ -201,7 +201,10 @@ def settle(app: App) -> list[str]:
     kept_reports.settle(app)
     for path in app.home.outbox.glob(".*.tmp"):
         if is_left_behind(path):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                stay.append(f"{path.name}: {error.strerror or error}")
     staged = _aside(app)
     with app.db.read() as connection:
         elsewhere = sealed_elsewhere.waiting(app, connection)
@@ -245,8 +248,8 @@ def settle(app: App) -> list[str]:
         )
     if stay:
         told.append(
-            f"taking out of the outbox what was rejected or called back: could not remove {'; '.join(stay)}; nobody should fetch "
-            "it: move it away"
+            f"taking out of the outbox what was rejected, called back, or left half written: could not remove {'; '.join(stay)}; "
+            "nobody should fetch it: move it away"
         )
     if told:
         raise GatewayError("; ".join(told))

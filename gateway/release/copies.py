@@ -136,7 +136,7 @@ def content(app: App, outbound_id: int) -> bytes:
         return store.render(app, outbound_id)
     except LedgerError:
         name, _kind, _state = _file(app, outbound_id)
-        if not (app.home.outbox / (name + SUFFIX)).exists() or _sealed_sha256(app, name) != _built_sha256(app, name):
+        if not (app.home.outbox / (name + SUFFIX)).is_file() or _sealed_sha256(app, name) != _built_sha256(app, name):
             raise
         return _open(app, name)
 
@@ -167,7 +167,7 @@ def strange(app: App) -> list[str]:
     for path in _sealed(app):
         name = path.name.removesuffix(SUFFIX)
         try:
-            same = _sealed_sha256(app, name) == _built_sha256(app, name)
+            same = path.is_file() and _sealed_sha256(app, name) == _built_sha256(app, name)
         except (GatewayError, OSError):
             same = False
         found += [] if same else [f"{path.name}: other bytes, or sealed with another key"]

@@ -278,6 +278,29 @@ def test_what_a_killed_process_was_writing_is_removed_at_start(app: App) -> None
     assert not left.exists() and outbox.strangers(app) == []
 
 
+def test_what_a_killed_process_was_writing_and_cannot_be_removed_hinders_nothing(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each delivery ended there in a fault with a traceback, and put nothing back."""
+    file = frozen(app)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = app.home.outbox / f".P01-VACH-BANK-260303.DAT.{gone.pid}.tmp"
+    left.write_bytes(b"an account number")
+    removed = Path.unlink
+
+    def kept(path: Path, missing_ok: bool = False) -> None:
+        if path == left:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        removed(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", kept)
+    said = rf"or left half written: could not remove {left.name}: Operation not permitted; nobody should fetch it: move it away$"
+    with pytest.raises(GatewayError, match=said):
+        outbox.settle(app)
+    assert (app.home.outbox / file.name).exists()
+
+
 def test_copies_in_the_outbox_are_compared(app: App) -> None:
     file = frozen(app)
     path = app.home.outbox / file.name

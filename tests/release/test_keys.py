@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,18 @@ def test_everything_is_sealed_with_the_new_key(app: App, monkeypatch: pytest.Mon
     assert world.all_of(app.db, "SELECT operator, action, subject, reason FROM operator_event WHERE action LIKE 'keys%'") == [
         ("ANN", "keys.rotate", "field key", f"to {done.fingerprint} from {FIRST.hex()}")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("become", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_of_a_sealed_copys_name_is_told_and_hinders_no_rotation(
+    app: App, become: Callable[[Path], None]
+) -> None:
+    """`keys show` and `keys rotate` ended in a fault with a traceback, at a pipe they and `verify` waited for ever."""
+    become(app.home.outbox / "P.DAT.sealed")
+    assert [key.copies for key in keys.show(app).keys] == [1]
+    done = keys.rotate(app)
+    assert (done.copies, done.finished) == (1, True)
+    assert copies.strange(app) == ["P.DAT.sealed: other bytes, or sealed with another key"]
 
 
 def test_a_process_that_began_before_reads_and_seals_with_the_new_key(app: App) -> None:
