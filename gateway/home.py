@@ -127,13 +127,10 @@ class Home:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except FileExistsError as error:
-                found, todo = "a file", "move it away"
+                found = "a file, expected a folder; move it away"
                 if folder.is_symlink():
-                    found, todo = (
-                        f"a link to {folder.readlink()}, which is no folder",
-                        "mount what it leads to, or move it away",
-                    )
-                raise SettingsError([f"{folder}: found {found}, expected a folder; {todo}"]) from error
+                    found = f"a link to {folder.readlink()}, which is no folder, expected a folder; mount what it leads to, or move it away"
+                raise SettingsError([f"{folder}: found {found}"]) from error
         if not self.shared:
             for folder in (self.var, self.keys):
                 if stat.S_IMODE(folder.stat().st_mode) != 0o700:
