@@ -20,6 +20,7 @@ SEGMENT: Final = "~"
 COMPONENT: Final = ":"
 _ISA: Final = 106
 _ORDER: Final = re.compile(r"ISA GS ST BPR TRN N1 N1 ENT( RMR)+ SE GE IEA")
+_CONTROL: Final = re.compile(r"\d{9}")
 _AMOUNT: Final = re.compile(r"(\d{1,10})\.(\d\d)")
 
 
@@ -96,6 +97,13 @@ class _Problems:
             place = segment % len(self.rows)
             self.found.append(X12Problem(place + 1, f"{self.rows[place][0]}{element:02d}", repr(value), repr(expected)))
 
+    def control(self) -> str:
+        """The number of the interchange, as it stands in its header."""
+        value = self.at(0, 13)
+        if _CONTROL.fullmatch(value) is None:
+            self.found.append(X12Problem(1, "ISA13", repr(value), "nine digits"))
+        return value
+
     def cents(self, segment: int, element: int) -> int:
         value = self.at(segment, element)
         match = _AMOUNT.fullmatch(value)
@@ -117,12 +125,13 @@ _FIRST_RMR: Final = 8
 
 
 def _advice(p: _Problems) -> Advice:
-    control = p.at(0, 13)
+    control = p.control()
+    plain = control.lstrip("0") or "0"
     day = p.day(1, 4)
     for segment, element, expected in (
-        (0, 9, day[2:].replace("-", "")), (1, 1, "RA"), (1, 8, "004010"), (1, 6, str(int(control or 0))),
+        (0, 9, day[2:].replace("-", "")), (1, 1, "RA"), (1, 8, "004010"), (1, 6, plain),
         (2, 1, "820"), (2, 2, control), (3, 1, "C"), (3, 3, "C"), (3, 4, "ACH"), (3, 5, "CTX"), (5, 1, "PR"),
-        (6, 1, "PE"), (-3, 1, str(len(p.rows) - 4)), (-3, 2, control), (-2, 1, "1"), (-2, 2, str(int(control or 0))),
+        (6, 1, "PE"), (-3, 1, str(len(p.rows) - 4)), (-3, 2, control), (-2, 1, "1"), (-2, 2, plain),
         (-1, 1, "1"), (-1, 2, control),
     ):  # fmt: skip
         p.expect(segment, element, expected)

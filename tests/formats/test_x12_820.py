@@ -86,6 +86,7 @@ def test_round_trip(names: tuple[str, str, str, str], control: int, lines: list[
         ("GS*RA*1234567890*V1*20260302", "GS*RA*1234567890*V1*20260303", 1, "ISA09"),
         ("ST*820*000000042", "ST*820*000000044", 3, "ST02"),
         ("ST*820*", "ST*810*", 3, "ST01"),
+        ("*00401*000000042*", "*00401*00000P042*", 1, "ISA13"),
         ("ENT*1~", "", 1, ""),
         ("IEA*1*000000042~", "IEA*1*000000042", 13, ""),
     ],
@@ -95,6 +96,11 @@ def test_single_defects(old: str, new: str, segment: int, name: str) -> None:
     found = read(TEXT.replace(old, new))
     assert isinstance(found, list)
     assert (segment, name) in [(one.segment, one.name) for one in found], found
+
+
+@given(st.integers(0, len(TEXT)), st.integers(0, 12), st.text("0123456789 AR*~.", max_size=12))
+def test_no_damage_makes_it_raise(at: int, length: int, text: str) -> None:
+    read(TEXT[:at] + text + TEXT[at + length :])
 
 
 def test_no_header() -> None:
