@@ -64,6 +64,18 @@ def test_what_another_home_alone_can_make_is_left_to_it(
     assert deliver(other, render=renderer(other), stays=stays(other)) == []
 
 
+def test_what_a_home_made_itself_is_given_up_when_its_key_is_lost(
+    db: Database, home: Home, clock: FixedClock, far_side: FarSide, tmp_path: Path
+) -> None:
+    """Nobody else sends it: a person hears of it at once."""
+    app, _ = two_homes(db, home, clock, far_side, tmp_path)
+    lost = replace(app, vault=HeldVault(b"o" * 32))
+    with db.read() as connection:
+        assert sealed_elsewhere.waiting(lost, connection) == {}
+    (given_up,) = deliver(lost, render=renderer(lost), stays=stays(lost))
+    assert (given_up.state, given_up.next_attempt_at) == ("NOT_DELIVERED", None)
+
+
 def test_a_message_that_is_kept_needs_no_key(
     db: Database, home: Home, clock: FixedClock, far_side: FarSide, tmp_path: Path
 ) -> None:

@@ -117,6 +117,18 @@ def test_what_no_bank_wants_encrypted_leaves_as_it_was_released(
     assert (sent.state, (far_side.root / NAME).read_bytes()) == ("DELIVERED", clear)
 
 
+def test_a_file_with_its_message_is_not_called_clear(
+    db: Database, home: Home, clock: FixedClock, far_side: FarSide
+) -> None:
+    app, _ = wanting(released(db, home, clock, far_side))
+    recall.recall(app, 1, reason="the bank wants it encrypted")
+    built = build(app, "VACH", "1")
+    approve(app, built)
+    assert [row["in_clear"] for row in status(app, None).outbound if row["id"] == built.files[0].outbound_id] == [None]
+    with db.read() as connection:
+        assert in_clear.waiting(app, connection) == {}
+
+
 def test_what_left_before_is_not_held(db: Database, home: Home, clock: FixedClock, far_side: FarSide) -> None:
     app = released(db, home, clock, far_side)
     (sent,) = deliver(app, render=renderer(app), stays=stays(app))
