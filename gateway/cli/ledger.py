@@ -16,6 +16,7 @@ from gateway.cli.common import (
     command,
     complain,
     iso,
+    one_of,
     portfolio_number,
     table,
 )
@@ -24,6 +25,8 @@ from gateway.cli.written import counted
 from gateway.console.lists import REPORTS, report_list
 from gateway.errors import UsageError
 from gateway.ledger import load as loading
+from gateway.ledger.load_columns import ColumnFacts, columns_of
+from gateway.ledger.load_kinds import BY_NAME, KINDS
 from gateway.ledger.vendor_changes import Maker
 from gateway.ledger.verify import verify as prove
 from gateway.reports.render import render_text, write_report
@@ -64,11 +67,23 @@ _ABOUT = {
 
 def load(
     session: Session,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="CSV files, or folders of them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="CSV files, or folders of them.", show_default=False)
+    ] = None,
     date: DateOption = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Show which files there are, with their columns, and load nothing.")
+    ] = False,
 ) -> int:
     """Load reference data: an upsert by key in one transaction; every bad row is reported, then nothing is loaded.
-    --date is the open business date, needed the first time a portfolio is loaded."""
+    --date is the open business date, needed the first time a portfolio is loaded. --columns shows what the files hold,
+    of those that PATH names or of all."""
+    if columns:
+        return _columns(session, paths or [])
+    if not paths:
+        raise UsageError(
+            "loading reference data: found no file, expected CSV files or folders of them; --columns shows which"
+        )
     iso(date, what="--date")
     app = session.app
     app.operator.require("load", "loading reference data")
@@ -97,6 +112,26 @@ def load(
         ],
     )  # fmt: skip
     return WITH_REJECTS if result.proposed else DONE
+
+
+def _columns(session: Session, paths: list[Path]) -> int:
+    """The files of these names, a table each. No home is needed."""
+    names = [one_of(path.stem.lower(), BY_NAME, what="PATH of --columns") for path in paths]
+    kinds = [kind for kind in KINDS if kind.name in names or not names]
+    found = {kind: list(columns_of(kind)) for kind in kinds}
+    lines: list[str] = []
+    for kind, facts in found.items():
+        heads = ("column", "needed", "holds", "which is")[: 4 if any(c.about for c in facts) else 3]
+        rows = [(c.column or "(code)", _needed(c), c.holds, c.about)[: len(heads)] for c in facts]
+        lines += [*([""] if lines else []), f"{kind.name}.csv", *table(heads, rows)]
+    session.show({"rows": [c._asdict() for facts in found.values() for c in facts]}, lines)
+    return DONE
+
+
+def _needed(column: ColumnFacts) -> str:
+    if column.optional:
+        return f"else {column.default}" if column.default else "no"
+    return "key" if column.key else "yes"
 
 
 def verify(session: Session) -> int:

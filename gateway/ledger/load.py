@@ -58,6 +58,7 @@ _STEPS: Mapping[str, Callable[[Loading, Staged], None]] = {
     "gl_accounts": load_reference.load_accounts,
     "charges": load_reference.load_charges,
     "leases": load_reference.load_leases,
+    "holidays": load_reference.load_holidays,
     "vendors": load_vendors.load_vendors,
     "schedules": load_reference.load_schedules,
     "invoices": load_invoices.load,

@@ -354,7 +354,12 @@ HOLIDAYS = Kind(
     "holidays",
     "holiday",
     ("calendar", "date"),
-    (Field("calendar", words(20)), Field("date", t.DATE), Field("name", words(60))),
+    (
+        Field("calendar", words(20)),
+        Field("date", t.DATE),
+        Field("name", words(60)),
+        Field("removed", t.YES_NO, optional=True, kept=False),
+    ),
 )
 
 KINDS: Final[tuple[Kind, ...]] = (

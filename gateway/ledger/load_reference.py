@@ -1,4 +1,4 @@
-"""What is particular to each kind of reference data that posts nothing: portfolios, charts, charges, leases."""
+"""What is particular to each kind of reference data that posts nothing: portfolios, charts, charges, leases, days off."""
 
 from __future__ import annotations
 
@@ -252,6 +252,27 @@ def load_leases(loading: Loading, staged: Staged) -> None:
             found = f"{control_number}, which the open deal of lease {others} has too"
             bad.append(Bad(row, "control_number", found, "one open deal a control number", "correct one of them"))
     loading.problems += [Problem(staged.sheet.path.name, *item) for item in sorted(bad)]
+
+
+def load_holidays(loading: Loading, staged: Staged) -> None:
+    """Days off of the site; ``removed`` Y takes one away that was loaded by mistake. The days of the Federal Reserve are not
+    among them and stay. What was built under the day keeps the dates that it has."""
+    removed = loading.sql(
+        f"SELECT s.row_no, s.calendar, s.date, h.name FROM {staged.table} s LEFT JOIN holiday h ON h.calendar = s.calendar "
+        "AND h.date = s.date WHERE s.removed = 'Y' ORDER BY s.row_no"
+    ).all()
+    for row, calendar, day, name in removed:
+        loading.warnings.append(
+            f"{staged.sheet.path.name} row {row}: {day} is no day off of calendar {calendar}, so that there is nothing to remove"
+            if name is None
+            else f"{day} ({name}) is no day off of calendar {calendar} any more; files that are built already keep their dates"
+        )
+    gone = [{"c": calendar, "d": day} for _, calendar, day, name in removed if name is not None]
+    loading.many("DELETE FROM holiday WHERE calendar = :c AND date = :d", gone)
+    loading.sql(f"DELETE FROM {staged.table} WHERE removed = 'Y'")
+    upsert(loading, staged)
+    loading.counts[staged.kind.name].changed += len(gone)
+    loading.counts[staged.kind.name].same += len(removed) - len(gone)
 
 
 def load_schedules(loading: Loading, staged: Staged) -> None:

@@ -105,9 +105,9 @@ def words(width: int) -> ColumnType:
     return ColumnType(check, f"1 to {width} characters")
 
 
-def one_of(*choices: str) -> ColumnType:
+def one_of(*choices: str, expected: str = "") -> ColumnType:
     check = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_member(frozenset(choices)))]
-    return ColumnType(check, f"one of {', '.join(choices)}" if len(choices) < 21 else f"{choices[0]} to {choices[-1]}")
+    return ColumnType(check, expected or f"one of {', '.join(choices)}")
 
 
 def _member(choices: frozenset[str]) -> Callable[[str], str]:
@@ -141,8 +141,9 @@ DECIMAL = ColumnType(
 PORTFOLIO = ColumnType(
     Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[1-9][0-9]?$")], "1 to 99 without padding"
 )
-CASH = one_of(*CASH_VECTORS)
-CASH_OR_CLR = one_of(*CASH_VECTORS, "CLR")
+_CASH = f"{CASH_VECTORS[0]} to {CASH_VECTORS[-1]}"
+CASH = one_of(*CASH_VECTORS, expected=_CASH)
+CASH_OR_CLR = one_of(*CASH_VECTORS, "CLR", expected=f"{_CASH} or CLR")
 ROUTING = ColumnType(
     Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_routing)],
     "a 9-digit routing number with its right check digit",

@@ -66,6 +66,16 @@ def _refuse_numbers(loading: Loading, staged: Staged) -> None:
     loading.refuse(staged, bad)
 
 
+def _warn_of_holdback(loading: Loading, staged: Staged) -> None:
+    """The mark is another system's. Whoever takes it for an order to withhold is told."""
+    marked = loading.sql(f"SELECT COUNT(*) FROM {staged.table} WHERE holdback = 'Y'").scalar_one()
+    if marked:
+        loading.warnings.append(
+            f"{staged.sheet.path.name}: holdback Y (rows: {marked}) is kept and shown; it withholds no payment: "
+            "dealer_alert Y does"
+        )
+
+
 def hold(vault: Vault, db: Database, connection: Connection) -> None:
     """Before the load reads anything: no change is applied and no key rotated until it is done."""
     vault.hold(db, connection)
@@ -77,6 +87,7 @@ def load_vendors(loading: Loading, staged: Staged) -> None:
     (``hold``): the details that are read stay what they are."""
     _refuse_loosening(loading, staged)
     _refuse_numbers(loading, staged)
+    _warn_of_holdback(loading, staged)
     sealed = {
         row.vendor: row
         for row in loading.sql(

@@ -722,3 +722,38 @@ def test_the_other_kinds_are_kept(db: Database, tmp_path: Path) -> None:
     assert query(db, "SELECT code, amount_cents FROM schedule_add_on") == [("UTAX", 500)]
     assert query(db, "SELECT rate, principal_cents FROM note") == [("6.25", 500000)]
     assert all(c.new == c.changed == 0 for c in run(db, tmp_path / "in").counts.values())
+
+
+def test_a_day_off_that_was_loaded_by_mistake_is_removed(db: Database, tmp_path: Path) -> None:
+    first = "calendar,date,name\nSITE,2026-12-24,Half day\nSITE,2026-12-31,Stocktaking\n"
+    loaded(db, tmp_path / "in", holidays=first)
+    folder = write(
+        tmp_path / "again",
+        holidays="calendar,date,name,removed\nSITE,2026-12-24,Half day,Y\nSITE,2026-12-30,Bridge,Y\n"
+        "SITE,2026-12-31,Stocktaking,N\nSITE,2027-01-04,Fair,\n",
+    )
+    done = run(db, folder)
+    assert query(db, "SELECT date, name FROM holiday ORDER BY date") == [
+        ("2026-12-31", "Stocktaking"),
+        ("2027-01-04", "Fair"),
+    ]
+    counts = done.counts["holidays"]
+    assert (counts.new, counts.changed, counts.same) == (1, 1, 2)
+    nothing = "is no day off of calendar SITE, so that there is nothing to remove"
+    assert done.warnings == (
+        "2026-12-24 (Half day) is no day off of calendar SITE any more; files that are built already keep their dates",
+        f"holidays.csv row 3: 2026-12-30 {nothing}",
+    )
+    again = run(db, folder)
+    assert (again.counts["holidays"].same, again.warnings) == (
+        4, (f"holidays.csv row 2: 2026-12-24 {nothing}", f"holidays.csv row 3: 2026-12-30 {nothing}"),
+    )  # fmt: skip
+
+
+def test_a_mark_that_withholds_nothing_is_told(db: Database, tmp_path: Path) -> None:
+    head = "vendor,name,routing_number,account_number,account_type,sec,holdback\n"
+    rows = "V1,ONE,091000019,123,checking,CCD,Y\nV2,TWO,091000019,124,checking,CCD,N\n"
+    done = loaded(db, tmp_path / "in", vendors=head + rows)
+    assert done.warnings == (
+        "vendors.csv: holdback Y (rows: 1) is kept and shown; it withholds no payment: dealer_alert Y does",
+    )
