@@ -9,6 +9,7 @@ where the far side lets us read.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -34,6 +35,7 @@ class Verdict(StrEnum):
     NOT_DELIVERED = "not delivered"
     REMOVE_TEMPORARY = "remove the temporary file, then look again"
     GONE = "target and temporary file both gone"
+    NO_FOLDER = "the folder itself is not there"
     DIFFERENT = "the target is another file"
     UNDECIDED = "the far side does not let us look"
 
@@ -146,10 +148,17 @@ def probe(
             if seen_temporary.sight is Sight.PRESENT:  # it may not be removed, so it may still be placed
                 verdict = Verdict.UNDECIDED
                 break
+    if verdict is Verdict.GONE and not all(_is_folder(session, path) for path in (target, temporary)):
+        verdict = Verdict.NO_FOLDER  # what is in a folder that is away for now may be there when it is back
     if verdict is Verdict.DELIVERED and seen_temporary.sight is Sight.PRESENT and not removed:
         remove(session, temporary)  # the far side stopped between its two halves of a rename
     how: Literal["full", "size", "none"] = "full" if sha256 else "size" if seen.size is not None else "none"
     return Probe(verdict, seen, how, sha256, _words(verdict, seen, expected_size))
+
+
+def _is_folder(session: SftpSession, path: str) -> bool:
+    """False where the far side says that the folder of this file is absent, as one that is no longer mounted is."""
+    return look(session, posixpath.dirname(path) or ".").sight is not Sight.ABSENT
 
 
 def _words(verdict: Verdict, seen: Seen, expected_size: int) -> str:
@@ -162,6 +171,11 @@ def _words(verdict: Verdict, seen: Seen, expected_size: int) -> str:
         return (
             "found neither the file nor its temporary name, expected one of them: the receiver may have collected it; "
             "ask the receiver, then settle with `gateway deliver resolve`"
+        )
+    if verdict is Verdict.NO_FOLDER:
+        return (
+            "found no folder there, expected the one of the settings: it is looked at again; ask the receiver where it is, and only if "
+            "it does not come back settle with `gateway deliver resolve`"
         )
     if verdict is Verdict.UNDECIDED:
         return "the far side does not let us look, so it is not known whether the file is there: ask the receiver"

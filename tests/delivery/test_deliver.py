@@ -196,6 +196,28 @@ def test_a_crash_around_the_rename_is_looked_at_first(office: Office, far_side: 
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("placed", [False, True])
+def test_a_folder_that_is_away_proves_nothing_until_it_is_back(office: Office, far_side: FarSide, placed: bool) -> None:
+    """A mount that was away was taken for a receiver who had collected the file, and nobody looked at it again."""
+    office.with_endpoints(bank=far_side.endpoint)
+    office.release("A.DAT", b"content")
+    leave(office, "PLACING")
+    (far_side.root / ("A.DAT" if placed else "A.DAT.part")).write_bytes(b"content")
+    away = far_side.root.with_name(far_side.root.name + "-away")
+    far_side.root.rename(away)
+    (unknown,) = office.deliver()
+    assert unknown.state == "UNKNOWN" and unknown.next_attempt_at is not None
+    assert str(unknown.detail).startswith(
+        "found no folder there, expected the one of the settings: it is looked at again"
+    )
+    away.rename(far_side.root)
+    office.clock.wait(1000)
+    assert [r.state for r in office.deliver()] == ["DELIVERED" if placed else "NOT_DELIVERED"]
+    office.clock.wait(1000)
+    assert [r.state for r in office.deliver()] == ([] if placed else ["DELIVERED"])
+    assert {p.name: p.read_bytes() for p in far_side.root.iterdir()} == {"A.DAT": b"content"}
+
+
 def test_a_file_that_must_not_leave_any_more_is_told_with_why(
     office: Office, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
