@@ -159,6 +159,7 @@ def deliver_list(session: Session) -> None:
     windows = by_file(session.app)
     stranded = {d.delivery_id: queue.no_endpoint(d.outbound_id, d.endpoint, d.state) for d in _stranded(session)}
     with session.app.db.read() as connection:
+        staying = delivering.staying(session.app, connection, stays(session.app))
         rows = [
             (
                 d.delivery_id,
@@ -168,7 +169,8 @@ def deliver_list(session: Session) -> None:
                 d.state,
                 d.attempts,
                 d.next_attempt_at,
-                "; ".join(filter(None, (stranded.get(d.delivery_id), d.last_error))) or None,
+                "; ".join(filter(None, (stranded.get(d.delivery_id), staying.get(d.delivery_id), d.last_error)))
+                or None,
                 windows.get(d.outbound_id),
             )
             for d in queue.listing(connection)

@@ -129,6 +129,16 @@ def deliver(
     ]
 
 
+def staying(app: App, connection: DbConnection, stays: Stays) -> dict[int, str]:
+    """Of deliveries that wait, those that ``deliver`` leaves where they are, and why: to another home, or to people."""
+    stay = _files_that_stay(app, connection, stays)
+    return {d.delivery_id: stay[d.outbound_id] for d in queue.without_message(connection, stay)}
+
+
+def _files_that_stay(app: App, connection: DbConnection, stays: Stays) -> dict[int, str]:
+    return {**sealed_elsewhere.waiting(app, connection), **stays(connection)}
+
+
 def missing_endpoints() -> log.Trouble:
     return log.Trouble("gateway.delivery", "endpoint_missing")
 
@@ -197,7 +207,7 @@ class _Run:
         """What is due, can be made here and may leave as it is; nothing is made of what is only looked at."""
         stay: dict[int, str] = {}
         if states is SENDABLE:
-            stay = {**sealed_elsewhere.waiting(self.app, connection), **self.stays(connection)}
+            stay = _files_that_stay(self.app, connection, self.stays)
         beyond = tries.longest_wait(self.endpoint.retry, self.app.clock.now())
         due = partial(queue.due, connection, endpoint=self.name, now=at, states=states, beyond=beyond)
         if stay:

@@ -181,6 +181,13 @@ def of_files(connection: Connection, outbound_ids: Iterable[int]) -> list[Delive
     return _select(connection, f"WHERE d.outbound_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
 
 
+def without_message(connection: Connection, outbound_ids: Iterable[int]) -> list[Delivery]:
+    """Of these files' deliveries, those that wait to be sent and of which no message is kept."""
+    numbers = ", ".join(str(int(n)) for n in sorted(set(outbound_ids)))
+    where = f"WHERE d.outbound_id IN ({numbers}) AND d.state IN ({_quoted(SENDABLE)}) AND m.outbound_id IS NULL"
+    return _select(connection, f"{where} ORDER BY d.delivery_id", {}) if numbers else []
+
+
 def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(DeliveryState)) -> list[Delivery]:
     """All deliveries in these states, for status, lists and alarms."""
     return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})

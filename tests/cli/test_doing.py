@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pysequoia import Tsk
 from sqlalchemy import text
 
 from gateway.cli.main import run
@@ -162,6 +163,13 @@ def test_release_approval_and_what_delivery_says_of_a_place_that_is_not_there(ow
     assert (said.code, said.rows[0]["state"], said.rows[0]["detail"]) == (1, "PENDING", stays)
     assert own.ok("deliver", "list", "--json").rows[0]["last_error"].startswith(f"{stays}; ")
     assert f"  PENDING P01-VACH-BANK-260303.DAT (#{first['id']}): {stays}\n" in own.do("status").out
+    key = Tsk.generate("First National Bank <ach@bank.invalid>")
+    (own.root / "config" / "keys" / "bank.asc").write_text(str(key.extract_certificate()))
+    settings.write_text(as_it_was + '\n[banks.first.openpgp]\nrecipient = "config/keys/bank.asc"\n')
+    clear = "it is in clear, released before [banks.first.openpgp] was set, so that it does not leave: "
+    assert own.ok("deliver", "list", "--json").rows[0]["last_error"].startswith(clear), (
+        "it looked as one about to leave"
+    )
     settings.write_text(as_it_was)
     assert own.do("deliver", "resolve", str(listed["id"]), "--as", "delivered", "--reason", "x").code == 3
     assert (

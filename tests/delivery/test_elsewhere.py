@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery.deliver import deliver
+from gateway.delivery.deliver import deliver, staying
 from gateway.home import Home
 from gateway.ledger import sealed_elsewhere
 from gateway.ledger.database import Database
@@ -57,6 +57,9 @@ def test_what_another_home_alone_can_make_is_left_to_it(
         f"it is sealed with the key {key}, which this home does not have: {app.machine} sends it; homes that share a ledger have "
         "one key: bring it here (gateway keys show)"
     )
+    with db.read() as connection:
+        assert staying(other, connection, stays(other)) == {left.delivery_id: left.detail}
+        assert staying(app, connection, stays(app)) == {}
     assert outbox.settle(other) == [] and outbox.strange_copies(other) == [], "its copy lies there"
     (sent,) = deliver(app, render=renderer(app), stays=stays(app))
     assert (sent.state, sent.attempts, sent.detail) == ("DELIVERED", 1, None)

@@ -14,7 +14,7 @@ from gateway.cli.status import page
 from gateway.clock import FixedClock
 from gateway.console import alarms
 from gateway.console.status import status
-from gateway.delivery.deliver import deliver
+from gateway.delivery.deliver import deliver, staying
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.outbound import in_clear
@@ -79,6 +79,8 @@ def test_a_file_that_was_released_in_clear_stays_until_it_is_built_again(
     words = STAYS.format("it does not leave")
     assert (one.name, one.state, one.attempts, one.detail) == (NAME, "PENDING", 0, words)
     assert list(far_side.root.iterdir()) == []
+    with app.db.read() as connection:
+        assert staying(app, connection, stays(app)) == {1: words}
     found = status(app, None)
     assert found.wants_attention and f"  IN CLEAR {NAME} (#1): {words}" in list(page(found, local))
     assert [c.text for c in alarms.conditions(found) if c.code == "DELIVERY_STOPPED"] == [f"{NAME} (#1): {words}"]
@@ -90,6 +92,8 @@ def test_a_file_that_was_released_in_clear_stays_until_it_is_built_again(
     (there,) = far_side.root.iterdir()
     assert decrypt(there.read_bytes(), decryptor=key.decryptor()).bytes.startswith(b"101 091000019")
     assert deliver(app, render=renderer(app), stays=stays(app)) == []
+    with app.db.read() as connection:
+        assert staying(app, connection, stays(app)) == {}
 
 
 def test_one_that_was_not_delivered_is_not_tried_again_in_clear(
