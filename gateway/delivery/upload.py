@@ -138,7 +138,7 @@ class Uploader:
         for flight, left, early, opening in asked:
             for ticket in left:
                 _accepted(session, ticket)
-            with _refusing(flight):
+            with _refusing(flight, absent=_FOLDER_HINT):
                 flight.handle = session.handle(opening)
                 flight.created = True
             if early is not None and flight.outcome is None:
@@ -356,6 +356,9 @@ class Uploader:
 
 _READ_BACK_HINT = "if this receiver does not let senders look at their files, set read_back to 'size' or 'none'"
 _WRITE_HINT = "a disk or quota that is full there is answered so: ask the receiver"
+_FOLDER_HINT = (
+    "its folder is not there: ask the receiver, or correct directory of the endpoint (gateway endpoint probe)"
+)
 _STAT_HINT = (
     "if this receiver takes files away at once, set stat_after_rename to false; else ask the receiver, then settle "
     "with `gateway deliver resolve`"
@@ -367,13 +370,17 @@ class _RenderError(GatewayError):
 
 
 @contextmanager
-def _refusing(flight: _Flight, *, hint: str = "") -> Iterator[None]:
-    """What the far side refuses for one file is that file's outcome and nobody else's."""
+def _refusing(flight: _Flight, *, hint: str = "", absent: str = "") -> Iterator[None]:
+    """What the far side refuses for one file is that file's outcome and nobody else's.
+
+    ``absent``: the hint for what is not there.
+    """
     try:
         yield
     except SftpRefusalError as refusal:
+        said = absent if refusal.absent and absent else hint
         if flight.outcome is None:
-            flight.refuse(f"{refusal}; {hint}" if hint else refusal)
+            flight.refuse(f"{refusal}; {said}" if said else refusal)
     except _RenderError as failure:
         flight.refuse(failure, again=False)
 

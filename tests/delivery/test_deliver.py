@@ -196,6 +196,18 @@ def test_a_crash_around_the_rename_is_looked_at_first(office: Office, far_side: 
     }  # fmt: skip
 
 
+def test_a_folder_that_is_not_there_is_said(office: Office, far_side: FarSide) -> None:
+    """`no such file` about a file that was to be made told nobody what to do."""
+    office.with_endpoints(bank=far_side.endpoint)
+    office.release("A.DAT", b"content")
+    far_side.root.rmdir()
+    (failed,) = office.deliver()
+    assert failed.state == "NOT_DELIVERED" and failed.next_attempt_at is not None
+    assert str(failed.detail).endswith("; its folder is not there: ask the receiver, or correct directory of the endpoint "
+        "(gateway endpoint probe)")  # fmt: skip
+    far_side.root.mkdir()
+
+
 @pytest.mark.parametrize("placed", [False, True])
 def test_a_folder_that_is_away_proves_nothing_until_it_is_back(office: Office, far_side: FarSide, placed: bool) -> None:
     """A mount that was away was taken for a receiver who had collected the file, and nobody looked at it again."""
