@@ -299,6 +299,10 @@ def guarded(session: Session, action: Callable[[], int | None]) -> int:
         if busy is not None:
             complain(session, busy)
             return REFUSED
+        full = _full(error)
+        if full is not None:
+            complain(session, full)
+            return FAULT
         fault(session, error)
         return FAULT
     finally:
@@ -315,6 +319,19 @@ def _busy(error: Exception) -> Refused | None:
     return Refused(
         f"found the work of another process in the way ({said}), expected its end by now: a large file, End of Period, or a "
         "process that was stopped (ps); what was committed before stands, and nothing else was done: try again when it has ended"
+    )
+
+
+def _full(error: Exception) -> GatewayError | None:
+    """A disk without room, which no traceback tells more of."""
+    from gateway.ledger.database import full_disk
+
+    said = full_disk(error)
+    if said is None:
+        return None
+    return GatewayError(
+        f"found a disk that is full ({said}), expected room for what this writes; what was committed before stands, and nothing else "
+        "was done: make room (df shows where), and run it again"
     )
 
 

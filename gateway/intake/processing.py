@@ -53,7 +53,7 @@ from gateway.intake.work import (
     require_claimed_bytes,
     settled,
 )
-from gateway.ledger.database import in_the_way
+from gateway.ledger.database import FULL_SQLITE, full_disk, in_the_way
 from gateway.money import shown
 from gateway.updates.base import FileFacts, Outcome, PostingContext, Update
 from parsers.base import render_message
@@ -144,18 +144,18 @@ def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
         if FileState.FAILED in file.state.following:
             move(
                 connection, file_id, file.state, FileState.FAILED, hold_code=HoldCode.FAULT.value,
-                hold_text=f"{_words(fault)}: mend the cause; gateway files release {file_id} --reason WHY tries it again",
+                hold_text=f"{in_words(fault)}: mend the cause; gateway files release {file_id} --reason WHY tries it again",
             )  # fmt: skip
 
 
-def _words(fault: Exception) -> str:
+def in_words(fault: Exception) -> str:
     """A fault in one line; of the database's what its driver said. Words of our own need no name before them."""
     if isinstance(fault, GatewayError):
         return str(fault)
     cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
     said = " ".join(str(cause).split())
-    if isinstance(cause, sqlite3.OperationalError) and "disk is full" in said:
-        said += " (the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR or /var/tmp)"
+    if isinstance(cause, sqlite3.OperationalError) and full_disk(cause):
+        said += f" ({FULL_SQLITE})"
     return f"{type(cause).__name__}: {said}"
 
 

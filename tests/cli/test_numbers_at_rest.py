@@ -256,11 +256,11 @@ def accidents(day: Day, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     day.both("load", str(bad), code=2)
     day.do("outbound", "approve", "1", "--sha256", "0" * 64, code=3)
 
-    def full_disk(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    def bad_disk(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:  # a fault with the rows of a file in the frames above it
-        patch.setattr(store, "render_rows", full_disk)
+        patch.setattr(store, "render_rows", bad_disk)
         day.do("verify", "--debug", code=4)
         day.do("outbound", "export", "1", str(tmp_path / "copy"), "--reason", "x", "--debug", code=4)
 
