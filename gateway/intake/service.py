@@ -28,7 +28,7 @@ from gateway.intake.drafting import Drafts
 from gateway.intake.files import retry_failed
 from gateway.intake.hashes import remove_abandoned
 from gateway.intake.identify import identified_file
-from gateway.intake.processing import ProcessedFile, process_file
+from gateway.intake.processing import ProcessedFile, in_words, process_file
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders
 
@@ -55,6 +55,9 @@ TROUBLE_PAUSE: Final = 1.0
 CONFIRM_FILES: Final = 32
 """Files whose reports are flushed to disk together."""
 
+REPORT_PAUSE: Final = 60.0
+"""Seconds after which reports that could not be written are tried again; of a large file a try takes seconds."""
+
 Progress = Callable[[str, int, int], None]
 """(file name, bytes read, bytes in all)."""
 
@@ -71,6 +74,8 @@ class Intake:
     turns: Turns = field(init=False)
     claimer: Claimer = field(init=False)
     folders: list[Folder] = field(init=False)
+    not_reported: dict[int, str] = field(default_factory=dict)
+    """Files that are done and whose reports could not be written, each with why."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _active: set[str] = field(default_factory=set)
     _again: set[str] = field(default_factory=set)
@@ -100,9 +105,27 @@ class Intake:
         with self.turns.mine(), self.app.db.write() as connection:
             retry_failed(connection)
         self._ask_waiting()
-        missing = unreported(self.app)
+        self._report(unreported(self.app))
+
+    def _report(self, missing: Sequence[int]) -> None:
         for start in range(0, len(missing), CONFIRM_FILES):
             self._confirm({file_id: self._artifacts(file_id) for file_id in missing[start : start + CONFIRM_FILES]})
+
+    def _report_again(self) -> None:
+        """What a disk that was full kept from being written. Raises GatewayError with what it still does, for the alarms:
+        who sent the file would not hear of what was rejected, until a restart."""
+        if not self.not_reported:
+            return
+        missing = unreported(self.app)
+        for file_id in self.not_reported.keys() - set(missing):  # another process wrote them
+            self.not_reported.pop(file_id)
+        self._report([file_id for file_id in missing if file_id in self.not_reported])
+        if left := self.not_reported.copy():  # threads that post add to it
+            first, why = min(left.items())
+            raise GatewayError(
+                f"writing the reports and rejected lines of {len(left)} files that are done: found {why} at those of file {first}, "
+                "expected them written; mend the cause: they are tried again every minute"
+            )
 
     def process_now(self, paths: Iterable[Path] | None = None, progress: Progress | None = None) -> list[ProcessedFile]:
         """What is complete now (after one quiet time), or these files at once; then everything that can post. A file that
@@ -230,19 +253,28 @@ class Intake:
         return lambda count: progress(str(name), count, int(size))
 
     def _artifacts(self, file_id: int, drafts: Drafts | None = None) -> list[Path]:
-        """A report that cannot be written is an alarm; what posted stays posted, the next start writes it."""
+        """A report that cannot be written is an alarm; what posted stays posted, it is tried again (``not_reported``)."""
         try:
-            return write_unconfirmed(self.app, file_id, drafts=drafts)
+            written = write_unconfirmed(self.app, file_id, drafts=drafts)
         except Exception as fault:
-            log.get(__name__).error("alarm.not_reported", file_id=file_id, error=str(fault), exc_info=fault)
+            self._failed(fault, file_id)
             return []
+        self.not_reported.pop(file_id, None)
+        return written
+
+    def _failed(self, fault: Exception, *files: int) -> None:
+        """Logged once a file and cause: a disk stays full for hours."""
+        why = in_words(fault)
+        if any(self.not_reported.get(file_id) != why for file_id in files):
+            log.get(__name__).error("alarm.not_reported", file_id=min(files), error=str(fault), exc_info=fault)
+        self.not_reported |= dict.fromkeys(files, why)
 
     def _confirm(self, written: dict[int, list[Path]]) -> None:
-        """Reports that cannot be flushed are written again by the next start. Leaves ``written`` empty."""
+        """Reports that cannot be flushed are written again. Leaves ``written`` empty."""
         try:
             confirm(self.app, written, turns=self.turns)
         except Exception as fault:
-            log.get(__name__).error("alarm.not_reported", file_id=min(written), error=str(fault), exc_info=fault)
+            self._failed(fault, *(file_id for file_id, paths in written.items() if paths))
         written.clear()
 
     # the service
@@ -254,7 +286,7 @@ class Intake:
             observers.start()
         pool = ThreadPoolExecutor(self._workers(), thread_name_prefix="post")
         seconds = self.app.settings.gateway.intake.scan_seconds
-        adopt_at = check_at = 0.0
+        adopt_at = check_at = report_at = 0.0
         started = False
         try:
             while not stop.is_set():
@@ -268,6 +300,9 @@ class Intake:
                     self.app.clock.wait(TROUBLE_PAUSE)
                 if now >= check_at and self._guard("post", lambda: self._post_all(pool, stop)):
                     check_at = now + seconds
+                if now >= report_at:
+                    self._guard("reports", self._report_again)
+                    report_at = now + REPORT_PAUSE
                 self._rest()
         finally:
             pool.shutdown(wait=True)

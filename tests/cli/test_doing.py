@@ -52,6 +52,23 @@ def test_odd_things_in_the_inbox_are_told_and_left(own: Played) -> None:
     ]
 
 
+def test_reports_that_cannot_be_written_are_told_and_written_by_the_next_process(own: Played) -> None:
+    """What was refused stood in them alone, and the command ended as if all were well."""
+    in_the_way = own.root / "var" / "reports" / "2026-03-03"
+    in_the_way.touch()
+    drop(own, "p1_btchassmt.dat", "<lease>1003<assmt>LTCH<amount>1234\n")
+    done = own.do("process", "--json")
+    (row,) = done.rows
+    assert (done.code, row["state"]) == (1, "POSTED")
+    ((number, why),) = ((x["id"], x["why"]) for x in done.document["not_reported"])
+    assert number == row["id"] and "Error: " in why
+    again = own.do("process")
+    assert again.code == 1 and f"NOT REPORTED #{number}: {why}: " in again.out
+    in_the_way.unlink()
+    assert own.ok("process").out == "Nothing to process.\n"
+    assert list(in_the_way.glob(f"{number}-p1_btchassmt.dat/*.rpt"))
+
+
 def test_a_file_that_cannot_be_taken_is_told_before_anything_is_touched(own: Played, tmp_path: Path) -> None:
     """A file that waits stays one that waits; of several files none is taken."""
     drop(own, "p2_btchassmt.dat", "<lease>1<assmt>LTCH<amount>1\n")

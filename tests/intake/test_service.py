@@ -364,6 +364,31 @@ def test_a_restart_tries_failed_files_and_writes_missing_reports(
     assert report.is_file() and artifacts.unreported(app) == []
 
 
+def test_reports_that_could_not_be_written_are_an_alarm_and_tried_again_while_the_service_runs(
+    app: App,
+) -> None:
+    """They waited for a restart, and who sent the file did not hear of what was rejected; only the log had it."""
+    (app.home.inbox / NAME).write_bytes(MIXED)
+    app.home.reports.rmdir()
+    app.home.reports.touch()
+    seen: list[tuple[list[int], int]] = []
+
+    def look() -> None:
+        told = [line for line in logs if line["event"] == "alarm.intake_trouble" and line["step"] == "reports"]
+        seen.append((artifacts.unreported(app), len(told)))
+
+    def mend() -> None:
+        app.home.reports.unlink()
+
+    with capture_logs() as logs:
+        play(app, [(130.0, look), (131.0, mend), (250.0, look)], 251.0)
+    assert states(app) == [(NAME, "POSTED")]
+    assert seen == [([1], 1), ([], 1)]
+    events = [line["event"] for line in logs]
+    assert events.count("alarm.not_reported") == events.count("alarm.intake_trouble_over") == 1
+    assert (app.home.reports / "2026-03-02" / f"1-{NAME}" / f"{NAME}.rejects").is_file()
+
+
 _READS_AND_DIES = """
 import os, signal, sys
 from pathlib import Path
