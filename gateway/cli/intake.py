@@ -22,6 +22,7 @@ from gateway.home import Home
 from gateway.intake import checking
 from gateway.intake.identify import identified, unknown_name
 from gateway.intake.service import Intake
+from gateway.intake.states import FileState
 from gateway.money import from_cents, shown
 from gateway.sealed_files import is_sealed
 from gateway.settings import Settings
@@ -245,6 +246,8 @@ def _check_page(path: Path, result: checking.CheckResult) -> Iterator[str]:
              ("reject", file.rejected_cents))  # fmt: skip
     yield from (f"  {name:<10} {shown(cents)}" for name, cents in money if cents is not None)
     yield from (f"  WOULD BE HELD, {code}: {why}" for code, why in result.holds)
+    if file.state is FileState.EMPTY:
+        yield f"  {file.state}: it has no line to post, and is taken as such"
     if not result.holds and file.hold_text:
         yield f"  {file.state}: {file.hold_text}"
     yield from (f"  line {m.line_no}: {SEVERITY[m.severity]} {m.code}: {m.text}" for m in result.messages)

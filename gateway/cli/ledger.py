@@ -81,9 +81,7 @@ def load(
     if columns:
         return _columns(session, paths or [])
     if not paths:
-        raise UsageError(
-            "loading reference data: found no file, expected CSV files or folders of them; --columns shows which"
-        )
+        raise UsageError("load: found no PATH..., expected one: CSV files, or folders of them; --columns shows which")
     iso(date, what="--date")
     app = session.app
     app.operator.require("load", "loading reference data")

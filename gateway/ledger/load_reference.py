@@ -222,7 +222,7 @@ def _missing(has: Mapping[str, tuple[str, str]], charged: list[str]) -> list[Acc
 
 
 def load_leases(loading: Loading, staged: Staged) -> None:
-    """A lease with invoices stays in its office; a control number belongs to one open deal."""
+    """A lease with invoices stays in its office, and none ends before it begins; a control number belongs to one open deal."""
     moved = loading.sql(
         f"SELECT s.row_no, s.lease, o.company || '/' || o.region || '/' || o.office FROM {staged.table} s "
         "JOIN lease l ON l.lease = s.lease JOIN office o ON o.office_id = l.office_id "
@@ -236,6 +236,7 @@ def load_leases(loading: Loading, staged: Staged) -> None:
             for row, lease, office in moved
         ],
     )
+    _refuse_ends(loading, staged)
     upsert(loading, staged, figure="escrow_cents")
     if not staged.sheet.has("control_number") and not staged.sheet.has("status"):
         return
@@ -252,6 +253,22 @@ def load_leases(loading: Loading, staged: Staged) -> None:
             found = f"{control_number}, which the open deal of lease {others} has too"
             bad.append(Bad(row, "control_number", found, "one open deal a control number", "correct one of them"))
     loading.problems += [Problem(staged.sheet.path.name, *item) for item in sorted(bad)]
+
+
+def _refuse_ends(loading: Loading, staged: Staged) -> None:
+    """Of a date that the file leaves out the ledger's counts. Two columns changed for each other would end every lease."""
+    begins, ends = (f"{'s' if staged.sheet.has(name) else 'l'}.{name}" for name in ("commencement", "maturity"))
+    rows = loading.sql(
+        f"SELECT s.row_no, {begins}, {ends} FROM {staged.table} s LEFT JOIN lease l ON l.lease = s.lease "
+        f"WHERE {ends} < {begins} ORDER BY s.row_no"
+    )
+    loading.refuse(
+        staged,
+        [
+            Bad(row, "maturity", end, f"a day not before the commencement {begin}", "correct one of them")
+            for row, begin, end in rows
+        ],
+    )
 
 
 def load_holidays(loading: Loading, staged: Staged) -> None:

@@ -301,6 +301,13 @@ def test_wrong_use_and_refusals(played: Played, command: str, code: int, message
     assert message in " ".join(as_json.document["error"]["messages"])
 
 
+@pytest.mark.parametrize("content", ["", "\n  \n"], ids=["no byte", "blank lines"])
+def test_check_says_that_a_file_is_empty(played: Played, tmp_path: Path, content: str) -> None:
+    empty = tmp_path / "p1_btchassmt.dat"
+    empty.write_text(content)
+    assert "  EMPTY: it has no line to post, and is taken as such\n" in played.do("check", str(empty)).out
+
+
 def test_a_file_of_the_bank_is_explained_and_checked_as_it_comes(played: Played, tmp_path: Path) -> None:
     """Without header and filler, blanks stripped: its fields are shown, its reasons have words, all that is odd is told."""
     path = tmp_path / "from-the-bank.txt"

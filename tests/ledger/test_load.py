@@ -757,3 +757,20 @@ def test_a_mark_that_withholds_nothing_is_told(db: Database, tmp_path: Path) -> 
     assert done.warnings == (
         "vendors.csv: holdback Y (rows: 1) is kept and shown; it withholds no payment: dealer_alert Y does",
     )
+
+
+def test_a_lease_does_not_end_before_it_begins(db: Database, tmp_path: Path) -> None:
+    head = "lease,portfolio,company,region,office,lessee,lessee_name,status,commencement,maturity\n"
+    row = "{},1,1,1,1,SMITH,John Smith,AACQ,{},{}\n"
+    leases = head + row.format("1001", "2027-12-31", "2024-01-01") + row.format("1002", "2026-03-02", "2026-03-02")
+    with pytest.raises(LoadRejected) as refused:
+        loaded(db, tmp_path / "in", leases=leases)
+    assert [p.message for p in refused.value.problems] == [
+        "leases.csv, row 2, maturity: Found 2024-01-01, expected a day not before the commencement 2027-12-31: correct "
+        "one of them."
+    ]
+    loaded(db, tmp_path / "sound")
+    short = "lease,portfolio,company,region,office,lessee,lessee_name,status,maturity\n"
+    folder = write(tmp_path / "short", leases=short + "1001,1,1,1,1,SMITH,John Smith,AACQ,2023-12-31\n")
+    with pytest.raises(LoadRejected, match="not before the commencement 2024-01-01"):  # the ledger's
+        run(db, folder)
