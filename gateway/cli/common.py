@@ -311,7 +311,7 @@ def guarded(session: Session, action: Callable[[], int | None]) -> int:
 
 def _busy(error: Exception) -> Refused | None:
     """Another process kept the ledger longer than one waits for it, or the database undid this for another's sake."""
-    from gateway.ledger.database import in_the_way
+    from gateway.ledger.faults import in_the_way
 
     said = in_the_way(error)
     if said is None:
@@ -324,7 +324,7 @@ def _busy(error: Exception) -> Refused | None:
 
 def _full(error: Exception) -> GatewayError | None:
     """A disk without room, which no traceback tells more of."""
-    from gateway.ledger.database import full_disk
+    from gateway.ledger.faults import full_disk
 
     said = full_disk(error)
     if said is None:

@@ -7,21 +7,18 @@ that says no is a state of the file; a fault rolls all of it back, and the file 
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg
 import stamina
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from gateway import crashpoints, log
 from gateway.app import App
 from gateway.crashpoints import Step
-from gateway.errors import GatewayError, LedgerError
+from gateway.errors import LedgerError
 from gateway.intake import archive, bank_files, overlap, staging
 from gateway.intake.drafting import Drafts
 from gateway.intake.files import InboundFile, file_row, hold_row, move
@@ -53,7 +50,7 @@ from gateway.intake.work import (
     require_claimed_bytes,
     settled,
 )
-from gateway.ledger.database import FULL_SQLITE, full_disk, in_the_way
+from gateway.ledger.faults import in_words, is_conflict
 from gateway.money import shown
 from gateway.updates.base import FileFacts, Outcome, PostingContext, Update
 from parsers.base import render_message
@@ -129,14 +126,6 @@ def _guarded(app: App, file_id: int, once: Callable[[Connection], None], turns: 
     return ProcessedFile(file)
 
 
-def is_conflict(fault: Exception) -> bool:
-    """The database was busy, or undid the transaction because of another: trying again is right."""
-    cause = fault.orig if isinstance(fault, DBAPIError) else fault
-    if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
-        return True  # the connection was lost
-    return in_the_way(fault) is not None
-
-
 def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
     log.get(__name__).error("alarm.file_failed", file_id=file_id, error=str(fault), exc_info=fault)
     with turns.mine(), app.db.write() as connection:
@@ -146,17 +135,6 @@ def _fail(app: App, file_id: int, fault: Exception, turns: Turns) -> None:
                 connection, file_id, file.state, FileState.FAILED, hold_code=HoldCode.FAULT.value,
                 hold_text=f"{in_words(fault)}: mend the cause; gateway files release {file_id} --reason WHY tries it again",
             )  # fmt: skip
-
-
-def in_words(fault: Exception) -> str:
-    """A fault in one line; of the database's what its driver said. Words of our own need no name before them."""
-    if isinstance(fault, GatewayError):
-        return str(fault)
-    cause = fault.orig if isinstance(fault, DBAPIError) and fault.orig is not None else fault
-    said = " ".join(str(cause).split())
-    if isinstance(cause, sqlite3.OperationalError) and full_disk(cause):
-        said += f" ({FULL_SQLITE})"
-    return f"{type(cause).__name__}: {said}"
 
 
 def _quarantine(app: App, file_id: int, fault: UnreadableError, turns: Turns) -> None:

@@ -28,9 +28,10 @@ from gateway.intake.drafting import Drafts
 from gateway.intake.files import retry_failed
 from gateway.intake.hashes import remove_abandoned
 from gateway.intake.identify import identified_file
-from gateway.intake.processing import ProcessedFile, in_words, process_file
+from gateway.intake.processing import ProcessedFile, process_file
 from gateway.intake.turns import Turns
 from gateway.intake.watching import Folder, Observers, folders
+from gateway.ledger.faults import in_words
 
 PAUSE: Final = 0.02
 """Seconds at least between two looks, and four times as long as a look takes: a burst must not scan without end."""

@@ -7,7 +7,6 @@ half-way; on PostgreSQL the portfolio's advisory lock serialises postings of one
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any, cast
 
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from gateway.errors import SettingsError
@@ -293,37 +292,6 @@ class Database:
         if not self.is_sqlite:
             for name in tables:
                 connection.execute(text(f"ANALYZE {name}"))
-
-
-_IN_THE_WAY = frozenset({"40001", "40P01", "55P03", "57014"})
-"""PostgreSQL's codes: not serializable, a deadlock, a lock not to be had, a statement cancelled."""
-
-
-_DISK_FULL = "53100"
-"""PostgreSQL's code."""
-
-
-def in_the_way(fault: Exception) -> str | None:
-    """Of a fault that is another process's work in the way, and nothing of ours: the driver's words, in one line."""
-    cause = fault.orig if isinstance(fault, DBAPIError) else fault
-    said = " ".join(str(cause).split())
-    if isinstance(cause, sqlite3.OperationalError):
-        return said if "locked" in said or "busy" in said else None
-    return said if getattr(cause, "sqlstate", None) in _IN_THE_WAY else None
-
-
-FULL_SQLITE = "the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR or /var/tmp"
-
-
-def full_disk(fault: Exception) -> str | None:
-    """Of a fault that is a disk without room, and nothing of ours: the words of system or driver, and which disk it may be."""
-    cause = fault.orig if isinstance(fault, DBAPIError) else fault
-    said = " ".join(str(cause).split())
-    if isinstance(cause, OSError):
-        return said if cause.errno in (errno.ENOSPC, errno.EDQUOT) else None
-    if isinstance(cause, sqlite3.OperationalError):
-        return f"{said}: {FULL_SQLITE}" if "disk is full" in said else None
-    return f"{said}: the database's disk" if getattr(cause, "sqlstate", None) == _DISK_FULL else None
 
 
 @contextmanager

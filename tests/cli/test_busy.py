@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event, text
 
 from gateway.cli.common import Session, guarded
-from gateway.intake.processing import is_conflict
 from gateway.ledger.database import Database
+from gateway.ledger.faults import is_conflict
 
 
 def impatient(db: Database) -> Database:

@@ -17,8 +17,9 @@ from gateway.errors import Refused
 from gateway.intake import actions, overlap, preloaded
 from gateway.intake.archive import hashes_path
 from gateway.intake.files import InboundFile, file_row, move
-from gateway.intake.processing import is_conflict, post_staged, process_file
+from gateway.intake.processing import post_staged, process_file
 from gateway.intake.states import FileState
+from gateway.ledger.faults import is_conflict
 from gateway.updates.assess_staged import correct_staged, delete_staged
 from tests.intake.conftest import again, charge, journal_lines, with_intake
 from tests.intake.plain import PlainUpdate
@@ -292,8 +293,8 @@ def test_an_unknown_portfolio_makes_files_wait(app: App, post: Post) -> None:
         (RuntimeError("the roof is\non fire"), "RuntimeError: the roof is on fire"),
         (
             OperationalError("INSERT", {"name": "JANE"}, sqlite3.OperationalError("database or disk is full")),
-            "OperationalError: database or disk is full (the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR "
-            "or /var/tmp)",
+            "OperationalError: database or disk is full: the ledger's disk, or that of temporary files: SQLITE_TMPDIR, TMPDIR "
+            "or /var/tmp",
         ),
         (
             OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error")),
