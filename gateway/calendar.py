@@ -36,11 +36,8 @@ class BankingCalendar:
     def __init__(
         self, covered_years: Iterable[int], extra: Mapping[date, str] | Mapping[str, str] | None = None
     ) -> None:
-        import holidays  # brought along only where days are asked about: most commands begin without it
-
         self.covered_years = frozenset(covered_years)
-        federal = holidays.financial_holidays("FED", years=sorted(self.covered_years))
-        self._names: dict[date, str] = {day: str(name) for day, name in federal.items()}
+        self._names = federal_holidays(self.covered_years)
         for day, name in (extra or {}).items():
             self._names[day if isinstance(day, date) else date.fromisoformat(day)] = name
 
@@ -50,7 +47,7 @@ class BankingCalendar:
             covered = ", ".join(map(str, sorted(self.covered_years))) or "none"
             raise CalendarError(
                 f"Found the date {day.isoformat()}, expected one in the covered years ({covered}): "
-                f"check the banking holidays of {day.year} and add the year to calendar.covered."
+                f"check the banking holidays of {day.year} (gateway ledger holidays --year {day.year}) and add the year to calendar.covered."
             )
         if day.weekday() >= _SATURDAY:
             return "Saturday" if day.weekday() == _SATURDAY else "Sunday"
@@ -85,6 +82,13 @@ class BankingCalendar:
             return -self.banking_days_between(last, first)
         days = (last - first).days
         return sum(self.is_banking_day(first + timedelta(days=n)) for n in range(1, days + 1))
+
+
+def federal_holidays(years: Iterable[int]) -> dict[date, str]:
+    """The holidays of the Federal Reserve Banks in these years, by day; one on a Saturday closes no other day."""
+    import holidays  # brought along only where days are asked about: most commands begin without it
+
+    return {day: str(name) for day, name in holidays.financial_holidays("FED", years=sorted(years)).items()}
 
 
 @cache

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import text
 
+from gateway.calendar import federal_holidays
 from gateway.cli.common import (
     DONE,
     FAULT,
@@ -40,6 +43,7 @@ def register(app: typer.Typer) -> None:
     ledger = typer.Typer(no_args_is_help=True, help="Look at the ledger; every list has filters.")
     for name, example in _EXAMPLES.items():
         command(ledger, name, example=example)(list_command(name, _ABOUT[name]))
+    command(ledger, "holidays", example="gateway ledger holidays --year 2026")(holidays)
     app.add_typer(ledger, name="ledger")
 
 
@@ -130,6 +134,32 @@ def _needed(column: ColumnFacts) -> str:
     if column.optional:
         return f"else {column.default}" if column.default else "no"
     return "key" if column.key else "yes"
+
+
+def holidays(
+    session: Session,
+    year: Annotated[
+        int | None,
+        typer.Option("--year", min=1999, max=2060, help="Else all years of calendar.covered.", show_default=False),
+    ] = None,
+) -> None:
+    """The days on which banks are closed beside weekends: the Federal Reserve's, and the site's own of holidays.csv. A year is
+    compared with them before it is added to calendar.covered."""
+    covered = sorted(session.app.settings.gateway.calendar.covered)
+    years = covered if year is None else [year]
+    with session.app.db.read() as connection:
+        own = connection.execute(text("SELECT date, name, calendar FROM holiday")).all()
+    days = [(day, name, "Federal Reserve") for day, name in federal_holidays(years).items()]
+    days += [
+        (on, name, calendar) for day, name, calendar in own if (on := datetime.date.fromisoformat(day)).year in years
+    ]
+    rows = [(day.isoformat(), f"{day:%A}", name, calendar) for day, name, calendar in sorted(days)]
+    session.show_rows(("date", "day", "name", "calendar"), rows, extra={"covered": covered})
+    if not session.as_json and year is not None and year not in covered:
+        session.show({}, [
+            f"{year} is not in calendar.covered: nothing that falls into it is done before a person compared these days with the "
+            "Federal Reserve's own list and added it in config/gateway.toml."
+        ])  # fmt: skip
 
 
 def verify(session: Session) -> int:

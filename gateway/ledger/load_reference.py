@@ -44,7 +44,7 @@ def _first_date(loading: Loading, day: date, calendar: BankingCalendar) -> None:
         years = ", ".join(map(str, sorted(calendar.covered_years))) or "none"
         loading.warnings.append(
             f"the business date {day.isoformat()} is in none of the covered years ({years}), so End of Period cannot close it: check "
-            f"the banking holidays of {day.year} and add the year to calendar.covered"
+            f"the banking holidays of {day.year} (gateway ledger holidays --year {day.year}) and add the year to calendar.covered"
         )
         return
     if closed is not None:

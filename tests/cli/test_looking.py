@@ -103,6 +103,10 @@ LOOKS = [
     ("ledger journal --lease 1003 --from 2026-03-01 --to 2026-03-31 --limit 3", 0, ["LEASE PAYMENTS RECEIVABLE"], "rows"),
     ("ledger balance", 0, ["CASH 125", "more without movement or balance; --all shows them."], "rows left_out"),
     ("ledger balance --account 128", 0, ["CASH 128"], "rows"),
+    ("load --columns Payments.csv", 0, ["payments.csv", "else 125  125 to 144 or CLR"], "rows"),
+    ("load --columns", 0, ["portfolios.csv", "(code)     no      an amount such as 1234.56  any tax", "investors.csv"], "rows"),
+    ("ledger holidays", 0, ["2025-01-01  Wednesday  New Year's Day", "Federal Reserve"], "rows covered"),
+    ("ledger holidays --year 2031", 0, ["2031-07-04  Friday     Independence Day", "2031 is not in calendar.covered"], "rows covered"),
     ("suspense list --file p1_btchpmt.dat --kind suspense", 0, ["LEASE_UNKNOWN"], "rows"),
     ("ledger journal --lease 1", 0, ["Nothing found: no lease 1 is in this ledger; see gateway ledger lease."], "rows"),
     ("ledger journal --lease 1003 --from 2026-04-01", 0, ["Nothing found."], "rows"),
@@ -260,6 +264,7 @@ WRONG = [
     ("check /nowhere/file", 2, "found no such file"),
     ("load /nowhere", 2, "Found no file"),
     ("load {sample} --date 2026-13-01", 2, "--date: found '2026-13-01'"),
+    ("load --columns leaves", 2, "PATH of --columns: found 'leaves', expected one of portfolios, offices"),
     ("load", 2, "load: found no PATH..., expected one: CSV files, or folders of them"),
     (
         "payment post --lease 1001 --amount 1.00",

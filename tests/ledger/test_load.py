@@ -99,7 +99,7 @@ def test_loading_again_changes_nothing(db: Database, tmp_path: Path) -> None:
         ("2026-12-25", "the business date 2026-12-25 is no banking day (Christmas Day)"),
         ("2026-03-03", "the business date 2026-03-03 is no banking day (TOWN FAIR)"),
         ("2040-03-02", "the business date 2040-03-02 is in none of the covered years (2025, 2026), so End of Period cannot close it: "
-         "check the banking holidays of 2040 and add the year to calendar.covered"),
+         "check the banking holidays of 2040 (gateway ledger holidays --year 2040) and add the year to calendar.covered"),
     ],
 )  # fmt: skip
 def test_what_is_odd_about_the_first_business_date_is_told(

@@ -184,7 +184,7 @@ def test_a_calendar_that_does_not_reach_is_said_and_stops_nothing(home: Home, db
     assert found.wants_attention
     assert [line for line in page(found, str) if line.startswith("  LATE ")] == [
         "  LATE P01-VACH-BANK-260303.DAT (#1): Found the date 2028-01-03, expected one in the covered years (2025, 2026, 2027): "
-        "check the banking holidays of 2028 and add the year to calendar.covered."
+        "check the banking holidays of 2028 (gateway ledger holidays --year 2028) and add the year to calendar.covered."
     ]
 
 
