@@ -56,6 +56,7 @@ _EXAMPLES = {
     "checks": "gateway ledger checks --state SENT --vendor V100",
     "vendors": "gateway ledger vendors",
     "accounts": "gateway ledger accounts --account 1011",
+    "charges": "gateway ledger charges --portfolio 1",
 }
 _ABOUT = {
     "balance": "Accounts by office: today, month to date, balance; without those that have none of it, unless --all.",
@@ -66,6 +67,7 @@ _ABOUT = {
     "checks": "Checks and disbursements, and what became of them: NEW, RESERVED, SENT, RETURNED or VOID.",
     "vendors": "Vendors; account numbers by their last four.",
     "accounts": "The chart of accounts.",
+    "charges": "The charges of a portfolio, in the order in which an invoice's are paid (0: as they stand in it).",
 }
 
 

@@ -32,6 +32,7 @@ _ABOUT: Final = {
         "purpose",
     ): "what is posted to it, as CASH 125 or SUSPENSE; gateway ledger accounts has those of the default chart",
     ("gl_accounts", "opening_balance"): "the balance that it has, on its own side; the difference is posted",
+    ("charges", "code"): "gateway ledger charges has those of the default",
     ("charges", "type"): "income, payable, special tax, escrow, none of them",
     ("charges", "basis"): "cash or accrual",
     ("charges", "payment_order"): "which of an invoice is paid first: from 1 without a gap; 0 comes last",

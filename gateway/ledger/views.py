@@ -252,9 +252,21 @@ ACCOUNTS = View(
     frozenset({"opening_balance"}),
 )  # fmt: skip
 
+CHARGES = View(
+    {
+        "portfolio": "c.portfolio", "code": "c.code", "name": "c.name", "type": "c.type", "basis": "c.basis",
+        "payment_order": "c.payment_order", "priority": "c.priority", "used": "c.used", "level": "c.level", "taxable": "c.taxable",
+        "receivable_purpose": "c.receivable_purpose", "income_purpose": "c.income_purpose",
+    },
+    "charge c",
+    {"portfolio": "c.portfolio = :portfolio"},
+    # as an invoice's are paid: hierarchy.py
+    "LENGTH(c.portfolio), c.portfolio, CASE WHEN c.payment_order = 0 THEN 1 ELSE 0 END, c.priority DESC, c.payment_order, c.code",
+)  # fmt: skip
+
 VIEWS: Final[Mapping[str, View]] = {
     "journal": JOURNAL, "lease": LEASE, "receivables": RECEIVABLES, "payments": PAYMENTS, "suspense": SUSPENSE,
-    "checks": CHECKS, "vendors": VENDORS, "accounts": ACCOUNTS,
+    "checks": CHECKS, "vendors": VENDORS, "accounts": ACCOUNTS, "charges": CHARGES,
 }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ LISTS = {
     ("ledger", "vendors"): "vendor name routing_number account_number account_type sec prenote_sent prenote_sent_on "
     "dealer_alert suspense_override_on holdback",
     ("ledger", "accounts"): "portfolio company region office vector number name side purpose opening_balance",
+    ("ledger", "charges"): "portfolio code name type basis payment_order priority used level taxable receivable_purpose "
+    "income_purpose",
     ("ledger", "lease"): "lease portfolio company region office lessee lessee_name status accrual_method commencement "
     "maturity kind control_number account_number deal_number location normal_payment next_due prepaid nsf_count escrow_balance",
     ("files", "list"): "id name kind portfolio sha256 state lines records rejects blank amount posted_amount "

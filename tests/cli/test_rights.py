@@ -67,7 +67,7 @@ LOOKS = {
     "check", "status", "trace", "explain", "report", "verify", "outbound list", "outbound show", "vendor list", "vendor show",
     "vendor changes", "vendor clearing", "deliver list", "files list", "files show", "files staged", "answers list",
     "answers show", "suspense list", "suspense show", "ledger balance", "ledger journal", "ledger lease",
-    "ledger receivables", "ledger payments", "ledger checks", "ledger vendors", "ledger accounts", "keys show",
+    "ledger receivables", "ledger payments", "ledger checks", "ledger vendors", "ledger accounts", "ledger charges", "ledger holidays", "keys show",
     "config check",
 }  # fmt: skip
 HOMES = {"init", "demo", "restore", "db upgrade", "endpoint probe"}
