@@ -229,6 +229,29 @@ def transferred(connection: Connection, portfolio: str) -> str | None:
     return earlier.name
 
 
+def refuse_untransferred(connection: Connection, portfolio: str) -> None:
+    """Raises Refused while something was posted behind the last U0422 and every General Ledger file: U0422 would zero it, and
+    no file would have it. A withdrawn file counts, for what it held is built again from it (``of``)."""
+    zeroed = accounts.marker(connection, portfolio, accounts.ZERO_DAILY)
+    files = [file for file in transfers(connection, portfolio) if file.through >= zeroed]
+    through = max((file.through for file in files), default=zeroed)
+    behind = connection.execute(text(_BEHIND), {"p": portfolio, "through": through}).scalars().all()
+    if not behind:
+        return
+    more = f" and {len(behind) - 1} behind it" if len(behind) > 1 else ""
+    used = last_standing(files)
+    after = "" if used is None else f" --after {used.outbound_id} --reason WHY"
+    raise Refused(
+        f"zeroing today's figures of portfolio {portfolio}: found posting unit {behind[0]}{more} in no "
+        f"General Ledger file, expected all: gateway outbound build dsgl --portfolio {portfolio}{after}. Then run End of Period "
+        "again"
+    )
+
+
+_BEHIND: Final = """
+    SELECT u.unit_id FROM posting_unit u WHERE u.portfolio = :p AND u.kind <> 'OPENING' AND u.unit_id > :through
+    AND EXISTS (SELECT 1 FROM unit_total t WHERE t.unit_id = u.unit_id) ORDER BY u.unit_id
+"""
 _JOURNAL: Final = f"""
     SELECT l.account_id,
         CAST(SUM(CASE WHEN l.side = 'D' AND u.kind <> 'OPENING' AND u.unit_id > :day THEN l.amount_cents ELSE 0 END)

@@ -163,10 +163,15 @@ def export(context: Context) -> None:
 
 
 def zero(context: Context) -> None:
-    """U0422 and U0450: a unit without entries; today (or this month) begins after it. History stays."""
+    """U0422 and U0450: a unit without entries; today (or this month) begins after it. History stays.
+
+    Raises Refused when U0422 would zero what was posted behind U1003, by a module that failed or was left out until then.
+    """
     app = context.app
     with app.db.write() as connection:
         app.db.lock_portfolios(connection, [context.portfolio])
+        if context.module == accounts.ZERO_DAILY:
+            gl.refuse_untransferred(connection, context.portfolio)
         figures = accounts.figures(connection, context.portfolio)
         debits = sum(f.debit_today if context.module == accounts.ZERO_DAILY else f.debit_mtd for f in figures)
         cash = sum(accounts.cash_processed(connection, context.portfolio).values())

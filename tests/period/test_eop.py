@@ -24,6 +24,7 @@ from gateway.period.eop import EopResult, run_eop
 from gateway.period.states import ModuleState, RunState
 from gateway.release import release
 from gateway.release.build import build
+from gateway.release.recall import recall
 from parsers import gl_scratch
 from tests.outbound import world
 
@@ -341,6 +342,30 @@ def test_a_file_that_was_used_counts_once(db: Database, home: Home, clock: Fixed
     )
     with pytest.raises(UsageError, match="made since U0422, which is none"):
         build(app, "DSGL", "1", after=made.outbound_id, reason="x")
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_what_is_posted_behind_the_transfer_is_not_zeroed(db: Database, app: App, withdrawn: bool) -> None:
+    """By a module that failed, was skipped or was not named until then: U0424 settles, U0418 posts what was preloaded."""
+    world.rent(db, 1, 5)
+    run(app, only=["U0410", "U0415", "U0418", "U0409", "U0470", "U1003"])
+    if withdrawn:
+        recall(app, 1, reason="never used")
+    world.rent(db, 1, 7, kind="MODULE")
+    result = run(app)
+    assert (states(result)["U0422"], states(result)["U0499"]) == (ModuleState.FAILED, ModuleState.PARENT_FAILED)
+    (message,) = (m.message or "" for m in result.portfolios[0].modules if m.module == "U0422")
+    after = "" if withdrawn else " --after 1 --reason WHY"
+    assert "found posting unit 2 in no General Ledger file" in message
+    assert f"gateway outbound build dsgl --portfolio 1{after}. Then" in message
+
+    options: dict[str, Any] = {} if withdrawn else {"after": 1, "reason": "it was used"}
+    (made,) = build(app, "DSGL", "1", **options).files
+    assert made.total_debit_cents == (12 if withdrawn else 7)
+    assert run(app).portfolios[0].state is RunState.DONE
+    assert "what U0422 zeroed is in a General Ledger file" not in {
+        c.name for c in verify(db, **verify_options(app)) if not c.ok
+    }
 
 
 def test_a_file_that_waits_for_release_was_not_used(db: Database, home: Home, clock: FixedClock) -> None:
