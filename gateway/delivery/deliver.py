@@ -363,8 +363,7 @@ class _Run:
         """Commit PLACING for those that are still ours: only these may be renamed."""
         still_held()
         with self._write() as connection:
-            changes = [Change(j.delivery_id, DeliveryState.SENDING, DeliveryState.PLACING) for j in jobs]
-            placing |= set(queue.record(connection, changes, at=self.app.now()))
+            placing |= queue.place(connection, jobs, at=self.app.now())
         return placing
 
     def _change(self, outcome: Outcome, placing: set[int]) -> Change:

@@ -259,22 +259,41 @@ def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix:
     ]
 
 
+def place(connection: Connection, jobs: Sequence[Delivery], *, at: str) -> set[int]:
+    """PLACING, committed by the caller before the rename: the deliveries that may be renamed. One that changed hands is not
+    among them; nor is one that must not leave any more since it was claimed, which is proved not delivered."""
+    unfit = _unfit(connection, jobs)
+    before, after, no = DeliveryState.SENDING, DeliveryState.PLACING, DeliveryState.NOT_DELIVERED
+    record(connection, [Change(d, before, no, why, step="STOPPED") for d, why in unfit.items()], at=at)
+    mine = [Change(j.delivery_id, before, after) for j in jobs if j.delivery_id not in unfit]
+    return set(record(connection, mine, at=at))
+
+
 def _unfit(connection: Connection, jobs: Sequence[Delivery]) -> dict[int, str]:
     """What must not leave any more, by delivery: why, and what is to be done. It became so after the release."""
     files = [j.outbound_id for j in jobs]
     moot, at_bank = ach_returns.moot_reversals(connection, files), ach_answers.held(connection, files)
-    return {
-        j.delivery_id: f"found {at_bank[j.outbound_id][0].said}: ask the bank what it pays; where it pays any of the same, gateway "
-        f"outbound recall {j.outbound_id} and gateway outbound taken {at_bank[j.outbound_id][0].outbound_id}; where nothing, gateway "
-        f"answers clear {at_bank[j.outbound_id][0].answer}, then gateway deliver again {j.delivery_id}"
-        for j in jobs
-        if j.outbound_id in at_bank
-    } | {
+    return {j.delivery_id: _spoken_of(j, at_bank[j.outbound_id][0]) for j in jobs if j.outbound_id in at_bank} | {
         j.delivery_id: f"takes back the entry of trace number {moot[j.outbound_id]}: call it back with gateway outbound recall "
-        f"{j.outbound_id}, and build again"
+        f"{j.outbound_id} --reason WHY, and build again"
         for j in jobs
         if j.outbound_id in moot
     }
+
+
+def _spoken_of(job: Delivery, found: ach_answers.Held) -> str:
+    """Why a file stays of which, or of an earlier one of whose checks, the bank speaks; and what is to be done."""
+    if found.outbound_id == job.outbound_id:
+        there = f"has it, gateway deliver acknowledge {job.outbound_id} --reference WHO"
+    else:
+        there = (
+            f"pays any of the same, gateway outbound recall {job.outbound_id} --reason WHY and gateway outbound taken "
+            f"{found.outbound_id} --reason WHY"
+        )
+    return (
+        f"found {found.said}: ask the bank what it pays; where it {there}; where nothing, gateway answers clear {found.answer} "
+        f"--reason WHY, then gateway deliver again {job.delivery_id} --reason WHY"
+    )
 
 
 def stop(connection: Connection, outbound_id: int, why: str, *, at: str) -> None:

@@ -143,7 +143,7 @@ def clear_refusals(connection: Connection, outbound_id: int, *, by: str, reason:
 
 class Held(NamedTuple):
     """A bank file that did not leave, by our books, and about which the bank speaks all the same: the first open answer
-    (``12/1``), how many more there are, and the file."""
+    (``12/1``), how many more there are, and the file with its state, which of a released one is its delivery's."""
 
     answer: str
     more: int
@@ -171,19 +171,21 @@ _HELD: Final = text("""
     first AS (
         SELECT outbound_id, file_id, number, COUNT(*) OVER (PARTITION BY outbound_id) AS answers,
             ROW_NUMBER() OVER (PARTITION BY outbound_id ORDER BY file_id, number) AS place FROM spoken)
-    SELECT t.outbound_id, CAST(s.file_id AS TEXT) || '/' || CAST(s.number AS TEXT), s.answers - 1, x.outbound_id, x.name, x.state
+    SELECT t.outbound_id, CAST(s.file_id AS TEXT) || '/' || CAST(s.number AS TEXT), s.answers - 1, x.outbound_id, x.name,
+        COALESCE(d.state, x.state)
     FROM first s JOIN outbound_file x ON x.outbound_id = s.outbound_id AND x.kind = 'VACH-BANK'
+    LEFT JOIN delivery d ON d.outbound_id = x.outbound_id AND x.state = 'APPROVED'
     JOIN outbound_file t ON t.outbound_id IN :files AND (t.outbound_id = x.outbound_id OR EXISTS (
         SELECT 1 FROM outbound_source o JOIN outbound_source n ON n.source = o.source AND n.outbound_id = t.outbound_id
         WHERE o.outbound_id = x.outbound_id AND (o.source LIKE 'check:%' OR o.source LIKE 'reversal:%')))
-    WHERE s.place = 1 AND x.state IN ('BUILT', 'REJECTED')
+    WHERE s.place = 1 AND (x.state IN ('BUILT', 'REJECTED') OR d.state IN ('PENDING', 'SENDING', 'NOT_DELIVERED', 'UNKNOWN'))
     ORDER BY t.outbound_id, x.outbound_id
 """).bindparams(bindparam("files", expanding=True))
 
 
 def held(connection: Connection, files: Iterable[int]) -> dict[int, list[Held]]:
-    """What keeps bank files among these from leaving: itself or an earlier one of its checks that did not leave from here, and
-    of which the bank says something that nobody has cleared."""
+    """What keeps bank files among these from leaving: itself or an earlier one of its checks that did not leave from here, or
+    of which nobody knows, and of which the bank says something that nobody has cleared."""
     found: dict[int, list[Held]] = {}
     wanted = sorted(set(files))
     for file, *rest in connection.execute(_HELD, {"files": wanted}) if wanted else ():

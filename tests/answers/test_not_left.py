@@ -10,6 +10,8 @@ from gateway.answers import lists
 from gateway.app import App
 from gateway.cli import outbound_page
 from gateway.clock import FixedClock
+from gateway.delivery import queue, settle
+from gateway.delivery.states import Resolution
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -19,9 +21,11 @@ from gateway.release.build import build
 from gateway.settings import Acknowledgements
 from tests.answers import bank
 from tests.answers.test_bank_refused import FORM, NAME, bob
+from tests.answers.test_unclear import TEXT
 from tests.answers.world import answers, check, company, differences, drop, state, trace_of
 from tests.outbound import world
 
+UNCLEAR_FORM = Acknowledgements(files=("{name}.ack",), text=TEXT)
 WORDS: dict[str, Callable[[str], tuple[bytes, str]]] = {
     "taken": lambda trace: (b"TAKEN\n", f"{NAME}.ack"),
     "a part": lambda trace: (b"TAKEN\nREFUSED\n", f"{NAME}.ack"),
@@ -124,3 +128,51 @@ def test_an_answer_about_a_file_that_left_holds_nothing(app: App, db: Database) 
     assert answers(db)[0][2] == "UNMATCHED"
     approve(app, other)
     assert world.one(db, "SELECT COUNT(*) FROM outbound_file WHERE kind = 'VACH-BANK' AND state = 'LOCAL'") == 2
+
+
+OF_ITS_OWN: dict[str, Callable[[str], tuple[bytes, str]]] = {
+    "a part": lambda _trace: (b"PARTIAL ENTRIES 1\n", f"{NAME}.ack"),
+    "a cent off": lambda trace: (bank.whole(bank.return_of(trace, 12_344)), "returns.ach"),
+}
+
+
+@pytest.mark.parametrize("word", OF_ITS_OWN)
+def test_a_released_file_that_the_bank_speaks_of_is_not_sent(
+    db: Database, home: Home, clock: FixedClock, word: str
+) -> None:
+    """It went again without a word as soon as people said that it was not there."""
+    app = company(db, home, clock, bank={"acknowledgements": UNCLEAR_FORM, "endpoint": "bank"})
+    check(db, "4711", 12_345)
+    approve(app, built(app))
+    world.deliveries_are(db, "UNKNOWN")
+    drop(app, *OF_ITS_OWN[word](trace_of(db, "4711")))
+    for person in (app, bob(app)):
+        with app.db.write() as connection:
+            settle.resolve(
+                connection, 1, as_=Resolution.NOT_DELIVERED, reason="not there", operator=person.operator, at=app.now()
+            )
+    assert claimed(app) == []
+    (stays,) = queues(app)
+    assert (stays.state, stays.next_attempt_at) == ("NOT_DELIVERED", None)
+    assert stays.last_error == (
+        f"found the bank's answer 1/1 about {NAME} (#1), which is NOT_DELIVERED here: the bank has that file, and may pay "
+        "what is in it: "
+        "ask the bank what it pays; where it has it, gateway deliver acknowledge 1 --reference WHO; where nothing, gateway "
+        "answers clear 1/1 --reason WHY, then gateway deliver again 1 --reason WHY"
+    )
+    lists.clear(app, (1, 1), reason="another company's")
+    with app.db.write() as connection:
+        settle.requeue(connection, 1, reason="the bank has nothing of it", operator=app.operator, at=app.now())
+    assert claimed(app) == [1]
+
+
+def queues(app: App) -> list[queue.Delivery]:
+    with app.db.read() as connection:
+        return queue.listing(connection)
+
+
+def claimed(app: App) -> list[int]:
+    """What a delivery of the bank's endpoint would send now."""
+    with app.db.write() as connection:
+        taken = queue.claim(connection, queue.listing(connection), temporary_suffix=".part", at=app.now())
+    return [job.delivery_id for job in taken]

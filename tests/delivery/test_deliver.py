@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gateway.clock import instant_text
 from gateway.delivery import queue, tries
@@ -242,6 +242,28 @@ def test_a_file_that_must_not_leave_any_more_is_told_with_why(
     ((name, (state, why)),) = told.items()
     assert (name, state) == ("REVERSAL.ACH", "PENDING")
     assert str(why).startswith("takes back the entry of trace number 7: call it back with gateway outbound recall")
+    assert office.deliver() == []
+
+
+def test_a_file_that_the_bank_speaks_of_while_it_is_sent_is_not_placed(
+    office: Office, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was asked when the sending began, and not again before the rename."""
+    office.with_endpoints(bank=endpoint_of(faulty))
+    stays, _ = office.release("CREDITS.ACH", b"x"), office.release("OTHERS.ACH", b"y")
+    asked: list[int] = []
+
+    def speaks(_connection: Connection, files: list[int]) -> dict[int, str]:
+        asked.append(len(files))
+        return {stays: "7"} if len(asked) > 1 and stays in files else {}
+
+    monkeypatch.setattr(queue.ach_returns, "moot_reversals", speaks)
+    told = {r.name: (r.state, r.detail) for r in office.deliver()}
+    assert told.pop("OTHERS.ACH") == ("DELIVERED", None)
+    ((name, (state, why)),) = told.items()
+    assert (name, state) == ("CREDITS.ACH", "NOT_DELIVERED")
+    assert str(why).startswith("takes back the entry of trace number 7")
+    assert [p.name for p in faulty.root.iterdir()] == ["OTHERS.ACH"], "nothing of it stays there"
     assert office.deliver() == []
 
 
