@@ -169,11 +169,8 @@ class Home:
 
     def require_private(self, secret: Path, what: str) -> None:
         """A key or another secret is read by its owner, and the group that shares the home, or not at all. Raises
-        SettingsError naming ``what`` for one that others can read, OSError for none."""
-        status = secret.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(secret))
-        mode = stat.S_IMODE(status.st_mode)
+        SettingsError naming ``what`` for one that others can read, OSError for none (``regular``)."""
+        mode = stat.S_IMODE(regular(secret).st_mode)
         if mode & (0o037 if self.shared else 0o077):
             wanted = f"{self.key_file:04o}"
             raise SettingsError(
@@ -194,6 +191,17 @@ class Home:
                     path = Path(place, name)
                     if not path.is_symlink():
                         _give(path, group, file_mode)
+
+
+def regular(path: Path) -> os.stat_result:
+    """A file that may be read to its end. Raises OSError for none, for a folder, and for a pipe or a device, at which a command
+    would wait for ever."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "A pipe, a socket or a device", str(path))
+    return status
 
 
 def _give(path: Path, group: int, mode: int) -> None:

@@ -88,7 +88,7 @@ def _file_name(value: str) -> str:
 def _fingerprint(value: str) -> str:
     """As people copy it: in either case, with blanks between the groups. Kept without."""
     bare = "".join(value.split()).lower()
-    if re.fullmatch(r"([0-9a-f]{40}([0-9a-f]{24})?)?", bare) is None:
+    if value and re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", bare) is None:  # nothing but blanks pins nothing
         raise PydanticCustomError("fingerprint", "expected the 40 or 64 hexadecimal digits of a key's fingerprint")
     return bare
 

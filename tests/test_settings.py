@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -268,12 +269,17 @@ def test_secrets_come_from_the_environment_or_a_file(home: Home, monkeypatch: py
     for name, mode, held in (("url", 0o600, b"s3cret\n"), ("open", 0o640, b"s3cret\n"), ("other", 0o600, b"\xff\xfe")):
         (home.keys / name).write_bytes(held)
         (home.keys / name).chmod(mode)
+    os.mkfifo(home.keys / "pipe", 0o600)  # reading it would wait for ever
     assert secret("env:THE_SECRET", home, what="x") == "s3cret"
     assert secret("file:config/keys/url", home, what="x") == "s3cret"
     for reference, words in (
         ("env:NOT_THERE", "x: found no environment variable NOT_THERE"),
         ("file:config/keys", "x: could not read config/keys: Is a directory"),
         ("file:config/keys/none", "x: could not read config/keys/none: No such file"),
+        (
+            "file:config/keys/pipe",
+            "x: could not read config/keys/pipe: A pipe, a socket or a device; expected the secret in it",
+        ),
         (
             "file:config/keys/open",
             "x: config/keys/open: found it readable by others (mode 0640), expected 0600: run chmod 0600 on it",

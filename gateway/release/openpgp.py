@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from gateway.app import App
 from gateway.clock import instant_text
 from gateway.errors import SettingsError, UsageError
-from gateway.home import Home
+from gateway.home import Home, regular
 from gateway.outbound import store
 from gateway.outbound.banks import bank_name, bank_of, required_bank
 from gateway.outbound.states import ENCRYPTED_KINDS
@@ -224,7 +224,8 @@ def _recipient(home: Home, wanted: OpenPgp, table: str, now: datetime) -> Cert:
 
     where = f"{table}.recipient"
     try:
-        cert = Cert.from_bytes((home.root / wanted.recipient).read_bytes())
+        regular(path := home.root / wanted.recipient)
+        cert = Cert.from_bytes(path.read_bytes())
     except OSError as error:
         raise SettingsError(
             [

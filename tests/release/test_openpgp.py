@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -212,6 +213,11 @@ def revoked(key: Tsk) -> bytes:
             r"openpgp\.recipient: could not read config/keys/bank\.asc: No such file or directory; expected the bank's public key "
             r"there, readable .*: put the key there that the bank gave you, or name the file",
         ),
+        (
+            "bank.asc",
+            lambda key: b"|",
+            r"recipient: could not read config/keys/bank\.asc: A pipe, a socket or a device; expected",
+        ),
         ("bank.asc", lambda key: b"no key", r"openpgp\.recipient: .* expected the bank's public key"),
         (
             "bank.asc",
@@ -243,6 +249,9 @@ def test_a_key_that_cannot_be_used_stops_the_release(
     data = content(bank_key)
     if data is None:
         (keys.keys / file).unlink()
+    elif data == b"|":
+        (keys.keys / file).unlink()
+        os.mkfifo(keys.keys / file, 0o600)
     else:
         (keys.keys / file).write_bytes(data)
     with pytest.raises(SettingsError, match=words) as caught:
