@@ -226,7 +226,8 @@ def _taken(sent: Sent, wrong: str | None) -> tuple[AnswerState, str]:
     if sent.state not in LEFT_STATES:
         return AnswerState.UNMATCHED, (
             f"found {sent.name} {sent.state} here, expected a file that was released: it reached the bank all the same, and "
-            f"what it pays may be paid again: ask the bank at once, and where it pays it: gateway outbound taken {sent.outbound_id}"
+            f"what it pays may be paid again: ask the bank at once, and where it pays it: gateway outbound taken {sent.outbound_id} "
+            "--reason WHY"
         )
     if sent.delivery_state is None:
         return AnswerState.DONE, f"{sent.name} was taken by the bank"
@@ -250,5 +251,5 @@ def _not_taken(word: Word, sent: Sent, wrong: str | None) -> str:
     return (
         f"{found}, expected it accepted: the bank will not pay it; ask why, then call it back with gateway outbound recall "
         f"{sent.outbound_id} --reason WHY, so that what went into it goes again; if the bank took it all the same, as where it "
-        "refused a second copy, say so with gateway answers clear --taken"
+        "refused a second copy, say so with gateway answers clear FILE/NUMBER --taken --reason WHY"
     )

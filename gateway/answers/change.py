@@ -26,13 +26,13 @@ def decided(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
     if answer.code not in _CORRECTING:
         return waits(
             f"{said}: found a correction of something that is not kept of a vendor, expected {min(_CORRECTING)} to "
-            f"{max(_CORRECTING)}: see what it is about with gateway answers show",
+            f"{max(_CORRECTING)}: see what it is about with gateway answers show FILE/NUMBER",
             key(sent),
         )
     if told.corrected.problem is not None:
         return waits(
             f"{said}: found corrected data that cannot be used, expected {told.corrected.problem}: ask the bank, or refuse "
-            "the notification with gateway answers refuse",
+            "the notification with gateway answers refuse FILE/NUMBER --code CODE --reason WHY",
             key(sent),
         )
     code = told.corrected.transaction_code
@@ -51,7 +51,8 @@ def decided(answer: Answer, sent: SentEntry, facts: Facts) -> Decision:
         sound = checked(vendor, {field: value for field, value in corrected.items() if value is not None})
     except UsageError as error:
         return waits(
-            f"{said}: {error}; ask the bank, or refuse the notification with gateway answers refuse", key(sent)
+            f"{said}: {error}; ask the bank, or refuse the notification with gateway answers refuse FILE/NUMBER --code CODE --reason WHY",
+            key(sent),
         )
     wanted = differing(facts.details[vendor], sound)
     if not wanted:

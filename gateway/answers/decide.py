@@ -40,7 +40,7 @@ def _decided(answer: Answer, facts: Facts, here: str) -> Decision:
     if answer.kind == "OTHER":
         return waits(
             "found an entry without a return or change, expected answers only: look at it in the file "
-            "(gateway explain), and book by hand what it brought, unless the whole file came since"
+            "(gateway explain PATH), and book by hand what it brought, unless the whole file came since"
         )
     in_all = (answer.identity, decides(answer))
     before = facts.taken.get(answer.identity)
@@ -90,7 +90,7 @@ def _for_a_person(answer: Answer, facts: Facts) -> Decision:
     what = words.get(answer.kind, "a refused notification of change")
     return waits(
         f"{_said(answer)}: found {what}, expected a return or a notification of change: talk to the bank, and say what "
-        "came of it with gateway answers clear",
+        "came of it with gateway answers clear FILE/NUMBER --reason WHY",
         None if isinstance(sent, str) else key(sent),
     )
 

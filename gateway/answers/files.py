@@ -82,7 +82,7 @@ class AnswersFile:
             )
             return (
                 f"Found no entry in {name} ({first}), expected returns or notifications of change as the bank sends them: "
-                "look at it with gateway explain, and ask the bank."
+                "look at it with gateway explain PATH, and ask the bank."
             )
         deviations = (*_not_for_us(app, found.header), *found.deviations)
         return _Read(answers, deviations, found.more_deviations, today, lost_of(found, number=len(answers) + 1))
@@ -139,7 +139,7 @@ def _keep_deviations(
     """As warnings of their lines: they stop no sound entry. The last says how many there are besides."""
     if more:
         last = deviations[-1]
-        said = f"{last.action}; {more:,} more deviations are not listed: look at the whole file with gateway check"
+        said = f"{last.action}; {more:,} more deviations are not listed: look at the whole file with gateway check PATH"
         deviations = [*deviations[:-1], replace(last, action=said)]
     app.db.bulk_insert(
         connection,

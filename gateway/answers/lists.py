@@ -192,7 +192,7 @@ WHERE a.file_id = :file AND a.number = :number AND a.kind = 'ACKNOWLEDGEMENT' AN
 
 def _refuse(app: App, connection: Connection, key: tuple[int, int], reason: str, what: str) -> None:
     """The bank refused the file after all: the answer is a refusal from now on."""
-    at = {"file": key[0], "number": key[1]}
+    answer, at = f"{key[0]}/{key[1]}", {"file": key[0], "number": key[1]}
     file = connection.execute(_OPEN_WORD, at).one_or_none()
     if file is None:
         raise Refused(
@@ -201,7 +201,7 @@ def _refuse(app: App, connection: Connection, key: tuple[int, int], reason: str,
     outcome = (
         f"{file.name} is refused, as {app.operator.code} was told by the bank ({reason}): a second person calls it back with "
         f"gateway outbound recall {file.outbound_id} --reason WHY; if the bank took it all the same, say so with gateway answers "
-        "clear --taken"
+        f"clear {answer} --taken --reason WHY"
     )
     connection.execute(
         text("UPDATE ach_answer SET code = :code, outcome = :outcome WHERE file_id = :file AND number = :number"),
@@ -212,7 +212,6 @@ def _refuse(app: App, connection: Connection, key: tuple[int, int], reason: str,
             f"{what}: found that the bank answered entries of {file.name}, or took it later, expected no word of that: it has the "
             "file; leave --refused out"
         )
-    answer = f"{key[0]}/{key[1]}"
     queue.answered(connection, {file.outbound_id: f"refused by answer {answer}: {reason}"}, at=app.now(), refused=True)
     note(connection, app.operator, ach_answers.REFUSED_BY_HAND, f"answer:{answer}", reason, at=app.now())
 

@@ -46,11 +46,11 @@ class TakenBack(NamedTuple):
     def said(self) -> str:
         """What is to be done about it where the entry came back."""
         if self.state == "BUILT":
-            return f"its reversal waits in {self.file}: reject that file (gateway outbound reject {self.outbound_id})"
+            return f"its reversal waits in {self.file}: reject that file (gateway outbound reject {self.outbound_id} --reason WHY)"
         if not self.at_bank and self.delivery in (None, "PENDING", "NOT_DELIVERED"):
             return (
                 f"its reversal in {self.file} must not leave: call that file back (gateway outbound recall "
-                f"{self.outbound_id})"
+                f"{self.outbound_id} --reason WHY)"
             )
         return (
             f"its reversal left in {self.file}, so that the money comes twice unless the reversal comes back too: see "
@@ -146,7 +146,7 @@ def matched(answer: Answer, facts: Facts, *, amount_counts: bool) -> SentEntry |
         return (
             f"found trace number {trace} in {last.file}, which is {last.state}, expected a file that left: it reached the bank "
             f"all the same, and what it pays may be paid again; look at gateway trace {trace}, ask the bank at once, and where it "
-            f"pays it: gateway outbound taken {last.entry.outbound_id}"
+            f"pays it: gateway outbound taken {last.entry.outbound_id} --reason WHY"
         )
     if not amount_counts:
         return left[-1]

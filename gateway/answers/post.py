@@ -117,7 +117,7 @@ def _account(chart: Mapping[tuple[int, str], int], office_id: int, purpose: str,
     except KeyError:
         raise LedgerError(
             f"posting a return of {shown(cents)}: found no account {purpose} in office {office_id}, expected one: load it "
-            "with gl_accounts.csv; the file is tried again by `gateway files release`"
+            "with gl_accounts.csv; the file is tried again by gateway files release FILE --reason WHY"
         ) from None
 
 

@@ -65,7 +65,7 @@ def lost_of(read: Answers, *, number: int) -> tuple[Answer, str] | None:
     return Answer(number, "OTHER", "", "", "", None, "", "", None, entry), (
         f"the file does not hold what it says (line {first.line_no}, {first.record} {first.field}: found {first.found}, "
         f"expected {first.expected}{also}); the other entries of it were taken: ask the bank to send it again, and say "
-        "what came of it with gateway answers clear"
+        "what came of it with gateway answers clear FILE/NUMBER --reason WHY"
     )
 
 

@@ -373,8 +373,8 @@ def outbound_taken(session: Session, outbound_id: OutboundId, reason: Reason) ->
         [
             "It counts as sent from now on: nothing of it is paid again." if done.had_left else "Noted.",
             *(f"What {one.name} (#{one.file_id}) says of it waits. To take that in, give the file once more (gateway files export "
-              f"{one.file_id} {one.path} --reason …), and let it pass (gateway files release)." for one in done.answers),
-            *(f"outbox/{name} is put away; gateway outbound export writes it again." for name in done.put_away),
+              f"{one.file_id} {one.path} --reason …), and let it pass (gateway files release FILE --reason WHY)." for one in done.answers),
+            *(f"outbox/{name} is put away; gateway outbound export {outbound_id} PATH --reason WHY writes it again." for name in done.put_away),
             *([f"Its copy lies in the outbox of {done.machine}, whose service puts it away."] if done.machine else []),
             *(f"{one.name} (#{one.outbound_id}), which goes with it, {_waits(one)}" for one in done.waiting),
         ],

@@ -42,7 +42,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
         ),
         *_refuses(found["header"].get("refuses")),
         *_spelled(found["header"].get("spelled", ())),
-        *_lifted(found["lifted"], when),
+        *_lifted(found["lifted"], found["id"], when),
         f"  goes to    {found['endpoint'] or 'nowhere; it stays in outbox/'}",
         *([f"  lies at    {found['machine']}, in its outbox"] if found["machine"] else []),
         *_encrypts_to(found["encrypts_to"]),
@@ -93,7 +93,7 @@ def page(found: dict[str, Any], when: Callable[[str | None], str]) -> list[str]:
     for action, head in (("HOLD", "Held by"), ("WARN", "Warnings")):
         its = [f for f in found["findings"] if f["action"] == action]
         if its:
-            lines += ["", f"{head}:", *_findings(its)]
+            lines += ["", f"{head}:", *_findings(its, found["id"])]
     if found["state"] == "BUILT":
         rules = dict.fromkeys(f["rule"] for f in found["findings"] if f["action"] == "HOLD")
         accept = "".join(f" --accept {rule}" for rule in rules) + (" --reason …" if rules else "")
@@ -129,7 +129,7 @@ def _spelled(its: Sequence[str]) -> Iterator[str]:
         yield f"             and {len(its) - _SHOWN:,} more; --json has all"
 
 
-def _lifted(its: list[dict[str, Any]], when: Callable[[str | None], str]) -> Iterator[str]:
+def _lifted(its: list[dict[str, Any]], outbound_id: int, when: Callable[[str | None], str]) -> Iterator[str]:
     """A line a payee."""
     by_payee: dict[str, list[str]] = {}
     for one in its:
@@ -137,7 +137,7 @@ def _lifted(its: list[dict[str, Any]], when: Callable[[str | None], str]) -> Ite
         by_payee.setdefault(one["vendor"], []).append(said)
     for n, (vendor, said_of) in enumerate(by_payee.items()):
         if n == _SHOWN:
-            yield f"             and of {len(by_payee) - _SHOWN:,} more payees: gateway outbound show --json"
+            yield f"             and of {len(by_payee) - _SHOWN:,} more payees: gateway outbound show {outbound_id} --json"
             return
         yield f"  {'' if n else 'alerts':10} vendor {vendor} {'; '.join(said_of)}"
 
@@ -150,12 +150,12 @@ def _settles(its: dict[str, Any], when: Callable[[str | None], str]) -> str:
     return f"{its['on']}" + (f", not on its effective date {its['effective']}: {came}" if late else "")
 
 
-def _findings(its: list[dict[str, Any]]) -> Iterator[str]:
+def _findings(its: list[dict[str, Any]], outbound_id: int) -> Iterator[str]:
     for rule in dict.fromkeys(f["rule"] for f in its):
         of_rule = [f for f in its if f["rule"] == rule]
         for f in of_rule[:_SHOWN]:
             yield f"  {rule:16} {f['detail']}"
         if len(of_rule) > _SHOWN:
-            yield f"  {rule:16} and {len(of_rule) - _SHOWN:,} more: gateway outbound show --json"
+            yield f"  {rule:16} and {len(of_rule) - _SHOWN:,} more: gateway outbound show {outbound_id} --json"
         if of_rule[0]["accepted_by"]:
             yield f"  {'':16} accepted by {of_rule[0]['accepted_by']}: {of_rule[0]['accepted_reason']}"

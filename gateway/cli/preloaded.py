@@ -10,7 +10,7 @@ from gateway.cli.common import FileId, Reason, Session, command
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown
 
-Line = Annotated[int, typer.Option("--line", min=1, help="The line, as `gateway files staged` numbers it.")]
+Line = Annotated[int, typer.Option("--line", min=1, help="The line, as `gateway files staged FILE` numbers it.")]
 _COLUMNS = ("line", "lease", "asset", "invoice", "due_date", "code", "amount", "reason", "refused")
 
 

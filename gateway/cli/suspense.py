@@ -249,7 +249,7 @@ def suspense_clear(
 def suspense_undone(
     session: Session,
     item: ItemNumber,
-    move: Annotated[int, typer.Option("--move", min=1, help="The move, as `gateway suspense show` numbers it.")],
+    move: Annotated[int, typer.Option("--move", min=1, help="The move, as `gateway suspense show ITEM` numbers it.")],
     reason: Reason,
     dry_run: DryRun = False,
 ) -> None:

@@ -67,7 +67,7 @@ _NOT_SHOWN: Final = (_TAKEN_BACK, "unit_id", "outbound_id", "file_id", "line_no"
 def page(reference: str, stories: list[Story], when: Callable[[str | None], str]) -> Iterator[str]:
     """``when`` shows an instant as people read it."""
     if not stories:
-        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, suspense item (item:N), vendor, trace number, file, entry or amount; the lists of gateway ledger, files and outbound have them."
+        yield f"Found nothing that {reference} names, expected a lease, invoice, batch, check, suspense item (item:N), vendor, trace number, file, entry or amount; gateway ledger --help, gateway files list and gateway outbound list have them."
     for story in stories:
         yield _head(story)
         if story.facts.get(_TAKEN_BACK) is not None:

@@ -68,7 +68,7 @@ def conditions(found: Status) -> list[Condition]:
     ]  # fmt: skip
     for f in found.files:
         if f["state"] in ("HELD", "FAILED", "QUARANTINED"):
-            why = f["hold_text"] or f["hold_code"] or "see gateway files show"
+            why = f["hold_text"] or f["hold_code"] or f"see gateway files show {f['id']}"
             out.append(
                 Condition(f"file:{f['id']}:{f['state']}", f"FILE_{f['state']}", f"{f['name']} (#{f['id']}): {why}")
             )

@@ -85,19 +85,19 @@ def _outcome(row: Mapping[str, Any], settles: settling.Settling | None, when: st
     if row.get("to_fetch"):
         return (
             f"nobody said that it was fetched, and from now on it settles on {settles.on}, not on its effective date "
-            f"{settles.effective}: say so (gateway outbound taken {row['id']}) if it was, else fetch it, or call it back "
-            f"(gateway outbound recall {row['id']}) and build it again"
+            f"{settles.effective}: say so (gateway outbound taken {row['id']} --reason WHY) if it was, else fetch it, or call it back "
+            f"(gateway outbound recall {row['id']} --reason WHY) and build it again"
         )
     if not settles.is_late:
         return f"sent {when} it still settles on its effective date {settles.effective}"
     if row["state"] == "BUILT":
         return (
-            f"it is too late for its effective date {settles.effective}: reject it (gateway outbound reject {row['id']}) and "
+            f"it is too late for its effective date {settles.effective}: reject it (gateway outbound reject {row['id']} --reason WHY) and "
             "build it again"
         )
     return (
         f"sent {when} it settles on {settles.on}, not on its effective date {settles.effective}: leave it, or call it back "
-        f"(gateway outbound recall {row['id']}) and build it again"
+        f"(gateway outbound recall {row['id']} --reason WHY) and build it again"
     )
 
 

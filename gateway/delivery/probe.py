@@ -165,17 +165,17 @@ def _words(verdict: Verdict, seen: Seen, expected_size: int) -> str:
     if verdict is Verdict.DIFFERENT:
         return (
             f"found a file of {seen.size} bytes under the name, expected ours of {expected_size}: ask the receiver, "
-            "then settle with `gateway deliver resolve`"
+            "then settle with gateway deliver resolve DELIVERY --as WHAT --reason WHY"
         )
     if verdict is Verdict.GONE:
         return (
             "found neither the file nor its temporary name, expected one of them: the receiver may have collected it; "
-            "ask the receiver, then settle with `gateway deliver resolve`"
+            "ask the receiver, then settle with gateway deliver resolve DELIVERY --as WHAT --reason WHY"
         )
     if verdict is Verdict.NO_FOLDER:
         return (
             "found no folder there, expected the one of the settings: it is looked at again; ask the receiver where it is, and only if "
-            "it does not come back settle with `gateway deliver resolve`"
+            "it does not come back settle with gateway deliver resolve DELIVERY --as WHAT --reason WHY"
         )
     if verdict is Verdict.UNDECIDED:
         return "the far side does not let us look, so it is not known whether the file is there: ask the receiver"

@@ -91,7 +91,7 @@ def enqueue(connection: Connection, *, outbound_id: int, endpoint: str, remote_n
     if state != "APPROVED":
         raise Refused(
             f"queueing outbound file {outbound_id}: found it {state or 'missing'}, expected APPROVED; "
-            "run `gateway outbound approve` first"
+            f"run gateway outbound approve {outbound_id} first"
         )
     known = connection.execute(
         text(

@@ -214,8 +214,8 @@ def _require_second(delivery: Delivery, first: _First, as_: Resolution, operator
     if as_.value != first.as_:
         raise Refused(
             f"settling delivery {delivery.delivery_id}: found {as_.value!r}, expected {first.as_!r} as {first.code} "
-            "said; agree with each other first (`gateway deliver resolve` with the same --as), or take the first word back: "
-            f"gateway deliver withdraw {delivery.delivery_id} --reason …"
+            f"said; agree with each other first (gateway deliver resolve {delivery.delivery_id} --as {first.as_} --reason WHY), or "
+            f"take the first word back: gateway deliver withdraw {delivery.delivery_id} --reason WHY"
         )
 
 
@@ -247,7 +247,7 @@ def requeue(connection: Connection, delivery_id: int, *, reason: str, operator: 
     if delivery.state not in (DeliveryState.NOT_DELIVERED, DeliveryState.PENDING):
         raise Refused(
             f"trying delivery {delivery_id} again: found it {delivery.state}, expected NOT_DELIVERED or PENDING; an "
-            "unknown one is settled first with `gateway deliver resolve`"
+            f"unknown one is settled first with gateway deliver resolve {delivery_id} --as WHAT --reason WHY"
         )
     connection.execute(
         text("UPDATE delivery SET next_attempt_at = :at, last_error = NULL WHERE delivery_id = :d AND state = :s"),

@@ -300,7 +300,7 @@ class Uploader:
                 if size != flight.job.bytes:
                     flight.unsure(
                         f"looking at {flight.target}: found {size} bytes after the rename, "
-                        f"expected {flight.job.bytes}; ask the receiver, then settle with `gateway deliver resolve`"
+                        f"expected {flight.job.bytes}; ask the receiver, then settle with gateway deliver resolve DELIVERY --as WHAT --reason WHY"
                     )
                     continue
             flight.outcome = Outcome(
@@ -357,11 +357,11 @@ class Uploader:
 _READ_BACK_HINT = "if this receiver does not let senders look at their files, set read_back to 'size' or 'none'"
 _WRITE_HINT = "a disk or quota that is full there is answered so: ask the receiver"
 _FOLDER_HINT = (
-    "its folder is not there: ask the receiver, or correct directory of the endpoint (gateway endpoint probe)"
+    "its folder is not there: ask the receiver, or correct directory of the endpoint (gateway endpoint probe NAME)"
 )
 _STAT_HINT = (
     "if this receiver takes files away at once, set stat_after_rename to false; else ask the receiver, then settle "
-    "with `gateway deliver resolve`"
+    "with gateway deliver resolve DELIVERY --as WHAT --reason WHY"
 )
 
 

@@ -171,7 +171,7 @@ def _lines_only(file: InboundFile, action: str) -> None:
     if is_bank_kind(file.kind):
         raise Refused(
             f"{action} file {file.file_id}: found what a bank sent ({file.kind}), expected a file of lines; see what waits "
-            "with `gateway answers list`; a returned check is paid again by `gateway vendor pay-again`"
+            "with `gateway answers list`; a returned check is paid again by gateway vendor pay-again CHECK --reason WHY"
         )
 
 

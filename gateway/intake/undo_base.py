@@ -32,7 +32,7 @@ def change_escrow(step: Undo, changes: dict[payments.EscrowKey, int]) -> None:
             step.stop(
                 f"{shown(disbursed)} of escrow {key[1]} of lease {key[0]}",
                 "disbursed since",
-                f"gateway ledger checks --lease {key[0]} has the checks, and gateway files reverse takes their file back first",
+                f"gateway ledger checks --lease {key[0]} has the checks, and gateway files reverse FILE --reason WHY takes their file back first",
             )
     payments.change_escrow(step.db, step.connection, changes)
 

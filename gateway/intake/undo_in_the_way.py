@@ -15,7 +15,7 @@ from gateway.ledger.typed import assess_command, unwaive_command
 from gateway.money import shown
 
 _WHY = "--reason WHY"
-BY_HAND = "correct what the file did by hand: gateway assess, gateway waive, gateway payment, gateway suspense, gateway vendor void"
+BY_HAND = "correct what the file did by hand: assess, waive, payment, suspense and vendor void are the commands (gateway --help)"
 
 
 def corrected_since(step: Undo) -> None:
@@ -82,7 +82,7 @@ def item_used(step: Undo, item: int) -> NoReturn:
     if rows:
         todo = f"gateway suspense undo {item} --move {rows[0][0]} {_WHY}"
         step.stop(f"suspense item {item}", f"used since by move {rows[0][0]} ({rows[0][1]})", todo)
-    todo = f"gateway suspense show {item} has the file that took of it; gateway files reverse takes that back first"
+    todo = f"gateway suspense show {item} has the file that took of it; gateway files reverse FILE --reason WHY takes that back first"
     step.stop(f"suspense item {item}", "used since", todo)
 
 
@@ -132,7 +132,7 @@ def billing_line(step: Undo, invoice: str, charge: str, asset: str) -> str:
 
 
 _BATCHES = (
-    "gateway ledger payments --invoice {invoice} has the batches; take back first their file with gateway files reverse, or "
+    "gateway ledger payments --invoice {invoice} has the batches; take back first their file with gateway files reverse FILE --reason WHY, or "
     "what a person posted with gateway payment reverse BATCH --reason TRAN: its money waits in suspense, and no other "
     "batch is re-applied, which would leave no way back"
 )

@@ -18,8 +18,8 @@ _UNCLEAR: Final = (
     "{a}.kind = 'ACKNOWLEDGEMENT' AND {a}.state = 'UNMATCHED' AND COALESCE({a}.code, '') <> '" + REFUSED + "'"
 )
 TO_ASK: Final = (
-    "ask the bank: where it pays nothing of it, gateway answers clear --refused, and a second person calls the file back; "
-    "where it pays a part, have it return the rest; then gateway answers clear"
+    "ask the bank: where it pays nothing of it, gateway answers clear FILE/NUMBER --refused --reason WHY, and a second person calls the file back; "
+    "where it pays a part, have it return the rest; then gateway answers clear FILE/NUMBER --reason WHY"
 )
 """What is to be done about a word of the bank that neither takes a file nor refuses it whole."""
 

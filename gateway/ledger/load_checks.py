@@ -120,9 +120,12 @@ def _changed(row: int, check: str, state: str, file: int | None, type_: str, iss
     """A change of a check that is more than a plan. What became of it is told by the commands that know its entries."""
     todo = "leave the row out"
     if file is None and state == "RETURNED":
-        todo += f", or pay it as it stands with gateway vendor pay-again {check}, which gateway vendor void {check} takes back"
+        todo += (
+            f", or pay it as it stands with gateway vendor pay-again {check} --reason WHY, which gateway vendor void {check} "
+            "--reason WHY takes back"
+        )
     elif type_ == "NEWA" and ((state == "SENT" and flag == "V") or (state == "NEW" and issue > 1)):
-        todo = f"void it with gateway vendor void {check}"
+        todo = f"void it with gateway vendor void {check} --reason WHY"
     is_ = "a file made" if file else "is paid again" if state == "NEW" else f"is {state.lower()}"
     return Bad(row, "check", f"a change of check {check}, which {is_}", "it as it stands", todo)
 

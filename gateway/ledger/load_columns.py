@@ -53,7 +53,10 @@ _ABOUT: Final = {
     ("payments", "bank"): "vector of the cash account, or clearing",
     ("vendors", "sec"): "class of its entries in the bank file",
     ("vendors", "prenote_sent"): "Y: another system sent one, on prenote_sent_on; of new vendors only",
-    ("vendors", "dealer_alert"): "Y: its payments are withheld; only gateway vendor alert --off ends it",
+    (
+        "vendors",
+        "dealer_alert",
+    ): "Y: its payments are withheld; only gateway vendor alert VENDOR --off --reason WHY ends it",
     ("vendors", "suspense_override_on"): "checks due up to then are paid in spite of the alert",
     ("vendors", "holdback"): "kept and shown; it withholds nothing, dealer_alert does",
     ("checks", "type"): "NEWA is paid by Vendor ACH",

@@ -15,8 +15,10 @@ from gateway.ledger.load_stage import Bad, Loading, Staged, upsert
 from gateway.ledger.vendor_details import ACCOUNT, ROUTING, Details, account_in, differing, last4
 from gateway.vault import Vault
 
-_ALERT_OFF = "leave the column out; a person who approves says gateway vendor alert {v} --off"
-_OVERRIDE = "leave the column out; a person who approves says gateway vendor alert {v} --override-until"
+_ALERT_OFF = "leave the column out; a person who approves says gateway vendor alert {v} --off --reason WHY"
+_OVERRIDE = (
+    "leave the column out; a person who approves says gateway vendor alert {v} --override-until DATE --reason WHY"
+)
 _PRENOTE = "leave the column out: the gateway sends prenotes itself and knows them"
 _LOOSENED: Sequence[tuple[str, str, str, str]] = (
     (

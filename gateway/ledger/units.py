@@ -128,7 +128,7 @@ def open_unit(
     if period_state != "OPEN" and kind not in ("MODULE", "OPENING"):
         raise Refused(
             f"{action}: found business date {business_date} of portfolio {portfolio} closed by U0410, "
-            "expected it open; finish End of Period (gateway eop) first"
+            f"expected it open; finish End of Period (gateway eop --date {business_date}) first"
         )
     unit_id = db.insert_returning_id(
         connection,

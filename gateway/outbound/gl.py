@@ -195,7 +195,7 @@ def _today_begins(connection: Connection, at: Place, *, again: bool, after: int 
         if stands.state == OutboundState.BUILT:
             raise Refused(
                 f"{action}: found {stands.name} not released, expected one that was used: gateway outbound approve {after}, or "
-                f"gateway outbound reject {after} and build without --after"
+                f"gateway outbound reject {after} --reason WHY and build without --after"
             )
         return stands.through
     if stands is not None:

@@ -125,9 +125,9 @@ def _in_no_other(connection: Connection, file: File, action: str) -> None:
     if other is None:
         return
     todo = (
-        f"gateway outbound reject {other.outbound_id}"
+        f"gateway outbound reject {other.outbound_id} --reason WHY"
         if other.state == OutboundState.BUILT
-        else f"gateway outbound recall {other.outbound_id}, or where that left too, have one of the two reversed"
+        else f"gateway outbound recall {other.outbound_id} --reason WHY, or where that left too, have one of the two reversed"
     )
     raise Refused(
         f"{action}: found what went into it in {other.name}, which is {other.state}, expected it in no other: {todo}"
@@ -147,7 +147,7 @@ def _still_void(connection: Connection, file: File, action: str) -> None:
             now = "VOID since without that credit" if row.state == "VOID" else f"{row.state} since"
             raise Refused(
                 f"{action}: found check {row.check_no}, which it takes back, {now}, expected it VOID as it was left: "
-                f"void it first (gateway vendor void {row.check_no}); where that is refused, have the bank return the reversal"
+                f"void it first (gateway vendor void {row.check_no} --reason WHY); where that is refused, have the bank return the reversal"
             )
     for check in of_entry:
         raise Refused(

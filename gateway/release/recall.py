@@ -29,7 +29,7 @@ ACTION: Final = "outbound.recall"
 _INSTEAD: Final = {
     "SENDING": "it is being sent; where its sender died, gateway deliver settles it first",
     "PLACING": "it is being sent; where its sender died, gateway deliver settles it first",
-    "UNKNOWN": "it may be there: settle it first with gateway deliver resolve",
+    "UNKNOWN": "it may be there: settle it first with gateway deliver resolve DELIVERY --as WHAT --reason WHY",
     "RECALLED": "it was called back before",
 }
 
@@ -78,7 +78,11 @@ def _released(app: App, connection: Connection, outbound_id: int) -> File:
     """The file under the lock of its portfolio."""
     file = release.locked(app, connection, outbound_id)
     if file.state not in LEFT_STATES:
-        todo = f"gateway outbound reject {outbound_id}" if file.state == OutboundState.BUILT else "it leaves no more"
+        todo = (
+            f"gateway outbound reject {outbound_id} --reason WHY"
+            if file.state == OutboundState.BUILT
+            else "it leaves no more"
+        )
         raise Refused(f"calling {file.name} back: found it {file.state}, expected it released; {todo}")
     leader = connection.execute(
         text(
@@ -90,7 +94,7 @@ def _released(app: App, connection: Connection, outbound_id: int) -> File:
     if leader is not None:
         raise Refused(
             f"calling {file.name} back: found that it goes with {leader.name}, expected that one called back: "
-            f"gateway outbound recall {leader.outbound_id}"
+            f"gateway outbound recall {leader.outbound_id} --reason WHY"
         )
     return file
 
@@ -151,7 +155,7 @@ def _local(app: App, connection: Connection, file: File) -> str | None:
         )
         on = f"call it back on {there or 'the machine where it lies'}{renamed}"
         if file.kind in SEALED_KINDS:
-            on += f"; if somebody fetched it, say so with gateway outbound taken {file.outbound_id}"
+            on += f"; if somebody fetched it, say so with gateway outbound taken {file.outbound_id} --reason WHY"
         back = f"gateway outbound export {file.outbound_id} {quote(str(app.home.outbox / file.name))} --reason WHY"
         put_back = f"put it back ({back}) and call it back then"
         if there is not None:
@@ -174,7 +178,7 @@ def _no_voids(connection: Connection, file: File, action: str) -> None:
     if numbers:
         raise Refused(
             f"{action}: found check {', '.join(numbers)} void, expected none: take the void back first (gateway vendor void "
-            f"{numbers[0]} --undo), call the file back, then void the check again"
+            f"{numbers[0]} --undo --reason WHY), call the file back, then void the check again"
         )
 
 
@@ -185,5 +189,5 @@ def _not_settled(connection: Connection, file: File, action: str) -> None:
     if unit is not None:
         raise Refused(
             f"{action}: found the settlement of its reversals posted by unit {unit}, expected none: ask the bank to run it after "
-            "all, and say so with gateway answers clear --taken"
+            "all, and say so with gateway answers clear FILE/NUMBER --taken --reason WHY"
         )

@@ -69,7 +69,7 @@ def _unreleased(connection: Connection) -> list[str]:
     return [
         f"{row.name} (#{row.outbound_id}): it waited for approval and {_MAY_HAVE_LEFT}: ask the receiver; where it did not "
         f"come, or to note that it did, gateway outbound approve {row.outbound_id} --sha256 {row.sha256[:8]} --accept {RULE} "
-        f"--reason WHY, after which two people say which of both; gateway outbound reject {row.outbound_id} frees its "
+        f"--reason WHY, after which two people say which of both; gateway outbound reject {row.outbound_id} --reason WHY frees its "
         "payments for the next run: only where it did not come"
         for row in rows
     ]

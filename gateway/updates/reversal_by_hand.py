@@ -28,7 +28,7 @@ _INSTEAD: Final = {
     "AMOUNT_DIFFERS": "leave --amount out, or find out which batch is meant",
     "CHECK_DIFFERS": "leave --check out, or find out which batch is meant",
     "BANK_UNKNOWN": "name another --bank; one of these that is missing comes with gl_accounts.csv",
-    "SUSPENSE_SPENT": "take those steps back first (gateway suspense show, then undo)",
+    "SUSPENSE_SPENT": "take those steps back first (gateway suspense show ITEM, then gateway suspense undo ITEM --move N --reason WHY)",
 }
 """What a person does instead, by the code of the finding."""
 

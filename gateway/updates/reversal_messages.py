@@ -70,7 +70,7 @@ def not_in_batch(named: str, target: str, batch: str) -> Finding:
 def suspense_spent(batch: str, item: int, spent_cents: int) -> Finding:
     return Finding(
         "SUSPENSE_SPENT", "batch", f"{shown(spent_cents)} of suspense item {item} of batch {batch} spent since",
-        "an unspent item", f"take its steps back (`gateway suspense undo {item} --move N`), then send the reversal again",
+        "an unspent item", f"take its steps back (gateway suspense undo {item} --move N --reason WHY), then send the reversal again",
     )  # fmt: skip
 
 

@@ -200,8 +200,8 @@ def place(
 def _not_whole(item: Item, cents: int, action: str) -> Refused:
     return Refused(
         f"{action}: found {shown(cents)} of {shown(item.remaining_cents)} placed, expected all of it: a reversal "
-        f"({item.reason}) left it to be placed whole; name a target for the rest in the same call (`gateway suspense apply "
-        f"{item.item} --to … --to …`), or refund it (--refund-check)"
+        f"({item.reason}) left it to be placed whole; name a target for the rest in the same call (gateway suspense apply "
+        f"{item.item} --to … --to … --reason WHY), or refund it (--refund-check)"
     )
 
 
@@ -303,7 +303,7 @@ def to_undo(history: Sequence[Move], number: int, *, action: str) -> list[Move]:
     whole may not stay placed in part."""
     named = next((move for move in history if move.number == number), None)
     if named is None:
-        raise UsageError(f"{action}: found no move {number}, expected one of `gateway suspense show`")
+        raise UsageError(f"{action}: found no move {number}, expected one of gateway suspense show ITEM")
     if named.kind not in _TAKES:
         raise Refused(
             f"{action}: found move {number} {named.kind}, expected one that took money out ({', '.join(_TAKES)}); "

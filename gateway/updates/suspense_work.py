@@ -156,7 +156,8 @@ def _lessee(step: Step) -> str:
     if name is None:
         raise Refused(
             f"{step.action}: found lease {step.item.lease or 'none'}, expected one of portfolio {step.item.portfolio} "
-            "whose lessee gets the money; pay it out to a named payee instead (gateway suspense pay)"
+            f"whose lessee gets the money; pay it out to a named payee instead (gateway suspense pay {step.item.item} --check N --payee WHO "
+            "--reason WHY)"
         )
     return str(name)
 

@@ -58,7 +58,7 @@ def standing(vendor: Vendor, rules: Rules) -> Standing:
         if not prenote.at_bank:
             return Standing(broken=broken("PRENOTE",
                 f"a prenote in {prenote.file}, which is released and not proved to be at the bank", "it there",
-                f"deliver it or say that it was fetched (gateway outbound taken {prenote.outbound_id})",
+                f"deliver it or say that it was fetched (gateway outbound taken {prenote.outbound_id} --reason WHY)",
             ))  # fmt: skip
         return Standing(first=_first(date.fromisoformat(prenote.settles_on), rules))
     if vendor.prenote_sent == "Y" and vendor.version == 1:

@@ -51,15 +51,15 @@ def item(original: Original, rules: Rules) -> Item | Broken:
     if original.refused is not None:
         return broken("REVERSAL",
             f"its credit in {original.file}, which the bank refused (answer {original.refused})", "it paid",
-            f"take the void back (gateway vendor void {number} --undo) and call that file back (gateway outbound recall "
-            f"{original.outbound_id})",
+            f"take the void back (gateway vendor void {number} --undo --reason WHY) and call that file back (gateway outbound recall "
+            f"{original.outbound_id} --reason WHY)",
         )  # fmt: skip
     if not original.at_bank:
         return broken("REVERSAL",
             f"its credit in {original.file}, which is released and not proved to be at the bank", "it there, or called back",
-            f"deliver it or say that it was fetched (gateway outbound taken {original.outbound_id}); if it did not leave, take "
-            f"the void back (gateway vendor void {number} --undo) and call it back (gateway outbound recall "
-            f"{original.outbound_id})",
+            f"deliver it or say that it was fetched (gateway outbound taken {original.outbound_id} --reason WHY); if it did not leave, take "
+            f"the void back (gateway vendor void {number} --undo --reason WHY) and call it back (gateway outbound recall "
+            f"{original.outbound_id} --reason WHY)",
         )  # fmt: skip
     last, effective = last_day(original.settled_on, rules.calendar), effective_date(original.settled_on, rules.earliest)
     is_today = rules.same_day is not None and effective == rules.earliest.isoformat()
@@ -68,7 +68,7 @@ def item(original: Original, rules: Rules) -> Item | Broken:
     if effective > last:
         return broken("REVERSAL",
             f"an entry of {original.file} that settled on {original.settled_on}", f"a reversal by {last}",
-            f"ask the vendor for the money, and take the void back: gateway vendor void {number} --undo",
+            f"ask the vendor for the money, and take the void back: gateway vendor void {number} --undo --reason WHY",
         )  # fmt: skip
     if (other := elsewhere((original.company_id, original.odfi), (rules.company_id, rules.odfi))) is not None:
         return broken("REVERSAL", *other, "ask that bank to reverse it")

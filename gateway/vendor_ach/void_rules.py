@@ -18,8 +18,8 @@ from parsers.nacha_reasons import reason as reason_of
 
 VENDOR_TYPES: Final = ("NEWA", "NEWD", "NEWI", "NEWL", "WIRE", "MANL", "COMV")
 _ELSEWHERE: Final = {
-    "SUSP": "take the step on its suspense item back (gateway suspense undo)",
-    "ESCR": "its money is a lease's escrow: take its file back (gateway files reverse)",
+    "SUSP": "take the step on its suspense item back (gateway suspense undo ITEM --move N --reason WHY)",
+    "ESCR": "its money is a lease's escrow: take its file back (gateway files reverse FILE --reason WHY)",
 }
 _TRIED_AGAIN: Final = frozenset({"R01", "R09"})
 """Returns of a reversal after which it may be tried again: insufficient, uncollected funds."""
@@ -94,7 +94,7 @@ def in_time(app: App, connection: Connection, check: Check, sent_in: int, action
 
 
 _LAST_REVERSAL: Final = f"""
-    SELECT f.name, {return_code_sql("v")} AS code
+    SELECT f.outbound_id, f.name, {return_code_sql("v")} AS code
     FROM ach_entry v JOIN outbound_file f ON f.outbound_id = v.outbound_id AND f.state <> 'REJECTED'
     WHERE v.reverses_outbound_id = :o AND v.reverses_seq = :s ORDER BY v.outbound_id DESC LIMIT 1
 """
@@ -114,7 +114,7 @@ def not_reversed(connection: Connection, check: Check, action: str) -> None:
         )
     raise Refused(
         f"{action}: found its reversal in {row.name}, expected it in no file: reject that file if it waits, call it back "
-        "(gateway outbound recall) if it was released and did not leave"
+        f"(gateway outbound recall {row.outbound_id} --reason WHY) if it was released and did not leave"
     )
 
 

@@ -112,9 +112,7 @@ def undo(
     ):
         check = _again(connection, found.key, action)
         if check.state != "VOID" or check.void_entry_id is None:
-            raise Refused(
-                f"{action}: found it {check.state}, expected a vendor's check that gateway vendor void voided"
-            )
+            raise Refused(f"{action}: found it {check.state}, expected a vendor's check that was voided by hand")
         checks = [check] if check.sent_in is None else _of_entry(connection, check, action, whole=True)
         for one in checks:
             void_rules.not_returned(connection, one, action)

@@ -72,8 +72,8 @@ def _left(connection: Connection, of: int, portfolio: str, action: str) -> str:
     if not row.at_bank:
         raise Refused(
             f"{action}: found {row.name} released and not proved to be at the bank, expected it there: if it did not leave, "
-            f"call it back (gateway outbound recall {of}); else deliver it, or say that it was fetched (gateway outbound "
-            f"taken {of})"
+            f"call it back (gateway outbound recall {of} --reason WHY); else deliver it, or say that it was fetched (gateway outbound "
+            f"taken {of} --reason WHY)"
         )
     return str(row.name)
 

@@ -113,9 +113,11 @@ def test_its_way_keeps_that_it_was_delivered(app: App) -> None:
 
 @ONE_STATE
 def test_nothing_is_taken_from_vendors_that_it_did_not_pay(app: App, db: Database) -> None:
-    with pytest.raises(Refused, match=r"which the bank refused \(answer 1/1\), .*gateway outbound recall 1 "):
+    with pytest.raises(
+        Refused, match=r"which the bank refused \(answer 1/1\), .*gateway outbound recall 1 --reason WHY"
+    ):
         voids.void(app, "4711", reason="refused")
-    with pytest.raises(Refused, match=r"refused by the bank \(answer 1/1\), .*gateway outbound recall 1 "):
+    with pytest.raises(Refused, match=r"refused by the bank \(answer 1/1\), .*gateway outbound recall 1 --reason WHY"):
         build(app, "VACH-REVERSAL", "1", of=1, reason="refused")
     assert state(db, "4711") == ("SENT", 1)
 
@@ -134,7 +136,7 @@ def test_it_is_told(app: App) -> None:
 @ONE_STATE
 def test_it_is_cleared_only_as_taken_after_all(app: App, db: Database) -> None:
     with pytest.raises(
-        Refused, match="whose checks count as paid, expected it called back: gateway outbound recall 1 "
+        Refused, match="whose checks count as paid, expected it called back: gateway outbound recall 1 --reason WHY"
     ):
         lists.clear(app, (1, 1), reason="bank refused, resend")
     lists.clear(app, (1, 1), reason="rang: it ran in the evening", taken=True)

@@ -143,7 +143,9 @@ def test_an_answer_that_waits_for_another_reason_by_now_says_so(app: App, db: Da
     drop(app, returned + b"\n", "again.ach")
     assert [a[2] for a in answers(db)] == ["UNMATCHED", "REPEATED"]
     assert "which is REJECTED, expected a file that left" in answers(db)[0][3]
-    assert answers(db)[0][3].endswith("ask the bank at once, and where it pays it: gateway outbound taken 1")
+    assert answers(db)[0][3].endswith(
+        "ask the bank at once, and where it pays it: gateway outbound taken 1 --reason WHY"
+    )
     assert answers(db)[1][3].startswith(
         "the same as returns.ach (#1) entry 1: nothing done, for now it is this: R03 no account, or unable to locate it: found "
         "account ****7766, expected ****5678"
@@ -169,12 +171,12 @@ def test_who_took_it_back_does_not_say_so(app: App, db: Database) -> None:
 def test_what_went_into_it_must_be_in_no_other_file(app: App, db: Database) -> None:
     other = build(app, "VACH", "1").files[0]
     with pytest.raises(
-        Refused, match=rf"{other.name}, which is BUILT, .*: gateway outbound reject {other.outbound_id}$"
+        Refused, match=rf"{other.name}, which is BUILT, .*: gateway outbound reject {other.outbound_id} --reason WHY$"
     ):
         copies.taken(app, 1, reason="it left")
     release.approve(bob(app), other.outbound_id, sha256=other.sha256)
     with pytest.raises(
-        Refused, match=rf"gateway outbound recall {other.outbound_id}, or where that left too, have one"
+        Refused, match=rf"gateway outbound recall {other.outbound_id} --reason WHY, or where that left too, have one"
     ):
         copies.taken(app, 1, reason="it left")
     recall.recall(bob(app), other.outbound_id, reason="the first one left")
@@ -261,7 +263,8 @@ def test_a_reversal_whose_void_was_taken_back_needs_that_void_again(
     app, number = called_back(db, home, clock)
     voids.undo(app, "4711", reason="right after all")
     with pytest.raises(
-        Refused, match=r"found check 4711, which it takes back, SENT since, .*\(gateway vendor void 4711\); where"
+        Refused,
+        match=r"found check 4711, which it takes back, SENT since, .*\(gateway vendor void 4711 --reason WHY\); where",
     ):
         copies.taken(app, number, reason="it left")
     voids.void(app, "4711", reason="its reversal left")

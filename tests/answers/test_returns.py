@@ -52,7 +52,7 @@ def test_deviations_beyond_what_is_kept_are_told(
     drop(app, bank.whole(bank.return_of("0" * 15, 5)) + b"junk\n" * 5)
     said = world.all_of(db, "SELECT line_no, action FROM line_message WHERE severity = 'W' ORDER BY seq")
     assert len(said) == 2 and "not listed" not in said[0][1]
-    assert said[1][1].endswith("; 9 more deviations are not listed: look at the whole file with gateway check")
+    assert said[1][1].endswith("; 9 more deviations are not listed: look at the whole file with gateway check PATH")
 
 
 LOST: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {

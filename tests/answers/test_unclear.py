@@ -48,7 +48,7 @@ def test_nothing_of_it_is_called_back(app: App, db: Database, case: str) -> None
     assert {row[1:3] for row in answers(db)} == {(None, "UNMATCHED")}
     outcome = answers(db)[0][3]
     assert "will not pay" not in outcome
-    assert "where it pays nothing of it, gateway answers clear --refused" in outcome
+    assert "where it pays nothing of it, gateway answers clear FILE/NUMBER --refused --reason WHY" in outcome
     assert release.show(app, 1)["refused"] is None
     with pytest.raises(Refused) as error:
         recall.recall(bob(app), 1, reason="as told")

@@ -204,7 +204,7 @@ def test_a_folder_that_is_not_there_is_said(office: Office, far_side: FarSide) -
     (failed,) = office.deliver()
     assert failed.state == "NOT_DELIVERED" and failed.next_attempt_at is not None
     assert str(failed.detail).endswith("; its folder is not there: ask the receiver, or correct directory of the endpoint "
-        "(gateway endpoint probe)")  # fmt: skip
+        "(gateway endpoint probe NAME)")  # fmt: skip
     far_side.root.mkdir()
 
 

@@ -547,7 +547,7 @@ CHECK_80 = (
     "portfolio,check,type,amount,disbursement_date,vendor,lease,bank,flag\n1,80,NEWA,50.00,2026-03-03,V1,1002,126,\n"
 )
 OTHER_VENDOR = "V2,OTHER,091000019,5550001,checking,CCD\n"
-PAY_AGAIN = "leave the row out, or pay it as it stands with gateway vendor pay-again 80, which gateway vendor void 80 takes back"
+PAY_AGAIN = "leave the row out, or pay it as it stands with gateway vendor pay-again 80 --reason WHY, which gateway vendor void 80 --reason WHY takes back"
 
 
 @pytest.mark.parametrize(

@@ -303,8 +303,8 @@ def test_numbers_that_no_key_opens_are_replaced(vendors: Database, tmp_path: Pat
         assert current(connection, other, ["V1"])["V1"]["account_number"] == "42"
 
 
-OFF = "leave the column out; a person who approves says gateway vendor alert V1 --off"
-UNTIL = "leave the column out; a person who approves says gateway vendor alert V1 --override-until"
+OFF = "leave the column out; a person who approves says gateway vendor alert V1 --off --reason WHY"
+UNTIL = "leave the column out; a person who approves says gateway vendor alert V1 --override-until DATE --reason WHY"
 SENDS = "leave the column out: the gateway sends prenotes itself and knows them"
 
 

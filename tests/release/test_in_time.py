@@ -207,7 +207,7 @@ def test_a_file_without_windows_is_late_when_its_date_cannot_be_reached(
     for _ in range(2):  # too late to reach it, then past
         assert told() == [
             f"  LATE {file.name} (#{file.outbound_id}): it is too late for its effective date 2026-03-03: reject it (gateway "
-            f"outbound reject {file.outbound_id}) and build it again"
+            f"outbound reject {file.outbound_id} --reason WHY) and build it again"
         ]
         clock.elapsed += 24 * 3600
     if windows is not None:
@@ -221,7 +221,7 @@ def test_a_file_without_windows_is_late_when_its_date_cannot_be_reached(
             found = status(app, None)
             assert [line for line in page(found, str) if line.startswith("  LATE ")] == [
                 f"  LATE {file.name} (#{file.outbound_id}): sent now it settles on 2026-03-06, not on its effective date "
-                f"2026-03-03: leave it, or call it back (gateway outbound recall {file.outbound_id}) and build it again"
+                f"2026-03-03: leave it, or call it back (gateway outbound recall {file.outbound_id} --reason WHY) and build it again"
             ]
             assert "OUTBOUND_LATE" in [c.code for c in alarms.conditions(found)]
 
@@ -241,8 +241,8 @@ def test_a_file_that_nobody_said_was_fetched_is_late_until_somebody_does(
     for date in (None, "2026-03-20"):  # as long as it takes
         assert told(date) == [
             f"  LATE {file.name} (#{file.outbound_id}): nobody said that it was fetched, and from now on it settles on 2026-03-04, "
-            f"not on its effective date 2026-03-03: say so (gateway outbound taken {file.outbound_id}) if it was, else fetch it, "
-            f"or call it back (gateway outbound recall {file.outbound_id}) and build it again"
+            f"not on its effective date 2026-03-03: say so (gateway outbound taken {file.outbound_id} --reason WHY) if it was, else fetch it, "
+            f"or call it back (gateway outbound recall {file.outbound_id} --reason WHY) and build it again"
         ]
     assert "OUTBOUND_LATE" in [c.code for c in alarms.conditions(status(app, None))]
     copies.taken(app, file.outbound_id, reason="the bank's courier had it")
@@ -284,12 +284,12 @@ def test_who_looks_at_a_missed_window_hears_what_becomes_of_the_file(
     clock.elapsed += 6 * 3600  # past 16:45
     assert conditions(app)["WINDOW_MISSED"].endswith(
         f"2026-03-03 10:30 EST; it is too late for its effective date 2026-03-03: reject it (gateway outbound reject "
-        f"{file.outbound_id}) and build it again"
+        f"{file.outbound_id} --reason WHY) and build it again"
     )
     world.change(db, "UPDATE outbound_file SET approved_at = built_at, state = 'APPROVED' WHERE kind = 'VACH-BANK'")
     told = (
         f"sent by then it settles on 2026-03-04, not on its effective date 2026-03-03: leave it, or call it back (gateway "
-        f"outbound recall {file.outbound_id}) and build it again"
+        f"outbound recall {file.outbound_id} --reason WHY) and build it again"
     )
     with db.write() as connection:
         queue.enqueue(connection, outbound_id=file.outbound_id, endpoint="bank", remote_name=file.name, at=app.now())

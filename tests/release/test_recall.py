@@ -166,7 +166,8 @@ def test_a_file_to_be_fetched_is_called_back_until_it_is(app: App, db: Database,
         recall.recall(app, second.outbound_id, reason="x")
     back = rf"gateway outbound export {second.outbound_id} {path} --reason WHY"
     with pytest.raises(
-        Refused, match=rf"taken {second.outbound_id}; where neither is so, as after a restore, put it back \({back}\)"
+        Refused,
+        match=rf"taken {second.outbound_id} --reason WHY; where neither is so, as after a restore, put it back \({back}\)",
     ):
         recall.recall(app, second.outbound_id, reason="x")
     (home.work / "fetched").rename(path)

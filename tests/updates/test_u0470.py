@@ -251,7 +251,7 @@ def test_spent_suspense_is_named_and_refuses_the_reversal(db: Database) -> None:
     assert world.messages(file_id) == [
         (1, "R", "SUSPENSE_SPENT",
          f"Found 1.50 of suspense item {item} of batch {B1} spent since, expected an unspent item: take its steps back "
-         f"(`gateway suspense undo {item} --move N`), then send the reversal again."),
+         f"(gateway suspense undo {item} --move N --reason WHY), then send the reversal again."),
     ]  # fmt: skip
     assert outcome.rejected == 1 and world.open() == {"10": 0}
     with db.read() as connection:

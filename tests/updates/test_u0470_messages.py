@@ -139,7 +139,7 @@ MESSAGES: list[tuple[str, str, str]] = [  # the line, its code, its words; ITEM 
      "account."),
     (f"L2,500,B{OVER}", "SUSPENSE_SPENT",
      f"Found 0.40 of suspense item ITEM of batch {OVER} spent since, expected an unspent item: take its steps back "
-     "(`gateway suspense undo ITEM --move N`), then send the reversal again."),
+     "(gateway suspense undo ITEM --move N --reason WHY), then send the reversal again."),
     (f"L2,200,B{SEVERAL}", "MULTIPLE_LEASE_BATCH",
      f"Found several leases in batch {SEVERAL}, expected one: nothing, it alone was reversed (No reversal and reapply for "
      "multiple lease batch)."),

@@ -213,7 +213,7 @@ PRENOTES: list[tuple[dict[str, Any], dict[str, Any], list[str], str]] = [
     ({"prenote": Prenote("F", False, "2026-02-10", None)}, {}, [], "Found a prenote in F, which waits for release"),
     ({"prenote": Prenote("F", True, "2026-02-10", None, 7, at_bank=False)}, {}, [],
      "Found a prenote in F, which is released and not proved to be at the bank, expected it there: deliver it or say that it "
-     "was fetched (gateway outbound taken 7)"),
+     "was fetched (gateway outbound taken 7 --reason WHY)"),
     ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {}, [],
      "Found the prenote of 2026-02-10 returned by the bank with R03"),
     ({"prenote": Prenote("F", True, "2026-02-10", "R03")}, {"prenotes": False}, [], "returned by the bank with R03"),

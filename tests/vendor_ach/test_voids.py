@@ -233,7 +233,7 @@ def test_an_offset_that_is_not_of_today_has_no_same_day_limit(
         ({"state": "VOID"}, "found it VOID, expected NEW or SENT"),
         ({"state": "RETURNED"}, "found it RETURNED"),
         ({"type": "SUSP"}, "found type SUSP, expected a vendor's check; take the step on its suspense item back"),
-        ({"type": "ESCR"}, r"found type ESCR, .*: take its file back \(gateway files reverse\)"),
+        ({"type": "ESCR"}, r"found type ESCR, .*: take its file back \(gateway files reverse FILE --reason WHY\)"),
     ],
 )
 def test_refused(app: App, db: Database, changes: dict[str, Any], message: str) -> None:
@@ -372,10 +372,10 @@ def test_no_undo_of_what_is_in_a_file(app: App, db: Database) -> None:
     with pytest.raises(Refused, match=f"found its reversal in {built.files[0].name}"):
         voids.undo(app, "1", reason="x")
     world.check(db, "2")
-    with pytest.raises(Refused, match="found it NEW, expected a vendor's check that gateway vendor void voided"):
+    with pytest.raises(Refused, match="found it NEW, expected a vendor's check that was voided by hand"):
         voids.undo(app, "2", reason="x")
     world.check(db, "3", state="VOID")
-    with pytest.raises(Refused, match="found it VOID, expected a vendor's check that gateway vendor void voided"):
+    with pytest.raises(Refused, match="found it VOID, expected a vendor's check that was voided by hand"):
         voids.undo(app, "3", reason="it was void when it was loaded")
 
 
