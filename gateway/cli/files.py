@@ -86,6 +86,19 @@ def processed_document(file: InboundFile, left: Mapping[int, int]) -> dict[str, 
     return file_document(file) | {"left_in_suspense": from_cents(left.get(file.file_id, 0))}
 
 
+def not_reported_document(files: Mapping[int, str]) -> dict[str, Any]:
+    """Files whose reports could not be written, by number, and why."""
+    return {"not_reported": [{"id": file_id, "why": why} for file_id, why in files.items()]}
+
+
+def not_reported_page(files: Mapping[int, str]) -> Iterator[str]:
+    for file_id, why in files.items():
+        yield (
+            f"NOT REPORTED #{file_id}: {why}: its reports and rejected lines are not all written. What posted stands; mend the "
+            "cause, and the next gateway process writes them."
+        )
+
+
 def processed(files: Sequence[InboundFile], left: Mapping[int, int]) -> Iterator[str]:
     """Files that were taken, one by one and together; ``left`` is what ``left_by`` found."""
     if not files:
@@ -286,11 +299,15 @@ def _post_now(session: Session, file_id: int) -> int:
 
     with closing(Intake(session.app)) as intake:
         intake.process_now([])
+        not_reported = dict(sorted(intake.not_reported.items()))
     with session.app.db.read() as connection:
         file = file_row(connection, file_id)
     left = left_by(session, [file])
-    session.show(processed_document(file, left), processed([file], left))
-    return DONE if ProcessedFile(file).clean else WITH_REJECTS
+    session.show(
+        processed_document(file, left) | not_reported_document(not_reported),
+        [*processed([file], left), *not_reported_page(not_reported)],
+    )
+    return DONE if ProcessedFile(file).clean and not not_reported else WITH_REJECTS
 
 
 def files_discard(session: Session, file_id: FileId, reason: Reason) -> None:

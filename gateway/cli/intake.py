@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,16 @@ import typer
 from gateway.answers.names import ANSWERS
 from gateway.answers.names import KINDS as BANK_KINDS
 from gateway.cli.common import DONE, WITH_REJECTS, Session, command, table
-from gateway.cli.files import SEVERITY, file_document, left_by, line_counts, processed, processed_document
+from gateway.cli.files import (
+    SEVERITY,
+    file_document,
+    left_by,
+    line_counts,
+    not_reported_document,
+    not_reported_page,
+    processed,
+    processed_document,
+)
 from gateway.cli.moves import moves_document, moves_page, open_document
 from gateway.cli.written import counted
 from gateway.console.inbox import Left, left_in_place
@@ -66,8 +75,8 @@ def process(
     rows = [p.file for p in done]
     left, suspended = [] if paths else left_in_place(session.app), left_by(session, rows)
     document = {"rows": [processed_document(f, suspended) for f in rows], "left": [asdict(x) for x in left]}
-    document["not_reported"] = [{"id": file_id, "why": why} for file_id, why in not_reported.items()]
-    session.show(document, [*processed(rows, suspended), *_left(left), *_not_reported(not_reported)])
+    document |= not_reported_document(not_reported)
+    session.show(document, [*processed(rows, suspended), *_left(left), *not_reported_page(not_reported)])
     clean = all(p.clean for p in done) and not any(x.wants_person for x in left) and not not_reported
     return DONE if clean else WITH_REJECTS
 
@@ -75,14 +84,6 @@ def process(
 def _left(left: list[Left]) -> Iterator[str]:
     for x in left:
         yield f"LEFT IN {x.source}, {x.name}: {x.message}"
-
-
-def _not_reported(files: Mapping[int, str]) -> Iterator[str]:
-    for file_id, why in files.items():
-        yield (
-            f"NOT REPORTED #{file_id}: {why}: its reports and rejected lines are not all written. What posted stands; mend the "
-            "cause, and the next gateway process writes them."
-        )
 
 
 _ALONE: Final = (

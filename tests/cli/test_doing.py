@@ -56,7 +56,7 @@ def test_reports_that_cannot_be_written_are_told_and_written_by_the_next_process
     """What was refused stood in them alone, and the command ended as if all were well."""
     in_the_way = own.root / "var" / "reports" / "2026-03-03"
     in_the_way.touch()
-    drop(own, "p1_btchassmt.dat", "<lease>1003<assmt>LTCH<amount>1234\n")
+    drop(own, "p1_btchassmt.dat", "<lease>1003<assmt>LTCH<amount>1234\n<lease>1003<assmt>LTCH<amount>1.2\n")
     done = own.do("process", "--json")
     (row,) = done.rows
     assert (done.code, row["state"]) == (1, "POSTED")
@@ -64,9 +64,12 @@ def test_reports_that_cannot_be_written_are_told_and_written_by_the_next_process
     assert number == row["id"] and "Error: " in why
     again = own.do("process")
     assert again.code == 1 and f"NOT REPORTED #{number}: {why}: " in again.out
+    line = ("--line", "2", "--text", "<lease>1003<assmt>LTCH<amount>120", "--reason", "decimal point")
+    repaired = own.do("files", "repair", str(number), *line, "--json").document
+    assert [x["id"] for x in repaired["not_reported"]] == [number, repaired["id"]]
     in_the_way.unlink()
     assert own.ok("process").out == "Nothing to process.\n"
-    assert list(in_the_way.glob(f"{number}-p1_btchassmt.dat/*.rpt"))
+    assert len(list(in_the_way.glob("*-p1_btchassmt*/*.rpt"))) == 4
 
 
 def test_a_file_that_cannot_be_taken_is_told_before_anything_is_touched(own: Played, tmp_path: Path) -> None:
