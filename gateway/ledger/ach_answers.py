@@ -156,8 +156,8 @@ class Held(NamedTuple):
         """What is found, and what is to be done."""
         more = f" and {self.more} more" if self.more else ""
         return (
-            f"the bank's answer {self.answer}{more} about {self.file} (#{self.outbound_id}), which is {self.state} here: the bank "
-            "has that file, and may pay what is in it"
+            f"the bank's answer {self.answer}{more} about {self.file} (#{self.outbound_id}), which is {self.state} here: if it "
+            "means that file, the bank has it, and may pay what is in it"
         )
 
 

@@ -211,9 +211,10 @@ def test_what_pays_again_what_the_bank_speaks_of_stays_here(app: App, db: Databa
     (job,) = deliveries_of(app, again)
     assert (job.state, job.next_attempt_at) == (S.PENDING, None)
     assert job.last_error == (
-        "found the bank's answer 1/1 about P01-VACH-BANK-260303.DAT (#1), which is REJECTED here: the bank has that file, and may "
+        "found the bank's answer 1/1 about P01-VACH-BANK-260303.DAT (#1), which is REJECTED here: if it means that file, the bank has it, and may "
         f"pay what is in it: ask the bank what it pays; where it pays any of the same, gateway outbound recall {again} --reason WHY and "
-        f"gateway outbound taken 1 --reason WHY; where nothing, gateway answers clear 1/1, then gateway deliver again {job.delivery_id}"
+        f"gateway outbound taken 1 --reason WHY; where nothing, gateway answers clear 1/1 --reason WHY, then gateway deliver "
+        f"again {job.delivery_id} --reason WHY"
     )
     requeued(bob, job)
     assert claimed(app) == []

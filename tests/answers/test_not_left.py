@@ -69,8 +69,9 @@ def test_a_file_that_pays_again_what_was_called_back_is_held(app: App, db: Datab
     with pytest.raises(Refused) as error:
         approve(app, again)
     assert "found the bank's answer 1/1" in str(error.value)
-    assert f"about {NAME} (#1), which is REJECTED here: the bank has that file, and may pay what is in it" in str(
-        error.value
+    assert (
+        f"about {NAME} (#1), which is REJECTED here: if it means that file, the bank has it, and may pay what is in it"
+        in str(error.value)
     )
     assert "clear the answers (gateway answers clear 1/1 --reason WHY)" in str(error.value)
     assert state(db, "4711") == ("RESERVED", 1)
@@ -103,8 +104,8 @@ def test_it_is_told(app: App, db: Database) -> None:
     shown = outbound_page.page(found, str)
     (line,) = [line for line in shown if line.startswith("  HELD ")]
     assert line == (
-        f"  HELD       by the bank's answer 1/1 and 1 more about {NAME} (#1), which is REJECTED here: the bank has that file, "
-        "and may pay what is in it"
+        f"  HELD       by the bank's answer 1/1 and 1 more about {NAME} (#1), which is REJECTED here: if it means that file, the "
+        "bank has it, and may pay what is in it"
     )
 
 
@@ -155,7 +156,7 @@ def test_a_released_file_that_the_bank_speaks_of_is_not_sent(
     (stays,) = queues(app)
     assert (stays.state, stays.next_attempt_at) == ("NOT_DELIVERED", None)
     assert stays.last_error == (
-        f"found the bank's answer 1/1 about {NAME} (#1), which is NOT_DELIVERED here: the bank has that file, and may pay "
+        f"found the bank's answer 1/1 about {NAME} (#1), which is NOT_DELIVERED here: if it means that file, the bank has it, and may pay "
         "what is in it: "
         "ask the bank what it pays; where it has it, gateway deliver acknowledge 1 --reference WHO; where nothing, gateway "
         "answers clear 1/1 --reason WHY, then gateway deliver again 1 --reason WHY"
