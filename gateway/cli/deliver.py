@@ -20,7 +20,7 @@ from gateway.cli.common import (
 from gateway.cli.outbound import OutboundId
 from gateway.console.windows import by_file
 from gateway.delivery import deliver as delivering
-from gateway.delivery import endpoint_probe, queue, settle
+from gateway.delivery import endpoint_probe, reads, settle
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import UsageError, each_tried, raise_first
 from gateway.ledger import restored
@@ -121,12 +121,12 @@ def deliver_run(
     return DONE if all(r.state in GOOD for r in done) and not stranded else WITH_REJECTS
 
 
-def _stranded(session: Session) -> Sequence[queue.Delivery]:
+def _stranded(session: Session) -> Sequence[reads.Delivery]:
     with session.app.db.read() as connection:
-        return queue.stranded(connection, session.app.settings.gateway.endpoints)
+        return reads.stranded(connection, session.app.settings.gateway.endpoints)
 
 
-def _show(session: Session, results: Sequence[delivering.DeliveryResult], stranded: Sequence[queue.Delivery]) -> None:
+def _show(session: Session, results: Sequence[delivering.DeliveryResult], stranded: Sequence[reads.Delivery]) -> None:
     windows = by_file(session.app)
     rows = [
         (r.delivery_id, r.name, r.endpoint, r.state, r.bytes, r.attempts, r.detail if r.state not in GOOD else None,
@@ -134,7 +134,7 @@ def _show(session: Session, results: Sequence[delivering.DeliveryResult], strand
         for r in results
     ] + [
         (d.delivery_id, d.remote_name, d.endpoint, d.state, d.bytes, d.attempts,
-         queue.no_endpoint(d.outbound_id, d.endpoint, d.state), windows.get(d.outbound_id))
+         reads.no_endpoint(d.outbound_id, d.endpoint, d.state), windows.get(d.outbound_id))
         for d in stranded
     ]  # fmt: skip
     session.show_rows(
@@ -150,14 +150,14 @@ GOOD = (DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 def _nothing_due(session: Session) -> str:
     """What waits for a later try, or for people, is not due, and yet has not left."""
     with session.app.db.read() as connection:
-        waiting = sum(d.state in (*SENDABLE, DeliveryState.UNKNOWN) for d in queue.listing(connection))
+        waiting = sum(d.state in (*SENDABLE, DeliveryState.UNKNOWN) for d in reads.listing(connection))
     return "Nothing is due for delivery" + (f"; {waiting} not yet there: gateway deliver list." if waiting else ".")
 
 
 def deliver_list(session: Session) -> None:
     """Every delivery and where it stands."""
     windows = by_file(session.app)
-    stranded = {d.delivery_id: queue.no_endpoint(d.outbound_id, d.endpoint, d.state) for d in _stranded(session)}
+    stranded = {d.delivery_id: reads.no_endpoint(d.outbound_id, d.endpoint, d.state) for d in _stranded(session)}
     with session.app.db.read() as connection:
         staying = delivering.staying(session.app, connection, stays(session.app))
         rows = [
@@ -173,7 +173,7 @@ def deliver_list(session: Session) -> None:
                 or None,
                 windows.get(d.outbound_id),
             )
-            for d in queue.listing(connection)
+            for d in reads.listing(connection)
         ]
     session.show_rows(
         ("id", "outbound", "name", "endpoint", "state", "attempts", "next_attempt_at", "last_error", "window"),

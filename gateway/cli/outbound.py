@@ -24,7 +24,7 @@ from gateway.cli.common import (
 )
 from gateway.cli.written import counted
 from gateway.console.windows import by_file, with_windows
-from gateway.delivery import queue
+from gateway.delivery import reads
 from gateway.errors import UsageError
 from gateway.money import from_cents, shown, to_cents
 from gateway.outbound import kept_reports
@@ -143,7 +143,7 @@ def outbound_approve(
 def _leaving(session: Session, released: release.Released) -> str:
     """After a restore a file may have left, or waits for a person: then why, with what to do."""
     with session.app.db.read() as connection:
-        (delivery,) = queue.of_files(connection, [released.outbound_id])
+        (delivery,) = reads.of_files(connection, [released.outbound_id])
     if delivery.next_attempt_at is None:
         return f"It does not leave by itself: {delivery.last_error}"
     return "It leaves with the next `gateway deliver`."

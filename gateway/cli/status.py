@@ -13,7 +13,7 @@ from gateway.cli.written import counted
 from gateway.console.status import TROUBLED_FILES, Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
-from gateway.delivery.queue import no_endpoint
+from gateway.delivery.reads import no_endpoint
 from gateway.ledger.restored import COMMAND
 from gateway.money import shown
 

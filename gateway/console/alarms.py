@@ -29,7 +29,7 @@ from gateway.clock import instant_text
 from gateway.console.status import Status, slow_text, unfinished_text
 from gateway.console.status import status as gather
 from gateway.console.windows import at_stake, to_send
-from gateway.delivery.queue import no_endpoint
+from gateway.delivery.reads import no_endpoint
 from gateway.errors import GatewayError
 from gateway.ledger.restored import COMMAND
 from gateway.money import shown

@@ -21,10 +21,11 @@ from sqlalchemy import Connection as DbConnection
 from gateway import log
 from gateway.app import App
 from gateway.crashpoints import Step, reached
-from gateway.delivery import queue, tries
+from gateway.delivery import queue, reads, tries
 from gateway.delivery.connect import Connection, connect
 from gateway.delivery.probe import Verdict, probe
-from gateway.delivery.queue import Change, Delivery
+from gateway.delivery.queue import Change
+from gateway.delivery.reads import Delivery
 from gateway.delivery.sftp import SftpSession
 from gateway.delivery.sftp_wire import ConnectionLostError
 from gateway.delivery.states import SENDABLE, DeliveryState
@@ -96,7 +97,7 @@ def deliver(
     else:
         with app.db.read() as connection:
             beyond = {name: tries.longest_wait(e.retry, app.clock.now()) for name, e in settings.items()}
-            names = queue.endpoints_with_work(connection, now=app.now(), beyond=beyond)
+            names = reads.endpoints_with_work(connection, now=app.now(), beyond=beyond)
     shared = threading.Lock()
     runs = [
         _Run(
@@ -122,7 +123,7 @@ def deliver(
         raise Refused(f"delivering to {endpoint}: found another process at it, expected none; wait for it to end")
     with app.db.read() as connection:
         left = {number: why for run in runs for number, why in run.left.items()}
-        touched = queue.by_ids(connection, [*left, *(n for run in runs for n in run.touched)])
+        touched = reads.by_ids(connection, [*left, *(n for run in runs for n in run.touched)])
     return [
         replace(_result(d), detail=left[d.delivery_id]) if d.delivery_id in left and d.state in SENDABLE else _result(d)
         for d in touched
@@ -132,7 +133,7 @@ def deliver(
 def staying(app: App, connection: DbConnection, stays: Stays) -> dict[int, str]:
     """Of deliveries that wait, those that ``deliver`` leaves where they are, and why: to another home, or to people."""
     stay = _files_that_stay(app, connection, stays)
-    return {d.delivery_id: stay[d.outbound_id] for d in queue.without_message(connection, stay)}
+    return {d.delivery_id: stay[d.outbound_id] for d in reads.without_message(connection, stay)}
 
 
 def _files_that_stay(app: App, connection: DbConnection, stays: Stays) -> dict[int, str]:
@@ -209,7 +210,7 @@ class _Run:
         if states is SENDABLE:
             stay = _files_that_stay(self.app, connection, self.stays)
         beyond = tries.longest_wait(self.endpoint.retry, self.app.clock.now())
-        due = partial(queue.due, connection, endpoint=self.name, now=at, states=states, beyond=beyond)
+        due = partial(reads.due, connection, endpoint=self.name, now=at, states=states, beyond=beyond)
         if stay:
             ours = {job.delivery_id for job in due(without=stay)}
             self.left |= {d.delivery_id: stay[d.outbound_id] for d in due() if d.delivery_id not in ours}

@@ -1,4 +1,4 @@
-"""The queue in the database: what is to go where, who sends it now, and what became of it.
+"""The moves of the queue in the database: what is to go where, who sends it now, and what became of it. ``reads.py`` asks.
 
 Every function works in the caller's transaction. Changes of state are conditional on the state they start from, so
 that of two processes that mean the same delivery one sees that it came too late.
@@ -7,57 +7,25 @@ that of two processes that mean the same delivery one sees that it came too late
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, select, text
 
+from gateway.delivery.reads import WAITING, Delivery, by_ids, deliveries, one, quoted, settled_by
 from gateway.delivery.states import REFUSABLE, SENDABLE, DeliveryState, require_transition
 from gateway.delivery.tries import add_events, interruptions, temporary_name
-from gateway.errors import Refused, UsageError
+from gateway.errors import Refused
 from gateway.ledger import ach_answers, ach_returns, restored, schema
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_COLUMNS: Final = (
-    "d.delivery_id, d.outbound_id, d.endpoint, d.remote_name, d.temporary_name, d.state, d.attempts, "
-    "d.next_attempt_at, d.started_at, d.ended_at, d.last_error, d.receipt, "
-    "COALESCE(m.sha256, o.sha256) AS sha256, COALESCE(m.bytes, o.bytes) AS bytes"
-)
-_NEVER: Final = "~"
-"""After every instant."""
 INTERRUPTIONS: Final = 5
 """So often in a row a file's sending may be interrupted before it is sent no more by itself."""
-_UNDER_WAY: Final = (DeliveryState.SENDING, DeliveryState.PLACING)
-_WAITING: Final = (*SENDABLE, DeliveryState.UNKNOWN)
 _GOOD: Final = (DeliveryState.PLACING, DeliveryState.DELIVERED, DeliveryState.ACKNOWLEDGED)
 _ENDS: Final = (
     DeliveryState.DELIVERED, DeliveryState.NOT_DELIVERED, DeliveryState.ACKNOWLEDGED, DeliveryState.RECALLED,
 )  # fmt: skip
-_FROM: Final = (
-    "FROM delivery d JOIN outbound_file o ON o.outbound_id = d.outbound_id "
-    "LEFT JOIN outbound_message m ON m.outbound_id = d.outbound_id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A row of the queue with what must be sent: the released file, or the OpenPGP message that holds it."""
-
-    delivery_id: int
-    outbound_id: int
-    endpoint: str
-    remote_name: str
-    temporary_name: str
-    state: DeliveryState
-    attempts: int
-    next_attempt_at: str | None
-    started_at: str | None
-    ended_at: str | None
-    last_error: str | None
-    receipt: str | None
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,93 +105,6 @@ def _after_restore(connection: Connection, delivery_id: int, outbound_id: int, a
         )  # fmt: skip
 
 
-def settled_by(delivery_id: int) -> str:
-    """What people do about a delivery of which only they know whether it left."""
-    return (
-        f"ask the receiver, then two people say gateway deliver resolve {delivery_id} --as delivered --reason WHY, or "
-        "--as not-delivered, which sends it"
-    )
-
-
-def due(
-    connection: Connection,
-    *,
-    endpoint: str,
-    now: str,
-    states: Sequence[DeliveryState],
-    beyond: str | None = None,
-    limit: int | None = None,
-    without: Iterable[int] = (),
-) -> list[Delivery]:
-    """What is due at an endpoint in these states, oldest first. ``beyond``: no try waits until after this instant, so what does
-    was queued by a clock that went back since, and is due. ``without``: files that cannot be made here, or may not leave as
-    they are, and go from here only as the message that is kept of them."""
-    values = {"endpoint": endpoint, "now": now, "beyond": beyond or _NEVER, "limit": limit}
-    out = ", ".join(str(int(n)) for n in sorted(without))
-    return _select(
-        connection,
-        f"WHERE d.endpoint = :endpoint AND d.state IN ({_quoted(states)}) "
-        "AND (d.next_attempt_at <= :now OR d.next_attempt_at > :beyond) "
-        + (f"AND (m.outbound_id IS NOT NULL OR d.outbound_id NOT IN ({out})) " if out else "")
-        + "ORDER BY d.delivery_id"
-        + (" LIMIT :limit" if limit is not None else ""),
-        {name: value for name, value in values.items() if value is not None},
-    )
-
-
-def by_ids(connection: Connection, delivery_ids: Iterable[int]) -> list[Delivery]:
-    numbers = ", ".join(str(int(n)) for n in sorted(set(delivery_ids)))
-    return _select(connection, f"WHERE d.delivery_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
-
-
-def of_files(connection: Connection, outbound_ids: Iterable[int]) -> list[Delivery]:
-    numbers = ", ".join(str(int(n)) for n in sorted(set(outbound_ids)))
-    return _select(connection, f"WHERE d.outbound_id IN ({numbers}) ORDER BY d.delivery_id", {}) if numbers else []
-
-
-def without_message(connection: Connection, outbound_ids: Iterable[int]) -> list[Delivery]:
-    """Of these files' deliveries, those that wait to be sent and of which no message is kept."""
-    numbers = ", ".join(str(int(n)) for n in sorted(set(outbound_ids)))
-    where = f"WHERE d.outbound_id IN ({numbers}) AND d.state IN ({_quoted(SENDABLE)}) AND m.outbound_id IS NULL"
-    return _select(connection, f"{where} ORDER BY d.delivery_id", {}) if numbers else []
-
-
-def listing(connection: Connection, *, states: Sequence[DeliveryState] = tuple(DeliveryState)) -> list[Delivery]:
-    """All deliveries in these states, for status, lists and alarms."""
-    return _select(connection, f"WHERE d.state IN ({_quoted(states)}) ORDER BY d.delivery_id", {})
-
-
-def stranded(connection: Connection, endpoints: Container[str]) -> list[Delivery]:
-    """Deliveries that are not over and whose endpoint the settings do not have (any more)."""
-    return [d for d in listing(connection, states=(*_UNDER_WAY, *_WAITING)) if d.endpoint not in endpoints]
-
-
-def no_endpoint(outbound_id: int, endpoint: str, state: str) -> str:
-    """Why a stranded one stays where it is, and what to do."""
-    todo = f"give it back its table [endpoints.{endpoint}] in config/gateway.toml"
-    if state in SENDABLE:
-        todo += f", or call the file back (gateway outbound recall {outbound_id} --reason WHY) and build it again"
-    return f"endpoint {endpoint} is not in the settings: {todo}"
-
-
-def endpoints_with_work(connection: Connection, *, now: str, beyond: Mapping[str, str] | None = None) -> list[str]:
-    """Endpoints at which something is due or was left in the middle by a process that ended. ``beyond``: as of ``due``, by
-    endpoint."""
-    rows = connection.execute(
-        text(
-            "SELECT endpoint, MIN(next_attempt_at) AS first, MAX(next_attempt_at) AS last, "
-            f"MAX(CASE WHEN state IN ({_quoted(_UNDER_WAY)}) THEN 1 ELSE 0 END) AS under_way FROM delivery "
-            f"WHERE state IN ({_quoted((*_UNDER_WAY, *_WAITING))}) GROUP BY endpoint ORDER BY endpoint"
-        )
-    )
-    return [
-        str(row.endpoint)
-        for row in rows
-        if row.under_way
-        or (row.first is not None and (row.first <= now or row.last > (beyond or {}).get(row.endpoint, _NEVER)))
-    ]
-
-
 def claim(connection: Connection, jobs: Sequence[Delivery], *, temporary_suffix: str, at: str) -> list[Delivery]:
     """Take deliveries for sending: state SENDING and a temporary name of this attempt's own, committed by the caller
     before the first byte leaves. What must not leave any more is stopped, until a person sees to it; what the bank answered
@@ -298,7 +179,7 @@ def _spoken_of(job: Delivery, found: ach_answers.Held) -> str:
 
 def stop(connection: Connection, outbound_id: int, why: str, *, at: str) -> None:
     """Keep a file that has not left from leaving by itself; one that is under way, or left, stays as it is."""
-    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    found = deliveries(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
     held = _held(connection, [d.delivery_id for d in found])
     _stop(
         connection,
@@ -376,7 +257,7 @@ def recall(connection: Connection, outbound_id: int, *, at: str, refused: str | 
     Called back is only what waits or was proved not delivered, while nobody else has it in hand; and what the bank
     ``refused``, by an answer that this names.
     """
-    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    found = deliveries(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
     if not found:
         return ""
     (job,) = found
@@ -390,7 +271,7 @@ def recall(connection: Connection, outbound_id: int, *, at: str, refused: str | 
 
 def left(connection: Connection, outbound_id: int, why: str, *, at: str) -> bool:
     """A file that was called back is there all the same, people say; False for one that had no delivery."""
-    found = _select(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
+    found = deliveries(connection, "WHERE d.outbound_id = :o", {"o": outbound_id})
     return bool(
         record(connection, [Change(d.delivery_id, d.state, DeliveryState.DELIVERED, why) for d in found], at=at)
     )
@@ -414,7 +295,7 @@ def hurry(connection: Connection, *, endpoint: str | None, at: str) -> None:
     connection.execute(
         text(
             "UPDATE delivery SET next_attempt_at = :at WHERE next_attempt_at > :at "
-            f"AND state IN ({_quoted(_WAITING)})" + (" AND endpoint = :e" if endpoint else "")
+            f"AND state IN ({quoted(WAITING)})" + (" AND endpoint = :e" if endpoint else "")
         ),
         {"at": at, "e": endpoint} if endpoint else {"at": at},
     )
@@ -426,7 +307,7 @@ def recover(connection: Connection, *, endpoint: str, at: str) -> list[Delivery]
     SENDING: no rename was asked for, so nothing was delivered; due at once, unless it was interrupted ``INTERRUPTIONS`` times
     in a row: then something about it may end the processes, and a person looks. PLACING: unknown; probed at once.
     """
-    left = _select(
+    left = deliveries(
         connection,
         "WHERE d.endpoint = :endpoint AND d.state IN ('SENDING', 'PLACING') ORDER BY d.delivery_id",
         {"endpoint": endpoint},
@@ -447,14 +328,6 @@ def _interrupted(job: Delivery, times: int, at: str) -> Change:
         f"{job.delivery_id} --reason WHY"
     )
     return Change(job.delivery_id, job.state, DeliveryState.NOT_DELIVERED, said, step="INTERRUPTED")
-
-
-def one(connection: Connection, delivery_id: int) -> Delivery:
-    """Raises UsageError when there is no such delivery."""
-    found = by_ids(connection, [delivery_id])
-    if not found:
-        raise UsageError(f"delivery {delivery_id}: found none of that number, expected one of `gateway deliver list`")
-    return found[0]
 
 
 def hold(connection: Connection, delivery_id: int) -> Delivery:
@@ -478,12 +351,3 @@ def _held(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, str]
 def _each(connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         connection.execute(text(statement), list(rows))
-
-
-def _quoted(states: Sequence[DeliveryState]) -> str:
-    return ", ".join(f"'{DeliveryState(s).value}'" for s in states)
-
-
-def _select(connection: Connection, where: str, values: Mapping[str, Any]) -> list[Delivery]:
-    rows = connection.execute(text(f"SELECT {_COLUMNS} {_FROM} {where}"), values)
-    return [Delivery(**row | {"state": DeliveryState(row["state"])}) for row in map(dict, rows.mappings())]

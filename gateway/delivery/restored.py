@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.delivery.queue import Change
 from gateway.delivery.states import OPEN, DeliveryState
 from gateway.delivery.tries import add_events
@@ -16,11 +16,11 @@ from gateway.delivery.tries import add_events
 
 def doubt(connection: Connection, at: str) -> list[str]:
     """Doubt every delivery that is not over; gives each in words, with the command that settles it."""
-    found = queue.listing(connection, states=OPEN)
+    found = reads.listing(connection, states=OPEN)
     changes = [
         Change(
             d.delivery_id, d.state, DeliveryState.UNKNOWN,
-            f"it was {d.state} in the backup and may have left since: {queue.settled_by(d.delivery_id)}",
+            f"it was {d.state} in the backup and may have left since: {reads.settled_by(d.delivery_id)}",
         )
         for d in found
     ]  # fmt: skip

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, text
 
 from gateway.app import Operator
 from gateway.clock import instant_text
-from gateway.delivery.queue import Change, Delivery, hold, listing, one, record, stop
+from gateway.delivery.queue import Change, hold, record, stop
+from gateway.delivery.reads import Delivery, listing, one
 from gateway.delivery.states import DeliveryState, Resolution
 from gateway.delivery.tries import add_events
 from gateway.errors import Refused, UsageError

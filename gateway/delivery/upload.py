@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gateway.crashpoints import Step, reached
 from gateway.delivery.probe import Verdict, probe, remove
-from gateway.delivery.queue import Delivery
+from gateway.delivery.reads import Delivery
 from gateway.delivery.sftp import SftpSession
 from gateway.delivery.sftp_wire import ConnectionLostError, Open, SftpRefusalError, Ticket
 from gateway.errors import DeliveryError, GatewayError

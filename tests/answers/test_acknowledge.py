@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery import queue, settle
+from gateway.delivery import queue, reads, settle
 from gateway.home import Home
 from gateway.ledger.database import Database
 from gateway.settings import Acknowledgements
@@ -143,7 +143,7 @@ def test_other_totals_keep_what_has_not_left_from_leaving(
     app = sent(db, home, clock, FORM, state=state)
     with db.write() as connection:
         connection.execute(text("UPDATE delivery SET next_attempt_at = :now"), {"now": app.now()})
-        (found,) = queue.listing(connection)
+        (found,) = reads.listing(connection)
     drop(app, b"ACCEPTED ENTRIES 1 CREDIT 128.45\n", f"{BANK_FILE}.ack")
     assert answers(db)[0][2] == "UNMATCHED"
     stopped = state in ("PENDING", "NOT_DELIVERED")
@@ -155,8 +155,8 @@ def test_other_totals_keep_what_has_not_left_from_leaving(
     with db.write() as connection:  # by one that found it due before
         assert queue.claim(connection, [found], temporary_suffix=".part", at=app.now()) == []
         settle.requeue(connection, found.delivery_id, reason="theirs was a test", operator=app.operator, at=app.now())
-        assert queue.one(connection, found.delivery_id).last_error is None
-        (due,) = queue.due(connection, endpoint="bank", now=app.now(), states=[found.state])
+        assert reads.one(connection, found.delivery_id).last_error is None
+        (due,) = reads.due(connection, endpoint="bank", now=app.now(), states=[found.state])
         assert len(queue.claim(connection, [due], temporary_suffix=".part", at=app.now())) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.answers import lists
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery import queue, settle, tries
+from gateway.delivery import queue, reads, settle, tries
 from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState, Resolution
 from gateway.errors import Refused
@@ -49,9 +49,9 @@ def returned(db: Database, cents: int = 12_345) -> bytes:
     return bank.whole(bank.return_of(trace_of(db, "4711"), cents, reason="R03"))
 
 
-def claimed(app: App) -> list[queue.Delivery]:
+def claimed(app: App) -> list[reads.Delivery]:
     with app.db.write() as connection:
-        due = queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
+        due = reads.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
         return queue.claim(connection, due, temporary_suffix=".part", at=app.now())
 
 
@@ -188,7 +188,7 @@ def test_each_file_is_proved_by_the_first_answer_about_it(app: App, db: Database
 def test_the_way_of_a_check_keeps_when_its_file_was_delivered(app: App, db: Database, clock: FixedClock) -> None:
     with db.write() as connection:
         for after in (S.SENDING, S.PLACING, S.DELIVERED):
-            (now,) = queue.listing(connection)
+            (now,) = reads.listing(connection)
             queue.record(connection, [Change(1, now.state, after)], at="2026-03-02T14:05:00.000000Z")
     clock.elapsed += 48 * 3600
     drop(app, returned(db))
@@ -229,11 +229,11 @@ def built_and_released(app: App) -> int:
     return file.outbound_id
 
 
-def deliveries_of(app: App, outbound_id: int) -> list[queue.Delivery]:
+def deliveries_of(app: App, outbound_id: int) -> list[reads.Delivery]:
     with app.db.read() as connection:
-        return queue.of_files(connection, [outbound_id])
+        return reads.of_files(connection, [outbound_id])
 
 
-def requeued(app: App, job: queue.Delivery) -> None:
+def requeued(app: App, job: reads.Delivery) -> None:
     with app.db.write() as connection:
         settle.requeue(connection, job.delivery_id, reason="asked", operator=app.operator, at=app.now())

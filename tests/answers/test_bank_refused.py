@@ -14,7 +14,7 @@ from gateway.cli import outbound_page
 from gateway.cli.status import page
 from gateway.clock import FixedClock
 from gateway.console.status import status
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import ach_answers
@@ -271,7 +271,7 @@ def test_a_reversal_that_waits_is_not_released_and_does_not_leave(db: Database, 
     with db.write() as connection:
         connection.execute(text("UPDATE outbound_file SET state = 'APPROVED' WHERE outbound_id = 3"))
         queue.enqueue(connection, outbound_id=3, endpoint="bank", remote_name="R.DAT", at=app.now())
-        due = queue.due(connection, endpoint="bank", now=app.now(), states=queue.SENDABLE)
+        due = reads.due(connection, endpoint="bank", now=app.now(), states=queue.SENDABLE)
         assert queue.claim(connection, due, temporary_suffix=".part", at=app.now()) == []
     assert "whose file the bank refused: call it back" in world.one(db, "SELECT last_error FROM delivery")
 

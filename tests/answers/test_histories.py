@@ -26,8 +26,9 @@ from gateway.answers import lists, pay_again
 from gateway.app import App
 from gateway.calendar import BankingCalendar
 from gateway.clock import FixedClock
-from gateway.delivery import queue
-from gateway.delivery.queue import Change, Delivery
+from gateway.delivery import queue, reads
+from gateway.delivery.queue import Change
+from gateway.delivery.reads import Delivery
 from gateway.delivery.states import DeliveryState
 from gateway.errors import Refused
 from gateway.home import Home
@@ -100,7 +101,7 @@ class History:
 
     def delivery_in(self, *states: DeliveryState) -> Delivery | None:
         with self.db.read() as connection:
-            found = queue.listing(connection, states=states)
+            found = reads.listing(connection, states=states)
         return self.chance.choice(found) if found else None
 
     def at_bank(self) -> list[Money]:
@@ -157,7 +158,7 @@ class History:
     def deliver(self, *, ends: DeliveryState) -> None:
         """As the queue does it; what must not leave is stopped at the claim."""
         with self.db.write() as connection:
-            due = queue.due(connection, endpoint="bank", now=self.app.now(), states=(S.PENDING, S.NOT_DELIVERED))
+            due = reads.due(connection, endpoint="bank", now=self.app.now(), states=(S.PENDING, S.NOT_DELIVERED))
             for job in queue.claim(connection, due[:1], temporary_suffix=".part", at=self.app.now()):
                 self._record(connection, job, *([S.NOT_DELIVERED] if ends is S.NOT_DELIVERED else [S.PLACING, ends]))
 

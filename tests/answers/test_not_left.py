@@ -10,7 +10,7 @@ from gateway.answers import lists
 from gateway.app import App
 from gateway.cli import outbound_page
 from gateway.clock import FixedClock
-from gateway.delivery import queue, settle
+from gateway.delivery import queue, reads, settle
 from gateway.delivery.states import Resolution
 from gateway.errors import Refused
 from gateway.home import Home
@@ -167,13 +167,13 @@ def test_a_released_file_that_the_bank_speaks_of_is_not_sent(
     assert claimed(app) == [1]
 
 
-def queues(app: App) -> list[queue.Delivery]:
+def queues(app: App) -> list[reads.Delivery]:
     with app.db.read() as connection:
-        return queue.listing(connection)
+        return reads.listing(connection)
 
 
 def claimed(app: App) -> list[int]:
     """What a delivery of the bank's endpoint would send now."""
     with app.db.write() as connection:
-        taken = queue.claim(connection, queue.listing(connection), temporary_suffix=".part", at=app.now())
+        taken = queue.claim(connection, reads.listing(connection), temporary_suffix=".part", at=app.now())
     return [job.delivery_id for job in taken]

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from gateway.app import App, Operator
 from gateway.clock import FixedClock, instant_text
-from gateway.delivery import queue, tries
+from gateway.delivery import queue, reads, tries
 from gateway.delivery.deliver import DeliveryResult, deliver
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -53,11 +53,11 @@ class Office:
 
     def states(self) -> list[str]:
         with self.app.db.read() as connection:
-            return [d.state.value for d in queue.listing(connection)]
+            return [d.state.value for d in reads.listing(connection)]
 
-    def rows(self) -> list[queue.Delivery]:
+    def rows(self) -> list[reads.Delivery]:
         with self.app.db.read() as connection:
-            return queue.listing(connection)
+            return reads.listing(connection)
 
     def steps(self, delivery_id: int = 1) -> list[str]:
         with self.app.db.read() as connection:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.clock import instant_text
-from gateway.delivery import queue, tries
+from gateway.delivery import queue, reads, tries
 from gateway.delivery.states import DeliveryState
 from gateway.errors import GatewayError
 from gateway.service import Service
@@ -270,7 +270,7 @@ def test_a_file_that_the_bank_speaks_of_while_it_is_sent_is_not_placed(
 def leave(office: Office, state: str) -> None:
     """What a process that ended in this state leaves in the database."""
     with office.app.db.write() as connection:
-        due = queue.due(connection, endpoint="bank", now=office.app.now(), states=list(DeliveryState))
+        due = reads.due(connection, endpoint="bank", now=office.app.now(), states=list(DeliveryState))
         queue.claim(connection, due, temporary_suffix=".part", at=office.app.now())
         connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
 

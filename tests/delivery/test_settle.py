@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from gateway.app import Operator
-from gateway.delivery import queue, settle, tries
+from gateway.delivery import queue, reads, settle, tries
 from gateway.delivery.queue import Change
 from gateway.delivery.states import TRANSITIONS, DeliveryState, Resolution, require_transition
 from gateway.errors import DeliveryError, Refused, UsageError
@@ -68,7 +68,7 @@ def test_a_word_on_an_earlier_try_does_not_count_for_the_next(office: Office) ->
     at = office.app.now()
     with office.app.db.write() as connection:
         queue.record(connection, [Change(1, S.UNKNOWN, S.NOT_DELIVERED, next_attempt_at=at)], at=at)
-        queue.claim(connection, queue.by_ids(connection, [1]), temporary_suffix=".part", at=at)
+        queue.claim(connection, reads.by_ids(connection, [1]), temporary_suffix=".part", at=at)
         for before, after in ((S.SENDING, S.PLACING), (S.PLACING, S.UNKNOWN)):
             queue.record(connection, [Change(1, before, after)], at=at)
     assert resolve(office, BERT, "not-delivered") is False
@@ -414,4 +414,4 @@ def test_what_waits_for_a_later_try_is_due_now_and_what_waits_for_people_still_d
 
 def test_no_such_delivery(sqlite_office: Office) -> None:
     with sqlite_office.app.db.read() as connection, pytest.raises(UsageError, match="found none of that number"):
-        queue.one(connection, 7)
+        reads.one(connection, 7)

@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.delivery.queue import Change
 from gateway.delivery.states import DeliveryState
 from gateway.home import Home
@@ -46,7 +46,7 @@ def app(db: Database, home: Home, clock: FixedClock) -> App:
     (file, _) = build(made, "VACH", "1").files
     release.approve(world.as_person(made, world.BOB), file.outbound_id, sha256=file.sha256)
     with db.write() as connection:
-        (job,) = queue.claim(connection, queue.listing(connection), temporary_suffix=".part", at=made.now())
+        (job,) = queue.claim(connection, reads.listing(connection), temporary_suffix=".part", at=made.now())
         receipt = {"bytes": file.size, "endpoint": "bank", "path": f"in/{file.name}", "sha256": file.sha256}
         before = DeliveryState.SENDING
         for after, proof in ((DeliveryState.PLACING, None), (DeliveryState.DELIVERED, json.dumps(receipt))):

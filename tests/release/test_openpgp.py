@@ -21,7 +21,7 @@ from sqlalchemy import text
 from gateway.app import App
 from gateway.cli import outbound_page
 from gateway.clock import FixedClock, instant_text
-from gateway.delivery import queue
+from gateway.delivery import reads
 from gateway.errors import Refused, SettingsError, UsageError
 from gateway.home import Home
 from gateway.ledger.database import Database
@@ -98,7 +98,7 @@ def test_what_leaves_is_the_message_and_stays_the_same(
     assert opened.bytes == clear
     assert [signature.certificate for signature in opened.valid_sigs] == [ours().fingerprint]
     with db.read() as connection:
-        (job,) = queue.listing(connection)
+        (job,) = reads.listing(connection)
     assert (job.remote_name, job.bytes, job.sha256) == (NAME + ".pgp", len(data), hashlib.sha256(data).hexdigest())
     shown = release.show(app, 1)
     assert shown["sha256"] == hashlib.sha256(clear).hexdigest() == hashlib.sha256(store.render(app, 1)).hexdigest()

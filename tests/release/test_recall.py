@@ -12,7 +12,7 @@ from gateway.app import App
 from gateway.cli import outbound_page
 from gateway.cli import trace as trace_cli
 from gateway.clock import FixedClock
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.delivery.queue import Change
 from gateway.delivery.states import SENDABLE, DeliveryState
 from gateway.errors import Refused, UsageError
@@ -61,7 +61,7 @@ def deliver(app: App, *states: DeliveryState) -> None:
     """Take the delivery through these states."""
     with app.db.write() as connection:
         for state in states:
-            (now,) = queue.listing(connection)
+            (now,) = reads.listing(connection)
             assert queue.record(connection, [Change(now.delivery_id, now.state, state)], at=app.now())
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_waits_for_its_delivery_is_called_back(app: App, db: Databas
     ) == [("ANN", bank_file.name, "the vendor rang: wrong account")]
     assert world.one(db, "SELECT reason FROM outbound_file WHERE kind = 'VACH-BANK'").startswith("called back: ")
     with db.write() as connection:
-        assert queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE) == []
+        assert reads.due(connection, endpoint="bank", now=app.now(), states=SENDABLE) == []
     sound(db)
     with pytest.raises(Refused, match="found it REJECTED, expected it released; it leaves no more"):
         recall.recall(app, bank_file.outbound_id, reason="again")
@@ -124,7 +124,7 @@ def test_the_queue_that_comes_second_takes_nothing(app: App, db: Database) -> No
     """It read the delivery as PENDING before the recall; its claim asks again."""
     built = released(app)
     with db.read() as connection:
-        seen = queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
+        seen = reads.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
     assert len(seen) == 1
     recall.recall(app, built.files[0].outbound_id, reason="x")
     with db.write() as connection:
@@ -261,7 +261,7 @@ def test_a_scratch_file_that_left_before_is_named_and_called_back_by_itself(
     def scratch_is(*states: S) -> None:
         with db.write() as connection:
             for state in states:
-                (now,) = (d for d in queue.listing(connection) if d.outbound_id == scratch.outbound_id)
+                (now,) = (d for d in reads.listing(connection) if d.outbound_id == scratch.outbound_id)
                 assert queue.record(connection, [Change(now.delivery_id, now.state, state)], at=app.now())
 
     scratch_is(S.SENDING)
@@ -311,11 +311,11 @@ def test_a_reversal_whose_credit_came_back_does_not_leave(app: App, db: Database
     came = ((1, "CASH 126", "D", 10_000), (1, "CLEARING", "C", 10_000))
     world.post(db, *came, update="ANSWERS", reason="R03 CHECK 126/1")
     with db.write() as connection:
-        due = queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
+        due = reads.due(connection, endpoint="bank", now=app.now(), states=SENDABLE)
         assert [job.outbound_id for job in due] == [reversal.files[0].outbound_id]
         assert queue.claim(connection, due, temporary_suffix=".part", at=app.now()) == []
-        assert queue.due(connection, endpoint="bank", now=app.now(), states=SENDABLE) == []
-        (stopped,) = [d for d in queue.listing(connection) if d.state is S.PENDING]
+        assert reads.due(connection, endpoint="bank", now=app.now(), states=SENDABLE) == []
+        (stopped,) = [d for d in reads.listing(connection) if d.state is S.PENDING]
     assert f"call it back with gateway outbound recall {reversal.files[0].outbound_id}" in str(stopped.last_error)
     recall.recall(app, reversal.files[0].outbound_id, reason="came back")
     assert [batch.description for batch in made(app)[1]] == ["VENDOR PAY"], "check 2 goes, the reversal does not"

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.app import App
 from gateway.clock import FixedClock
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.errors import Refused
 from gateway.home import Home
 from gateway.ledger import restored
@@ -145,4 +145,4 @@ def test_nothing_is_due_after_it(app: App, db: Database) -> None:
     restore(app)
     with app.db.write() as connection:
         queue.hurry(connection, endpoint=None, at=app.now())
-        assert queue.endpoints_with_work(connection, now="9999") == []
+        assert reads.endpoints_with_work(connection, now="9999") == []

@@ -10,7 +10,7 @@ import pytest
 from gateway.app import App
 from gateway.cli import outbound_page
 from gateway.clock import FixedClock
-from gateway.delivery import queue
+from gateway.delivery import queue, reads
 from gateway.delivery.queue import Change
 from gateway.delivery.states import DeliveryState
 from gateway.errors import Refused
@@ -53,7 +53,7 @@ def released(app: App, **options: Any) -> int:
 def step(app: App, file: int, *states: DeliveryState) -> None:
     with app.db.write() as connection:
         for state in states:
-            (now,) = [d for d in queue.listing(connection) if d.outbound_id == file]
+            (now,) = [d for d in reads.listing(connection) if d.outbound_id == file]
             assert queue.record(connection, [Change(now.delivery_id, now.state, state)], at=app.now())
 
 
