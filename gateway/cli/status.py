@@ -67,7 +67,8 @@ def page(found: Status, when: Callable[[str | None], str]) -> Iterator[str]:
         yield f"  posted {shown(p['debit_cents'])} debit, {shown(p['credit_cents'])} credit in {counted(p['units'], 'unit')}: {balance}"
     if not found.portfolios:
         yield "No portfolio is loaded. Load reference data with `gateway load DIR --date YYYY-MM-DD`."
-        return
+        if not found.wants_attention:
+            return
     yield ""
     yield from _files(found)
     for x in found.inbox:

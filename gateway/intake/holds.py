@@ -52,7 +52,7 @@ def may_post(work: Work, portfolios: list[str]) -> bool:
             message = render_message(
                 f"portfolio {portfolio}",
                 "a portfolio that is loaded",
-                "load it with `gateway load PATH`; the file then posts",
+                "load it with `gateway load DIR --date YYYY-MM-DD`; the file then posts",
             )
             work.holds.append((HoldCode.UNKNOWN_PORTFOLIO, message))
             return False

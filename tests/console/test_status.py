@@ -165,6 +165,7 @@ CHANGE = {
          "Period of 2026-03-02 is before or in U0424 since 2026-03-02 09:00 EST: see the log and the database; when the process "
          "that is at it has ended, gateway eop --date 2026-03-02 --portfolio 1 goes on"),
         ({"portfolios": []}, False, "No portfolio is loaded."),
+        ({"portfolios": [], "inbox": [Left("inbox", "x.txt", "UNKNOWN_NAME", "Found x.", True)]}, True, "LEFT IN inbox, x.txt: Found x."),
         ({"suspense": [{"portfolio": "1", "items": 1, "amount_cents": 250}]}, False, "1 item waits for a person, 2.50"),
         ({"inbox": [Left("inbox", "x.txt", "UNKNOWN_NAME", "Found x.", True)]}, True, "LEFT IN inbox, x.txt: Found x."),
         ({"inbox": [Left("inbox", "y", "NOT_WHOLE", "Found y.", False)]}, False, "LEFT IN inbox, y: Found y."),
