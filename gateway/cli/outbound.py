@@ -222,7 +222,9 @@ def outbound_build(
     after: Annotated[
         int | None,
         typer.Option(
-            "--after", metavar="ID", help="General Ledger: only what was posted since this file, which was used."
+            "--after",
+            metavar="ID",
+            help="General Ledger, Xsellerator: only what was posted since this file, which was used.",
         ),
     ] = None,
     of: Annotated[
@@ -282,6 +284,7 @@ _TAKES: Final[Mapping[str, Mapping[str, str]]] = {
         "--from": "start",
         "--to": "end",
         "--again": "again",
+        "--after": "after",
         "--reason": "reason",
     },
 }
@@ -312,12 +315,11 @@ def _options(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if flag not in given:
             raise UsageError(f"building {kind}: found no {flag}, expected {expected}")
     decided = [flag for flag in ("--again", "--after", "--of") if flag in given]
-    if kind == "dsgl" and len(decided) > 1:
-        raise UsageError(
-            f"building dsgl: found {' and '.join(decided)}, expected one of them; --again counts today twice"
-        )
+    if kind in ("dsgl", "xsellerator") and len(decided) > 1:
+        twice = "counts today twice" if kind == "dsgl" else "sends all of it once more"
+        raise UsageError(f"building {kind}: found {' and '.join(decided)}, expected one of them; --again {twice}")
     if kind in ("dsgl", "xsellerator") and "--reason" in given and not decided:
-        either = "--again, --after or --of, expected one of them" if kind == "dsgl" else "--again, expected it"
+        either = f"{'--again, --after or --of' if kind == 'dsgl' else '--again or --after'}, expected one of them"
         raise UsageError(f"building {kind}: found --reason without {either} with it")
     options = {takes[flag]: value for flag, value in given.items()}
     options |= {name: date.fromisoformat(options[name]) for name in ("start", "end") if name in options}

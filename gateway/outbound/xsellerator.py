@@ -2,7 +2,8 @@
 
 The file is refused, and nothing claimed, when a row's lease lacks control number, account or deal number, when a
 control number belongs to two open deals, or when the rows do not add to zero. What was exported before is refused
-too, with the difference since then, until ``again`` is given. Billing takes leases only; an entry that makes a
+too, with the difference since then, until an operator decides: the file was not used and goes, or it was used and only
+what is new goes (``after``), or all of it once more (``again``). Billing takes leases only; an entry that makes a
 receivable of a prepaid lease is left out whole, so that what remains still adds to zero. Payments go as whole live
 batches whatever their date; exporting closes them.
 """
@@ -19,7 +20,6 @@ from sqlalchemy import Connection, text
 
 from gateway.app import App
 from gateway.errors import Refused
-from gateway.ledger.events import require_reason
 from gateway.outbound.built import Built, Place, place
 from gateway.outbound.rendering import frozen_profile
 from gateway.outbound.store import NewFile, Source, first_free_names, freeze, numbered
@@ -27,6 +27,8 @@ from gateway.outbound.xsellerator_checks import (
     check_controls,
     check_interface,
     check_references,
+    entries_in,
+    exported,
     exported_before,
     range_warnings,
 )
@@ -48,12 +50,14 @@ def build_xsellerator(
     start: date | None = None,
     end: date | None = None,
     again: bool = False,
+    after: int | None = None,
     reason: str | None = None,
 ) -> Built:
     """Freeze one interface file; no entries in the range give no file and say so.
 
-    ``start`` and ``end`` default to the business date (payments: to the batches' own dates). ``again`` needs a reason where
-    some of it went out before. Raises Refused.
+    ``start`` and ``end`` default to the business date (payments: to the batches' own dates). Where some of it went out before,
+    an operator's decision with a reason: ``again`` exports all of it, ``after`` (the number of the last file that has some,
+    because it was used) only what no file has. Raises Refused.
     """
     at = place(app, connection, portfolio)
     settings = app.settings.portfolio(portfolio).xsellerator
@@ -68,10 +72,7 @@ def build_xsellerator(
         raise Refused(
             f"exporting {interface}: found {selection.start} to {selection.end}, expected a range forward: give --from before --to"
         )
-    before = exported_before(connection, at, interface, selection, again=again)
-    if before:
-        require_reason(reason, f"exporting {interface} again")
-        before.append(f"again because {reason}")
+    selection, before = exported_before(connection, at, interface, selection, again=again, after=after, reason=reason)
     messages = [*range_warnings(interface, selection), *before]
     if not selection.lines:
         return Built(messages=(*messages, f"{interface}: no entries from {selection.start} to {selection.end}"))
@@ -81,6 +82,16 @@ def build_xsellerator(
         return _freeze(app, connection, at, settings, interface, selection, messages)
     except WriterError as error:
         raise Refused(f"exporting {interface} of portfolio {portfolio}: {error}; nothing was written") from error
+
+
+def exported_whole(connection: Connection, portfolio: str, interface: str, day: date) -> tuple[str, ...]:
+    """Names of the files that have all of a day between them; none where something is new, or there was nothing."""
+    if interface == PAYMENTS:
+        return ()  # a batch that went out is closed, so that no build has it again
+    selection = entries(connection, portfolio, interface, day, day)
+    files = exported(connection, portfolio, interface, selection)
+    went = frozenset[int]().union(*(file.entries for file in files))
+    return tuple(file.name for file in files) if entries_in(selection.lines) <= went else ()
 
 
 def _freeze(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from gateway.errors import Refused, UsageError
+from gateway.ledger.events import require_reason
 from gateway.money import shown
 from gateway.outbound.built import Place
+from gateway.outbound.states import OutboundState
 from gateway.outbound.xsellerator_gather import PAYMENTS, Line, Selection
 from gateway.settings_portfolio import XselleratorSettings
 from writers.xsellerator import INTERFACES
@@ -45,40 +48,102 @@ def _is_last_day(day: date) -> bool:
     return date.fromordinal(day.toordinal() + 1).day == 1
 
 
-def exported_before(
-    connection: Connection, at: Place, interface: str, selection: Selection, *, again: bool
-) -> list[str]:
-    """What of the selection went out before, as a sentence with the difference; Refused unless ``again``."""
+class Exported(NamedTuple):
+    """A file that stands and went out over a range, or is about to, with what it has of a selection."""
+
+    outbound_id: int
+    name: str
+    state: str
+    entries: frozenset[int]
+
+
+def exported(connection: Connection, portfolio: str, interface: str, selection: Selection) -> list[Exported]:
+    """Files that stand and have entries of the selection, or its very range, in the order in which they were built. Payments
+    have none: what closes a batch tells."""
+    if interface == PAYMENTS:
+        return []
     files = connection.execute(
         text(
-            "SELECT outbound_id, name, header FROM outbound_file WHERE portfolio = :p AND kind = 'XSELLERATOR' "
+            "SELECT outbound_id, name, state, header FROM outbound_file WHERE portfolio = :p AND kind = 'XSELLERATOR' "
             "AND state <> 'REJECTED' ORDER BY outbound_id"
         ),
-        {"p": at.portfolio},
+        {"p": portfolio},
     ).all()
-    wanted = {line.entry_id for line in selection.lines}
-    fresh, sentences = set(wanted), []
+    wanted = entries_in(selection.lines)
+    found = []
     for file in files:
         header = json.loads(file.header)
-        if header["interface"] != interface or interface == PAYMENTS:
-            continue
         first, last = date.fromisoformat(header["start"]), date.fromisoformat(header["end"])
-        if last < selection.start or first > selection.end:
+        if header["interface"] != interface or last < selection.start or first > selection.end:
             continue
-        went = _entries_of(connection, file.outbound_id)
-        if went & wanted or (first, last) == (selection.start, selection.end):
-            sentences.append(f"{file.name} ({len(went & wanted)} of {len(wanted)} entries)")
-            fresh -= went
-    if not sentences:
-        return []
-    new_cents = sum(line.amount_cents for line in selection.lines if line.entry_id in fresh and line.side == "D")
-    said = f"exported before in {', '.join(sentences)}; since then {len(fresh)} new entries, {shown(new_cents)}"
-    if not again:
-        raise Refused(
-            f"exporting {interface} {selection.start} to {selection.end} of portfolio {at.portfolio}: found it {said}; "
-            "expected a range not exported yet: choose another range, or give --again and --reason to send it once more"
-        )
-    return [f"{interface}: {said}"]
+        went = frozenset(_entries_of(connection, file.outbound_id) & wanted)
+        if went or (first, last) == (selection.start, selection.end):
+            found.append(Exported(file.outbound_id, file.name, file.state, went))
+    return found
+
+
+def entries_in(lines: Iterable[Line]) -> set[int]:
+    """The numbers of the entries that lines are of."""
+    return {line.entry_id for line in lines}
+
+
+def exported_before(
+    connection: Connection,
+    at: Place,
+    interface: str,
+    selection: Selection,
+    *,
+    again: bool,
+    after: int | None,
+    reason: str | None,
+) -> tuple[Selection, list[str]]:
+    """What is to be exported of the selection, and what to say of the files that have some of it: Refused unless ``again``,
+    with which it all goes once more, or ``after``, the number of the last of them, with which no file has what goes."""
+    files = exported(connection, at.portfolio, interface, selection)
+    action = f"exporting {interface}"
+    if after is not None:
+        require_reason(reason, f"{action} after a file that was used")
+        if not files or after != files[-1].outbound_id:
+            there = f"#{files[-1].outbound_id} ({files[-1].name})" if files else "none"
+            raise UsageError(
+                f"{action}: found --after {after}, expected the last file that has some of {selection.start} to "
+                f"{selection.end}, which is {there}; see gateway outbound list"
+            )
+    if not files:
+        return selection, []
+    went = frozenset[int]().union(*(file.entries for file in files))
+    fresh = [line for line in selection.lines if line.entry_id not in went]
+    whole = len(entries_in(selection.lines))
+    names = ", ".join(f"{file.name} ({len(file.entries)} of {whole} entries)" for file in files)
+    new_cents = sum(line.amount_cents for line in fresh if line.side == "D")
+    said = f"exported before in {names}; since then {len(entries_in(fresh))} new entries, {shown(new_cents)}"
+    if after is not None:
+        return replace(selection, lines=fresh), [f"{interface}: {said}", f"only these, because {reason}"]
+    if again:
+        require_reason(reason, f"{action} again")
+        return selection, [f"{interface}: {said}", f"again because {reason}"]
+    raise Refused(
+        f"{action} {selection.start} to {selection.end} of portfolio {at.portfolio}: found it {said}; expected a range not "
+        f"exported yet. {_way_on(at, interface, selection, files, some=bool(fresh))}"
+    )
+
+
+def _way_on(at: Place, interface: str, selection: Selection, files: Sequence[Exported], *, some: bool) -> str:
+    """What to type, by whether the dealer system has the files."""
+    back = " and ".join(
+        f"gateway outbound {'reject' if file.state == OutboundState.BUILT else 'recall'} {file.outbound_id} --reason WHY"
+        for file in files
+    )
+    build = (
+        f"gateway outbound build xsellerator --portfolio {at.portfolio} --interface {interface} --from {selection.start} "
+        f"--to {selection.end}"
+    )
+    new = (
+        f"{build} --after {files[-1].outbound_id} --reason WHY exports what is new"
+        if some
+        else "nothing is left to export"
+    )
+    return f"If that was not used: {back}. If it was: {new} ({build} --again --reason WHY all of it once more)"
 
 
 def _entries_of(connection: Connection, outbound_id: int) -> set[int]:

@@ -11,7 +11,7 @@ from gateway.crashpoints import Step, reached
 from gateway.errors import GatewayError, Refused
 from gateway.ledger import accounts, units
 from gateway.money import shown
-from gateway.outbound import gl
+from gateway.outbound import gl, xsellerator
 from gateway.outbound.built import Built, place, report_of
 from gateway.outbound.store import Frozen
 from gateway.period import reconcile
@@ -144,11 +144,17 @@ def _said(files: tuple[Frozen, ...], withheld: int, messages: tuple[str, ...]) -
 
 
 def export(context: Context) -> None:
-    """Xsellerator interfaces that the portfolio wants made in End of Period, all for this business date."""
-    app, built = context.app, []
+    """Xsellerator interfaces that the portfolio wants made in End of Period, all for this business date. Files made by hand
+    count when they have all of it."""
+    app = context.app
+    built: list[Built] = []
     day = date.fromisoformat(context.business_date)
     with app.db.write() as connection:
+        app.db.lock_portfolios(connection, [context.portfolio])
         for interface in app.settings.portfolio(context.portfolio).xsellerator.interfaces:
+            if names := xsellerator.exported_whole(connection, context.portfolio, interface, day):
+                built.append(Built(messages=(f"{interface}: exported in {', '.join(names)}, nothing posted since",)))
+                continue
             options: dict[str, Any] = {} if interface == "PAYMENTS" else {"start": day, "end": day}
             built.append(
                 building.within(app, connection, "XSELLERATOR", context.portfolio, interface=interface, **options)

@@ -37,8 +37,8 @@ BUILDERS: Final[Mapping[str, Callable[..., Built]]] = {
 def build(app: App, kind: str, portfolio: str, **options: Any) -> Built:
     """Build a kind of file for a portfolio on its open business date. Raises Refused when a rule says no.
 
-    Options: DSGL ``again after reason``; XSELLERATOR ``interface start end again reason``; VACH ``same_day``; VACH-REVERSAL
-    ``of reason``; VACH-REFUSED-NOC ``file_id number code reason`` (``gateway answers refuse``).
+    Options: DSGL ``again after reason``; XSELLERATOR ``interface start end again after reason``; VACH ``same_day``;
+    VACH-REVERSAL ``of reason``; VACH-REFUSED-NOC ``file_id number code reason`` (``gateway answers refuse``).
     """
     app.operator.require("post", "building an outbound file")
     with ExitStack() as held:

@@ -228,7 +228,12 @@ WRONG = [
     (
         "outbound build xsellerator --portfolio 1 --interface billing --reason x",
         2,
-        "found --reason without --again, expected it with it",
+        "found --reason without --again or --after, expected one of them with it",
+    ),
+    (
+        "outbound build xsellerator --portfolio 1 --interface billing --again --after 1 --reason x",
+        2,
+        "found --again and --after, expected one of them; --again sends all of it once more",
     ),
     ("ledger payments --portfolio 100", 2, "found '100', expected a portfolio from 1 to 99"),
     ("ledger nonsense", 2, "ledger: found no command nonsense, expected one that there is; `gateway ledger --help`"),

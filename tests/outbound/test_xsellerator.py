@@ -156,6 +156,38 @@ def test_exported_before_is_refused_with_the_difference(db: Database, app: App) 
     assert export(app).files, "what was rejected never went out"
 
 
+def test_after_a_file_that_was_used_only_what_is_new_goes(db: Database, app: App) -> None:
+    """``--again`` was the only way to what was posted since, and the dealer system booked the rest twice."""
+    world.rent(db, 1, 10)
+    first = export(app).files[0].outbound_id
+    world.rent(db, 1, 25)
+    day = {"start": date(2026, 3, 2), "end": date(2026, 3, 2)}
+    with pytest.raises(
+        Refused,
+        match=rf"not used: gateway outbound reject {first} --reason WHY\. If it was: gateway outbound build xsellerator "
+        rf"--portfolio 1 --interface BILLING --from 2026-03-02 --to 2026-03-02 --after {first} --reason WHY exports what is new",
+    ):
+        export(app)
+    with pytest.raises(UsageError, match="after a file that was used: found no reason"):
+        export(app, **day, after=first)
+    with pytest.raises(UsageError, match=rf"--after 99, expected the last file .* which is #{first} \(XPT_BILLING"):
+        export(app, **day, after=99, reason="they have it")
+    second = export(app, **day, after=first, reason="they have it")
+    assert [row.amount_cents for row in rows_of(app, second)] == [25, -25]
+    assert second.messages[-1] == "only these, because they have it"
+    with pytest.raises(Refused, match=r"since then 0 new entries, 0.00; .* nothing is left to export"):
+        export(app)
+    last = second.files[0].outbound_id
+    assert export(app, after=last, reason="is there more?").files == ()
+    with pytest.raises(UsageError, match=rf"--after {first}, expected the last file"):
+        export(app, after=first, reason="they have that one")
+    release.reject(app, first, reason="they have not, after all")
+    third = export(app, after=last, reason="they have the second")
+    assert [row.amount_cents for row in rows_of(app, third)] == [10, -10], "what was rejected is free again"
+    with pytest.raises(UsageError, match="which is none"):
+        export(app, start=date(2026, 3, 1), end=date(2026, 3, 1), after=last, reason="x")
+
+
 def test_missing_references_name_the_lease(db: Database, app: App) -> None:
     world.lease(db, "L3", 1, control_number=None, deal_number="X")
     world.rent(db, 1, 1, lease="L3")

@@ -494,3 +494,34 @@ def test_interfaces_go_out_in_end_of_period_where_wanted(db: Database, home: Hom
     result = run(app)
     assert states(result)["XSELLERATOR"] == "DONE"
     assert (home.outbox / "XPT_BILLING_20260302_20260302.xml").exists()
+
+
+def test_billing_exported_by_hand_before_the_days_end(db: Database, home: Home, clock: FixedClock) -> None:
+    """The day could not end: its module refused what was exported before, and has no ``--again``."""
+    world.company(db)
+    app = world.app_at(home, db, clock, portfolio={"xsellerator": {"used": True, "in_end_of_period": True}})
+    world.rent(db, 1, 5)
+    first = build(app, "XSELLERATOR", "1", interface="BILLING").files[0]
+    world.rent(db, 1, 7)
+    result = run(app)
+    said = {m.module: m.message or "" for m in result.portfolios[0].modules}["XSELLERATOR"]
+    assert states(result)["XSELLERATOR"] == "FAILED DUE TO ERROR" and open_date(db) == (DATE, "CLOSED")
+    assert f"--interface BILLING --from {DATE} --to {DATE} --after {first.outbound_id} --reason WHY" in said
+    (second,) = build(
+        app, "XSELLERATOR", "1", interface="BILLING", after=first.outbound_id, reason="they have the first"
+    ).files
+    assert second.total_debit_cents == 7
+    result = run(app)
+    said = {m.module: m.message or "" for m in result.portfolios[0].modules}["XSELLERATOR"]
+    assert said == f"no file; BILLING: exported in {first.name}, {second.name}, nothing posted since"
+    assert open_date(db) == (NEXT, "OPEN")
+
+
+def test_billing_exported_whole_by_hand_is_not_exported_again(db: Database, home: Home, clock: FixedClock) -> None:
+    world.company(db)
+    app = world.app_at(home, db, clock, portfolio={"xsellerator": {"used": True, "in_end_of_period": True}})
+    world.rent(db, 1, 5)
+    build(app, "XSELLERATOR", "1", interface="BILLING")
+    assert states(run(app))["XSELLERATOR"] == "DONE"
+    files = "SELECT COUNT(*) FROM outbound_file WHERE kind = 'XSELLERATOR'"
+    assert world.one(db, files) == 1
