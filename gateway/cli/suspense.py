@@ -182,13 +182,16 @@ def suspense_pay(
     bank: PayingBank = None,
     amount: Amount = None,
     due: Due = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Pay an item, or part of it, out by check."""
     written = Check(check, bank, iso(due, what="--due"), address and "\n".join(p.strip() for p in address.split("/")))
     _show(
         session,
-        suspense_work.pay(session.app, item, written, payee, cents=_cents(amount), reason=reason, dry_run=dry_run),
+        suspense_work.pay(
+            session.app, item, written, payee, cents=_cents(amount), reason=reason, again=again, dry_run=dry_run
+        ),
         dry_run,
     )
 
@@ -201,13 +204,16 @@ def suspense_refund(
     bank: PayingBank = None,
     amount: Amount = None,
     due: Due = None,
+    again: Again = False,
     dry_run: DryRun = False,
 ) -> None:
     """Pay an item, or part of it, back by check to the lessee of its lease."""
     written = Check(check, bank, iso(due, what="--due"))
     _show(
         session,
-        suspense_work.refund(session.app, item, written, cents=_cents(amount), reason=reason, dry_run=dry_run),
+        suspense_work.refund(
+            session.app, item, written, cents=_cents(amount), reason=reason, again=again, dry_run=dry_run
+        ),
         dry_run,
     )
 

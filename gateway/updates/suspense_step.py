@@ -16,7 +16,7 @@ open business date. Escrow balances rise where their payable is credited, as the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -229,6 +229,8 @@ def take_step(
 _SAME: Final = """
 SELECT unit_id, operator FROM posting_unit WHERE unit_id = :unit AND portfolio = :portfolio AND business_date = :day
 """
+_PAID: Final = ("PAY", "REFUND")
+_PAYEE: Final = "SELECT payee FROM bank_check WHERE portfolio = :portfolio AND bank = :bank AND check_no = :check_no"
 
 
 def _once(step: Step) -> None:
@@ -238,16 +240,34 @@ def _once(step: Step) -> None:
     for move in step.history:
         if move.unit_id is not None and move.number not in undone:
             steps.setdefault(move.unit_id, []).append(move)
-    wanted = _where_to(step.moves)
-    same = [unit for unit, moves in steps.items() if _where_to(moves) == wanted]
+    payees = _payees(step, [*step.history, *step.moves])
+    wanted = _where_to(step.moves, payees)
+    same = [unit for unit, moves in steps.items() if _where_to(moves, payees) == wanted]
     if same:
         refuse_the_same(step.posting, _SAME, step.action, unit=max(same))
 
 
-def _where_to(moves: Sequence[Move]) -> Counter[tuple[str | None, ...]]:
-    """Cents by what they went to: the lease, whichever of its invoices is open by now, the account, the check."""
+_Check = tuple[str | None, str | None]
+
+
+def _payees(step: Step, moves: Sequence[Move]) -> dict[_Check, str]:
+    """Who gets the checks, by bank and number, that moves paid out by."""
+    payees: dict[_Check, str] = {}
+    for move in moves:
+        if move.kind in _PAID:
+            key = {"portfolio": step.item.portfolio, "bank": move.bank, "check_no": move.check_no}
+            payees[move.bank, move.check_no] = str(step.connection.execute(text(_PAYEE), key).scalar_one()).upper()
+    return payees
+
+
+def _where_to(moves: Sequence[Move], payees: Mapping[_Check, str]) -> Counter[tuple[str | None, ...]]:
+    """Cents by what they went to: the lease, whichever of its invoices is open by now, the account, the check that came
+    back; of what was paid out the payee, for every check has a number of its own."""
     found: Counter[tuple[str | None, ...]] = Counter()
     for move in moves:
+        if move.kind in _PAID:
+            found["PAID", payees[move.bank, move.check_no]] += move.cents
+            continue
         account = None if move.account_id is None else str(move.account_id)
         found[move.kind, move.lease, account, move.bank, move.check_no] += move.cents
     return found

@@ -120,7 +120,15 @@ class Check:
 
 
 def pay(
-    app: App, number: int, check: Check, payee: str, *, cents: int | None, reason: str, dry_run: bool = False
+    app: App,
+    number: int,
+    check: Check,
+    payee: str,
+    *,
+    cents: int | None,
+    reason: str,
+    again: bool = False,
+    dry_run: bool = False,
 ) -> Done:
     """Pay an item, or part of it, out by check."""
 
@@ -135,16 +143,18 @@ def pay(
             )
         _pay_out(step, "PAY", check, payee.strip(), rules.amount(step.item, cents, step.action))
 
-    return take_step(app, number, "pay", reason, body, kind="SUSPENSE", dry_run=dry_run)
+    return take_step(app, number, "pay", reason, body, kind="SUSPENSE", again=again, dry_run=dry_run)
 
 
-def refund(app: App, number: int, check: Check, *, cents: int | None, reason: str, dry_run: bool = False) -> Done:
+def refund(
+    app: App, number: int, check: Check, *, cents: int | None, reason: str, again: bool = False, dry_run: bool = False
+) -> Done:
     """Pay an item, or part of it, back by check to the lessee of its lease."""
 
     def body(step: Step) -> None:
         _pay_out(step, "REFUND", check, _lessee(step), rules.amount(step.item, cents, step.action))
 
-    return take_step(app, number, "refund", reason, body, kind="SUSPENSE", dry_run=dry_run)
+    return take_step(app, number, "refund", reason, body, kind="SUSPENSE", again=again, dry_run=dry_run)
 
 
 def _lessee(step: Step) -> str:

@@ -179,6 +179,38 @@ def test_another_step_on_suspense_is_taken(desk: Played) -> None:
     assert desk.do("suspense", "clear", "2", "--account", "601", "--amount", "20.00", "--reason", "x").code == 3
 
 
+def check_of(number: int) -> tuple[str, str]:
+    return ("--check", str(50_000 + number))
+
+
+@pytest.mark.parametrize("act", ["refund", "pay"])
+def test_as_much_by_another_check_to_the_same_payee_is_refused(desk: Played, act: str) -> None:
+    """Two clerks with one letter each wrote a check, and the payee had the money twice."""
+    lessee = "RIVERA TRUCKING"
+    typed = (
+        "suspense",
+        act,
+        "3",
+        "--amount",
+        "20.00",
+        "--reason",
+        "the letter",
+        *(("--payee", lessee) if act == "pay" else ()),
+    )
+    unit = desk.ok(*typed, *check_of(1), "--json").document["unit"]
+    for other in ("refund", "pay"):
+        payee = ("--payee", lessee.lower()) if other == "pay" else ()
+        refused = desk.do("suspense", other, "3", "--amount", "20.00", "--reason", "the letter", *check_of(2), *payee)
+        assert refused.code == 3 and f"by ABC in posting unit {unit}, expected it once" in refused.err
+    desk.ok("suspense", "pay", "3", "--amount", "20.00", "--reason", "x", "--payee", "ANOTHER", *check_of(2))
+    desk.ok("suspense", "refund", "3", "--amount", "21.00", "--reason", "x", *check_of(3))
+    desk.ok(*typed, *check_of(4), "--again")
+    for move in (1, 4):
+        desk.ok("suspense", "undo", "3", "--move", str(move), "--reason", "once is enough")
+    desk.ok(*typed, *check_of(5))
+    assert desk.ok("verify", "--json").document["ok"] is True
+
+
 def test_a_step_on_suspense_that_was_taken_back_is_taken_again(desk: Played) -> None:
     typed = ("suspense", *SUSPENSE["apply"])
     desk.ok(*typed)
