@@ -33,6 +33,9 @@ _KNOWN: Final = {
 """What is read below ``config``; of portfolios their names are checked when they are read."""
 
 
+_NOON: Final = "12:00"
+
+
 def register(app: typer.Typer) -> None:
     config = typer.Typer(no_args_is_help=True, help="The settings below config/.")
     command(config, "check", example="gateway config check")(config_check)
@@ -59,7 +62,7 @@ def config_check(session: Session) -> None:
         mistakes += [m for m in error.mistakes if m not in mistakes]
     except (LedgerError, Refused) as error:  # before it is made or upgraded, or while its server is away
         unread = str(error)
-    warnings = [*lacking, *_unread_files(home)]
+    warnings = [*lacking, *_before_its_day(read.gateway), *_unread_files(home)]
     if mistakes:
         raise SettingsError([*mistakes, *(f"warning: {w}" for w in warnings)])
     gateway = read.gateway.value
@@ -169,6 +172,16 @@ def _lacking(session: Session) -> list[str]:
 
     with session.app.db.read() as connection:
         return keys.lacking(session.app, connection)
+
+
+def _before_its_day(gateway: Part[GatewaySettings]) -> Iterator[str]:
+    """The hour is that of the business date itself: one after midnight ends the date before anybody worked on it."""
+    hour = gateway.value.service.eop_at
+    if hour is not None and gateway.sound("service.eop_at") and hour < _NOON:
+        yield (
+            f"config/gateway.toml: service.eop_at: found {hour!r}, which ends a business date at that hour of the date itself, so that "
+            "what comes in the day posts on the next one; expected an hour behind the day's work, before midnight, such as '22:30'"
+        )
 
 
 def _unread_files(home: Home) -> Iterator[str]:

@@ -75,7 +75,8 @@ def build_xsellerator(
     selection, before = exported_before(connection, at, interface, selection, again=again, after=after, reason=reason)
     messages = [*range_warnings(interface, selection), *before]
     if not selection.lines:
-        return Built(messages=(*messages, f"{interface}: no entries from {selection.start} to {selection.end}"))
+        none = "nothing new since" if before else f"no entries from {selection.start} to {selection.end}"
+        return Built(messages=(*messages, f"{interface}: {none}"))
     check_references(at, selection.lines)
     check_controls(connection, selection.lines)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -45,7 +46,7 @@ def range_warnings(interface: str, selection: Selection) -> list[str]:
 
 
 def _is_last_day(day: date) -> bool:
-    return date.fromordinal(day.toordinal() + 1).day == 1
+    return day.day == monthrange(day.year, day.month)[1]
 
 
 class Exported(NamedTuple):

@@ -154,3 +154,13 @@ def test_it_shows_to_whose_key_a_banks_files_leave(own: Played) -> None:
     settings(own, "gateway.toml").write_text(f'{CONFIG}{table}fingerprint = "my key"\n')
     (mistake,) = told(own)
     assert "banks.first.openpgp.fingerprint: found 'my key', expected the 40 or 64 hexadecimal digits" in mistake
+
+
+@pytest.mark.parametrize(("hour", "early"), [("00:30", True), ("12:00", False), ("22:30", False)])
+def test_an_end_of_period_before_its_day_is_told(own: Played, hour: str, early: bool) -> None:
+    """At 00:30 the service ended each date as it began, and nothing said why all of the day posted on the next."""
+    place = settings(own, "gateway.toml")
+    place.write_text(place.read_text() + f'[service]\neop_at = "{hour}"\n')
+    warnings = own.ok("config", "check", "--json").document["warnings"]
+    found = f"config/gateway.toml: service.eop_at: found '{hour}', which ends a business date at that hour of the date itself"
+    assert [w.startswith(found) for w in warnings if "eop_at" in w] == [True] * early

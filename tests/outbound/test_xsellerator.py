@@ -178,7 +178,8 @@ def test_after_a_file_that_was_used_only_what_is_new_goes(db: Database, app: App
     with pytest.raises(Refused, match=r"since then 0 new entries, 0.00; .* nothing is left to export"):
         export(app)
     last = second.files[0].outbound_id
-    assert export(app, after=last, reason="is there more?").files == ()
+    nothing = export(app, after=last, reason="is there more?")
+    assert nothing.files == () and nothing.messages[-1] == "BILLING: nothing new since"
     with pytest.raises(UsageError, match=rf"--after {first}, expected the last file"):
         export(app, after=first, reason="they have that one")
     release.reject(app, first, reason="they have not, after all")
@@ -217,7 +218,12 @@ def test_nothing_to_export_is_said(app: App) -> None:
 
 def test_leveraged_warns_unless_a_full_month(db: Database, app: App) -> None:
     assert export(app, "LEVERAGED").messages[0] == "LEVERAGED: 2026-03-02 to 2026-03-02 is not one full month"
-    assert len(export(app, "LEVERAGED", start=date(2026, 3, 1), end=date(2026, 3, 31)).messages) == 1
+    for first, last, warned in (
+        (date(2026, 3, 1), date(2026, 3, 31), False), (date(2028, 2, 1), date(2028, 2, 29), False),
+        (date(2028, 2, 1), date(2028, 2, 28), True), (date(2027, 12, 1), date(2028, 12, 31), True),
+        (date(9999, 12, 1), date(9999, 12, 31), False),
+    ):  # fmt: skip
+        assert len(export(app, "LEVERAGED", start=first, end=last).messages) == 1 + warned, (first, last)
 
 
 def test_interfaces_must_be_on(app: App, home: Home, db: Database, clock: FixedClock) -> None:
