@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -14,6 +13,7 @@ import pytest
 
 from gateway import setup
 from gateway.app import open_app, system_user
+from gateway.clock import FixedClock
 from gateway.delivery.keys import make_key
 from gateway.delivery.local_server import USER, LocalServer
 from gateway.home import Home
@@ -22,6 +22,7 @@ from gateway.ledger.vendor_changes import Maker
 from tests.conftest import database_at
 from tests.crash import picture
 from tests.crash.driver import DATE, DAY, OPERATOR, SAMPLE, Command, Gateway, Zygote, drop_sample, play
+from tests.crash.zygote import MORNING
 from tests.support.faulty_sftp import Behaviour, FaultyFiles
 
 ENDPOINTS = {"bank": "", "accounting": 'read_back = "size"\n', "dealer": ""}
@@ -53,8 +54,6 @@ four_eyes = false
 def settings_text(url: str, port: int) -> str:
     """One worker, so that files post in the order of their claims and two runs can be compared number by number; two
     claim groups; no long wait before a delivery is tried again."""
-    year = datetime.now(UTC).year
-    years = sorted({2025, 2026, 2027, year - 1, year, year + 1})
     endpoints = "".join(
         f'[endpoints.{name}]\nhost = "127.0.0.1"\nport = {port}\nuser = "{USER}"\nkey = "config/keys/id"\n'
         f'directory = "{name}"\n{more}[endpoints.{name}.retry]\nfirst_seconds = 0.01\n'
@@ -62,7 +61,7 @@ def settings_text(url: str, port: int) -> str:
     )
     return (
         f'[database]\nurl = "{url}"\n[sources.inbox]\nquiet_seconds = 0.02\n[intake]\nclaim_group = 2\nworkers = 1\n'
-        f"[calendar]\ncovered = {years}\n{endpoints}{_BANK}"
+        f"[calendar]\ncovered = [2025, 2026, 2027]\n{endpoints}{_BANK}"
     )
 
 
@@ -214,7 +213,7 @@ def make_loaded_home(home: Home, url: str) -> None:
     home.settings_file.write_text(settings_text(url, 22), encoding="utf-8")
     (home.portfolios / "p01.toml").write_text(_PORTFOLIO, encoding="utf-8")
     setup.make_home(home.root, user=system_user(), code=OPERATOR)
-    app = open_app(home.root)
+    app = open_app(home.root, clock=FixedClock(MORNING))
     try:
         load(
             app.db, [SAMPLE / "reference"], vault=app.vault, maker=Maker(app.operator.code, app.operator.user),

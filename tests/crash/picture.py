@@ -43,16 +43,9 @@ _IDS: Final = {
     "run_id": ("eop_run", "run_id"), "change_id": ("vendor_change", "change_id"),
 }  # fmt: skip
 _ENTRIES: Final = frozenset({"entry_id", "corrects", "reversed_by"})
-_BANK_DATE: Final = re.compile(r"(VACH(?:-BANK)?-)\d{6}|(modifier:.*:)[-\d]{10}$")
 _SOURCE: Final = re.compile(r"(entry|outbound):(\d+)")
 
 Picture = dict[str, list[str]]
-
-
-def undated(name: str) -> str:
-    """A bank file is named after the day on which the bank is to settle it, which cannot lie before today; its modifier
-    is counted by the day on which it was made."""
-    return _BANK_DATE.sub(r"\1\2DATE", name)
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,7 @@ def _shower(table: Table, column: str, ranks: _Ranks) -> Callable[[Any], str]:
         return lambda number: ranks.id_of(_IDS[column][0], number)
     if column == "source" and table.name.startswith("outbound_"):
         return lambda text: _SOURCE.sub(ranks.source, text)
-    return lambda value: undated(str(value))
+    return str
 
 
 def files(home: Home) -> Picture:
@@ -150,7 +143,7 @@ def _report_rows(path: Path) -> list[str]:
 def _names(folder: Path) -> list[str]:
     """Files below a folder. Claim folders and their locks stay for the next process and hold nothing."""
     found = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    return sorted(undated(_unnumbered(p)) for p in found if not (p.parts[0] == ".claimed" and p.suffix == ".lock"))
+    return sorted(_unnumbered(p) for p in found if not (p.parts[0] == ".claimed" and p.suffix == ".lock"))
 
 
 def _unnumbered(path: Path) -> str:

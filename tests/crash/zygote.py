@@ -1,8 +1,9 @@
 """``python -m tests.crash.zygote``: starts gateway processes quickly, by importing once and forking for each.
 
 Every command is an operating system process of its own, with its own connections, locks and threads: it opens them
-after the fork, runs the entry point of the ``gateway`` script, and ends as that does. Only the imports are shared, and
-what the commands take.
+after the fork, runs the entry point of the ``gateway`` script, and ends as that does. Only the imports are shared,
+what the commands take, and the morning at which their clock begins: a day that is compared with another may not run
+past a midnight, nor depend on the hour at which tests run.
 One JSON request a line on standard input, one JSON answer a line on standard output.
 """
 
@@ -17,13 +18,30 @@ import pkgutil
 import signal
 import sys
 import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import gateway
+import gateway.app
 from gateway.cli.main import COMMANDS, built, main
+from gateway.clock import SystemClock
 
 LONGEST_SECONDS = 120
 """A command that hangs ends with SIGALRM, which no test expects."""
+
+MORNING = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+
+
+@dataclass
+class DayClock(SystemClock):
+    """Begins at ``MORNING`` and runs at the pace of the real one, whatever is done to that."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return MORNING + timedelta(seconds=time.monotonic() - self.began)
 
 
 NOT_IMPORTED = ("gateway.__main__", "gateway.ledger.migrations")
@@ -36,6 +54,8 @@ def serve() -> None:
             importlib.import_module(module.name)
     for name in COMMANDS:
         built().get_command(None, name)
+    clock = DayClock()
+    gateway.app.SystemClock = lambda: clock  # type: ignore[assignment,misc]
     gc.freeze()
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
